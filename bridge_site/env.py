@@ -1,0 +1,150 @@
+"""Reads settings from the environment and remembers what is wrong with them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+T = TypeVar("T")
+TRUE = {"1", "true", "yes", "on"}
+FALSE = {"0", "false", "no", "off", ""}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingProblem:
+    """A setting that cannot be used as it stands; `bridge_site.checks` reports it."""
+
+    name: str
+    message: str
+
+
+@dataclass(slots=True)
+class SettingsReader:
+    """Typed reading of environment variables that never raises on a bad value.
+
+    A bad value yields the default and a `SettingProblem`, so that one start shows
+    every mistake at once. `NAME_FILE` names a file to read the value from.
+    """
+
+    problems: list[SettingProblem] = field(default_factory=list)
+    env: Any = field(default_factory=environ.FileAwareEnv)
+
+    def read_file(self, path: Path) -> None:
+        """Load `NAME=value` lines; what the environment already has wins."""
+        if path.is_file():
+            self.env.read_env(str(path), encoding="utf-8-sig")
+
+    def text(self, name: str, default: str = "") -> str:
+        """Read text; surrounding blanks are dropped."""
+        try:
+            # The raw mapping is asked first: environ's own str() resolves "$NAME"
+            # inside a value to another variable, which a password may contain.
+            raw = self.env.ENVIRON.get(name)
+            if raw is None:
+                return default
+            return str(raw).strip()
+        except (ImproperlyConfigured, OSError, UnicodeDecodeError):
+            self._reject(name, f"the file that {name}_FILE names cannot be read")
+            return default
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        """Read yes/no."""
+
+        def parse(raw: str) -> bool:
+            if raw.lower() in TRUE:
+                return True
+            if raw.lower() in FALSE:
+                return False
+            raise ValueError("must be 1 or 0")
+
+        return self._parsed(name, default, parse)
+
+    def integer(self, name: str, default: int, *, at_least: int = 0) -> int:
+        """Read a whole number of at least `at_least`."""
+
+        def parse(raw: str) -> int:
+            if not re.fullmatch(r"-?\d+", raw) or int(raw) < at_least:
+                raise ValueError(f"must be a whole number of at least {at_least}")
+            return int(raw)
+
+        return self._parsed(name, default, parse)
+
+    def number(self, name: str, default: str, *, at_least: int = 0) -> Decimal:
+        """Read a decimal number of at least `at_least`."""
+
+        def parse(raw: str) -> Decimal:
+            try:
+                value = Decimal(raw)
+            except InvalidOperation:
+                value = Decimal("NaN")
+            if not value.is_finite() or value < at_least:
+                raise ValueError(f"must be a number of at least {at_least}")
+            return value
+
+        return self._parsed(name, Decimal(default), parse)
+
+    def url(self, name: str, default: str = "", *, schemes: Sequence[str]) -> str:
+        """Read a URL without its trailing slash; empty stays empty."""
+
+        def parse(raw: str) -> str:
+            parts = urlsplit(raw)
+            if parts.scheme not in schemes or not parts.hostname:
+                raise ValueError(f"must be a URL that begins with {schemes[0]}://")
+            return raw.rstrip("/")
+
+        return self._parsed(name, default, parse)
+
+    def names(self, name: str, default: Sequence[str] = ()) -> list[str]:
+        """Read a comma-separated list."""
+        raw = self.text(name)
+        return [part.strip() for part in raw.split(",") if part.strip()] or [*default]
+
+    def pattern(self, name: str, default: str) -> re.Pattern[str]:
+        """Read a regular expression, matched without regard to case."""
+
+        def parse(raw: str) -> re.Pattern[str]:
+            try:
+                return re.compile(raw, re.IGNORECASE)
+            except re.error as error:
+                raise ValueError(f"is not a regular expression: {error}") from None
+
+        return self._parsed(name, re.compile(default, re.IGNORECASE), parse)
+
+    def database(self, name: str, default: str) -> dict[str, Any]:
+        """Read a database URL: SQLite or PostgreSQL."""
+
+        def parse(raw: str) -> dict[str, Any]:
+            try:
+                config: dict[str, Any] = self.env.db_url_config(raw)
+            except Exception:
+                # Its own message repeats the URL, which holds the password.
+                config = {}
+            if config.get("ENGINE", "").rpartition(".")[2] not in (
+                "sqlite3",
+                "postgresql",
+            ):
+                raise ValueError("must begin with sqlite:/// or postgres://")
+            return config
+
+        return self._parsed(name, parse(default), parse)
+
+    def _parsed(self, name: str, default: T, parse: Callable[[str], T]) -> T:
+        raw = self.text(name)
+        if not raw:
+            return default
+        try:
+            return parse(raw)
+        except ValueError as error:
+            self._reject(name, str(error))
+            return default
+
+    def _reject(self, name: str, message: str) -> None:
+        self.problems.append(SettingProblem(name=name, message=message))

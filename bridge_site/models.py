@@ -1,0 +1,52 @@
+"""What the plumbing keeps in the database, so that every process and host shares it."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Lease(models.Model):
+    """The right to do one kind of work, held by one process until a moment."""
+
+    name = models.CharField(_("name"), max_length=80, primary_key=True)
+    owner = models.CharField(_("owner"), max_length=120)
+    until = models.DateTimeField(_("until"))
+
+    class Meta:
+        verbose_name = _("lease")
+        verbose_name_plural = _("leases")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PeerClock(models.Model):
+    """When a token may be used next, for all processes and hosts together."""
+
+    name = models.CharField(_("name"), max_length=80, primary_key=True)
+    next_at = models.DateTimeField(_("next call not before"))
+    # An order call that waits announces itself here; crawl calls let it pass.
+    order_waits_until = models.DateTimeField(_("an order call waits until"))
+
+    class Meta:
+        verbose_name = _("peer clock")
+        verbose_name_plural = _("peer clocks")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Heartbeat(models.Model):
+    """Proof that a worker cluster still takes and finishes tasks."""
+
+    name = models.CharField(_("cluster"), max_length=40, primary_key=True)
+    host = models.CharField(_("host"), max_length=120)
+    beaten_at = models.DateTimeField(_("last beat"))
+
+    class Meta:
+        verbose_name = _("heartbeat")
+        verbose_name_plural = _("heartbeats")
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,55 @@
+"""Keeps secrets out of everything that is written down or shown."""
+
+from __future__ import annotations
+
+import logging
+import re
+from urllib.parse import quote, quote_plus, urlsplit
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+MASK = "***"
+SECRET_SETTINGS = ("ALSTYLE_TOKEN", "KASPI_TOKEN", "FEED_PASSWORD", "SECRET_KEY")
+# Shapes that are secret even when the value is not one of ours, such as a token
+# that was replaced a minute ago.
+SECRET_SHAPES = re.compile(
+    r"(?i)(access-token=|x-auth-token['\"]?\s*[:=]\s*['\"]?|(?<=://)[^/@\s:]*:)"
+    r"([^&\s'\"@]+)"
+)
+# Shorter values would tear holes into ordinary words.
+MIN_SECRET_LENGTH = 4
+
+
+def setting_text(name: str) -> str:
+    """Read a setting that may be empty; Django itself refuses an empty SECRET_KEY."""
+    try:
+        return str(getattr(settings, name))
+    except ImproperlyConfigured:
+        return ""
+
+
+def configured_secrets() -> list[str]:
+    """List the secret values in use, each also as it stands in a URL."""
+    values = [setting_text(name) for name in SECRET_SETTINGS]
+    values.append(str(settings.DATABASES["default"].get("PASSWORD") or ""))
+    values.append(urlsplit(settings.OUTBOUND_PROXY).password or "")
+    forms = {form for v in values for form in (v, quote(v, safe=""), quote_plus(v))}
+    kept = [form for form in forms if len(form) >= MIN_SECRET_LENGTH]
+    # The longest first: one secret may contain another.
+    return sorted(kept, key=len, reverse=True)
+
+
+def redact(text: str) -> str:
+    """Replace every secret in `text` by `***`."""
+    for secret in configured_secrets():
+        text = text.replace(secret, MASK)
+    return SECRET_SHAPES.sub(rf"\1{MASK}", text)
+
+
+class RedactingFormatter(logging.Formatter):
+    """Redacts the finished line, traceback included, whoever logged it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format the record without secrets."""
+        return redact(super().format(record))

@@ -1,0 +1,213 @@
+"""Django's settings, read from the environment and `.env` (README, "Settings")."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from django.utils.translation import gettext_lazy as _
+
+from bridge_site.env import SettingsReader
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+read = SettingsReader()
+# The demo names a file of its own, so that it can never meet the real peers' tokens.
+read.read_file(Path(os.environ.get("ENV_FILE") or BASE_DIR / ".env"))
+
+# --- Site -----------------------------------------------------------------------------
+SECRET_KEY = read.text("SECRET_KEY")
+DEBUG = read.flag("DEBUG", default=False)
+ALLOWED_HOSTS = read.names("ALLOWED_HOSTS", ["127.0.0.1", "localhost"])
+CSRF_TRUSTED_ORIGINS = read.names("CSRF_TRUSTED_ORIGINS")
+HTTPS_ONLY = read.flag("HTTPS_ONLY", default=not DEBUG)
+LISTEN = read.text("LISTEN", "127.0.0.1:8000")
+VAR_DIR = Path(read.text("VAR_DIR", str(BASE_DIR / "var")))
+
+# --- Al-Style -------------------------------------------------------------------------
+ALSTYLE_URL = read.url(
+    "ALSTYLE_URL", "https://api.al-style.kz", schemes=["https", "http"]
+)
+ALSTYLE_TOKEN = read.text("ALSTYLE_TOKEN")
+ALSTYLE_INTERVAL_S = read.number("ALSTYLE_INTERVAL_S", "5")
+ALSTYLE_TIMEOUT_S = read.number("ALSTYLE_TIMEOUT_S", "60", at_least=1)
+
+# --- Kaspi ----------------------------------------------------------------------------
+KASPI_URL = read.url(
+    "KASPI_URL", "https://kaspi.kz/shop/api", schemes=["https", "http"]
+)
+KASPI_TOKEN = read.text("KASPI_TOKEN")
+KASPI_MERCHANT_ID = read.text("KASPI_MERCHANT_ID")
+KASPI_COMPANY = read.text("KASPI_COMPANY")
+
+# --- Both peers -----------------------------------------------------------------------
+OBSERVE_ONLY = read.flag("OBSERVE_ONLY", default=False)
+OUTBOUND_PROXY = read.url(
+    "OUTBOUND_PROXY", schemes=["http", "https", "socks5", "socks5h"]
+)
+USER_AGENT = read.text("USER_AGENT", "kaspi-bridge/1.0")
+
+# --- Catalogue ------------------------------------------------------------------------
+# A crawl or a stock answer that holds less than this share of what is known is refused.
+COMPLETE_SHARE_PERCENT = read.integer("COMPLETE_SHARE_PERCENT", 90)
+STOCK_STALE_AFTER_MIN = read.integer("STOCK_STALE_AFTER_MIN", 120, at_least=1)
+STOCK_CAP = read.integer("STOCK_CAP", 500, at_least=1)
+LEAST_STOCK_TO_LIST = read.integer("LEAST_STOCK_TO_LIST", 1, at_least=1)
+PRICE_JUMP_PERCENT = read.integer("PRICE_JUMP_PERCENT", 40, at_least=1)
+# Queued when a reading or a price changed something; the catalogue knows no feed.
+TASKS_AFTER_CATALOGUE_CHANGE = ["feeds.tasks.build_feed"]
+CHANGES_KEPT_DAYS = read.integer("CHANGES_KEPT_DAYS", 180, at_least=1)
+
+# --- Price list -----------------------------------------------------------------------
+FEED_DIR = Path(read.text("FEED_DIR", str(VAR_DIR / "feed")))
+FEED_USER = read.text("FEED_USER")
+FEED_PASSWORD = read.text("FEED_PASSWORD")
+FEED_KEPT_VERSIONS = read.integer("FEED_KEPT_VERSIONS", 50, at_least=2)
+FEED_WITHDRAWN_DAYS = read.integer("FEED_WITHDRAWN_DAYS", 30, at_least=1)
+FEED_MASS_WITHDRAWAL_PERCENT = read.integer("FEED_MASS_WITHDRAWAL_PERCENT", 30)
+FEED_ROLLBACK_HOLD_MIN = read.integer("FEED_ROLLBACK_HOLD_MIN", 60, at_least=1)
+# How Kaspi's fetcher names itself is unpublished: everything else counts as a visitor.
+FEED_KASPI_AGENT = read.pattern("FEED_KASPI_AGENT", r"kaspi|java|apache-httpclient")
+
+# --- Database -------------------------------------------------------------------------
+VAR_DIR.mkdir(parents=True, exist_ok=True)
+DATABASE_URL_DEFAULT = f"sqlite:///{(VAR_DIR / 'bridge.sqlite3').as_posix()}"
+DATABASES = {"default": read.database("DATABASE_URL", DATABASE_URL_DEFAULT)}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"].setdefault("OPTIONS", {}).update(
+        # IMMEDIATE: a transaction that reads first and writes later would otherwise
+        # fail at once, whatever the timeout, when another one wrote in between.
+        transaction_mode="IMMEDIATE",
+        timeout=30,
+        init_command=(
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
+            "PRAGMA foreign_keys=ON; PRAGMA cache_size=-16000;"
+        ),
+    )
+else:
+    DATABASES["default"].setdefault("CONN_MAX_AGE", 60)
+    DATABASES["default"].setdefault("CONN_HEALTH_CHECKS", True)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Applications ---------------------------------------------------------------------
+INSTALLED_APPS = [
+    "bridge_site.apps.BridgeAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_q",
+    "bridge_site.apps.BridgeSiteConfig",
+    "catalog",
+    "feeds",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "bridge_site.urls"
+WSGI_APPLICATION = "bridge_site.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "bridge_site.context.bridge",
+            ],
+        },
+    },
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("MinimumLengthValidator", "CommonPasswordValidator")
+]
+
+# --- Language and time ----------------------------------------------------------------
+LANGUAGE_CODE = "ru"
+LANGUAGES = [("ru", _("Russian")), ("en", _("English"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = "Asia/Almaty"
+USE_I18N = USE_TZ = True
+
+# --- Static files ---------------------------------------------------------------------
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": (
+            "django.contrib.staticfiles.storage.StaticFilesStorage"
+            if DEBUG
+            else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        )
+    },
+}
+
+# --- Security -------------------------------------------------------------------------
+SECURE_SSL_REDIRECT = HTTPS_ONLY
+# Kaspi must get 200 with the whole file, no redirect, whichever way it comes.
+SECURE_REDIRECT_EXEMPT = [r"^kaspi_price_list\.xml"]
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS_ONLY else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS_ONLY
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS_ONLY
+X_FRAME_OPTIONS = "DENY"
+
+# --- Workers --------------------------------------------------------------------------
+# `retry` exceeds the longest task, or the broker would hand it out a second time.
+Q_CLUSTER = {
+    "name": "orders",
+    "orm": "default",
+    "workers": 1,
+    "queue_limit": 1,
+    "bulk": 1,
+    "timeout": 300,
+    "retry": 900,
+    "max_attempts": 1,
+    "ack_failures": True,
+    "catch_up": False,
+    "guard_cycle": 0.5,
+    "poll": 1.0,
+    "recycle": 500,
+    "save_limit": 50,
+    "save_limit_per": "group",
+    "label": "Django Q",
+    "log_level": "WARNING",
+    "ALT_CLUSTERS": {"imports": {"timeout": 3600, "retry": 7200}},
+}
+
+# --- Logging --------------------------------------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "redacted": {
+            "()": "bridge_site.redaction.RedactingFormatter",
+            "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
+        }
+    },
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "redacted"},
+    },
+    "root": {"handlers": ["console"], "level": read.text("LOG_LEVEL", "INFO")},
+    "loggers": {
+        # At DEBUG these print whole URLs; Al-Style's carry the token.
+        "urllib3": {"level": "INFO"},
+        "django_q": {"handlers": [], "propagate": True, "level": "WARNING"},
+    },
+}
+SETTING_PROBLEMS = read.problems

@@ -1,0 +1,337 @@
+"""Al-Style's categories and goods as stored here, with what staff decide about them."""
+
+from __future__ import annotations
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+
+class Category(models.Model):
+    """A branch of Al-Style's tree; staff choose which branches are sold."""
+
+    supplier_id = models.CharField(_("Al-Style id"), max_length=40, unique=True)
+    name = models.CharField(_("name"), max_length=255)
+    path = models.CharField(_("path"), max_length=1000, blank=True)
+    parent = models.ForeignKey(
+        "self",
+        verbose_name=_("parent"),
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="children",
+    )
+    left = models.IntegerField(_("left"), default=0)
+    right = models.IntegerField(_("right"), default=0)
+    level = models.PositiveSmallIntegerField(_("level"), default=0)
+    is_published = models.BooleanField(_("sold"), default=False)
+    gone_at = models.DateTimeField(_("gone since"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("category")
+        verbose_name_plural = _("categories")
+        ordering = ["left", "pk"]
+        permissions = [("publish_category", _("Can choose which categories are sold"))]
+
+    def __str__(self) -> str:
+        return self.path or self.name
+
+
+class Product(models.Model):
+    """One of Al-Style's goods. The first half is theirs, the second is ours."""
+
+    class Publish(models.TextChoices):
+        YES = "yes", _("yes")
+        NO = "no", _("no")
+        CATEGORY = "category", _("as its category")
+
+    class Hold(models.TextChoices):
+        """Why a product has no price it may be sold at."""
+
+        NONE = "", _("none")
+        NO_COST = "no_cost", _("no dealer price")
+        NO_RULE = "no_rule", _("no price rule fits")
+        PLACEHOLDER = "placeholder", _("placeholder price")
+        BELOW_FLOOR = "below_floor", _("fixed price below the floor")
+        JUMP = "jump", _("price jumped")
+
+    article = models.CharField(_("article"), max_length=40, unique=True)
+    part_number = models.CharField(_("part number"), max_length=120, blank=True)
+    name = models.CharField(_("name"), max_length=500)
+    full_name = models.TextField(_("full name"), blank=True)
+    brand = models.CharField(_("brand"), max_length=120, blank=True)
+    category = models.ForeignKey(
+        Category,
+        verbose_name=_("category"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="products",
+    )
+    barcode = models.CharField(_("barcode"), max_length=60, blank=True)
+    cost_kzt = models.PositiveIntegerField(_("dealer price, ₸"), null=True, blank=True)
+    retail_kzt = models.PositiveIntegerField(
+        _("retail price, ₸"), null=True, blank=True
+    )
+    stock = models.PositiveIntegerField(_("stock"), default=0)
+    stock_is_lower_bound = models.BooleanField(_("at least"), default=False)
+    multiplicity = models.PositiveIntegerField(_("sold by"), null=True, blank=True)
+    rrp_enforced = models.BooleanField(_("retail price enforced"), default=False)
+    first_seen = models.DateTimeField(_("first seen"))
+    last_seen = models.DateTimeField(_("last seen"))
+    gone_at = models.DateTimeField(_("gone since"), null=True, blank=True)
+
+    sku = models.CharField(_("SKU at Kaspi"), max_length=40, unique=True)
+    is_published = models.CharField(
+        _("sell"), max_length=8, choices=Publish.choices, default=Publish.CATEGORY
+    )
+    price_override_kzt = models.PositiveIntegerField(
+        _("fixed price, ₸"), null=True, blank=True, validators=[MinValueValidator(1)]
+    )
+    price_override_until = models.DateTimeField(
+        _("fixed price until"), null=True, blank=True
+    )
+    min_price_kzt = models.PositiveIntegerField(
+        _("least price, ₸"), null=True, blank=True, validators=[MinValueValidator(1)]
+    )
+    safety_stock = models.PositiveIntegerField(_("units kept back"), default=0)
+    preorder_days = models.PositiveSmallIntegerField(
+        _("pre-order, days"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(30)],
+    )
+    sells_singly = models.BooleanField(
+        _("sell by the piece"),
+        default=False,
+        help_text=_(
+            "The supplier sells this product in multiples only; "
+            "leftover pieces stay with us."
+        ),
+    )
+    note = models.TextField(_("note"), blank=True)
+
+    price_kzt = models.PositiveIntegerField(_("price, ₸"), null=True, blank=True)
+    # The price last let through; the next one is compared with it for jumps.
+    accepted_price_kzt = models.PositiveIntegerField(
+        _("accepted price, ₸"), null=True, blank=True
+    )
+    hold = models.CharField(
+        _("quarantine"), max_length=12, choices=Hold.choices, blank=True, default=""
+    )
+    # Digest of the rules the price was worked out with; blank = work it out again.
+    priced_with = models.CharField(_("priced with"), max_length=16, blank=True)
+
+    class Meta:
+        verbose_name = _("product")
+        verbose_name_plural = _("products")
+        ordering = ["pk"]
+        permissions = [
+            ("sync_catalogue", _("Can start catalogue and stock readings")),
+            ("publish_product", _("Can choose which products are sold")),
+            ("release_product", _("Can release prices from quarantine")),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="product_multiplicity_positive",
+                condition=Q(multiplicity__isnull=True) | Q(multiplicity__gt=0),
+            ),
+            models.CheckConstraint(
+                name="product_preorder_1_to_30_days",
+                condition=Q(preorder_days__isnull=True)
+                | Q(preorder_days__gte=1, preorder_days__lte=30),
+            ),
+            models.CheckConstraint(
+                name="product_price_positive",
+                condition=Q(price_kzt__isnull=True) | Q(price_kzt__gt=0),
+            ),
+        ]
+        indexes = [
+            # pricing.reprice(): products whose price is out of date.
+            models.Index(fields=["priced_with"], name="product_priced_with"),
+            # Admin list and dashboard: products in quarantine by reason.
+            models.Index(fields=["hold"], name="product_hold", condition=~Q(hold="")),
+            # Admin search by the maker's number.
+            models.Index(fields=["part_number"], name="product_part_number"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.article} · {self.name}"
+
+
+class ImportRun(models.Model):
+    """One reading of the supplier: what came, what changed, what was wrong."""
+
+    class Kind(models.TextChoices):
+        CATALOGUE = "catalogue", _("catalogue")
+        STOCK = "stock", _("stock and prices")
+
+    class Status(models.TextChoices):
+        RUNNING = "running", _("running")
+        DONE = "done", _("done")
+        FAILED = "failed", _("failed")
+
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
+    status = models.CharField(
+        _("status"), max_length=8, choices=Status.choices, default=Status.RUNNING
+    )
+    is_dry_run = models.BooleanField(_("dry run"), default=False)
+    started_at = models.DateTimeField(_("started"))
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+    # {"read": 412, "new": 3, "changed": 9, "gone": 0, "bad": 1, ...}
+    counts = models.JSONField(_("counts"), default=dict, blank=True)
+    # [["70311", "price1: not a number: 'x'"], ...], the first few hundred.
+    bad_rows = models.JSONField(_("bad rows"), default=list, blank=True)
+    message = models.TextField(_("result"), blank=True)
+    # Kept to show how old the supplier's data are; never a reason to skip a reading.
+    supplier_date = models.CharField(_("supplier's date"), max_length=100, blank=True)
+
+    class Meta:
+        verbose_name = _("reading")
+        verbose_name_plural = _("readings")
+        ordering = ["-started_at", "-pk"]
+        constraints = [
+            models.CheckConstraint(
+                name="importrun_status_known",
+                condition=Q(status__in=["running", "done", "failed"]),
+            ),
+        ]
+        indexes = [
+            # The last good reading of a kind: how old the stock figures are.
+            models.Index(
+                fields=["kind", "status", "-finished_at"], name="importrun_last"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} №{self.pk}"
+
+
+class ProductChange(models.Model):
+    """A change of a product's stock or price, kept for a set time."""
+
+    class Field(models.TextChoices):
+        STOCK = "stock", _("stock")
+        COST = "cost", _("dealer price")
+        RETAIL = "retail", _("retail price")
+        PRICE = "price", _("our price")
+        PRESENCE = "presence", _("in the catalogue")
+
+    product = models.ForeignKey(
+        Product,
+        verbose_name=_("product"),
+        on_delete=models.CASCADE,
+        related_name="changes",
+    )
+    run = models.ForeignKey(
+        ImportRun,
+        verbose_name=_("reading"),
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="changes",
+    )
+    field = models.CharField(_("what"), max_length=8, choices=Field.choices)
+    old = models.BigIntegerField(_("was"), null=True, blank=True)
+    new = models.BigIntegerField(_("is"), null=True, blank=True)
+    changed_at = models.DateTimeField(_("when"))
+    reason = models.TextField(_("reason"), blank=True)
+
+    class Meta:
+        verbose_name = _("change")
+        verbose_name_plural = _("changes")
+        ordering = ["-changed_at", "-pk"]
+        indexes = [
+            # A product's story, newest first.
+            models.Index(fields=["product", "-changed_at"], name="productchange_story"),
+            # Deleting what is older than the set time.
+            models.Index(fields=["changed_at"], name="productchange_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_field_display()}: {self.old} → {self.new}"
+
+
+class PriceRule(models.Model):
+    """How a price is made of the dealer's; the most specific rule that fits wins."""
+
+    class Base(models.TextChoices):
+        RETAIL = "retail", _("retail price, else cost plus markup")
+        COST = "cost", _("cost plus markup")
+
+    name = models.CharField(_("name"), max_length=120)
+    is_active = models.BooleanField(_("in force"), default=True)
+    product = models.ForeignKey(
+        Product,
+        verbose_name=_("product"),
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="price_rules",
+    )
+    category = models.ForeignKey(
+        Category,
+        verbose_name=_("category with its branches"),
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="price_rules",
+    )
+    brand = models.CharField(_("brand"), max_length=120, blank=True)
+    cost_from_kzt = models.PositiveIntegerField(
+        _("cost from, ₸"), null=True, blank=True
+    )
+    cost_below_kzt = models.PositiveIntegerField(
+        _("cost below, ₸"), null=True, blank=True
+    )
+    base = models.CharField(
+        _("base"), max_length=6, choices=Base.choices, default=Base.RETAIL
+    )
+    markup_percent = models.DecimalField(
+        _("markup, %"), max_digits=6, decimal_places=2, default=20
+    )
+    markup_kzt = models.PositiveIntegerField(_("markup, ₸"), default=0)
+    commission_percent = models.DecimalField(
+        _("Kaspi's commission, %"), max_digits=5, decimal_places=2, default=0
+    )
+    tax_percent = models.DecimalField(
+        _("tax, %"), max_digits=5, decimal_places=2, default=0
+    )
+    delivery_kzt = models.PositiveIntegerField(_("delivery at our cost, ₸"), default=0)
+    least_margin_percent = models.DecimalField(
+        _("least margin, % of cost"), max_digits=6, decimal_places=2, default=5
+    )
+    round_to_kzt = models.PositiveIntegerField(
+        _("round up to, ₸"), default=10, validators=[MinValueValidator(1)]
+    )
+    ending_kzt = models.PositiveIntegerField(_("ending, ₸"), default=0)
+
+    class Meta:
+        verbose_name = _("price rule")
+        verbose_name_plural = _("price rules")
+        ordering = ["pk"]
+        constraints = [
+            models.CheckConstraint(
+                name="pricerule_ending_below_step",
+                condition=Q(round_to_kzt__gte=1)
+                & Q(ending_kzt__lt=models.F("round_to_kzt")),
+                violation_error_message=_("The ending must be less than the step."),
+            ),
+            models.CheckConstraint(
+                name="pricerule_shares_leave_something",
+                condition=Q(commission_percent__gte=0, tax_percent__gte=0)
+                & Q(commission_percent__lt=models.Value(95) - models.F("tax_percent")),
+                violation_error_message=_(
+                    "Commission and tax together must stay below 95 %."
+                ),
+            ),
+            models.CheckConstraint(
+                name="pricerule_no_loss",
+                condition=Q(markup_percent__gte=0, least_margin_percent__gte=0),
+                violation_error_message=_("Markup and margin cannot be negative."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

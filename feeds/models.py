@@ -1,0 +1,172 @@
+"""Points of sale, what stands in the price list, its versions and its readers."""
+
+from __future__ import annotations
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+
+class Store(models.Model):
+    """A pick-up point of the merchant's cabinet that offers the goods."""
+
+    # Copied from the cabinet ("PP1" or "Merchant_PP1"), never built.
+    store_id = models.CharField(_("point id at Kaspi"), max_length=60, unique=True)
+    name = models.CharField(_("name"), max_length=120, blank=True)
+    city_code = models.CharField(_("city code"), max_length=20, default="750000000")
+    preorder_days = models.PositiveSmallIntegerField(
+        _("pre-order, days"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(30)],
+    )
+    # The supplier's stock is one heap: points share it, they do not each offer it all.
+    stock_share = models.PositiveSmallIntegerField(_("share of the stock"), default=1)
+    is_active = models.BooleanField(_("active"), default=True)
+
+    class Meta:
+        verbose_name = _("point of sale")
+        verbose_name_plural = _("points of sale")
+        ordering = ["store_id"]
+        constraints = [
+            models.CheckConstraint(
+                name="store_preorder_1_to_30_days",
+                condition=Q(preorder_days__isnull=True)
+                | Q(preorder_days__gte=1, preorder_days__lte=30),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.store_id
+
+
+class FeedBuild(models.Model):
+    """One attempt to make the price list; at most one of them is live."""
+
+    class Status(models.TextChoices):
+        BUILDING = "building", _("being built")
+        PUBLISHING = "publishing", _("being published")
+        ACTIVE = "active", _("live")
+        UNCHANGED = "unchanged", _("nothing changed")
+        REFUSED = "refused", _("refused")
+        ARCHIVED = "archived", _("archived")
+        FAILED = "failed", _("failed")
+
+    status = models.CharField(
+        _("status"), max_length=10, choices=Status.choices, default=Status.BUILDING
+    )
+    started_at = models.DateTimeField(_("started"))
+    published_at = models.DateTimeField(_("published"), null=True, blank=True)
+    seconds = models.DecimalField(
+        _("seconds"), max_digits=8, decimal_places=2, null=True, blank=True
+    )
+    # {"offers": 412, "on_sale": 390, "withdrawn": 22, "left_out": {"no_price": 3}, ...}
+    counts = models.JSONField(_("counts"), default=dict, blank=True)
+    # {"added": [...], "withdrawn": [...], "price": [...], "stock": [...]}, first ones.
+    diff = models.JSONField(_("changes"), default=dict, blank=True)
+    sha256 = models.CharField(_("SHA-256"), max_length=64, blank=True)
+    # Digest of everything but the date: the same offers give the same one.
+    content_sha256 = models.CharField(_("content digest"), max_length=64, blank=True)
+    size_bytes = models.PositiveBigIntegerField(_("bytes"), null=True, blank=True)
+    reason = models.TextField(_("reason"), blank=True)
+    # After a roll-back, automatic builds wait until this moment.
+    held_until = models.DateTimeField(_("kept live until"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("price list version")
+        verbose_name_plural = _("price list versions")
+        ordering = ["-started_at", "-pk"]
+        permissions = [
+            ("build_feed", _("Can build the price list")),
+            ("override_feed", _("Can publish a refused price list")),
+            ("rollback_feed", _("Can put an earlier price list back")),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="feedbuild_status_known",
+                condition=Q(
+                    status__in=[
+                        "building",
+                        "publishing",
+                        "active",
+                        "unchanged",
+                        "refused",
+                        "archived",
+                        "failed",
+                    ]
+                ),
+            ),
+            models.UniqueConstraint(
+                fields=["status"],
+                name="feedbuild_one_active",
+                condition=Q(status="active"),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"№{self.pk}"
+
+
+class Listing(models.Model):
+    """An SKU that stands in the price list, as last published."""
+
+    sku = models.CharField(_("SKU"), max_length=40, unique=True)
+    product = models.ForeignKey(
+        "catalog.Product",
+        verbose_name=_("product"),
+        on_delete=models.CASCADE,
+        related_name="listings",
+    )
+    is_available = models.BooleanField(_("on sale"), default=True)
+    stock_count = models.PositiveIntegerField(_("stock shown"), default=0)
+    price_kzt = models.PositiveIntegerField(_("price, ₸"))
+    first_listed_at = models.DateTimeField(_("first listed"))
+    withdrawn_at = models.DateTimeField(_("withdrawn"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("listed offer")
+        verbose_name_plural = _("listed offers")
+        ordering = ["pk"]
+        indexes = [
+            # Admin and dashboard: what is on sale now.
+            models.Index(
+                fields=["product"],
+                name="listing_on_sale",
+                condition=Q(is_available=True),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.sku
+
+
+class FeedFetch(models.Model):
+    """Somebody fetched the price list."""
+
+    fetched_at = models.DateTimeField(_("when"))
+    is_kaspi = models.BooleanField(_("Kaspi"), default=False)
+    status_code = models.PositiveSmallIntegerField(_("answer"))
+    bytes_sent = models.PositiveBigIntegerField(_("bytes"), default=0)
+    address = models.CharField(_("address"), max_length=64, blank=True)
+    user_agent = models.CharField(_("program"), max_length=200, blank=True)
+    build = models.ForeignKey(
+        FeedBuild,
+        verbose_name=_("version"),
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="fetches",
+    )
+
+    class Meta:
+        verbose_name = _("fetch")
+        verbose_name_plural = _("fetches")
+        ordering = ["-fetched_at", "-pk"]
+        indexes = [
+            # When Kaspi fetched last.
+            models.Index(fields=["is_kaspi", "-fetched_at"], name="feedfetch_last"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.fetched_at:%Y-%m-%d %H:%M}"

@@ -1,0 +1,33 @@
+"""The settings as the tests use them: no .env, loopback peers, test secrets."""
+
+import os
+from pathlib import Path
+from tempfile import gettempdir
+
+os.environ.update(
+    ENV_FILE=os.devnull,
+    SECRET_KEY="tests-only-" + "k" * 50,
+    ALLOWED_HOSTS="testserver,127.0.0.1,localhost",
+    HTTPS_ONLY="0",
+    DEBUG="0",
+    ALSTYLE_URL="http://127.0.0.1:9",
+    ALSTYLE_TOKEN="alstyle-test-token",
+    ALSTYLE_INTERVAL_S="0",
+    ALSTYLE_TIMEOUT_S="5",
+    KASPI_URL="http://127.0.0.1:9/shop/api",
+    KASPI_TOKEN="kaspi-test-token",
+    KASPI_MERCHANT_ID="QazDemo",
+    KASPI_COMPANY="Qaz Demo",
+    VAR_DIR=str(Path(gettempdir()) / "kaspi-bridge-tests"),
+    DATABASE_URL=os.environ.get("TEST_DATABASE_URL", ""),
+)
+
+from bridge_site.settings import *  # noqa: F403
+
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
+    # A file, not memory: threads and other processes must meet on it.
+    DATABASES["default"]["TEST"] = {"NAME": VAR_DIR / "test.sqlite3"}  # noqa: F405
+STORAGES["staticfiles"] = {  # noqa: F405
+    "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+}
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
