@@ -44,6 +44,8 @@ OBSERVE_ONLY = read.flag("OBSERVE_ONLY", default=False)
 OUTBOUND_PROXY = read.url(
     "OUTBOUND_PROXY", schemes=["http", "https", "socks5", "socks5h"]
 )
+PEER_BACKOFF_S = read.number("PEER_BACKOFF_S", "2")
+PEER_LONGEST_WAIT_S = read.number("PEER_LONGEST_WAIT_S", "60")
 USER_AGENT = read.text("USER_AGENT", "kaspi-bridge/1.0")
 
 # --- Catalogue ------------------------------------------------------------------------

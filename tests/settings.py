@@ -14,6 +14,7 @@ os.environ.update(
     ALSTYLE_TOKEN="alstyle-test-token",
     ALSTYLE_INTERVAL_S="0",
     ALSTYLE_TIMEOUT_S="5",
+    PEER_BACKOFF_S="0.01",
     KASPI_URL="http://127.0.0.1:9/shop/api",
     KASPI_TOKEN="kaspi-test-token",
     KASPI_MERCHANT_ID="QazDemo",
