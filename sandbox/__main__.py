@@ -1,0 +1,113 @@
+"""Run both peers: `python -m sandbox --ports-file ports.json`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+
+from sandbox import AlStyleServer, KaspiServer
+from sandbox.clock import Clock
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    options = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
+    add = options.add_argument
+    add("--alstyle-port", type=int, default=0, help="0 = any free port")
+    add("--kaspi-port", type=int, default=0, help="0 = any free port")
+    add("--alstyle-token", default="alstyle-sandbox-token")
+    add("--kaspi-token", default="kaspi-sandbox-token")
+    add("--merchant-id", default="QazDemo")
+    add("--interval", type=float, default=5.0, help="least seconds between calls")
+    add("--catalogue", metavar="FILE", help="JSON lines, plain or .gz")
+    add("--oddities", action="store_true", help="add goods with hard names")
+    add("--seed", type=int, default=1)
+    add("--speed", type=float, default=1.0, help="how fast the sandbox's clock runs")
+    add("--life-every", type=float, default=5.0, metavar="SECONDS")
+    add("--life-speed", type=float, default=60.0, help="warehouse time; 0 = stands")
+    add("--feed-url", help="the price list's address")
+    add("--feed-every", type=float, default=3600.0, metavar="SECONDS")
+    add("--feed-user", default="")
+    add("--feed-password", default="")
+    add("--ports-file", type=Path, help="where to write the addresses as JSON")
+    add("--exit-with-parent", action="store_true", help="stop at the end of stdin")
+    return options
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Serve until Ctrl-C or, when asked, until stdin ends."""
+    options = parser().parse_args(argv)
+    clock = Clock(speed=options.speed)
+    alstyle, kaspi = build(options, clock)
+    stop = threading.Event()
+    if options.exit_with_parent:
+        threading.Thread(target=_wait_for_eof, args=(stop,), daemon=True).start()
+    with alstyle, kaspi:
+        if options.life_speed > 0:
+            moved_s = options.life_every * options.life_speed
+            alstyle.every(options.life_every, lambda: alstyle.tick(moved_s))
+        announce(alstyle, kaspi, options.ports_file)
+        try:
+            while not stop.wait(0.5):
+                continue
+        except KeyboardInterrupt:
+            return 0
+    return 0
+
+
+def build(
+    options: argparse.Namespace, clock: Clock
+) -> tuple[AlStyleServer, KaspiServer]:
+    """Make both servers from the command line."""
+    alstyle = AlStyleServer(
+        token=options.alstyle_token,
+        interval_s=options.interval,
+        port=options.alstyle_port,
+        seed=options.seed,
+        catalogue=options.catalogue,
+        oddities=options.oddities,
+        clock=clock,
+    )
+    kaspi = KaspiServer(
+        token=options.kaspi_token,
+        merchant_id=options.merchant_id,
+        feed_url=options.feed_url,
+        feed_every_s=options.feed_every,
+        feed_user=options.feed_user,
+        feed_password=options.feed_password,
+        port=options.kaspi_port,
+        seed=options.seed,
+        clock=clock,
+    )
+    return alstyle, kaspi
+
+
+def announce(alstyle: AlStyleServer, kaspi: KaspiServer, path: Path | None) -> None:
+    """Print the addresses and write them, whole or not at all."""
+    addresses = {
+        "alstyle_url": alstyle.url,
+        "kaspi_url": kaspi.url,
+        "kaspi_page_url": kaspi.page_url,
+        "alstyle_control_url": alstyle.root_url,
+        "kaspi_control_url": kaspi.root_url,
+        "pid": os.getpid(),
+    }
+    if path is not None:
+        draft = path.with_name(path.name + ".part")
+        draft.write_text(json.dumps(addresses), encoding="utf-8")
+        draft.replace(path)
+    print(json.dumps(addresses), flush=True)
+
+
+def _wait_for_eof(stop: threading.Event) -> None:
+    while sys.stdin.buffer.read(1024):
+        continue
+    stop.set()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,8 @@
+"""The distributor's side of the sandbox."""
+
+from __future__ import annotations
+
+from sandbox.alstyle.catalogue import Category, Good, Shop
+from sandbox.alstyle.server import AlStyleServer, AlStyleSettings
+
+__all__ = ["AlStyleServer", "AlStyleSettings", "Category", "Good", "Shop"]

@@ -1,0 +1,235 @@
+"""The distributor's HTTP server: token, pace, methods, and its control API."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sandbox.alstyle.catalogue import Good, Shop
+from sandbox.alstyle.invented import add_odd_goods, invented_shop
+from sandbox.alstyle.life import Life
+from sandbox.alstyle.loading import load_shop
+from sandbox.alstyle.methods import CatalogueApi
+from sandbox.alstyle.oddities import Oddities
+from sandbox.alstyle.userdata import UserData
+from sandbox.clock import Clock
+from sandbox.faults import Fault, throttled
+from sandbox.peer import Arrival, SandboxPeer
+from sandbox.server import Reply, Request, Wire, json_reply
+
+TOKEN = "alstyle-sandbox-token"  # noqa: S105 - a stand-in's token
+
+
+@dataclass(slots=True, kw_only=True)
+class AlStyleSettings:
+    """The distributor's switches.
+
+    interval_s: least gap between two calls of one token; 0 = no limit.
+    interval_variant: how "too fast" is said: 403, 429 or 200.
+    clock_counts_cart: whether cart-api calls count in the pace.
+    refused_calls_count: whether a refused call starts the interval anew.
+    elements_nested: `elements` answers its array nested once.
+    date: raw answer of `date`; None = the clock's time as an object.
+    """
+
+    interval_s: float = 5.0
+    interval_variant: str = "403"
+    clock_counts_cart: bool = True
+    refused_calls_count: bool = False
+    elements_nested: bool = False
+    date: Any = None
+
+
+class AlStyleServer(SandboxPeer):
+    """Al-Style on loopback; `with AlStyleServer(token="…", interval_s=0) as peer`."""
+
+    secret_parameter = "access-token"  # noqa: S105 - a parameter's name
+    settings: AlStyleSettings
+
+    def __init__(
+        self,
+        *,
+        token: str = TOKEN,
+        interval_s: float = 5.0,
+        port: int = 0,
+        seed: int = 1,
+        catalogue: str | Path | None = None,
+        shop: Shop | None = None,
+        oddities: bool = False,
+        clock: Clock | None = None,
+        **switches: Any,
+    ) -> None:
+        super().__init__(port=port, seed=seed, clock=clock)
+        self.token = token
+        self.settings = AlStyleSettings(interval_s=interval_s, **switches)
+        self.shop = shop or _make_shop(catalogue, seed=seed, oddities=oddities)
+        self.oddities = Oddities(self.shop)
+        self.life = Life(self.shop, seed=seed)
+        self.user_data = UserData()
+        self._last_call: float | None = None
+        self._catalogue = CatalogueApi(
+            shop=self.shop,
+            oddities=self.oddities,
+            now_text=self._date,
+            elements_nested=lambda: self.settings.elements_nested,
+        )
+        self._add_controls()
+
+    @property
+    def url(self) -> str:
+        """Return the host's URL; `/api` and `/cart-api` hang below it."""
+        return self.root_url
+
+    @property
+    def goods(self) -> dict[int, Good]:
+        """Return the goods by article, in listing order."""
+        return self.shop.goods
+
+    # -- the world's changes --------------------------------------------------------
+
+    def set_good(self, article: int, **changes: Any) -> Good:
+        """Change a good: `quantity`, `price1`, `name`… (fields of `Good`)."""
+        with self.lock:
+            return self.shop.set_good(article, **changes)
+
+    def add_good(self, article: int, *, first: bool = False, **values: Any) -> Good:
+        """Add a good at the end (or the beginning) of the order."""
+        with self.lock:
+            return self.shop.add_good(article, first=first, **values)
+
+    def remove_good(self, article: int) -> Good:
+        """Take a good out of the catalogue."""
+        with self.lock:
+            return self.shop.remove_good(article)
+
+    def set_raw(self, article: int, **values: Any) -> None:
+        """Lay any JSON values over the element row of an article."""
+        with self.lock:
+            self.shop.raw_rows.setdefault(article, {}).update(values)
+
+    def add_raw_row(self, row: Any) -> None:
+        """Append an element row of any shape to the listing."""
+        with self.lock:
+            self.shop.extra_rows.append(row)
+
+    def set_raw_price(self, key: str | int, value: Any) -> None:
+        """Answer any JSON value for a key of quantity-price."""
+        with self.lock:
+            self.shop.raw_prices[str(key)] = value
+
+    def tick(self, seconds: float) -> dict[str, list[int]]:
+        """Let `seconds` of the warehouse's life pass."""
+        with self.lock:
+            return self.life.tick(seconds)
+
+    # -- serving ------------------------------------------------------------------
+
+    def method_of(self, request: Request) -> str:
+        """Name the method a path means."""
+        parts = request.path.strip("/").split("/")
+        if len(parts) == 2 and parts[0] in ("api", "cart-api"):
+            return parts[1]
+        return request.path
+
+    def refuse(self, request: Request, arrival: Arrival, wire: Wire) -> Reply | None:
+        """Check what comes before any method is looked at."""
+        if request.query.get(self.secret_parameter) != self.token:
+            arrival.verdict = "bad-token"
+            data = {"name": "Unauthorized", "message": "", "code": 0, "status": 401}
+            return json_reply(data, status=401)
+        cart = request.path.startswith("/cart-api")
+        if self.settings.interval_s <= 0 or (
+            cart and not self.settings.clock_counts_cart
+        ):
+            return None
+        with self.lock:
+            last = self._last_call
+            early = (
+                last is not None and request.arrived - last < self.settings.interval_s
+            )
+            if not early or self.settings.refused_calls_count:
+                self._last_call = request.arrived
+        if not early:
+            return None
+        arrival.verdict = "too-fast"
+        return throttled(
+            {
+                "variant": self.settings.interval_variant,
+                "interval": self.settings.interval_s,
+                "retry_after": max(1, round(self.settings.interval_s)),
+            }
+        )
+
+    def work(self, request: Request, method: str, faults: list[Fault]) -> Reply:
+        """Do what the call asks."""
+        params = request.params()
+        if request.path.startswith("/api/"):
+            if method == "user-data":
+                return json_reply(self.user_data.answer(self.clock.almaty()))
+            reply = self._catalogue.answer(method, params, faults)
+            if reply is not None:
+                return reply
+        data = {"name": "Not Found", "message": "Страница не найдена.", "status": 404}
+        return json_reply(data, status=404)
+
+    def _date(self) -> Any:
+        if self.settings.date is not None:
+            return self.settings.date
+        return {"date": self.clock.almaty().strftime("%d.%m.%Y %H:%M:%S")}
+
+    # -- control ------------------------------------------------------------------
+
+    def _add_controls(self) -> None:
+        self.controls |= {
+            "goods": self._goods,
+            "set-good": lambda article, fields: _good(self.set_good(article, **fields)),
+            "add-good": lambda article, fields=None, first=False: _good(
+                self.add_good(article, first=first, **(fields or {}))
+            ),
+            "remove-good": lambda article: _good(self.remove_good(article)),
+            "restore-goods": self.oddities.restore,
+            "add-odd-goods": lambda: add_odd_goods(self.shop),
+            "set-raw": lambda article, fields: self.set_raw(article, **fields),
+            "add-raw-row": self.add_raw_row,
+            "set-raw-price": self.set_raw_price,
+            "clear-raw": self._clear_raw,
+            "tick": self.tick,
+            "revalue": self.life.revalue,
+            "user-data": self.user_data.change,
+        }
+
+    def _goods(self, articles: list[int] | None = None) -> dict[str, Any]:
+        with self.lock:
+            chosen = self.goods if articles is None else articles
+            return {str(a): _good(self.goods[a]) for a in chosen if a in self.goods}
+
+    def _clear_raw(self) -> None:
+        with self.lock:
+            self.shop.raw_rows.clear()
+            self.shop.extra_rows.clear()
+            self.shop.raw_prices.clear()
+            self.shop.raw_categories.clear()
+
+
+def _good(good: Good) -> dict[str, Any]:
+    return {
+        "article": good.article,
+        "name": good.name,
+        "brand": good.brand,
+        "category": good.category,
+        "price1": good.price1,
+        "price2": good.price2,
+        "stock": good.stock,
+        "quantity": good.quantity,
+        "multiplicity": good.multiplicity,
+    }
+
+
+def _make_shop(catalogue: str | Path | None, *, seed: int, oddities: bool) -> Shop:
+    if catalogue is None:
+        return invented_shop(seed=seed, oddities=oddities)
+    shop = load_shop(catalogue, seed=seed)
+    if oddities:
+        add_odd_goods(shop)
+    return shop

@@ -1,0 +1,317 @@
+"""A small threaded HTTP server with state and faults, the base of both peers."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import socket
+import socketserver
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from email.message import Message
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Protocol
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+JSON_TYPE = "application/json; charset=utf-8"
+HTML_TYPE = "text/html; charset=utf-8"
+
+
+@dataclass(slots=True, kw_only=True)
+class Request:
+    """One request as it arrived; `arrived` is `time.monotonic()` at its first line."""
+
+    verb: str
+    path: str
+    query: dict[str, str]
+    headers: Message
+    body: bytes
+    arrived: float
+
+    def header(self, name: str) -> str:
+        """Return a header or an empty string."""
+        return str(self.headers.get(name) or "")
+
+    def json(self) -> Any:
+        """Parse the body; an empty one is an empty object."""
+        return json.loads(self.body.decode("utf-8")) if self.body.strip() else {}
+
+    def params(self) -> dict[str, str]:
+        """Merge the query with a form or JSON body, as PHP's `$_REQUEST` would."""
+        merged = dict(self.query)
+        kind = self.header("Content-Type").lower()
+        if "urlencoded" in kind:
+            merged |= dict(parse_qsl(self.body.decode("utf-8"), keep_blank_values=True))
+        elif "json" in kind and self.body.strip():
+            sent = self.json()
+            if isinstance(sent, dict):
+                for name, value in sent.items():
+                    merged[name] = value if isinstance(value, str) else dump(value)
+        return merged
+
+
+def dump(data: Any) -> str:
+    """Write JSON the way both peers do: compact, not escaped."""
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+
+
+@dataclass(slots=True, kw_only=True)
+class Reply:
+    """An answer; `data` is kept apart from `body` so that faults can bend it."""
+
+    status: int = 200
+    data: Any = None
+    body: bytes | None = None
+    content_type: str = JSON_TYPE
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def payload(self) -> bytes:
+        """Return the bytes to send."""
+        if self.body is not None:
+            return self.body
+        return dump(self.data).encode("utf-8", "surrogatepass")
+
+    def head(self, *, length: int, close: bool) -> bytes:
+        """Return the status line and headers."""
+        try:
+            phrase = HTTPStatus(self.status).phrase
+        except ValueError:
+            phrase = "Unknown"
+        lines = [
+            f"HTTP/1.1 {self.status} {phrase}",
+            f"Content-Type: {self.content_type}",
+            f"Content-Length: {length}",
+            f"Connection: {'close' if close else 'keep-alive'}",
+            *(f"{name}: {value}" for name, value in self.headers.items()),
+        ]
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+def json_reply(data: Any, *, status: int = 200, **headers: str) -> Reply:
+    """Build a JSON answer; header names use underscores for dashes."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Reply(status=status, data=data, headers=named)
+
+
+def html_reply(text: str, *, status: int = 200) -> Reply:
+    """Build an HTML answer."""
+    return Reply(status=status, body=text.encode("utf-8"), content_type=HTML_TYPE)
+
+
+class Peer(Protocol):
+    """What the HTTP layer needs from a peer."""
+
+    closing: threading.Event
+    crashes: list[str]
+
+    def serve(self, request: Request, wire: Wire) -> None:
+        """Answer one request."""
+        ...
+
+
+class Wire(BaseHTTPRequestHandler):
+    """One connection: reads requests, and answers well or badly as it is told."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    timeout = 120
+    server: _Listener
+
+    def setup(self) -> None:
+        """Remember the connection, so that closing the peer can end it."""
+        super().setup()
+        self.server.connections.add(self.connection)
+
+    def finish(self) -> None:
+        """Forget the connection."""
+        self.server.connections.discard(self.connection)
+        super().finish()
+
+    def parse_request(self) -> bool:
+        """Note when the first line came, before the rest is read."""
+        self.arrived = time.monotonic()
+        return super().parse_request()
+
+    def _serve(self) -> None:
+        parts = urlsplit(self.path)
+        length = int(self.headers.get("Content-Length") or 0)
+        request = Request(
+            verb=self.command,
+            path=unquote(parts.path),
+            query=dict(parse_qsl(parts.query, keep_blank_values=True)),
+            headers=self.headers,
+            body=self.rfile.read(length) if length else b"",
+            arrived=self.arrived,
+        )
+        self.server.peer.serve(request, self)
+
+    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _serve  # noqa: N815
+
+    def send(self, reply: Reply) -> None:
+        """Answer properly, in one write."""
+        body = reply.payload()
+        head = reply.head(length=len(body), close=self.close_connection)
+        self.wfile.write(head if self.command == "HEAD" else head + body)
+
+    def drop(self) -> None:
+        """Close the connection without a word."""
+        self.close_connection = True
+        try:
+            self.connection.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return
+
+    def hang(self, seconds: float) -> None:
+        """Say nothing until the time is over, the client has gone or we close."""
+        until = time.monotonic() + seconds
+        while not self.server.peer.closing.is_set():
+            left = until - time.monotonic()
+            if left <= 0 or self._client_has_gone(min(left, 0.1)):
+                return
+
+    def _client_has_gone(self, wait_s: float) -> bool:
+        try:
+            ready, _, _ = select.select([self.connection], [], [], wait_s)
+            if not ready:
+                return False
+            if self.connection.recv(1, socket.MSG_PEEK):
+                self.server.peer.closing.wait(wait_s)
+                return False
+        except (OSError, ValueError):
+            return True
+        return True
+
+    def drip(self, reply: Reply, *, delay_s: float, chunk: int) -> None:
+        """Answer a few bytes at a time."""
+        body = reply.payload()
+        text = reply.head(length=len(body), close=True) + body
+        self.close_connection = True
+        for start in range(0, len(text), chunk):
+            self.wfile.write(text[start : start + chunk])
+            if self.server.peer.closing.wait(delay_s):
+                break
+
+    def cut(self, reply: Reply, *, share: float, honest: bool) -> None:
+        """Answer a part of the body; honest = its length is announced truly."""
+        body = reply.payload()
+        part = body[: int(len(body) * share)]
+        length = len(part) if honest else len(body)
+        self.close_connection = True
+        self.wfile.write(reply.head(length=length, close=True) + part)
+        if not honest:
+            self.drop()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Stay quiet: the arrival log is the record."""
+
+
+class _Listener(ThreadingHTTPServer):
+    daemon_threads = True
+    # On Windows this option would let two servers share one port.
+    allow_reuse_address = os.name != "nt"
+    request_queue_size = 256
+    peer: Peer
+
+    def __init__(self, address: tuple[str, int], peer: Peer) -> None:
+        self.peer = peer
+        self.connections: set[socket.socket] = set()
+        self._workers: list[threading.Thread] = []
+        super().__init__(address, Wire)
+
+    def server_bind(self) -> None:
+        # HTTPServer would look up the host's name, which can take seconds.
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = "127.0.0.1", self.server_address[1]
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        worker = threading.Thread(
+            target=self.process_request_thread,
+            args=(request, client_address),
+            daemon=True,
+        )
+        self._workers = [t for t in self._workers if t.is_alive()] + [worker]
+        worker.start()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        error = sys.exc_info()[1]
+        if not isinstance(error, (OSError, ValueError)) or not isinstance(
+            error, (ConnectionError, TimeoutError)
+        ):
+            self.peer.crashes.append(repr(error))
+
+    def end_connections(self, timeout_s: float) -> None:
+        """Wake every worker that waits on a client, then wait for it."""
+        for connection in list(self.connections):
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                continue
+        until = time.monotonic() + timeout_s
+        for worker in self._workers:
+            worker.join(max(0.0, until - time.monotonic()))
+
+
+class HttpPeer:
+    """Owns the listening socket and its threads; a context manager.
+
+    Listens from construction on, so `url` is known at once; `start()` serves.
+    """
+
+    def __init__(self, *, port: int = 0) -> None:
+        self.closing = threading.Event()
+        self.crashes: list[str] = []
+        self._listener = _Listener(("127.0.0.1", port), self)
+        self._thread: threading.Thread | None = None
+        self._loops: list[threading.Thread] = []
+
+    @property
+    def port(self) -> int:
+        """Return the port that was really taken."""
+        return int(self._listener.server_port)
+
+    @property
+    def root_url(self) -> str:
+        """Return `http://127.0.0.1:PORT`, without a slash at the end."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def serve(self, request: Request, wire: Wire) -> None:
+        """Answer one request."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        """Serve in a thread of its own."""
+        self._thread = threading.Thread(
+            target=self._listener.serve_forever, args=(0.02,), daemon=True
+        )
+        self._thread.start()
+
+    def every(self, seconds: float, work: Any) -> None:
+        """Call `work()` on a timer until the peer is closed."""
+
+        def loop() -> None:
+            while not self.closing.wait(seconds):
+                try:
+                    work()
+                except Exception as error:
+                    self.crashes.append(repr(error))
+
+        thread = threading.Thread(target=loop, daemon=True)
+        self._loops.append(thread)
+        thread.start()
+
+    def close(self) -> None:
+        """Stop listening, end open connections, wait for the threads."""
+        if self.closing.is_set():
+            return
+        self.closing.set()
+        if self._thread is not None:
+            self._listener.shutdown()
+            self._thread.join(5)
+        self._listener.end_connections(5)
+        self._listener.server_close()
+        for loop in self._loops:
+            loop.join(5)
