@@ -32,7 +32,8 @@ Both: .faults, .arrivals, .calls(method), .gaps(), .counters(), .forget_arrivals
 
 Arrival: number, at (time.monotonic(), one clock for all processes of the machine),
     clock, verb, method, path, query (without the token), body, verdict (ok |
-    bad-token | too-fast | no-accept | ignored), status (0 = dropped), faults.
+    bad-token | too-fast | no-accept | ignored), status (0 = dropped), worked (it was
+    carried out, whatever was answered), faults.
 
 Faults: peer.faults.add(kind, method="*", times=None, skip=0, probability=1.0,
     **options) -> id; clear(id, kind=, method=); active(). Several may strike at once.

@@ -169,43 +169,47 @@ def find(faults: Iterable[Fault], kind: str) -> Fault | None:
     return next((fault for fault in faults if fault.kind == kind), None)
 
 
-def play(faults: list[Fault], wire: Wire, work: Callable[[], Reply]) -> int:
+def play(
+    faults: list[Fault],
+    wire: Wire,
+    work: Callable[[], Reply],
+    note: Callable[[int], None],
+) -> None:
     """Do the work and answer, as badly as the faults say.
 
-    Returns the HTTP status that was sent, 0 when the connection was dropped.
+    `note` is told the HTTP status before it is sent, 0 before a silent end.
     """
-    early = _refusal(faults, wire, after_work=False)
-    if early is not None:
-        return _send(early, wire, faults=[])
-    if wire.close_connection and find(faults, "drop_before_work"):
-        return 0
-    stall = find(faults, "stall")
-    if stall is not None and not stall.options["after_work"]:
-        wire.hang(stall.options["seconds"])
-        if not stall.options["answer"]:
-            wire.drop()
-            return 0
-    reply = work()
-    if find(faults, "drop_after_work"):
+    reply = _other_answer(faults, after_work=False)
+    if reply is not None:
+        note(reply.status)
+        wire.send(reply)
+        return
+    silent = find(faults, "drop_before_work") is not None
+    if not silent and not _stalled(faults, wire, after_work=False):
+        reply = work()
+        silent = find(faults, "drop_after_work") is not None
+    if reply is None or silent or _stalled(faults, wire, after_work=True):
+        note(0)
         wire.drop()
-        return 0
-    if stall is not None and stall.options["after_work"]:
-        wire.hang(stall.options["seconds"])
-        if not stall.options["answer"]:
-            wire.drop()
-            return 0
-    late = _refusal(faults, wire, after_work=True)
-    return _send(late or reply, wire, faults=faults)
+        return
+    reply = _other_answer(faults, after_work=True) or reply
+    note(reply.status)
+    _send(reply, wire, faults=faults)
 
 
-def _refusal(faults: list[Fault], wire: Wire, *, after_work: bool) -> Reply | None:
+def _stalled(faults: list[Fault], wire: Wire, *, after_work: bool) -> bool:
+    stall = find(faults, "stall")
+    if stall is None or stall.options["after_work"] is not after_work:
+        return False
+    wire.hang(float(stall.options["seconds"]))
+    return not stall.options["answer"]
+
+
+def _other_answer(faults: list[Fault], *, after_work: bool) -> Reply | None:
     for fault in faults:
         options = fault.options
         if fault.kind == "throttle" and not after_work:
             return throttled(options)
-        if fault.kind == "drop_before_work" and not after_work:
-            wire.drop()
-            return None
         if options.get("after_work", fault.kind == "garbage") is not after_work:
             continue
         if fault.kind == "status":
@@ -244,7 +248,7 @@ def _status(options: dict[str, Any]) -> Reply:
     return reply
 
 
-def _send(reply: Reply, wire: Wire, *, faults: list[Fault]) -> int:
+def _send(reply: Reply, wire: Wire, *, faults: list[Fault]) -> None:
     bent = find(faults, "wrong_types")
     if bent is not None and reply.body is None:
         reply.data = bend(reply.data, variant=str(bent.options["variant"]))
@@ -255,7 +259,6 @@ def _send(reply: Reply, wire: Wire, *, faults: list[Fault]) -> int:
         wire.drip(reply, delay_s=drip.options["delay_s"], chunk=drip.options["chunk"])
     else:
         wire.send(reply)
-    return reply.status
 
 
 def bend(data: Any, *, variant: str) -> Any:

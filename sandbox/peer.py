@@ -25,6 +25,7 @@ class Arrival:
 
     `verdict`: ok | bad-token | too-fast | ignored (no answer given by principle).
     `status`: what was answered; 0 = connection dropped; None = not answered yet.
+    `worked`: the call was carried out, whatever was answered.
     """
 
     number: int
@@ -37,6 +38,7 @@ class Arrival:
     body: str
     verdict: str = "ok"
     status: int | None = None
+    worked: bool = False
     faults: list[str] = field(default_factory=list)
 
 
@@ -119,10 +121,14 @@ class SandboxPeer(HttpPeer):
         arrival.faults = [fault.kind for fault in struck]
 
         def work() -> Reply:
+            arrival.worked = True
             with self.lock:
                 return self.work(request, arrival.method, struck)
 
-        arrival.status = play(struck, wire, work)
+        def note(status: int) -> None:
+            arrival.status = status
+
+        play(struck, wire, work, note)
 
     def _arrive(self, request: Request) -> Arrival:
         query = {k: v for k, v in request.query.items() if k != self.secret_parameter}

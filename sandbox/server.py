@@ -10,6 +10,7 @@ import socketserver
 import sys
 import threading
 import time
+import traceback
 from dataclasses import dataclass, field
 from email.message import Message
 from http import HTTPStatus
@@ -238,10 +239,9 @@ class _Listener(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         error = sys.exc_info()[1]
-        if not isinstance(error, (OSError, ValueError)) or not isinstance(
-            error, (ConnectionError, TimeoutError)
-        ):
-            self.peer.crashes.append(repr(error))
+        # A client that went away is its own affair; anything else is our fault.
+        if not isinstance(error, (ConnectionError, TimeoutError)):
+            self.peer.crashes.append(traceback.format_exc())
 
     def end_connections(self, timeout_s: float) -> None:
         """Wake every worker that waits on a client, then wait for it."""
