@@ -19,7 +19,9 @@ os.environ.update(
     KASPI_TOKEN="kaspi-test-token",
     KASPI_MERCHANT_ID="QazDemo",
     KASPI_COMPANY="Qaz Demo",
-    VAR_DIR=str(Path(gettempdir()) / "kaspi-bridge-tests"),
+    VAR_DIR=os.environ.get(
+        "TEST_VAR_DIR", str(Path(gettempdir()) / "kaspi-bridge-tests")
+    ),
     DATABASE_URL=os.environ.get("TEST_DATABASE_URL", ""),
 )
 

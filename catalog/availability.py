@@ -1,0 +1,84 @@
+"""How many units of a product may be offered, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+
+from catalog.explaining import Step
+from catalog.models import ImportRun
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Availability:
+    """Units that may be offered; 0 with the reason's code when none may."""
+
+    units: int
+    reason: str
+    steps: tuple[Step, ...]
+
+
+def assess_availability(
+    *,
+    stock: int,
+    is_lower_bound: bool,
+    multiplicity: int | None,
+    sells_singly: bool,
+    reserved: int,
+    safety_stock: int,
+    cap: int,
+    least: int,
+    is_stale: bool,
+) -> Availability:
+    """Subtract from the supplier's stock whatever must not be promised again."""
+    if is_stale:
+        return _none("stale", [("stale", {})])
+    code = "stock_at_least" if is_lower_bound else "stock"
+    steps: list[Step] = [(code, {"stock": stock})]
+    units = stock
+    if reserved:
+        units -= reserved
+        steps.append(("reserved", {"units": reserved}))
+    if safety_stock:
+        units -= safety_stock
+        steps.append(("safety", {"units": safety_stock}))
+    if units <= 0:
+        return _none("out_of_stock", [*steps, ("out_of_stock", {})])
+    if multiplicity is not None and multiplicity > 1:
+        if not sells_singly:
+            return _none("multiples", [*steps, ("multiples", {"by": multiplicity})])
+        # Each order, even of one piece, takes a whole multiple from the supplier.
+        units //= multiplicity
+        steps.append(("singly", {"by": multiplicity, "units": units}))
+    if units > cap:
+        units = cap
+        steps.append(("capped", {"units": cap}))
+    if units < max(least, 1):
+        return _none("below_least", [*steps, ("below_least", {"least": max(least, 1)})])
+    return Availability(
+        units=units, reason="", steps=(*steps, ("units", {"units": units}))
+    )
+
+
+def _none(reason: str, steps: list[Step]) -> Availability:
+    return Availability(units=0, reason=reason, steps=tuple(steps))
+
+
+def stock_read_at() -> datetime | None:
+    """Tell when stock was last read whole; a catalogue crawl reads it too."""
+    done = ImportRun.objects.filter(status=ImportRun.Status.DONE, is_dry_run=False)
+    return done.order_by("-started_at").values_list("started_at", flat=True).first()
+
+
+def stock_is_stale(*, now: datetime) -> bool:
+    """Tell whether the figures are too old to sell by (or were never read)."""
+    read_at = stock_read_at()
+    limit = timedelta(minutes=settings.STOCK_STALE_AFTER_MIN)
+    return read_at is None or now - read_at > limit
+
+
+def reserved_units() -> dict[int, int]:
+    """Map product ids to units in open reservations."""
+    return {}

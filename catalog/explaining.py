@@ -1,0 +1,79 @@
+"""Turns the steps of a decision into lines a person can read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
+# What was decided, and with which figures; the texts below name them.
+Step = tuple[str, Mapping[str, object]]
+
+TEXTS = {
+    # Price
+    "cost": gettext_noop("Dealer price: %(cost)s ₸"),
+    "no_cost": gettext_noop("No dealer price (%(cost)s): the price is on request"),
+    "cost_placeholder": gettext_noop("Dealer price %(cost)s ₸ is a placeholder"),
+    "rule": gettext_noop("Rule: %(name)s"),
+    "no_rule": gettext_noop("No price rule fits: add one or a default rule"),
+    "floor": gettext_noop(
+        "Floor %(floor)s ₸: cost + %(margin)s %% + delivery %(delivery)s ₸, "
+        "of which commission and tax take %(fees)s %%"
+    ),
+    "min_price": gettext_noop("Least price set for this product: %(price)s ₸"),
+    "retail": gettext_noop("Retail price %(price)s ₸ is real and above the floor"),
+    "retail_placeholder": gettext_noop("Retail price %(retail)s ₸ is a placeholder"),
+    "retail_low": gettext_noop("Retail price %(retail)s ₸ is below the floor"),
+    "markup": gettext_noop(
+        "Cost + %(percent)s %% + %(fixed)s ₸ + delivery, commission and tax on top: "
+        "%(price)s ₸"
+    ),
+    "rrp": gettext_noop("Retail price is enforced: not below %(price)s ₸"),
+    "rrp_unknown": gettext_noop("Retail price is enforced, but what is given is none"),
+    "raised_to_floor": gettext_noop("Raised to the floor: %(price)s ₸"),
+    "rounded": gettext_noop("Rounded up: %(price)s ₸"),
+    "override": gettext_noop("Fixed by hand: %(price)s ₸"),
+    "override_low": gettext_noop(
+        "The fixed price is below %(floor)s ₸: raise it, or lower the floor"
+    ),
+    "jump": gettext_noop(
+        "Was %(old)s ₸, would be %(new)s ₸: more than %(limit)s %%, a person must look"
+    ),
+    "price": gettext_noop("Price: %(price)s ₸"),
+    # Availability
+    "stale": gettext_noop("The stock figures are too old to sell by"),
+    "stock": gettext_noop("Supplier's stock: %(stock)s"),
+    "stock_at_least": gettext_noop("Supplier's stock: at least %(stock)s"),
+    "reserved": gettext_noop("In our open reservations: −%(units)s"),
+    "safety": gettext_noop("Kept back: −%(units)s"),
+    "multiples": gettext_noop(
+        "Supplied by %(by)s only: not sold until selling by the piece is allowed"
+    ),
+    "singly": gettext_noop(
+        "Supplied by %(by)s, sold by the piece: %(units)s such orders can be met"
+    ),
+    "capped": gettext_noop("Shown at most: %(units)s"),
+    "below_least": gettext_noop("Fewer than %(least)s: not listed"),
+    "out_of_stock": gettext_noop("Out of stock"),
+    "units": gettext_noop("Available: %(units)s"),
+}
+
+
+def explain(steps: Iterable[Step]) -> list[str]:
+    """Write each step as one line in the active language."""
+    return [_(TEXTS[code]) % _readable(figures) for code, figures in steps]
+
+
+def _readable(figures: Mapping[str, object]) -> dict[str, object]:
+    return {name: _grouped(value) for name, value in figures.items()}
+
+
+def _grouped(value: object) -> object:
+    if isinstance(value, int):
+        # A narrow no-break space: 12 990 must not fall apart at a line's end.
+        return f"{value:,}".replace(",", "\u202f")
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}"
+    return value

@@ -1,0 +1,180 @@
+"""Keeps the stored prices in step with the supplier's figures and the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Q
+
+from catalog.explaining import explain
+from catalog.models import Product, ProductChange
+from catalog.pricing import PriceDecision, PriceInputs, decide_price
+from catalog.rules import RuleBook, load_rules
+
+CHUNK = 2000
+
+
+class _Row(NamedTuple):
+    """The columns of `Product` that a price depends on."""
+
+    pk: int
+    category_id: int | None
+    brand: str
+    cost_kzt: int | None
+    retail_kzt: int | None
+    rrp_enforced: bool
+    price_override_kzt: int | None
+    min_price_kzt: int | None
+    accepted_price_kzt: int | None
+    price_kzt: int | None
+    hold: str
+
+
+@dataclass(slots=True)
+class RepriceResult:
+    """How many products were looked at, got another price, went into quarantine."""
+
+    examined: int = 0
+    changed: int = 0
+    held: int = 0
+
+    @property
+    def summary(self) -> str:
+        """Say it in one line."""
+        return (
+            f"{self.examined} examined, {self.changed} prices changed, "
+            f"{self.held} newly in quarantine"
+        )
+
+
+def reprice(*, now: datetime) -> RepriceResult:
+    """Work out every price that is out of date; cheap when none is."""
+    result = RepriceResult()
+    _end_overrides(now=now)
+    book = load_rules()
+    last_pk = 0
+    while True:
+        with transaction.atomic():
+            rows = _outdated(book.digest, after_pk=last_pk)
+            if not rows:
+                return result
+            _store(rows, book=book, now=now, result=result)
+        last_pk = rows[-1][0]
+
+
+def explain_price(product: Product) -> list[str]:
+    """Tell, one line per step, how the product's price comes about today."""
+    row = _Row._make(getattr(product, name) for name in _Row._fields)
+    return explain(_decide(row, load_rules()).steps)
+
+
+def release_held_prices(pks: Iterable[int]) -> int:
+    """Let jumped prices through: they are right after all. Returns how many."""
+    jumped = Product.objects.filter(pk__in=list(pks), hold=Product.Hold.JUMP)
+    released = 0
+    for pk, price in jumped.values_list("pk", "price_kzt"):
+        # The price must still be the one the person saw.
+        released += jumped.filter(pk=pk, price_kzt=price).update(
+            hold=Product.Hold.NONE, accepted_price_kzt=price, priced_with=""
+        )
+    return released
+
+
+def _end_overrides(*, now: datetime) -> None:
+    Product.objects.filter(
+        price_override_kzt__isnull=False, price_override_until__lte=now
+    ).update(price_override_kzt=None, price_override_until=None, priced_with="")
+
+
+def _outdated(digest: str, *, after_pk: int) -> list[_Row]:
+    # "Other than" in two halves, each of which the index answers. Locked, so that no
+    # reading changes a cost between our look and our write.
+    other = Q(priced_with__lt=digest) | Q(priced_with__gt=digest)
+    rows = (
+        Product.objects.select_for_update()
+        .filter(other, pk__gt=after_pk)
+        .order_by("pk")
+        .values_list(*_Row._fields)
+    )
+    return [_Row._make(row) for row in rows[:CHUNK]]
+
+
+def _decide(row: _Row, book: RuleBook) -> PriceDecision:
+    rule = book.find(
+        product_id=row.pk,
+        category_id=row.category_id,
+        brand=row.brand,
+        cost=row.cost_kzt,
+    )
+    inputs = PriceInputs(
+        cost_kzt=row.cost_kzt,
+        retail_kzt=row.retail_kzt,
+        rrp_enforced=row.rrp_enforced,
+        override_kzt=row.price_override_kzt,
+        min_price_kzt=row.min_price_kzt,
+        accepted_kzt=row.accepted_price_kzt,
+    )
+    return decide_price(inputs, rule, jump_percent=settings.PRICE_JUMP_PERCENT)
+
+
+def _store(
+    rows: list[_Row], *, book: RuleBook, now: datetime, result: RepriceResult
+) -> None:
+    decided = [(row, _decide(row, book)) for row in rows]
+    moved = [(row, d) for row, d in decided if (row.price_kzt, row.hold) != _state(d)]
+    _write_prices(moved)
+    _write_accepted(decided)
+    ProductChange.objects.bulk_create(
+        ProductChange(
+            product_id=row.pk,
+            field=ProductChange.Field.PRICE,
+            old=row.price_kzt,
+            new=decision.price_kzt,
+            changed_at=now,
+            reason="\n".join(explain(decision.steps)),
+        )
+        for row, decision in moved
+        if row.price_kzt is not None
+    )
+    Product.objects.filter(pk__in=[row.pk for row in rows]).update(
+        priced_with=book.digest
+    )
+    result.examined += len(rows)
+    result.changed += sum(row.price_kzt != d.price_kzt for row, d in moved)
+    result.held += sum(bool(d.hold) and d.hold != row.hold for row, d in moved)
+
+
+def _state(decision: PriceDecision) -> tuple[int | None, str]:
+    return decision.price_kzt, decision.hold
+
+
+def _write_prices(moved: list[tuple[_Row, PriceDecision]]) -> None:
+    _write_many(
+        "UPDATE {table} SET price_kzt = %s, hold = %s WHERE id = %s",
+        [(d.price_kzt, str(d.hold), row.pk) for row, d in moved],
+    )
+
+
+def _write_accepted(decided: list[tuple[_Row, PriceDecision]]) -> None:
+    """Make a price that may be sold at the one the next is compared with."""
+    _write_many(
+        "UPDATE {table} SET accepted_price_kzt = %s WHERE id = %s",
+        [
+            (d.price_kzt, row.pk)
+            for row, d in decided
+            if not d.hold and d.price_kzt != row.accepted_price_kzt
+        ],
+    )
+
+
+def _write_many(statement: str, values: list[tuple[int | str | None, ...]]) -> None:
+    # One prepared statement for all rows: bulk_update's CASE over thousands of rows
+    # takes many times longer.
+    if values:
+        with connection.cursor() as cursor:
+            cursor.executemany(statement.format(table=Product._meta.db_table), values)
