@@ -1,0 +1,126 @@
+"""The work that recurs, declared here and put into the database at deploy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils import timezone
+from django_q.models import Schedule
+
+from bridge_site.queue import Cluster
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recurring:
+    """One recurring task: every so many minutes, or daily at an hour of Almaty."""
+
+    name: str
+    func: str
+    cluster: Cluster
+    minutes: int = 0
+    daily_at: tuple[int, int] | None = None
+    args: str = ""
+
+
+SCHEDULES = (
+    Recurring(
+        name="beat-orders",
+        func="bridge_site.tasks.beat",
+        cluster="orders",
+        minutes=1,
+        args="('orders',)",
+    ),
+    Recurring(
+        name="beat-imports",
+        func="bridge_site.tasks.beat",
+        cluster="imports",
+        minutes=1,
+        args="('imports',)",
+    ),
+    Recurring(
+        name="sync-stock",
+        func="catalog.tasks.sync_stock",
+        cluster="imports",
+        minutes=10,
+    ),
+    Recurring(
+        name="sync-catalog",
+        func="catalog.tasks.sync_catalog",
+        cluster="imports",
+        daily_at=(3, 20),
+    ),
+    # Also by time: old stock figures must take the goods off sale by themselves.
+    Recurring(
+        name="build-feed", func="feeds.tasks.build_feed", cluster="imports", minutes=10
+    ),
+    Recurring(
+        name="delete-old-changes",
+        func="catalog.tasks.delete_old_changes",
+        cluster="imports",
+        daily_at=(4, 30),
+    ),
+    Recurring(
+        name="delete-old-fetches",
+        func="feeds.tasks.delete_old_fetches",
+        cluster="imports",
+        daily_at=(4, 40),
+    ),
+)
+
+
+def sync_schedules(*, now: datetime) -> int:
+    """Make the schedule rows what `SCHEDULES` says; returns how many were changed.
+
+    A row that nobody declares is deleted: one malformed row stops all of them.
+    """
+    changed = 0
+    with transaction.atomic():
+        known = {row.name: row for row in Schedule.objects.select_for_update()}
+        for recurring in SCHEDULES:
+            row = known.pop(recurring.name, None)
+            changed += _sync_one(recurring, row, now=now)
+        changed += len(known)
+        Schedule.objects.filter(pk__in=[row.pk for row in known.values()]).delete()
+    return changed
+
+
+def _sync_one(recurring: Recurring, row: Schedule | None, *, now: datetime) -> bool:
+    wanted = {
+        "func": recurring.func,
+        "cluster": recurring.cluster,
+        "args": recurring.args,
+        "kwargs": None,
+        "hook": None,
+        "repeats": -1,
+        "schedule_type": Schedule.DAILY if recurring.daily_at else Schedule.MINUTES,
+        "minutes": recurring.minutes or None,
+    }
+    if row is None:
+        Schedule.objects.create(
+            name=recurring.name, next_run=first_run(recurring, now=now), **wanted
+        )
+        return True
+    differing = {k: v for k, v in wanted.items() if getattr(row, k) != v}
+    moved = recurring.daily_at is not None and not _runs_at(row, recurring.daily_at)
+    if moved or "minutes" in differing or "schedule_type" in differing:
+        differing["next_run"] = first_run(recurring, now=now)
+    if differing:
+        Schedule.objects.filter(pk=row.pk).update(**differing)
+    return bool(differing)
+
+
+def _runs_at(row: Schedule, daily_at: tuple[int, int]) -> bool:
+    local = timezone.localtime(row.next_run)
+    return (local.hour, local.minute) == daily_at
+
+
+def first_run(recurring: Recurring, *, now: datetime) -> datetime:
+    """Say when a newly declared task runs first."""
+    if recurring.daily_at is None:
+        return now
+    hour, minute = recurring.daily_at
+    local = timezone.localtime(now)
+    due = local.replace(hour=hour, minute=minute, second=0, microsecond=0)
+    return due if due > local else due + timedelta(days=1)
