@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from bridge_site.roles import ROLES, set_staff, sync_roles
+
+
+class Command(BaseCommand):
+    help = "Creates a member of staff, or sets their role and a new password."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("username")
+        parser.add_argument("--role", choices=ROLES, required=True)
+
+    def handle(self, *args: Any, username: str, role: str, **options: Any) -> None:
+        sync_roles()
+        password = set_staff(username, role=role)
+        self.stdout.write(f"{username} ({role}), password: {password}")

@@ -1,0 +1,131 @@
+"""What runs inside each part: the web server or a worker cluster."""
+
+from __future__ import annotations
+
+import _thread
+import gc
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, NoReturn
+
+import django_q.cluster
+import waitress
+from django.core.wsgi import get_wsgi_application
+from django.utils.module_loading import autodiscover_modules
+from django_q.conf import Conf
+
+from bridge_site.processes import (
+    PART_STOPS_WITHIN_S,
+    exit_after,
+    parse_address,
+    when_parent_ends,
+)
+
+WEB_THREADS = 4
+
+
+class WrongQueue(Exception):
+    """A cluster's name is settled when the program starts, and it was another one."""
+
+
+def run_part(name: str, *, listen: str, exit_with_parent: bool) -> None:
+    """Run a part until it is stopped."""
+    if name == "web":
+        serve_web(listen=listen, exit_with_parent=exit_with_parent)
+    else:
+        run_cluster(name, exit_with_parent=exit_with_parent)
+
+
+def serve_web(*, listen: str, exit_with_parent: bool) -> None:
+    """Serve the site until the parent ends or SIGINT or SIGTERM comes."""
+    host, port = parse_address(listen)
+    server = waitress.create_server(
+        get_wsgi_application(),
+        host=host,
+        port=port,
+        threads=WEB_THREADS,
+        ident="",
+        # A web server in front, on this host, tells the caller's address and scheme.
+        trusted_proxy="127.0.0.1",
+        trusted_proxy_headers={"x-forwarded-for", "x-forwarded-proto"},
+        clear_untrusted_proxy_headers=True,
+    )
+
+    def stop(*_args: Any) -> None:
+        exit_after(PART_STOPS_WITHIN_S)
+        _thread.interrupt_main()
+
+    def on_signal(_number: int, _frame: FrameType | None) -> NoReturn:
+        exit_after(PART_STOPS_WITHIN_S)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, on_signal)
+    if exit_with_parent:
+        when_parent_ends(stop)
+    server.run()
+
+
+def run_cluster(name: str, *, exit_with_parent: bool) -> None:
+    """Run a worker cluster until the parent ends or SIGINT or SIGTERM comes."""
+    if name != Conf.CLUSTER_NAME:
+        raise WrongQueue(f"Start this part with Q_CLUSTER_NAME={name}.")
+    use_start_method()
+    # Imported once here, the workers share the code's memory instead of owning it.
+    autodiscover_modules("tasks")
+    gc.collect()
+    gc.freeze()
+    stop = threading.Event()
+    cluster = django_q.cluster.Cluster()
+    # Its own handlers wait for the workers inside the signal, which can deadlock.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: stop.set())
+    cluster.start()
+    if exit_with_parent:
+        when_parent_ends(stop.set)
+    while not stop.wait(1):
+        if not cluster.sentinel.is_alive():
+            raise SystemExit(1)
+    exit_after(PART_STOPS_WITHIN_S)
+    cluster.stop()
+
+
+def use_start_method() -> None:
+    """Settle how worker processes are made: `MP_START_METHOD`, else fork if it exists.
+
+    django-q insists on fork where it exists; tests want Windows' way on Linux too.
+    """
+    methods = multiprocessing.get_all_start_methods()
+    usual = "fork" if "fork" in methods else "spawn"
+    chosen = os.environ.get("MP_START_METHOD") or usual
+    multiprocessing.set_start_method(chosen, force=True)
+    django_q.cluster.get_mp_context = _WatchedContext
+
+
+class _WatchedContext:
+    """What django-q asks for processes: they end when their parent does."""
+
+    def Process(  # noqa: N802
+        self, *, target: Callable[..., Any], args: tuple[Any, ...], name: str
+    ) -> multiprocessing.Process:
+        return multiprocessing.Process(
+            target=run_watched, args=(target, *args), name=name
+        )
+
+
+def run_watched(target: Callable[..., Any], *args: Any) -> None:
+    """Run `target` in a child that ends at once when its parent is gone."""
+    use_start_method()
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+
+        def watch() -> None:
+            multiprocessing.connection.wait([parent.sentinel])
+            os._exit(1)
+
+        threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+    target(*args)

@@ -1,0 +1,266 @@
+"""The bridge's parts as processes: web and two clusters, watched and restarted.
+
+Each part is a child with a pipe as its standard input, which ends when the parent
+does, however it ends: on Windows there is no signal that would do it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+MANAGE = Path(__file__).resolve().parent.parent / "manage.py"
+PARTS = ("web", "orders", "imports")
+# Stopping takes at most 10 s in all: a part's own grace, the supervisor's, run.py's.
+PART_STOPS_WITHIN_S = 5.0
+ALL_STOP_WITHIN_S = 7.0
+WATCH_EVERY_S = 0.5
+FIRST_BACKOFF_S = 1.0
+LONGEST_BACKOFF_S = 60.0
+STEADY_AFTER_S = 60.0
+# In the environment of everything a part starts, so that orphans are found too.
+MARK = "BRIDGE_PART_MARK"
+
+Say = Callable[[str], None]
+
+
+def when_parent_ends(act: Callable[[], None]) -> None:
+    """Call `act` from a thread once standard input has come to its end."""
+
+    def watch() -> None:
+        _wait_for_end_of_input()
+        act()
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+
+
+def _wait_for_end_of_input() -> None:
+    # The descriptor, not sys.stdin: a forked child closes that one, and a lock
+    # held by this thread would stay locked there for ever.
+    if sys.platform == "win32":
+        _poll_windows_pipe()
+        return
+    try:
+        while os.read(0, 1024):
+            continue
+    except OSError:
+        return
+
+
+if sys.platform == "win32":
+
+    def _poll_windows_pipe() -> None:
+        # A pending blocking read would hang every child that inherits the handle.
+        import _winapi
+        import msvcrt
+
+        try:
+            handle = msvcrt.get_osfhandle(0)
+            while True:
+                _winapi.PeekNamedPipe(handle, 0)
+                time.sleep(WATCH_EVERY_S)
+        except OSError:
+            return
+
+
+def exit_after(seconds: float) -> None:
+    """Give this process so long to end by itself, then end it with all it started."""
+
+    def end() -> None:
+        time.sleep(seconds)
+        end_tree(os.getpid(), and_itself=False)
+        os._exit(1)
+
+    threading.Thread(target=end, name="exit-after", daemon=True).start()
+
+
+def end_tree(pid: int, *, and_itself: bool) -> None:
+    """End a process's descendants by force, and the process too if asked."""
+    try:
+        root = psutil.Process(pid)
+        doomed = root.children(recursive=True) + ([root] if and_itself else [])
+    except psutil.NoSuchProcess:
+        return
+    _kill_all(doomed)
+
+
+def end_marked(mark: str) -> None:
+    """End by force every process whose environment has the mark.
+
+    Finds what `end_tree` cannot: the children of a parent that is gone.
+    """
+    for _attempt in range(5):
+        marked = [p for p in psutil.process_iter() if _mark_of(p) == mark]
+        if not marked:
+            return
+        # One of them may have started another while we looked.
+        _kill_all(marked)
+
+
+def _mark_of(process: psutil.Process) -> str | None:
+    try:
+        if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        return process.environ().get(MARK)
+    except (psutil.Error, OSError):
+        return None
+
+
+def _kill_all(processes: Sequence[psutil.Process]) -> None:
+    for process in processes:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(processes, timeout=2)
+
+
+def parse_address(listen: str) -> tuple[str, int]:
+    """Split `host:port`; raises ValueError."""
+    host, colon, port = listen.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise ValueError(f"LISTEN must be host:port, not {listen!r}")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def settle_address(listen: str) -> str:
+    """Return the address with a real port: a free one for 0; raises ValueError.
+
+    The port is fixed once, so that a restarted web part is found where it was.
+    """
+    host, port = parse_address(listen)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        if os.name != "nt":
+            # As waitress does; a port just left by another server is free enough.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ValueError(
+                f"{listen} cannot be listened at ({error.strerror or error}): free it "
+                f"or set LISTEN to another address"
+            ) from None
+        port = int(probe.getsockname()[1])
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+@dataclass(slots=True, kw_only=True)
+class Part:
+    """One part as the supervisor sees it."""
+
+    name: str
+    process: subprocess.Popen[bytes] | None = None
+    mark: str = ""
+    started_at: float = 0.0
+    start_at: float = 0.0
+    backoff_s: float = FIRST_BACKOFF_S
+
+
+@dataclass(slots=True, kw_only=True)
+class Supervisor:
+    """Keeps the parts running until it is told to stop."""
+
+    listen: str
+    say: Say
+    parts: Sequence[str] = PARTS
+    stop: threading.Event = field(default_factory=threading.Event)
+    _parts: list[Part] = field(default_factory=list)
+
+    def run(self) -> None:
+        """Start every part, start again what ends, and stop all when told."""
+        self._parts = [Part(name=name) for name in self.parts]
+        try:
+            while True:
+                for part in self._parts:
+                    self._tend(part)
+                if self.stop.wait(WATCH_EVERY_S):
+                    return
+        finally:
+            self._stop_all()
+
+    def _tend(self, part: Part) -> None:
+        now = time.monotonic()
+        if part.process is None:
+            if now >= part.start_at:
+                self._start(part, now=now)
+            return
+        code = part.process.poll()
+        if code is None:
+            return
+        self._let_go(part)
+        if now - part.started_at > STEADY_AFTER_S:
+            part.backoff_s = FIRST_BACKOFF_S
+        self.say(
+            f"{part.name} ended with code {code}; it starts again in "
+            f"{part.backoff_s:g} s"
+        )
+        part.start_at = now + part.backoff_s
+        part.backoff_s = min(part.backoff_s * 2, LONGEST_BACKOFF_S)
+
+    def _start(self, part: Part, *, now: float) -> None:
+        part.mark, part.started_at = uuid.uuid4().hex, now
+        part.process = subprocess.Popen(  # noqa: S603
+            [
+                sys.executable,
+                str(MANAGE),
+                "bridge_part",
+                part.name,
+                "--exit-with-parent",
+            ],
+            env=part_environment(part.name, mark=part.mark, listen=self.listen),
+            stdin=subprocess.PIPE,
+            # Signals meant for the supervisor must not reach the parts: a cluster
+            # whose whole group gets SIGTERM may wait for ever in its own stop.
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+        )
+
+    def _let_go(self, part: Part) -> None:
+        """Forget a part that has ended, and end what it left behind."""
+        _close_input(part.process)
+        part.process = None
+        end_marked(part.mark)
+
+    def _stop_all(self) -> None:
+        until = time.monotonic() + ALL_STOP_WITHIN_S
+        running = [part for part in self._parts if part.process is not None]
+        for part in running:
+            _close_input(part.process)
+        for part in running:
+            try:
+                part.process.wait(max(0.0, until - time.monotonic()))  # type: ignore[union-attr]
+            except subprocess.TimeoutExpired:
+                self.say(f"{part.name} did not stop in time and is ended by force")
+        for part in running:
+            end_marked(part.mark)
+            part.process.wait()  # type: ignore[union-attr]
+
+
+def _close_input(process: subprocess.Popen[bytes] | None) -> None:
+    if process is not None and process.stdin is not None:
+        try:
+            process.stdin.close()
+        except OSError:
+            return
+
+
+def part_environment(name: str, *, mark: str, listen: str) -> dict[str, str]:
+    """Return the environment of a part: its queue, its mark, the settled address."""
+    environment = {**os.environ, MARK: mark, "LISTEN": listen}
+    environment.pop("Q_CLUSTER_NAME", None)
+    if name == "imports":
+        environment["Q_CLUSTER_NAME"] = name
+    # glibc gives every thread an arena of its own, most of it never used.
+    environment.setdefault("MALLOC_ARENA_MAX", "2")
+    return environment

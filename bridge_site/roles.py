@@ -1,0 +1,88 @@
+"""What each role of the staff may do, kept in groups of the same names."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+
+from django.contrib.auth.models import Group, Permission, User
+from django.db import transaction
+
+OUR_APPS = ("bridge_site", "catalog", "orders", "feeds")
+# Schedules and queued work are code: staff look at them, nobody edits them here.
+WATCHED_APPS = (*OUR_APPS, "django_q")
+
+OPERATOR = frozenset(
+    {
+        "catalog.change_category",
+        "catalog.change_pricerule",
+        "catalog.change_product",
+        "catalog.publish_category",
+        "catalog.publish_product",
+        "catalog.release_product",
+        "catalog.sync_catalogue",
+        "feeds.build_feed",
+        "feeds.change_store",
+        "feeds.rollback_feed",
+    }
+)
+STAFF_MANAGEMENT = frozenset(
+    {
+        "auth.add_user",
+        "auth.change_user",
+        "auth.delete_user",
+        "auth.view_group",
+        "auth.view_user",
+    }
+)
+ROLES = ("viewer", "operator", "owner")
+
+
+class UnknownPermission(Exception):
+    """A role names a permission that no model declares."""
+
+
+def permissions_of(role: str, known: Iterable[str]) -> set[str]:
+    """Choose from the known permissions (`app.codename`) those of a role."""
+    names = set(known)
+    seen = {n for n in names if n.split(".")[0] in WATCHED_APPS and ".view_" in n}
+    if role == "viewer":
+        return seen
+    if role == "operator":
+        chosen = seen | OPERATOR
+    else:
+        ours = {name for name in names if name.split(".")[0] in OUR_APPS}
+        chosen = seen | ours | OPERATOR | STAFF_MANAGEMENT
+    if missing := chosen - names:
+        raise UnknownPermission(f"{role}: no such permission: {sorted(missing)}")
+    return chosen
+
+
+@transaction.atomic
+def sync_roles() -> int:
+    """Make the three groups what is declared here; returns how many were changed."""
+    rows = Permission.objects.select_related("content_type")
+    known = {f"{p.content_type.app_label}.{p.codename}": p for p in rows}
+    changed = 0
+    for role in ROLES:
+        group, _ = Group.objects.get_or_create(name=role)
+        wanted = {known[name].pk for name in permissions_of(role, known)}
+        if wanted != set(group.permissions.values_list("pk", flat=True)):
+            group.permissions.set(wanted)
+            changed += 1
+    return changed
+
+
+@transaction.atomic
+def set_staff(username: str, *, role: str, password: str | None = None) -> str:
+    """Create a member of staff or set their role and password anew.
+
+    Returns the password, a random one unless given.
+    """
+    password = password or secrets.token_urlsafe(12)
+    user, _ = User.objects.get_or_create(username=username)
+    user.is_staff = user.is_active = True
+    user.set_password(password)
+    user.save()
+    user.groups.set([Group.objects.get(name=role)])
+    return password

@@ -1,0 +1,1 @@
+"""What run.py does; standard library only, for nothing is installed yet."""

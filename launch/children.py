@@ -1,0 +1,122 @@
+"""Child processes that end with us, even when we are killed."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+
+from launch.console import ROOT, CannotGoOn, complain
+
+# Children have 8 s of their own to stop in; what is left then is ended by force.
+STOP_WITHIN_S = 9.0
+
+
+class StopAsked(BaseException):
+    """Somebody asked us to stop. Not an error, so that nothing catches it as one."""
+
+
+class Child:
+    """A process whose standard input is a pipe of ours: at its end, it ends itself."""
+
+    def __init__(
+        self, name: str, command: Sequence[str], *, environment: Mapping[str, str]
+    ) -> None:
+        self.name = name
+        self._process = subprocess.Popen(  # noqa: S603
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            # A Ctrl-C in the console reaches us alone, and we stop them in order.
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+        )
+
+    @property
+    def exit_code(self) -> int | None:
+        """Return the exit code, or None while it runs."""
+        return self._process.poll()
+
+    def wait(self, timeout_s: float | None = None) -> int:
+        """Wait for the end and return the exit code."""
+        return self._process.wait(timeout_s)
+
+    def ask_to_stop(self) -> None:
+        """Close its standard input."""
+        if self._process.stdin is not None:
+            try:
+                self._process.stdin.close()
+            except OSError:
+                return
+
+    def kill(self) -> None:
+        """End it by force."""
+        self._process.kill()
+
+
+def stop_all(children: Sequence[Child], *, within_s: float = STOP_WITHIN_S) -> None:
+    """Ask all to stop, then end by force what is left."""
+    for child in children:
+        child.ask_to_stop()
+    until = time.monotonic() + within_s
+    for child in children:
+        try:
+            child.wait(max(0.0, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            complain(f"{child.name} did not stop in time and was ended by force.")
+            child.kill()
+            child.wait()
+
+
+def run_step(
+    name: str, command: Sequence[str], *, environment: Mapping[str, str]
+) -> None:
+    """Run a command to its end; it is ended when we are interrupted."""
+    child = Child(name, command, environment=environment)
+    try:
+        code = child.wait()
+    except BaseException:
+        child.kill()
+        child.wait()
+        raise
+    finally:
+        child.ask_to_stop()
+    if code:
+        raise CannotGoOn(
+            f"The step “{name}” failed with exit code {code}: the lines above say why."
+        )
+
+
+def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise StopAsked
+
+
+@contextmanager
+def stop_signals() -> Iterator[None]:
+    """Raise `StopAsked` in the block on Ctrl-C, a service manager's or a closed window.
+
+    Only the first counts: an impatient second Ctrl-C must not break the stopping.
+    """
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    numbers += [
+        getattr(signal, name)
+        for name in ("SIGBREAK", "SIGHUP")
+        if hasattr(signal, name)
+    ]
+
+    def stop_once(number: int, frame: FrameType | None) -> NoReturn:
+        for each in numbers:
+            signal.signal(each, signal.SIG_IGN)
+        _stop(number, frame)
+
+    before = {number: signal.signal(number, stop_once) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,54 @@
+"""run.py's command line."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Sequence
+
+from launch.children import StopAsked
+from launch.console import ROOT, CannotGoOn, accept_any_text, complain
+from launch.demo import demo
+from launch.environment import child_environment
+from launch.serve import serve
+from launch.suite import run_tests
+from launch.venv import prepared_python
+
+USAGE = """\
+python3 run.py COMMAND
+
+  demo [--interval S] [--port N]   the whole bridge against pretended peers
+  serve                            the bridge against Al-Style and Kaspi, from .env
+  test [pytest's arguments]        the test suite on SQLite and PostgreSQL
+  manage COMMAND …                 one of the bridge's own commands
+"""
+
+
+def manage(arguments: Sequence[str]) -> int:
+    """Run a command of manage.py."""
+    python = prepared_python("requirements.txt")
+    command = [str(python), "manage.py", *arguments]
+    environment = child_environment()
+    return subprocess.call(command, cwd=ROOT, env=environment)  # noqa: S603
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "demo": demo,
+    "serve": serve,
+    "test": run_tests,
+    "manage": manage,
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a command and return the exit status."""
+    accept_any_text()
+    if not arguments or arguments[0] not in COMMANDS:
+        complain(USAGE)
+        return 0 if arguments and arguments[0] in ("-h", "--help", "help") else 2
+    try:
+        return COMMANDS[arguments[0]](arguments[1:])
+    except CannotGoOn as reason:
+        complain(str(reason))
+        return 1
+    except (KeyboardInterrupt, StopAsked):
+        return 130

@@ -1,0 +1,62 @@
+"""`run.py serve`: the bridge against the real peers, from `.env`."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Sequence
+
+from launch.children import Child, StopAsked, run_step, stop_all, stop_signals
+from launch.console import ROOT, CannotGoOn, complain, say
+from launch.environment import child_environment
+from launch.venv import prepared_python
+
+STEPS = (
+    ("migrate", "--noinput", "-v", "0"),
+    ("collectstatic", "--noinput", "-v", "0"),
+    ("sync_roles",),
+    ("sync_schedules",),
+)
+
+
+def serve(arguments: Sequence[str]) -> int:
+    """Check the settings, bring the database up to date, run until stopped."""
+    if arguments:
+        raise CannotGoOn("serve takes no arguments; its settings stand in .env.")
+    python = prepared_python("requirements.txt")
+    environment = child_environment()
+    manage = [str(python), "manage.py"]
+    check = [*manage, "check", "--tag", "bridge"]
+    if subprocess.call(check, cwd=ROOT, env=environment):  # noqa: S603
+        complain(
+            "\nNothing was started. Copy .env.example to .env, if that is not done "
+            "yet, set there what is listed above, and start again."
+        )
+        return 1
+    with stop_signals():
+        try:
+            for step in STEPS:
+                run_step(step[0], [*manage, *step], environment=environment)
+            return run_bridge(manage, environment)
+        except StopAsked:
+            return 0
+
+
+def run_bridge(manage: Sequence[str], environment: dict[str, str]) -> int:
+    """Run the bridge until it ends or we are asked to stop it."""
+    command = [*manage, "bridge", "--exit-with-parent"]
+    bridge = Child("bridge", command, environment=environment)
+    try:
+        while bridge.exit_code is None:
+            pause()
+        return bridge.exit_code
+    except StopAsked:
+        say("Stopping…")
+        return 0
+    finally:
+        stop_all([bridge])
+
+
+def pause() -> None:
+    """Wait a moment; on Windows a longer sleep would sit out a Ctrl-C."""
+    time.sleep(0.3)
