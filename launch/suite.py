@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from launch.console import ROOT, complain, say
 from launch.environment import child_environment
@@ -103,8 +104,12 @@ def run_tests(arguments: Sequence[str]) -> int:
             "the browser tests, for no Chromium was found (install chromium, or name "
             "one in CHROMIUM)"
         )
-    suite.run("SQLite", None)
     with ExitStack() as stack:
+        if "TEST_VAR_DIR" not in environment:
+            # Two runs at once must not meet on one database file.
+            folder = TemporaryDirectory(prefix="bridge-tests-")
+            environment["TEST_VAR_DIR"] = stack.enter_context(folder)
+        suite.run("SQLite", None)
         if not url and (programs := find_postgresql()):
             url = stack.enter_context(throw_away_server(programs))
         if url:
