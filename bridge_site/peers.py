@@ -18,6 +18,7 @@ from django.db import connection
 from django.utils.translation import gettext as _
 from urllib3.util.retry import Retry
 
+from bridge_site.deadlines import DeadlineAdapter, call_deadline
 from bridge_site.limits import ClockBusy, Priority, TokenClock
 from bridge_site.redaction import redact
 
@@ -154,6 +155,8 @@ class Peer:
         self._session = requests.Session()
         # Only what the owner configures counts: no proxy or .netrc of the shell.
         self._session.trust_env = False
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, DeadlineAdapter())
         if proxy:
             self._session.proxies = {"http": proxy, "https": proxy}
         self._session.headers.update({"User-Agent": user_agent, **(headers or {})})
@@ -249,11 +252,19 @@ class Peer:
         _refuse_open_transaction()
         url = f"{self.base_url}/{path.lstrip('/')}"
         query = {**(params or {}), **self.params}
+        deadline = None
         try:
-            with self.limiter.turn(priority):
-                return self._send(
+            with (
+                self.limiter.turn(priority),
+                call_deadline(self.timeout_s) as deadline,
+            ):
+                reply = self._send(
                     method, url, path, params=query, json=json_body, headers=headers
                 )
+            if deadline.has_passed:
+                # A body without a length looks whole wherever it is cut.
+                raise requests.exceptions.ReadTimeout
+            return reply
         except ClockBusy:
             message = _("%(peer)s: no turn came within %(seconds)s s; try later")
             raise PeerBusy(
@@ -265,10 +276,10 @@ class Peer:
             raise
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as e:
             # The exception's own text holds the URL, and the URL holds the token.
-            raise self._lost(path, e, is_write=is_write) from None
+            is_late = deadline is not None and deadline.has_passed
+            raise self._lost(path, e, is_write=is_write, is_late=is_late) from None
 
     def _send(self, method: str, url: str, path: str, **sent: Any) -> PeerReply:
-        deadline = time.monotonic() + self.timeout_s
         for _hop in range(MAX_REDIRECTS + 1):
             response = self._session.request(
                 method,
@@ -279,7 +290,7 @@ class Peer:
                 **sent,
             )
             with response:
-                body = self._body(response, deadline=deadline, path=path)
+                body = self._body(response, path=path)
             if response.is_redirect:
                 url = self._redirected(method, url, response.headers["location"], path)
                 sent["params"] = None
@@ -293,16 +304,11 @@ class Peer:
             )
         raise PeerProtocolError(self._said(path, _("redirects without end")))
 
-    def _body(
-        self, response: requests.Response, *, deadline: float, path: str
-    ) -> bytes:
-        """Read it all by `deadline`: a peer that drips bytes must not hold us."""
+    def _body(self, response: requests.Response, *, path: str) -> bytes:
         chunks, size = [], 0
         while chunk := response.raw.read1(1 << 16, decode_content=True):
             chunks.append(chunk)
             size += len(chunk)
-            if time.monotonic() > deadline:
-                raise requests.exceptions.ReadTimeout
             if size > MAX_BODY_BYTES:
                 raise PeerProtocolError(self._said(path, _("an answer without end")))
         expected = response.headers.get("Content-Length", "")
@@ -322,8 +328,10 @@ class Peer:
             raise PeerProtocolError(self._said(path, words % {"host": there.netloc}))
         return target
 
-    def _lost(self, path: str, error: Exception, *, is_write: bool) -> PeerError:
-        if isinstance(error, requests.exceptions.Timeout):
+    def _lost(
+        self, path: str, error: Exception, *, is_write: bool, is_late: bool
+    ) -> PeerError:
+        if is_late or isinstance(error, requests.exceptions.Timeout):
             words = _("no answer within %(seconds)s s") % {"seconds": self.timeout_s}
         elif isinstance(error, requests.exceptions.SSLError):
             words = _("no secure connection")

@@ -1,0 +1,91 @@
+"""Ends an HTTP call at its deadline, however slowly the peer drips."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import requests.adapters
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+# The deadline of the call this thread makes; a timeout per read, which is all that
+# requests knows, never fires on a peer that sends one byte a second.
+_current = threading.local()
+
+
+class _Connection(HTTPConnection):
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        super().request(*args, **kwargs)
+        _watch(self.sock)
+
+
+class _SecureConnection(HTTPSConnection):
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        super().request(*args, **kwargs)
+        _watch(self.sock)
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+class DeadlineAdapter(requests.adapters.HTTPAdapter):
+    """An adapter whose calls `call_deadline` can end."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Make connections that say which socket they use."""
+        super().init_poolmanager(*args, **kwargs)
+        _use_own_pools(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        """Do the same behind a proxy."""
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        _use_own_pools(manager)
+        return manager
+
+
+def _use_own_pools(manager: PoolManager) -> None:
+    manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+
+
+class Deadline:
+    """The deadline of one call; knows the socket in use and whether it was cut."""
+
+    def __init__(self) -> None:
+        self.socket: socket.socket | None = None
+        self.has_passed = False
+
+    def cut(self) -> None:
+        """Close the connection under the reading thread."""
+        self.has_passed = True
+        if self.socket is not None:
+            with contextlib.suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RDWR)
+
+
+@contextlib.contextmanager
+def call_deadline(seconds: float) -> Iterator[Deadline]:
+    """Cut this thread's connection when the block takes longer than `seconds`."""
+    deadline = _current.deadline = Deadline()
+    timer = threading.Timer(seconds, deadline.cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield deadline
+    finally:
+        timer.cancel()
+        _current.deadline = None
+
+
+def _watch(sock: socket.socket | None) -> None:
+    deadline: Deadline | None = getattr(_current, "deadline", None)
+    if deadline is not None:
+        deadline.socket = sock

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from decimal import Decimal
+
+import pytest
+from django.conf import settings as live
+from django.core.checks import run_checks
+
+from bridge_site.env import SettingsReader
+from bridge_site.redaction import RedactingFormatter, redact
+
+
+@pytest.fixture
+def read(monkeypatch):
+    def make(**environment: str) -> SettingsReader:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        reader = SettingsReader()
+        reader.env.ENVIRON.files_cache.clear()
+        return reader
+
+    return make
+
+
+def test_values_are_read_as_their_kind(read):
+    reader = read(A="7", B="yes", C="0.5", D="https://x.kz/api/", E="a, b,", F=" t ")
+    assert reader.integer("A", 1) == 7
+    assert reader.flag("B", default=False) is True
+    assert reader.number("C", "5") == Decimal("0.5")
+    assert reader.url("D", schemes=["https"]) == "https://x.kz/api"
+    assert reader.names("E") == ["a", "b"]
+    assert reader.text("F") == "t"
+    assert reader.problems == []
+
+
+def test_every_bad_value_is_remembered_and_the_default_stands(read):
+    reader = read(
+        A="x", B="maybe", C="-1", D="ftp://x", E="(", F="mysql://u:secret@h/d"
+    )
+    assert reader.integer("A", 1) == 1
+    assert reader.flag("B", default=True) is True
+    assert reader.number("C", "5") == 5
+    assert reader.url("D", "https://y", schemes=["https"]) == "https://y"
+    assert reader.pattern("E", "a").pattern == "a"
+    assert reader.database("F", "sqlite:///x")["ENGINE"].endswith("sqlite3")
+    assert [p.name for p in reader.problems] == list("ABCDEF")
+    assert "secret" not in str(reader.problems)
+
+
+def test_a_secret_may_stand_in_a_file_and_hold_any_character(read, tmp_path):
+    secret = tmp_path / "token"
+    secret.write_text("$ab#c=1'\n", encoding="utf-8")
+    reader = read(TOKEN_FILE=str(secret), P="$HOME")
+    assert reader.text("TOKEN") == "$ab#c=1'"
+    assert reader.text("P") == "$HOME"
+
+
+def test_a_secret_file_that_cannot_be_read_is_named(read, tmp_path):
+    reader = read(TOKEN_FILE=str(tmp_path / "nothing"))
+    assert reader.text("TOKEN") == ""
+    assert [p.name for p in reader.problems] == ["TOKEN"]
+
+
+def test_env_file_yields_to_the_environment(read, tmp_path):
+    file = tmp_path / ".env"
+    file.write_text("﻿NEW_IN_FILE=1\nA=2\n", encoding="utf-8")
+    reader = read(A="1")
+    reader.read_file(file)
+    assert (reader.text("A"), reader.text("NEW_IN_FILE")) == ("1", "1")
+
+
+def check_ids(**values: object) -> list[str | None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in values.items():
+            patch.setattr(live, name, value)
+        return [m.id for m in run_checks(tags=["bridge"])]
+
+
+@pytest.mark.parametrize(
+    ("values", "check_id"),
+    [
+        ({"ALSTYLE_TOKEN": ""}, "bridge.E002"),
+        ({"KASPI_MERCHANT_ID": ""}, "bridge.E002"),
+        ({"FEED_USER": "kaspi"}, "bridge.E003"),
+        ({"ALSTYLE_URL": "https://api.al-style.kz"}, "bridge.E004"),
+        ({"KASPI_URL": "http://kaspi.kz/shop/api"}, "bridge.E005"),
+    ],
+)
+def test_each_mistake_has_its_check(values, check_id):
+    assert check_ids() == []
+    assert check_ids(**values) == [check_id]
+
+
+def test_a_start_without_settings_lists_everything_at_once(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=live.BASE_DIR,
+        env={
+            "PATH": "",
+            "ENV_FILE": str(tmp_path / "none"),
+            "VAR_DIR": str(tmp_path),
+            "ALSTYLE_INTERVAL_S": "soon",
+            "SYSTEMROOT": "",
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    for name in ("SECRET_KEY", "ALSTYLE_TOKEN", "KASPI_TOKEN", "ALSTYLE_INTERVAL_S"):
+        assert name in done.stderr
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "GET /api/x?access-token=alstyle-test-token&a=1",
+        "GET /api/x?access-token=some-older-token",
+        "X-Auth-Token: kaspi-test-token",
+        "{'X-Auth-Token': 'another-token'}",
+        "postgres://bridge:pa55word@db/bridge",
+    ],
+)
+def test_secrets_are_masked_wherever_they_stand(text):
+    masked = redact(text)
+    assert "***" in masked
+    for secret in ("alstyle-test-token", "older", "kaspi-test", "another", "pa55"):
+        assert secret not in masked
+
+
+def test_a_logged_traceback_is_masked():
+    error = RuntimeError("https://api/x?access-token=alstyle-test-token")
+    info = (RuntimeError, error, None)
+    record = logging.LogRecord("x", logging.ERROR, "f", 1, "failed", (), info)
+    line = RedactingFormatter().format(record)
+    assert "alstyle-test-token" not in line
+    assert "RuntimeError" in line
