@@ -71,7 +71,8 @@ Control API, for servers in another process: POST JSON arguments to
 from __future__ import annotations
 
 from sandbox.alstyle.catalogue import Good, Shop
-from sandbox.alstyle.server import AlStyleServer, AlStyleSettings
+from sandbox.alstyle.server import AlStyleServer
+from sandbox.alstyle.settings import AlStyleSettings
 from sandbox.clock import Clock
 from sandbox.control import Control
 from sandbox.kaspi.fetching import Fetch

@@ -95,7 +95,7 @@ class FaultBook:
     ) -> int:
         """Switch a fault on and return its id.
 
-        `method` is a peer's method name, a comma list of them, or "*".
+        `method` is a peer's method name, "reads", "writes", "*", or a comma list.
         """
         if kind not in KINDS:
             raise ValueError(f"unknown fault {kind!r}; known: {', '.join(KINDS)}")
@@ -143,13 +143,13 @@ class FaultBook:
         with self._lock:
             return [fault.as_dict() for fault in self._faults]
 
-    def take(self, method: str) -> list[Fault]:
+    def take(self, method: str, *, is_write: bool = False) -> list[Fault]:
         """Return the faults that strike this call, and count them down."""
+        called = {method, "writes" if is_write else "reads", "*"}
         struck = []
         with self._lock:
             for fault in self._faults:
-                names = [name.strip() for name in fault.method.split(",")]
-                if method not in names and "*" not in names:
+                if called.isdisjoint(fault.method.replace(" ", "").split(",")):
                     continue
                 if fault.skip > 0:
                     fault.skip -= 1

@@ -6,7 +6,8 @@ import dataclasses
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -46,11 +47,14 @@ class SandboxPeer(HttpPeer):
     """Base of both servers; subclasses name the methods, check tokens and do the work.
 
     `settings` is a dataclass whose fields are the peer's switches; `controls` maps a
-    verb of the control API to a function taking keyword arguments.
+    verb of the control API to a function taking keyword arguments. `peak_busy` is the
+    largest number of calls that were under way at once.
     """
 
     secret_parameter = ""
     settings: Any
+    busy = 0
+    peak_busy = 0
 
     def __init__(self, *, port: int, seed: int, clock: Clock | None) -> None:
         super().__init__(port=port)
@@ -85,6 +89,10 @@ class SandboxPeer(HttpPeer):
         """Return the method's name, as faults and counters know it."""
         raise NotImplementedError
 
+    def is_write(self, method: str) -> bool:
+        """Say whether a call changes something."""
+        raise NotImplementedError
+
     def refuse(self, request: Request, arrival: Arrival, wire: Wire) -> Reply | None:
         """Check token and pace; set `arrival.verdict`; None = go on."""
         raise NotImplementedError
@@ -108,6 +116,21 @@ class SandboxPeer(HttpPeer):
         if page is not None:
             wire.send(page)
             return
+        with self._busy():
+            self._serve(request, wire)
+
+    @contextmanager
+    def _busy(self) -> Iterator[None]:
+        with self.lock:
+            self.busy += 1
+            self.peak_busy = max(self.peak_busy, self.busy)
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.busy -= 1
+
+    def _serve(self, request: Request, wire: Wire) -> None:
         arrival = self._arrive(request)
         refusal = self.refuse(request, arrival, wire)
         if arrival.verdict == "ignored":
@@ -117,7 +140,8 @@ class SandboxPeer(HttpPeer):
             arrival.status = refusal.status
             wire.send(refusal)
             return
-        struck = self.faults.take(arrival.method)
+        is_write = self.is_write(arrival.method)
+        struck = self.faults.take(arrival.method, is_write=is_write)
         arrival.faults = [fault.kind for fault in struck]
 
         def work() -> Reply:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from sandbox.alstyle.cart import Cart
 from sandbox.alstyle.catalogue import Good, Shop
 from sandbox.alstyle.invented import add_odd_goods, invented_shop
 from sandbox.alstyle.life import Life
 from sandbox.alstyle.loading import load_shop
 from sandbox.alstyle.methods import CatalogueApi
 from sandbox.alstyle.oddities import Oddities
+from sandbox.alstyle.orders import OrderBook, OrderedLine, SupplierOrder
+from sandbox.alstyle.settings import AlStyleSettings
+from sandbox.alstyle.trade import WRITES, TradeApi
 from sandbox.alstyle.userdata import UserData
 from sandbox.clock import Clock
 from sandbox.faults import Fault, throttled
@@ -19,26 +23,6 @@ from sandbox.peer import Arrival, SandboxPeer
 from sandbox.server import Reply, Request, Wire, json_reply
 
 TOKEN = "alstyle-sandbox-token"  # noqa: S105 - a stand-in's token
-
-
-@dataclass(slots=True, kw_only=True)
-class AlStyleSettings:
-    """The distributor's switches.
-
-    interval_s: least gap between two calls of one token; 0 = no limit.
-    interval_variant: how "too fast" is said: 403, 429 or 200.
-    clock_counts_cart: whether cart-api calls count in the pace.
-    refused_calls_count: whether a refused call starts the interval anew.
-    elements_nested: `elements` answers its array nested once.
-    date: raw answer of `date`; None = the clock's time as an object.
-    """
-
-    interval_s: float = 5.0
-    interval_variant: str = "403"
-    clock_counts_cart: bool = True
-    refused_calls_count: bool = False
-    elements_nested: bool = False
-    date: Any = None
 
 
 class AlStyleServer(SandboxPeer):
@@ -73,6 +57,15 @@ class AlStyleServer(SandboxPeer):
             oddities=self.oddities,
             now_text=self._date,
             elements_nested=lambda: self.settings.elements_nested,
+        )
+        self.cart = Cart(self.shop, self.settings)
+        self.orders = OrderBook(self.shop, self.settings, self.clock)
+        self._trade = TradeApi(
+            shop=self.shop,
+            settings=self.settings,
+            clock=self.clock,
+            cart=self.cart,
+            orders=self.orders,
         )
         self._add_controls()
 
@@ -121,7 +114,67 @@ class AlStyleServer(SandboxPeer):
     def tick(self, seconds: float) -> dict[str, list[int]]:
         """Let `seconds` of the warehouse's life pass."""
         with self.lock:
+            self.orders.settle()
             return self.life.tick(seconds)
+
+    # -- cart and orders --------------------------------------------------------------
+
+    def add_foreign_row(
+        self, article: int, quantity: int = 1, *, is_markdown: bool = False
+    ) -> int:
+        """Let a manager put a row into the cart; return its item id."""
+        with self.lock:
+            now = self.clock.timestamp()
+            return self.cart.add_foreign(
+                article, quantity, now, is_markdown=is_markdown
+            )
+
+    def drop_foreign_rows(self) -> int:
+        """Let the manager take his rows out again; return how many."""
+        with self.lock:
+            return self.cart.drop_foreign()
+
+    def manager_order(self, lines: dict[int, int], **fields: Any) -> SupplierOrder:
+        """Let a manager order {article: quantity} in the portal."""
+        with self.lock:
+            ordered = [
+                OrderedLine(
+                    article=article, quantity=n, price=self.goods[article].price1
+                )
+                for article, n in lines.items()
+            ]
+            return self.orders.create(ordered, by="manager", **fields)
+
+    def set_order(self, order: int | str, status: str | None) -> SupplierOrder:
+        """Give an order a status and keep it there: time no longer moves it."""
+        with self.lock:
+            found = self._found(order)
+            self.orders.move(found, status)
+            found.frozen = True
+            return found
+
+    def merge_orders(self, order: int | str, into: int | str) -> None:
+        """Let the distributor merge one order into another."""
+        with self.lock:
+            self.orders.merge(self._found(order), self._found(into))
+
+    def book(self) -> list[dict[str, Any]]:
+        """Return every order with its lines and story."""
+        with self.lock:
+            self.orders.settle()
+            return self.orders.book()
+
+    def free(self, article: int) -> int:
+        """Return the pieces that no order binds."""
+        with self.lock:
+            self.orders.settle()
+            return self.orders.free(article)
+
+    def _found(self, number: int | str) -> SupplierOrder:
+        order = self.orders.find(number)
+        if order is None:
+            raise ValueError(f"no order {number}")
+        return order
 
     # -- serving ------------------------------------------------------------------
 
@@ -131,6 +184,10 @@ class AlStyleServer(SandboxPeer):
         if len(parts) == 2 and parts[0] in ("api", "cart-api"):
             return parts[1]
         return request.path
+
+    def is_write(self, method: str) -> bool:
+        """Say whether a call changes the cart or an order."""
+        return method in WRITES
 
     def refuse(self, request: Request, arrival: Arrival, wire: Wire) -> Reply | None:
         """Check what comes before any method is looked at."""
@@ -167,9 +224,13 @@ class AlStyleServer(SandboxPeer):
         if request.path.startswith("/api/"):
             if method == "user-data":
                 return json_reply(self.user_data.answer(self.clock.almaty()))
+            self.orders.settle()
             reply = self._catalogue.answer(method, params, faults)
             if reply is not None:
                 return reply
+        bought = self._trade.answer(method, request)
+        if bought is not None:
+            return bought
         data = {"name": "Not Found", "message": "Страница не найдена.", "status": 404}
         return json_reply(data, status=404)
 
@@ -197,12 +258,24 @@ class AlStyleServer(SandboxPeer):
             "tick": self.tick,
             "revalue": self.life.revalue,
             "user-data": self.user_data.change,
+            "cart": lambda: list(map(asdict, self.cart.rows.values())),
+            "foreign-row": self.add_foreign_row,
+            "drop-foreign-rows": self.drop_foreign_rows,
+            "foreign-touched": lambda: self.cart.foreign_touched,
+            "manager-order": self._manager_order,
+            "set-order": lambda order, status: asdict(self.set_order(order, status)),
+            "merge-orders": self.merge_orders,
+            "orders": self.book,
         }
 
     def _goods(self, articles: list[int] | None = None) -> dict[str, Any]:
         with self.lock:
             chosen = self.goods if articles is None else articles
             return {str(a): _good(self.goods[a]) for a in chosen if a in self.goods}
+
+    def _manager_order(self, lines: dict[str, int], **fields: Any) -> dict[str, Any]:
+        chosen = {int(article): quantity for article, quantity in lines.items()}
+        return asdict(self.manager_order(chosen, **fields))
 
     def _clear_raw(self) -> None:
         with self.lock:

@@ -132,6 +132,10 @@ class KaspiServer(SandboxPeer):
         """Name the method a path means."""
         return request.path.removeprefix(API).strip("/")
 
+    def is_write(self, method: str) -> bool:
+        """Say whether a call changes an order."""
+        return False
+
     def refuse(self, request: Request, arrival: Arrival, wire: Wire) -> Reply | None:
         """Check what comes before any method is looked at."""
         agent = request.header("User-Agent").lower()

@@ -1,0 +1,177 @@
+"""The account's one cart, shared with the people who use the portal."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.alstyle.catalogue import ON_REQUEST, Good, Shop
+from sandbox.alstyle.settings import AlStyleSettings
+
+FIRST_ITEM = 7_340_001
+
+
+class AddRefused(Exception):
+    """The article cannot be put into the cart, in the portal's words."""
+
+
+@dataclass(slots=True, kw_only=True)
+class CartRow:
+    """One row. `foreign`: a manager put it there by hand."""
+
+    item_id: int
+    article: int
+    quantity: int
+    is_markdown: bool = False
+    foreign: bool = False
+    time: float = 0.0
+
+
+class Cart:
+    """Rows by article. What our calls did to a manager's rows is kept in
+    `foreign_touched`.
+    """
+
+    def __init__(self, shop: Shop, settings: AlStyleSettings) -> None:
+        self.rows: dict[int, CartRow] = {}
+        self.foreign_touched: list[dict[str, Any]] = []
+        self._shop = shop
+        self._settings = settings
+        self._last_item = FIRST_ITEM
+
+    def add(self, article: int, quantity: int, now: float) -> None:
+        """Add or replace, as the switch says; raises AddRefused with its words."""
+        row = self._row(article)
+        wanted = quantity
+        if row is not None and self._settings.cart_adds == "add":
+            wanted += row.quantity
+        problem = self._problem(article, wanted)
+        if problem is not None:
+            if self._settings.add_refusal not in ("clamp", "accept"):
+                raise AddRefused(problem)
+            wanted = self._possible(article, wanted)
+            if wanted <= 0:
+                raise AddRefused(problem)
+        if row is not None:
+            self._touch(row, "add")
+            row.quantity, row.time = wanted, now
+            return
+        good = self._shop.goods[article]
+        markdown = self._settings.adds_markdown and good.quantity_markdown > 0
+        self._put(article, wanted, now, is_markdown=markdown)
+
+    def _put(
+        self,
+        article: int,
+        quantity: int,
+        now: float,
+        *,
+        is_markdown: bool = False,
+        foreign: bool = False,
+    ) -> CartRow:
+        self._last_item += 1
+        row = CartRow(
+            item_id=self._last_item,
+            article=article,
+            quantity=quantity,
+            is_markdown=is_markdown,
+            foreign=foreign,
+            time=now,
+        )
+        self.rows[row.item_id] = row
+        return row
+
+    def add_foreign(
+        self, article: int, quantity: int, now: float, *, is_markdown: bool = False
+    ) -> int:
+        """Put a manager's row into the cart; return its item id."""
+        row = self._put(article, quantity, now, is_markdown=is_markdown, foreign=True)
+        return row.item_id
+
+    def drop_foreign(self) -> int:
+        """Let the manager take his rows out; return how many there were."""
+        gone = [row.item_id for row in self.rows.values() if row.foreign]
+        for item_id in gone:
+            del self.rows[item_id]
+        return len(gone)
+
+    def remove(self, article: int) -> bool:
+        """Take an article out, whoever put it in; say whether it was there."""
+        gone = [row for row in self.rows.values() if row.article == article]
+        for row in gone:
+            self._touch(row, "remove")
+            del self.rows[row.item_id]
+        return bool(gone)
+
+    def clear(self) -> None:
+        """Empty the cart, a manager's rows and all."""
+        for row in self.rows.values():
+            self._touch(row, "clear")
+        self.rows.clear()
+
+    def turn_into_order(self) -> None:
+        """Let submit take the rows, a manager's too; empty the cart unless told not."""
+        for row in self.rows.values():
+            self._touch(row, "submit")
+        if not self._settings.submit_keeps_cart:
+            self.rows.clear()
+
+    def shown(self) -> dict[str, Any] | list[Any]:
+        """Return the rows as `get` shows them; an empty cart is an empty list."""
+        return {str(row.item_id): self._shown(row) for row in self.rows.values()} or []
+
+    def hash(self) -> str:
+        """Return the mark that changes with the cart."""
+        text = ",".join(f"{r.article}x{r.quantity}" for r in self.rows.values())
+        return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+    def _shown(self, row: CartRow) -> dict[str, Any]:
+        good = self._shop.goods.get(row.article) or Good(article=row.article)
+        price = good.price_markdown if row.is_markdown else good.price1
+        balance = good.quantity_markdown if row.is_markdown else good.quantity
+        return {
+            "article": row.article,
+            "quantity": row.quantity,
+            "price": price,
+            "price2": str(good.price2),
+            "balance": str(balance),
+            "is_markdown": int(row.is_markdown),
+            "multiplicity": good.multiplicity,
+            "total": price * row.quantity,
+            "label": good.name,
+            "id": row.item_id,
+            "time": int(row.time),
+        }
+
+    def _row(self, article: int) -> CartRow | None:
+        found = [row for row in self.rows.values() if row.article == article]
+        return found[0] if found else None
+
+    def _touch(self, row: CartRow, by: str) -> None:
+        if row.foreign:
+            self.foreign_touched.append(
+                {"by": by, "article": row.article, "quantity": row.quantity}
+            )
+
+    def _problem(self, article: int, quantity: int) -> str | None:
+        good = self._shop.goods.get(article)
+        if good is None:
+            return f"Товар {article} не найден"
+        if quantity <= 0:
+            return "Неверное количество"
+        if good.price1 <= ON_REQUEST:
+            return f"Товар {article}: цена по запросу"
+        if good.available < quantity:
+            return f"Товар {article}: недостаточно на складе"
+        if good.multiplicity and quantity % good.multiplicity:
+            return f"Товар {article}: количество должно быть кратно {good.multiplicity}"
+        return None
+
+    def _possible(self, article: int, quantity: int) -> int:
+        good = self._shop.goods.get(article)
+        if good is None or quantity <= 0 or self._settings.add_refusal == "accept":
+            return quantity if good is not None else 0
+        step = good.multiplicity or 1
+        rounded_up = -(-quantity // step) * step
+        return min(rounded_up, good.available // step * step)
