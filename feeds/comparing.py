@@ -1,0 +1,122 @@
+"""Keeps account of how a new price list differs from the live one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+Kind: TypeAlias = Literal["added", "withdrawn", "returned", "dropped", "price", "stock"]
+KINDS: tuple[Kind, ...] = (
+    "added",
+    "withdrawn",
+    "returned",
+    "dropped",
+    "price",
+    "stock",
+)
+# The journal names the first of each kind; the counts tell them all.
+NAMED = 200
+# A few goods out of a small assortment are no mass withdrawal.
+FEW = 20
+
+
+@dataclass(slots=True)
+class Changes:
+    """What a build does to the list, counted and, for the first ones, named."""
+
+    products: int = 0
+    on_sale_before: int = 0
+    # Went off sale although the stock figures are fresh.
+    doubtful_withdrawals: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
+    withdrawn_for: Counter[str] = field(default_factory=Counter)
+    warnings: Counter[str] = field(default_factory=Counter)
+    totals: Counter[Kind] = field(default_factory=Counter)
+    named: dict[Kind, list[Any]] = field(
+        default_factory=lambda: {kind: [] for kind in KINDS}
+    )
+
+    def leave_out(self, reason: str) -> None:
+        """Count a product that does not stand in the list."""
+        self.left_out[reason] += 1
+
+    def warn(self, what: str) -> None:
+        """Count something odd that does not keep an offer out."""
+        self.warnings[what] += 1
+
+    def add(self, sku: str) -> None:
+        """Note an SKU that enters the list."""
+        self._note("added", sku)
+
+    def drop(self, sku: str, reason: str, *, was_available: bool) -> None:
+        """Note an SKU that leaves the list."""
+        self.left_out[reason] += 1
+        self._note("dropped", sku)
+        if was_available:
+            self._withdraw(sku, reason)
+
+    def compare(
+        self,
+        sku: str,
+        was: tuple[bool, int, int],
+        *,
+        units: int,
+        price_kzt: int,
+        reason: str,
+    ) -> None:
+        """Note what differs from `was`: (on sale, stock, price) as listed."""
+        was_available, old_stock, old_price = was
+        if not units:
+            self.withdrawn_for[reason] += 1
+            if was_available:
+                self._withdraw(sku, reason)
+        elif not was_available:
+            self._note("returned", sku)
+        elif units != old_stock:
+            self._note("stock", (sku, old_stock, units))
+        if price_kzt != old_price:
+            self._note("price", (sku, old_price, price_kzt))
+
+    def _withdraw(self, sku: str, reason: str) -> None:
+        # Figures too old to sell by must come off sale, however many they are.
+        if reason != "stale":
+            self.doubtful_withdrawals += 1
+        self._note("withdrawn", sku)
+
+    def _note(self, kind: Kind, change: object) -> None:
+        self.totals[kind] += 1
+        if len(self.named[kind]) < NAMED:
+            self.named[kind].append(change)
+
+    def diff(self) -> dict[str, list[Any]]:
+        """Name the first changes of each kind."""
+        return {kind: named for kind, named in self.named.items() if named}
+
+    def counts(self, *, offers: int, on_sale: int) -> dict[str, Any]:
+        """Count everything: the figures a version is shown with."""
+        return {
+            "products": self.products,
+            "offers": offers,
+            "on_sale": on_sale,
+            "withdrawn": offers - on_sale,
+            "left_out": dict(self.left_out),
+            "withdrawn_for": dict(self.withdrawn_for),
+            "warnings": dict(self.warnings),
+            "changes": {kind: self.totals[kind] for kind in KINDS},
+        }
+
+
+def mass_withdrawal(changes: Changes) -> str:
+    """Say why the withdrawals are too many to publish unseen, or give ""."""
+    gone, before = changes.doubtful_withdrawals, changes.on_sale_before
+    limit = settings.FEED_MASS_WITHDRAWAL_PERCENT
+    if gone < FEW or gone * 100 <= before * limit:
+        return ""
+    return _(
+        "%(gone)d of %(before)d offers on sale would go off sale "
+        "(the limit is %(limit)d %%)"
+    ) % {"gone": gone, "before": before, "limit": limit}

@@ -1,0 +1,113 @@
+"""Writes a price list to a file of its own and makes sure of it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from feeds.comparing import Changes
+from feeds.models import Listing, Store
+from feeds.offers import read_terms, stream_offers
+from feeds.validating import Checked, InvalidPriceList, check_price_list
+from feeds.writing import Point, Written, write_price_list
+
+
+class Refusal(Exception):
+    """The list must not be published; the message says why."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Draft:
+    """A price list that is not live, with all that is known of it so far."""
+
+    path: Path
+    changes: Changes = field(default_factory=Changes)
+    written: Written | None = None
+    checked: Checked | None = None
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """Count what stands in the file and what changed."""
+        if self.written is None:
+            return {}
+        return self.changes.counts(
+            offers=self.written.offers, on_sale=self.written.on_sale
+        )
+
+    @property
+    def content_sha256(self) -> str:
+        """Digest everything but the date; "" while nothing is written."""
+        return self.written.content_sha256 if self.written else ""
+
+
+def read_points() -> list[Point]:
+    """Read the active points of sale; raises `Refusal` when no list can name them."""
+    stores = list(Store.objects.filter(is_active=True).order_by("store_id"))
+    if not stores:
+        raise Refusal(_("no active point of sale: add one in the admin"))
+    if not any(store.stock_share for store in stores):
+        raise Refusal(_("no active point of sale has a share of the stock"))
+    days_by_city: dict[str, set[int | None]] = defaultdict(set)
+    for store in stores:
+        days_by_city[store.city_code].add(store.preorder_days)
+    torn = sorted(city for city, days in days_by_city.items() if len(days) > 1)
+    if torn:
+        # Kaspi wants one pre-order for all points of a city.
+        raise Refusal(
+            _("the points of city %(city)s differ in their pre-order days")
+            % {"city": ", ".join(torn)}
+        )
+    return [
+        Point(
+            store_id=store.store_id,
+            stock_share=store.stock_share,
+            preorder_days=store.preorder_days,
+        )
+        for store in stores
+    ]
+
+
+def write_draft(draft: Draft, *, now: datetime) -> None:
+    """Write the offers of this moment; raises `Refusal` when there is none."""
+    points = read_points()
+    changes = draft.changes
+    changes.on_sale_before = Listing.objects.filter(is_available=True).count()
+    draft.written = write_price_list(
+        draft.path,
+        stream_offers(now=now, terms=read_terms(now=now), changes=changes),
+        points=points,
+        company=settings.KASPI_COMPANY,
+        merchant_id=settings.KASPI_MERCHANT_ID,
+        date=now,
+    )
+    if not draft.written.offers:
+        raise Refusal(_("the list would be empty"))
+
+
+def check_draft(draft: Draft) -> Checked:
+    """Read the file back: valid, and holding just what was meant to stand in it."""
+    checked = check_file(draft.path)
+    written = draft.written
+    if written is not None:
+        meant = (written.offers, written.on_sale, written.units)
+        if (checked.offers, checked.on_sale, checked.units) != meant:
+            raise InvalidPriceList(
+                _("%(read)d offers were read back, %(written)d were written")
+                % {"read": checked.offers, "written": written.offers}
+            )
+    draft.checked = checked
+    return checked
+
+
+def check_file(path: Path) -> Checked:
+    """Check a list against the schema, the rules and today's points of sale."""
+    points = read_points()
+    return check_price_list(
+        path, store_ids=frozenset(point.store_id for point in points)
+    )

@@ -1,0 +1,158 @@
+"""Puts files in place so that a reader meets a whole one at every moment."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import os
+import shutil
+import time
+import zlib
+from pathlib import Path
+
+from django.conf import settings
+
+FILE_NAME = "kaspi_price_list.xml"
+CHUNK_BYTES = 1 << 20
+# On Windows a file that somebody reads cannot be replaced until he closes it.
+REPLACE_WAITS_S = (0.05, 0.1, 0.2, 0.5, 1, 2, 4)
+
+
+def live_path() -> Path:
+    """Say where the live list stands."""
+    return Path(settings.FEED_DIR) / FILE_NAME
+
+
+def live_gzip_path() -> Path:
+    """Say where the live list's compressed twin stands."""
+    return Path(settings.FEED_DIR) / f"{FILE_NAME}.gz"
+
+
+def version_path(pk: int) -> Path:
+    """Say where a version is kept, compressed."""
+    return Path(settings.FEED_DIR) / "versions" / f"{pk}.xml.gz"
+
+
+def temporary_path(name: str) -> Path:
+    """Name a file that only the holder of the build's lease writes."""
+    return Path(settings.FEED_DIR) / f"{name}.tmp"
+
+
+def make_directories() -> None:
+    """Create the directories of the list and its versions."""
+    version_path(0).parent.mkdir(parents=True, exist_ok=True)
+
+
+def sha256_of(path: Path) -> str:
+    """Digest a file, or give "" when there is none."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(CHUNK_BYTES):
+                digest.update(chunk)
+    except FileNotFoundError:
+        return ""
+    return digest.hexdigest()
+
+
+def sync_to_disk(path: Path) -> None:
+    """Wait until the file's bytes are on the disk."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def replace(source: Path, target: Path) -> None:
+    """Put `source` in the place of `target` at one stroke."""
+    for wait_s in REPLACE_WAITS_S:
+        try:
+            source.replace(target)
+            break
+        except PermissionError:
+            time.sleep(wait_s)
+    else:
+        source.replace(target)
+    _sync_directory(target.parent)
+
+
+def _sync_directory(path: Path) -> None:
+    # Windows cannot open a directory, and keeps names in its journal anyway.
+    if os.name == "nt":
+        return
+    with contextlib.suppress(OSError):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def keep_version(source: Path, pk: int) -> None:
+    """Keep a compressed copy of a list: the same bytes for the same list."""
+    compressed = temporary_path(f"version-{pk}.gz")
+    with (
+        source.open("rb") as plain,
+        compressed.open("wb") as raw,
+        gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed,
+    ):
+        shutil.copyfileobj(plain, packed, CHUNK_BYTES)
+    sync_to_disk(compressed)
+    replace(compressed, version_path(pk))
+
+
+def unpack_version(pk: int, target: Path) -> str:
+    """Unpack a kept version and give its digest; "" when it is missing or damaged."""
+    digest = hashlib.sha256()
+    try:
+        with gzip.open(version_path(pk)) as packed, target.open("wb") as plain:
+            while chunk := packed.read(CHUNK_BYTES):
+                digest.update(chunk)
+                plain.write(chunk)
+    except (FileNotFoundError, EOFError, gzip.BadGzipFile, zlib.error):
+        return ""
+    return digest.hexdigest()
+
+
+def put_live(source: Path, pk: int) -> None:
+    """Make `source`, kept as version `pk`, the live list, then its compressed twin.
+
+    Both get one time, which says that they belong together. It is a whole second
+    later than the one before: `Last-Modified`, and the `ETag` of a web server in
+    front, tell versions apart by seconds.
+    """
+    sync_to_disk(source)
+    try:
+        before_s = int(live_path().stat().st_mtime)
+    except FileNotFoundError:
+        before_s = 0
+    modified_s = max(int(time.time()), before_s + 1)
+    os.utime(source, (modified_s, modified_s))
+    replace(source, live_path())
+    pair_gzip(pk)
+
+
+def pair_gzip(pk: int) -> None:
+    """Give the live list the compressed twin that belongs to it."""
+    modified_ns = live_path().stat().st_mtime_ns
+    twin = temporary_path("live.gz")
+    shutil.copyfile(version_path(pk), twin)
+    sync_to_disk(twin)
+    os.utime(twin, ns=(modified_ns, modified_ns))
+    replace(twin, live_gzip_path())
+
+
+def gzip_is_paired() -> bool:
+    """Tell whether the compressed twin belongs to the live list."""
+    try:
+        times = live_path().stat().st_mtime_ns, live_gzip_path().stat().st_mtime_ns
+    except FileNotFoundError:
+        return False
+    return times[0] == times[1]
+
+
+def remove_strays() -> None:
+    """Remove what an interrupted build left."""
+    for stray in Path(settings.FEED_DIR).glob("*.tmp"):
+        # Windows keeps a file that is still open; a later build removes it.
+        with contextlib.suppress(OSError):
+            stray.unlink()

@@ -1,0 +1,306 @@
+"""Decides which products become offers, and streams them out of the database."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import NamedTuple, TypeAlias, cast
+
+from django.conf import settings
+from django.db import models
+from django.db.models import (
+    Case,
+    ExpressionWrapper,
+    F,
+    FilteredRelation,
+    IntegerField,
+    Q,
+    Value,
+    When,
+)
+from django.utils.translation import gettext_lazy as _
+
+from catalog.availability import (
+    Availability,
+    assess_availability,
+    reserved_units,
+    stock_is_stale,
+)
+from catalog.models import Category, Product
+from feeds.comparing import Changes
+from feeds.models import Listing
+
+CHUNK = 5000
+SKU = re.compile(r"[0-9A-Za-z_-]{1,20}", re.ASCII)
+# What XML 1.0 cannot hold, with the line breaks that a one-line name should not.
+UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]+")
+MEMO_LIMIT = 100_000
+
+
+class Reason(models.TextChoices):
+    """Why a product is not on sale; the first that applies."""
+
+    GONE = "gone", _("gone from the supplier's catalogue")
+    NOT_PUBLISHED = "not_published", _("not chosen for sale")
+    BAD_SKU = "bad_sku", _("the SKU is blank, too long or has forbidden characters")
+    BAD_NAME = "bad_name", _("the name is blank")
+    NO_PRICE = "no_price", _("no price, or the price is in quarantine")
+    STALE = "stale", _("the stock figures are too old")
+    OUT_OF_STOCK = "out_of_stock", _("out of stock")
+    MULTIPLES = "multiples", _("the supplier sells it in multiples only")
+    BELOW_LEAST = "below_least", _("less in stock than the least to list")
+    REMAPPED = "remapped", _("the product has another SKU now")
+
+
+class ProductRow(NamedTuple):
+    """What the decision needs of a product, and how its SKU is listed now."""
+
+    pk: int
+    sku: str
+    name: str
+    brand: str
+    is_gone: bool
+    is_published: str
+    category_id: int | None
+    price_kzt: int | None
+    hold: str
+    stock: int
+    is_lower_bound: bool
+    multiplicity: int | None
+    sells_singly: bool
+    safety_stock: int
+    preorder_days: int | None
+    # None when the SKU does not stand in the list; then the next two mean nothing.
+    was_available: bool | None
+    listed_stock: int
+    listed_price_kzt: int
+    is_expired: bool | None
+
+
+# How an SKU is listed: on sale, stock, price, withdrawn long enough to be dropped.
+Listed: TypeAlias = "tuple[bool | None, int, int, bool | None]"
+# Rows come as plain tuples in the order of ProductRow, and are read by position: a
+# million named ones would cost seconds.
+Row: TypeAlias = ProductRow
+
+
+class Offer(NamedTuple):
+    """One offer of the list; no units means `available="no"`."""
+
+    sku: str
+    model: str
+    brand: str
+    units: int
+    preorder_days: int | None
+    price_kzt: int
+
+
+class LeftBehind(NamedTuple):
+    """A listed SKU that its product no longer has."""
+
+    sku: str
+    name: str
+    brand: str
+    was_available: bool
+    listed_stock: int
+    listed_price_kzt: int
+    is_expired: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class Terms:
+    """What decides about every product alike, read once per build."""
+
+    published_categories: frozenset[int]
+    reserved: dict[int, int]
+    cap: int
+    least: int
+    is_stale: bool
+    _memo: dict[tuple[int, bool, int | None, bool, int, int], Availability] = field(
+        default_factory=dict
+    )
+
+    def availability(self, row: Row | ProductRow) -> Availability:
+        """Assess the stock; equal figures are assessed once."""
+        key = (row[9], row[10], row[11], row[12], self.reserved.get(row[0], 0), row[13])
+        known = self._memo.get(key)
+        if known is None:
+            if len(self._memo) > MEMO_LIMIT:
+                self._memo.clear()
+            known = self._memo[key] = assess_availability(
+                stock=key[0],
+                is_lower_bound=key[1],
+                multiplicity=key[2],
+                sells_singly=key[3],
+                reserved=key[4],
+                safety_stock=key[5],
+                cap=self.cap,
+                least=self.least,
+                is_stale=self.is_stale,
+            )
+        return known
+
+
+def read_terms(*, now: datetime) -> Terms:
+    """Read the terms from the settings and the database.
+
+    Reservations are read before any stock figure: one that ends in between is then
+    subtracted twice rather than not at all.
+    """
+    reserved = reserved_units()
+    published = Category.objects.filter(is_published=True).values_list("pk", flat=True)
+    return Terms(
+        published_categories=frozenset(published),
+        reserved=reserved,
+        cap=settings.STOCK_CAP,
+        least=settings.LEAST_STOCK_TO_LIST,
+        is_stale=stock_is_stale(now=now),
+    )
+
+
+def clean_text(text: str) -> str:
+    """Replace what XML cannot hold and trim the ends."""
+    if UNPRINTABLE.search(text):
+        text = UNPRINTABLE.sub(" ", text)
+    return text.strip()
+
+
+def judge(row: Row | ProductRow, terms: Terms) -> tuple[int, str]:
+    """Give the units to offer and "", or 0 and the `Reason`'s code."""
+    if row[4]:
+        return 0, "gone"
+    published = row[5]
+    if published == "no" or (
+        published != "yes" and row[6] not in terms.published_categories
+    ):
+        return 0, "not_published"
+    if not SKU.fullmatch(row[1]):
+        return 0, "bad_sku"
+    if not clean_text(row[2]):
+        return 0, "bad_name"
+    if not row[7] or row[8]:
+        return 0, "no_price"
+    availability = terms.availability(row)
+    return availability.units, availability.reason
+
+
+def stream_offers(*, now: datetime, terms: Terms, changes: Changes) -> Iterator[Offer]:
+    """Stream the list's offers by product, then the SKUs their products left behind.
+
+    Everything that differs from what is listed goes into `changes`.
+    """
+    left_behind = {row.sku: row for row in left_behind_rows(now=now)}
+    for row in product_rows(now=now):
+        changes.products += 1
+        sku, listed = row[1], row[15:]
+        if left_behind and (moved := left_behind.pop(sku, None)):
+            # The SKU stands in the list as another product's; this one has it now.
+            listed = moved[3:]
+        units, reason = judge(row, terms)
+        price = None if row[8] else row[7]
+        kept = _place(sku, listed, changes, units=units, reason=reason, price_kzt=price)
+        if kept is not None:
+            # Only a product that is listed already can have a blank name.
+            model = clean_text(row[2]) or sku
+            yield Offer(sku, model, clean_text(row[3]), units, row[14], kept)
+    for left in left_behind.values():
+        sku, name, brand = left[:3]
+        kept = _place(sku, left[3:], changes, units=0, reason="remapped")
+        if kept is not None:
+            yield Offer(sku, clean_text(name) or sku, clean_text(brand), 0, None, kept)
+
+
+def _place(
+    sku: str,
+    listed: Listed,
+    changes: Changes,
+    *,
+    units: int,
+    reason: str,
+    price_kzt: int | None = None,
+) -> int | None:
+    """Tell the price to list the SKU at, or None to leave it out; note what changes."""
+    was_available, old_stock, old_price, is_expired = listed
+    if was_available is None:
+        if not units:
+            changes.leave_out(reason)
+            return None
+        changes.add(sku)
+    elif not units and (is_expired or reason == "bad_sku"):
+        changes.drop(sku, reason, was_available=bool(was_available))
+        return None
+    # An offer that is not on sale needs a price too.
+    price = price_kzt or old_price
+    if was_available is not None:
+        was = (was_available, old_stock, old_price)
+        changes.compare(sku, was, units=units, price_kzt=price, reason=reason)
+    if not sku.isalnum():
+        changes.warn("sku_has_dash_or_underscore")
+    return price
+
+
+def product_rows(*, now: datetime, pk: int | None = None) -> Iterator[Row]:
+    """Stream products by pk with the listing of their SKU."""
+    own = Q(listings__sku=F("sku"))
+    products = Product.objects.annotate(
+        own=FilteredRelation("listings", condition=own),
+    )
+    if pk is not None:
+        products = products.filter(pk=pk)
+    rows = products.order_by("pk").values_list(
+        "pk",
+        "sku",
+        "name",
+        "brand",
+        _as_stored(Q(gone_at__isnull=False)),
+        "is_published",
+        "category_id",
+        "price_kzt",
+        "hold",
+        "stock",
+        _as_stored(F("stock_is_lower_bound")),
+        "multiplicity",
+        _as_stored(F("sells_singly")),
+        "safety_stock",
+        "preorder_days",
+        _as_stored(F("own__is_available")),
+        "own__stock_count",
+        "own__price_kzt",
+        _is_expired("own__withdrawn_at", now=now),
+    )
+    return cast("Iterator[Row]", rows.iterator(chunk_size=CHUNK))
+
+
+def left_behind_rows(*, now: datetime) -> Iterable[LeftBehind]:
+    """Read the listed SKUs that their products no longer have, by SKU."""
+    rows = (
+        Listing.objects.exclude(sku=F("product__sku"))
+        .order_by("sku")
+        .values_list(
+            "sku",
+            "product__name",
+            "product__brand",
+            "is_available",
+            "stock_count",
+            "price_kzt",
+            _is_expired("withdrawn_at", now=now),
+        )
+    )
+    return map(LeftBehind._make, rows.iterator(chunk_size=CHUNK))
+
+
+def _as_stored(condition: F | Q) -> ExpressionWrapper[F | Q]:
+    # SQLite keeps truth as 0 and 1; converting it costs a call per value, and the
+    # decision only asks whether it is true.
+    return ExpressionWrapper(condition, output_field=IntegerField())
+
+
+def _is_expired(withdrawn_at: str, *, now: datetime) -> Case:
+    limit = now - timedelta(days=settings.FEED_WITHDRAWN_DAYS)
+    return Case(
+        When(**{f"{withdrawn_at}__lt": limit}, then=Value(1)),
+        default=Value(0),
+        output_field=IntegerField(),
+    )

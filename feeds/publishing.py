@@ -1,0 +1,291 @@
+"""Builds the price list and publishes it only when it is whole, valid and plausible."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.db.models import TextChoices
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from bridge_site.leases import HeldLease, hold_lease
+from catalog.repricing import reprice
+from feeds import files
+from feeds.comparing import mass_withdrawal
+from feeds.drafting import Draft, Refusal, check_draft, write_draft
+from feeds.healing import finish_publication, heal, settle_interrupted
+from feeds.models import FeedBuild
+from feeds.retention import delete_old_builds
+from feeds.validating import InvalidPriceList
+
+LEASE = "feed-build"
+Status = FeedBuild.Status
+
+
+class Result(TextChoices):
+    """How a build ended."""
+
+    PUBLISHED = "published", gettext_lazy("published")
+    UNCHANGED = "unchanged", gettext_lazy("nothing changed")
+    REFUSED = "refused", gettext_lazy("refused")
+    FAILED = "failed", gettext_lazy("failed")
+    HELD = "held", gettext_lazy("held")
+    VALID = "valid", gettext_lazy("valid, not published")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Override:
+    """A person's word that a build may do what an automatic one may not."""
+
+    reason: str
+    actor: str
+
+    def __str__(self) -> str:
+        return _("forced by %(actor)s: %(reason)s") % {
+            "actor": self.actor,
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a build, for whoever asked for it."""
+
+    result: Result
+    reason: str = ""
+    build_pk: int | None = None
+    counts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_success(self) -> bool:
+        """Tell whether the live list is as it should be."""
+        return self.result not in (Result.REFUSED, Result.FAILED)
+
+    @property
+    def summary(self) -> str:
+        """Say it in one line."""
+        number = "" if self.build_pk is None else f"№{self.build_pk} "
+        said = [self.reason] if self.reason else []
+        if self.counts:
+            said.append(
+                _("%(offers)d offers, %(on_sale)d on sale, %(withdrawn)d withdrawn")
+                % self.counts
+            )
+        return ": ".join([f"{number}{self.result.label}", *("; ".join(said),)])
+
+
+def build_price_list(
+    *, now: datetime, override: Override | None = None, is_dry_run: bool = False
+) -> Outcome:
+    """Build the list and publish it when it differs from the live one.
+
+    `override` ends the hold after a roll-back and lifts the limit on withdrawals.
+    A dry run changes neither list nor database, and takes the prices as stored.
+    Raises `LeaseTaken` while another build is under way.
+    """
+    with hold_lease(LEASE) as lease:
+        files.make_directories()
+        if is_dry_run:
+            return _try_out(now=now)
+        live = heal(now=now)
+        held = FeedBuild.objects.filter(status=Status.ACTIVE, held_until__gt=now)
+        if override is None and (active := held.first()):
+            return _held(active)
+        held.update(held_until=None)
+        attempt = _begin(lease, now=now, override=override)
+        return attempt.settle(lambda: _build(attempt, live))
+
+
+def override_refusal(
+    build: FeedBuild, *, reason: str, actor: str, now: datetime
+) -> Outcome:
+    """Build afresh with the limit on withdrawals lifted; `build` was refused."""
+    number = _("№%(number)d was refused") % {"number": build.pk}
+    override = Override(reason=f"{reason} ({number})", actor=actor)
+    return build_price_list(now=now, override=override)
+
+
+def roll_back(build: FeedBuild, *, reason: str, actor: str, now: datetime) -> Outcome:
+    """Put an archived version back and keep automatic builds off it for a while."""
+    with hold_lease(LEASE) as lease:
+        files.make_directories()
+        heal(now=now)
+        attempt = _begin(lease, now=now, override=Override(reason=reason, actor=actor))
+        return attempt.settle(lambda: _put_back(attempt, build.pk))
+
+
+@dataclass(slots=True, kw_only=True)
+class _Attempt:
+    """One run of the lease holder: its row, its file, its clock."""
+
+    build: FeedBuild
+    draft: Draft
+    lease: HeldLease
+    now: datetime
+    override: Override | None
+    began_s: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> Decimal:
+        """Seconds since the start."""
+        return Decimal(f"{time.monotonic() - self.began_s:.2f}")
+
+    def settle(self, work: Callable[[], Outcome]) -> Outcome:
+        """Run `work`; whatever goes wrong, the row tells it and no file stays."""
+        try:
+            outcome = work()
+        except (Refusal, InvalidPriceList) as refusal:
+            outcome = _refused(self, str(refusal))
+        except OSError as error:
+            # The disk is full, or the live file is locked: the next run tries again.
+            settle_interrupted(self.build.pk, now=self.now, reason=str(error))
+            return Outcome(
+                result=Result.FAILED, reason=str(error), build_pk=self.build.pk
+            )
+        except Exception as error:
+            settle_interrupted(self.build.pk, now=self.now, reason=repr(error))
+            raise
+        finally:
+            self.draft.path.unlink(missing_ok=True)
+        delete_old_builds(now=self.now)
+        return outcome
+
+
+def _begin(lease: HeldLease, *, now: datetime, override: Override | None) -> _Attempt:
+    build = FeedBuild.objects.create(status=Status.BUILDING, started_at=now)
+    draft = Draft(path=files.temporary_path(f"build-{build.pk}"))
+    return _Attempt(build=build, draft=draft, lease=lease, now=now, override=override)
+
+
+def _build(attempt: _Attempt, live: FeedBuild | None) -> Outcome:
+    draft, now = attempt.draft, attempt.now
+    reprice(now=now)
+    write_draft(draft, now=now)
+    if live is not None and draft.content_sha256 == live.content_sha256:
+        return _unchanged(attempt, live)
+    check_draft(draft)
+    if attempt.override is None and (reason := mass_withdrawal(draft.changes)):
+        raise Refusal(reason)
+    return _publish(
+        attempt,
+        counts=draft.counts,
+        diff=draft.changes.diff(),
+        content_sha256=draft.content_sha256,
+        reason=str(attempt.override or ""),
+    )
+
+
+def _put_back(attempt: _Attempt, pk: int) -> Outcome:
+    earlier = FeedBuild.objects.filter(pk=pk, status=Status.ARCHIVED).first()
+    if earlier is None:
+        raise Refusal(_("№%(number)d is not an earlier version") % {"number": pk})
+    if files.unpack_version(pk, attempt.draft.path) != earlier.sha256:
+        raise Refusal(_("the file of №%(number)d is gone") % {"number": pk})
+    check_draft(attempt.draft)
+    said = _("№%(number)d put back") % {"number": pk}
+    return _publish(
+        attempt,
+        counts={**earlier.counts, "changes": {}, "put_back": pk},
+        content_sha256=earlier.content_sha256,
+        reason=f"{said}, {attempt.override}",
+        held_until=attempt.now + timedelta(minutes=settings.FEED_ROLLBACK_HOLD_MIN),
+    )
+
+
+def _publish(attempt: _Attempt, **known: Any) -> Outcome:
+    """Make the checked file live. `known` are the row's columns."""
+    pk, checked = attempt.build.pk, attempt.draft.checked
+    if checked is None:
+        raise Refusal(_("the file was not checked"))
+    files.keep_version(attempt.draft.path, pk)
+    attempt.lease.confirm()
+    FeedBuild.objects.filter(pk=pk).update(
+        status=Status.PUBLISHING,
+        sha256=checked.sha256,
+        size_bytes=checked.size_bytes,
+        seconds=attempt.seconds,
+        **known,
+    )
+    files.put_live(attempt.draft.path, pk)
+    finish_publication(pk, now=attempt.now)
+    return Outcome(
+        result=Result.PUBLISHED,
+        reason=known["reason"],
+        build_pk=pk,
+        counts=known["counts"],
+    )
+
+
+def _unchanged(attempt: _Attempt, live: FeedBuild) -> Outcome:
+    FeedBuild.objects.filter(pk=attempt.build.pk).update(
+        status=Status.UNCHANGED,
+        counts=attempt.draft.counts,
+        content_sha256=live.content_sha256,
+        sha256=live.sha256,
+        size_bytes=live.size_bytes,
+        seconds=attempt.seconds,
+        reason=str(attempt.override or ""),
+    )
+    return Outcome(
+        result=Result.UNCHANGED, build_pk=live.pk, counts=attempt.draft.counts
+    )
+
+
+def _refused(attempt: _Attempt, reason: str) -> Outcome:
+    known = {
+        "reason": reason,
+        "content_sha256": attempt.draft.content_sha256,
+        "counts": attempt.draft.counts,
+        "diff": attempt.draft.changes.diff(),
+        "seconds": attempt.seconds,
+        "started_at": attempt.now,
+    }
+    pk = attempt.build.pk
+    if attempt.override is None and (same := _same_refusal(attempt, reason)):
+        attempt.build.delete()
+        pk = same.pk
+    FeedBuild.objects.filter(pk=pk).update(status=Status.REFUSED, **known)
+    return Outcome(
+        result=Result.REFUSED, reason=reason, build_pk=pk, counts=attempt.draft.counts
+    )
+
+
+def _same_refusal(attempt: _Attempt, reason: str) -> FeedBuild | None:
+    """Find the row of the build before, when it was refused just like this one."""
+    last = FeedBuild.objects.exclude(pk=attempt.build.pk).first()
+    if last is None or last.status != Status.REFUSED or last.reason != reason:
+        return None
+    return last if last.content_sha256 == attempt.draft.content_sha256 else None
+
+
+def _held(active: FeedBuild) -> Outcome:
+    until = timezone.localtime(active.held_until)
+    return Outcome(
+        result=Result.HELD,
+        build_pk=active.pk,
+        reason=_("held until %(time)s") % {"time": f"{until:%Y-%m-%d %H:%M}"},
+    )
+
+
+def _try_out(*, now: datetime) -> Outcome:
+    draft = Draft(path=files.temporary_path("dry-run"))
+    try:
+        write_draft(draft, now=now)
+        check_draft(draft)
+        reason = mass_withdrawal(draft.changes)
+    except (Refusal, InvalidPriceList) as refusal:
+        reason = str(refusal)
+    finally:
+        draft.path.unlink(missing_ok=True)
+    return Outcome(
+        result=Result.REFUSED if reason else Result.VALID,
+        reason=reason,
+        counts=draft.counts,
+    )

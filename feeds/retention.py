@@ -1,0 +1,43 @@
+"""Forgets old versions and old fetches."""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import datetime, timedelta
+
+from django.conf import settings
+
+from feeds import files
+from feeds.models import FeedBuild, FeedFetch
+
+Status = FeedBuild.Status
+UNCHANGED_KEPT = timedelta(days=1)
+BUILDS_KEPT = timedelta(days=90)
+FETCHES_KEPT = timedelta(days=90)
+
+
+def delete_old_builds(*, now: datetime) -> None:
+    """Keep the newest versions' files and diffs, and the rows of three months."""
+    builds = FeedBuild.objects
+    builds.filter(status=Status.UNCHANGED, started_at__lt=now - UNCHANGED_KEPT).delete()
+    ended = [Status.ARCHIVED, Status.REFUSED, Status.FAILED]
+    builds.filter(status__in=ended, started_at__lt=now - BUILDS_KEPT).delete()
+    versions = builds.filter(status__in=[Status.ACTIVE, Status.ARCHIVED])
+    newest = versions.order_by("-published_at", "-pk").values_list("pk", flat=True)
+    kept = set(newest[: settings.FEED_KEPT_VERSIONS])
+    for path in files.version_path(0).parent.glob("*.xml.gz"):
+        if path.name.removesuffix(".xml.gz") not in {str(pk) for pk in kept}:
+            # Windows keeps a file that is being downloaded; a later build removes it.
+            with contextlib.suppress(OSError):
+                path.unlink()
+    builds.filter(status=Status.ARCHIVED).exclude(pk__in=kept).exclude(diff={}).update(
+        diff={}
+    )
+
+
+def delete_old_fetches(*, now: datetime) -> int:
+    """Delete fetches older than three months and say how many."""
+    deleted, _each = FeedFetch.objects.filter(
+        fetched_at__lt=now - FETCHES_KEPT
+    ).delete()
+    return deleted

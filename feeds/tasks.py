@@ -1,0 +1,24 @@
+"""The price list's work as the queue calls it."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from bridge_site.leases import LeaseTaken
+from feeds import retention
+from feeds.publishing import build_price_list
+
+
+def build_feed() -> str:
+    """Build the price list and say what became of it."""
+    try:
+        return build_price_list(now=timezone.now()).summary
+    except LeaseTaken:
+        return _("Another build is under way.")
+
+
+def delete_old_fetches() -> str:
+    """Forget the fetches of more than three months ago."""
+    deleted = retention.delete_old_fetches(now=timezone.now())
+    return _("%(number)d fetches deleted") % {"number": deleted}

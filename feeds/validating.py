@@ -1,0 +1,215 @@
+"""Reads a finished price list back and refuses whatever Kaspi would, and more."""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple, cast
+
+from django.utils.translation import gettext as _
+from lxml import etree
+
+from feeds.offers import SKU
+from feeds.writing import NAMESPACE
+
+SCHEMA_FILE = Path(__file__).with_name("kaspishopping.xsd")
+OFFER = f"{{{NAMESPACE}}}offer"
+AVAILABILITY = f"{{{NAMESPACE}}}availability"
+CHUNK_BYTES = 1 << 18
+XS_UNIQUE = "{http://www.w3.org/2001/XMLSchema}unique"
+MAX_PREORDER_DAYS = 30
+BUCKETS = 64
+
+
+class InvalidPriceList(Exception):
+    """The file must not be published; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What stands in a file that passed."""
+
+    sha256: str
+    size_bytes: int
+    offers: int
+    on_sale: int
+    units: int
+
+
+class ReadOffer(NamedTuple):
+    """An offer as it stands in a file, its points added up."""
+
+    sku: str
+    units: int
+    price_kzt: int
+
+
+@lru_cache(maxsize=1)
+def streaming_schema() -> etree.XMLSchema:
+    """Compile the schema without its `xs:unique`.
+
+    libxml2 keeps a table of every key for it, 350 bytes each: a third of a gigabyte
+    for a million offers. `_SkuLedger` checks the same in a thirtieth.
+    """
+    tree = etree.parse(SCHEMA_FILE)
+    for unique in list(tree.iter(XS_UNIQUE)):
+        parent = unique.getparent()
+        if parent is not None:
+            parent.remove(unique)
+    return etree.XMLSchema(tree)
+
+
+class _SkuLedger:
+    """Counts distinct SKUs by 64-bit hash, a bucket at a time: 8 bytes for each."""
+
+    def __init__(self) -> None:
+        self._buckets = [array("q") for _ in range(BUCKETS)]
+        self._append = [bucket.append for bucket in self._buckets]
+
+    def note(self, sku: str) -> None:
+        digest = hash(sku)
+        self._append[digest % BUCKETS](digest)
+
+    def repeated(self) -> set[int]:
+        """Give the hashes that came more than once."""
+        found: set[int] = set()
+        for bucket in self._buckets:
+            if len(set(bucket)) == len(bucket):
+                continue
+            seen: set[int] = set()
+            for digest in bucket:
+                if digest in seen:
+                    found.add(digest)
+                seen.add(digest)
+        return found
+
+
+class _Rules:
+    """The business rules, applied as the parser meets each element."""
+
+    def __init__(self, store_ids: frozenset[str]) -> None:
+        self.offers = self.on_sale = self.units = 0
+        self.skus = _SkuLedger()
+        self._store_ids = store_ids
+        self._sku = ""
+        self._is_on_sale = False
+
+    def start(self, tag: str, attrib: dict[str, str]) -> None:
+        if tag == AVAILABILITY:
+            self._check_availability(attrib)
+        elif tag == OFFER:
+            self._sku = sku = attrib.get("sku", "")
+            if not SKU.fullmatch(sku):
+                raise InvalidPriceList(_("unusable SKU %(sku)r") % {"sku": sku})
+            self.skus.note(sku)
+            self.offers += 1
+            self._is_on_sale = False
+
+    def close(self) -> None:
+        """Satisfy lxml's protocol of a parser target."""
+
+    def _check_availability(self, attrib: dict[str, str]) -> None:
+        store_id = attrib.get("storeId")
+        if store_id not in self._store_ids:
+            self._refuse(_("point %(store)r is not active") % {"store": store_id})
+        count = int(attrib.get("stockCount") or 0)
+        if attrib.get("available") == "yes":
+            if not count:
+                self._refuse(_("on sale without stock"))
+            self.units += count
+            if not self._is_on_sale:
+                self._is_on_sale = True
+                self.on_sale += 1
+        elif count:
+            self._refuse(_("stock of an offer that is not on sale"))
+        days = attrib.get("preOrder")
+        if days is not None and not 1 <= int(days) <= MAX_PREORDER_DAYS:
+            self._refuse(_("pre-order of %(days)s days") % {"days": days})
+
+    def _refuse(self, reason: str) -> None:
+        raise InvalidPriceList(
+            _("offer %(sku)s: %(reason)s") % {"sku": self._sku, "reason": reason}
+        )
+
+
+def check_price_list(path: Path, *, store_ids: frozenset[str]) -> Checked:
+    """Check a file against the schema and the business rules in one pass.
+
+    Raises `InvalidPriceList`. Memory does not grow but for eight bytes an offer.
+    """
+    rules = _Rules(store_ids)
+    digest = hashlib.sha256()
+    size = 0
+    parser = etree.XMLParser(
+        target=cast("etree.ParserTarget", rules),
+        schema=streaming_schema(),
+        resolve_entities=False,
+        no_network=True,
+    )
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(CHUNK_BYTES):
+                digest.update(chunk)
+                size += len(chunk)
+                parser.feed(chunk)
+                _refuse_schema_errors(parser, rules)
+        parser.close()
+    except etree.XMLSyntaxError as error:
+        raise InvalidPriceList(
+            _("not well-formed: %(error)s") % {"error": error}
+        ) from None
+    _refuse_schema_errors(parser, rules)
+    _refuse_repeated(path, rules.skus.repeated())
+    return Checked(
+        sha256=digest.hexdigest(),
+        size_bytes=size,
+        offers=rules.offers,
+        on_sale=rules.on_sale,
+        units=rules.units,
+    )
+
+
+def _refuse_schema_errors(parser: etree.XMLParser, rules: _Rules) -> None:
+    # With a target of our own lxml logs what the schema refuses and raises nothing.
+    log = parser.feed_error_log
+    if len(log):
+        raise InvalidPriceList(
+            _("refused by the schema near offer %(number)d: %(error)s")
+            % {"number": rules.offers, "error": log[0].message}
+        )
+
+
+def _refuse_repeated(path: Path, hashes: set[int]) -> None:
+    if not hashes:
+        return
+    seen: set[str] = set()
+    for offer in read_offers(path):
+        if hash(offer.sku) in hashes:
+            if offer.sku in seen:
+                raise InvalidPriceList(
+                    _("SKU %(sku)s stands in the list twice") % {"sku": offer.sku}
+                )
+            seen.add(offer.sku)
+
+
+def read_offers(path: Path) -> Iterator[ReadOffer]:
+    """Stream the offers of a valid file."""
+    for _event, element in etree.iterparse(str(path), tag=OFFER, no_network=True):
+        units = sum(
+            int(point.get("stockCount") or 0)
+            for point in element.iter(AVAILABILITY)
+            if point.get("available") == "yes"
+        )
+        yield ReadOffer(
+            sku=element.get("sku") or "",
+            units=units,
+            price_kzt=int(element[-1].text or 0),
+        )
+        element.clear()
+        parent = element.getparent()
+        while parent is not None and element.getprevious() is not None:
+            del parent[0]

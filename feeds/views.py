@@ -1,0 +1,176 @@
+"""Serves the live price list to Kaspi and keeps a journal of the fetches."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import os
+import re
+from base64 import b64decode
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from django.conf import settings
+from django.db import Error as DatabaseTrouble
+from django.http import HttpRequest, StreamingHttpResponse
+from django.utils import timezone
+from django.utils.cache import get_conditional_response
+from django.utils.http import http_date
+from django.views.decorators.csrf import csrf_exempt
+
+from feeds import files
+from feeds.models import FeedBuild, FeedFetch
+from feeds.offers import clean_text
+
+logger = logging.getLogger(__name__)
+CONTENT_TYPE = "application/xml; charset=utf-8"
+CHUNK_BYTES = 1 << 16
+RETRY_AFTER_S = 300
+ACCEPTS_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))", re.IGNORECASE)
+# Digests of the live file by (time, size, inode); it changes a few times an hour.
+_digests: dict[tuple[int, int, int], str] = {}
+
+
+@csrf_exempt
+def price_list(request: HttpRequest) -> StreamingHttpResponse:
+    """Answer with the whole live list, or not at all."""
+    may_read = not settings.FEED_USER or _has_login(request)
+    fetch = _Fetch(request, has_login=bool(settings.FEED_USER) and may_read)
+    if request.method not in ("GET", "HEAD"):
+        return fetch.answer(405, {"Allow": "GET, HEAD"})
+    if not may_read:
+        return fetch.answer(401, {"WWW-Authenticate": 'Basic realm="price list"'})
+    try:
+        file = files.live_path().open("rb")
+    except FileNotFoundError:
+        # Kaspi keeps what it has; an empty list would take everything off sale.
+        return fetch.answer(503, {"Retry-After": str(RETRY_AFTER_S)})
+    return _serve(request, fetch, file)
+
+
+class _Fetch:
+    """One request: streams the answer and notes it in the journal when it is sent.
+
+    Only then, because the journal's database may be locked or away, and Kaspi shall
+    not wait for it.
+    """
+
+    def __init__(self, request: HttpRequest, *, has_login: bool) -> None:
+        self._agent = clean_text(request.headers.get("User-Agent", ""))
+        self._address = request.META.get("REMOTE_ADDR", "")
+        self._has_login = has_login
+        self._file: IO[bytes] | None = None
+        self._status = 0
+        self._sent = 0
+
+    def answer(
+        self, status: int, headers: dict[str, str], *, file: IO[bytes] | None = None
+    ) -> StreamingHttpResponse:
+        self._status, self._file = status, file
+        return StreamingHttpResponse(
+            self, status=status, headers={"Content-Type": CONTENT_TYPE, **headers}
+        )
+
+    def __iter__(self) -> Iterator[bytes]:
+        while self._file and (chunk := self._file.read(CHUNK_BYTES)):
+            self._sent += len(chunk)
+            yield chunk
+
+    def close(self) -> None:
+        if self._file:
+            self._file.close()
+        try:
+            self._note()
+        except DatabaseTrouble as error:
+            logger.warning("A fetch of the price list was not noted: %s", error)
+
+    def _note(self) -> None:
+        is_kaspi = bool(settings.FEED_KASPI_AGENT.search(self._agent))
+        live = FeedBuild.objects.filter(status=FeedBuild.Status.ACTIVE)
+        FeedFetch.objects.create(
+            fetched_at=timezone.now(),
+            is_kaspi=is_kaspi or self._has_login,
+            status_code=self._status,
+            bytes_sent=self._sent,
+            address=self._address[:64],
+            user_agent=self._agent[:200],
+            build=live.first(),
+        )
+
+
+def _serve(
+    request: HttpRequest, fetch: _Fetch, file: IO[bytes]
+) -> StreamingHttpResponse:
+    """Answer with `file`, the live list, or with its compressed twin."""
+    stat = os.fstat(file.fileno())
+    etag = _digest(file, stat)
+    headers = {
+        "Vary": "Accept-Encoding",
+        "Last-Modified": http_date(stat.st_mtime),
+        # Always ask: the list may be a minute old.
+        "Cache-Control": "no-cache",
+    }
+    twin = _open_twin(stat) if _accepts_gzip(request) else None
+    if twin is not None:
+        file.close()
+        file, etag = twin, f"{etag}-gzip"
+        headers["Content-Encoding"] = "gzip"
+    headers["ETag"] = f'"{etag}"'
+    other = get_conditional_response(
+        request, etag=headers["ETag"], last_modified=int(stat.st_mtime)
+    )
+    if other is not None:
+        file.close()
+        headers.pop("Content-Encoding", None)
+        return fetch.answer(other.status_code, headers)
+    headers["Content-Length"] = str(os.fstat(file.fileno()).st_size)
+    if request.method == "HEAD":
+        file.close()
+        return fetch.answer(200, headers)
+    return fetch.answer(200, headers, file=file)
+
+
+def _digest(file: IO[bytes], stat: os.stat_result) -> str:
+    key = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+    known = _digests.get(key)
+    if known is None:
+        digest = hashlib.sha256()
+        while chunk := file.read(CHUNK_BYTES):
+            digest.update(chunk)
+        file.seek(0)
+        known = digest.hexdigest()
+        _digests.clear()
+        _digests[key] = known
+    return known
+
+
+def _open_twin(stat: os.stat_result) -> IO[bytes] | None:
+    """Open the compressed twin when it belongs to the same version."""
+    path: Path = files.live_gzip_path()
+    try:
+        twin = path.open("rb")
+    except FileNotFoundError:
+        return None
+    if os.fstat(twin.fileno()).st_mtime_ns == stat.st_mtime_ns:
+        return twin
+    twin.close()
+    return None
+
+
+def _accepts_gzip(request: HttpRequest) -> bool:
+    return bool(ACCEPTS_GZIP.search(request.headers.get("Accept-Encoding", "")))
+
+
+def _has_login(request: HttpRequest) -> bool:
+    """Check HTTP Basic; every wrong login takes the same time."""
+    scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return False
+    try:
+        given = b64decode(encoded, validate=True)
+    except ValueError:
+        return False
+    wanted = f"{settings.FEED_USER}:{settings.FEED_PASSWORD}".encode()
+    return hmac.compare_digest(given, wanted)

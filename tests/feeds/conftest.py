@@ -1,0 +1,24 @@
+import pytest
+
+from feeds import publishing
+from tests.feeds.making import make_reading, make_store
+
+
+@pytest.fixture(autouse=True)
+def feed_dir(settings, tmp_path):
+    settings.FEED_DIR = tmp_path / "feed"
+    settings.WHITENOISE_AUTOREFRESH = True  # Nobody has collected the static files.
+    return settings.FEED_DIR
+
+
+@pytest.fixture
+def fixed_prices(monkeypatch):
+    """Take prices as stored: how they come about is the catalogue's affair."""
+    monkeypatch.setattr(publishing, "reprice", lambda *, now: None)
+
+
+@pytest.fixture
+def shop(db, fixed_prices):
+    """One point of sale, fresh stock figures, prices as stored."""
+    make_reading()
+    return make_store()
