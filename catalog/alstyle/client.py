@@ -1,0 +1,187 @@
+"""Al-Style's reading methods over HTTP: one method, one request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+from django.conf import settings
+
+from bridge_site.limits import TokenClock, clock_name
+from bridge_site.peers import (
+    Peer,
+    PeerProtocolError,
+    PeerRefused,
+    PeerReply,
+    retry_after_s,
+)
+from catalog.alstyle.goods import (
+    parse_element_page,
+    parse_elements,
+    parse_quantities,
+    parse_stock_list,
+)
+from catalog.alstyle.reference import (
+    parse_brands,
+    parse_categories,
+    parse_date,
+    parse_user_data,
+    parse_warehouses,
+)
+from catalog.alstyle.schema import (
+    ADDITIONAL_FIELDS,
+    Brand,
+    CategoryList,
+    ElementList,
+    ElementPage,
+    StockList,
+    UnreadableAnswer,
+    UserData,
+    Warehouse,
+)
+
+T = TypeVar("T")
+
+PEER_NAME = "Al-Style"
+# Al-Style clamps a larger limit silently and answers 200.
+PAGE_LIMIT = 250
+ARTICLES_LIMIT = 1000
+# Al-Style's documented interval, for a refusal that does not name one.
+SLOW_DOWN_S = 5.0
+# The "slow down" answer is tiny; a list of all goods is not parsed to look for it.
+SLOW_DOWN_BYTES = 2000
+BACKOFF_S = 2.0
+
+
+class AlStyleClient:
+    """Asks Al-Style; raises `PeerError`'s family and returns frozen values."""
+
+    def __init__(self, peer: Peer) -> None:
+        self.peer = peer
+
+    def __enter__(self) -> AlStyleClient:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.peer.close()
+
+    def date(self) -> str:
+        """Read when the supplier's data were last refreshed, as its own text."""
+        return self._read("date", parse_date)
+
+    def categories(self) -> CategoryList:
+        """Read the whole tree as nested sets."""
+        return self._read("categories", parse_categories)
+
+    def brands(self) -> tuple[Brand, ...]:
+        """Read all makers."""
+        return self._read("brands", parse_brands)
+
+    def elements_page(
+        self,
+        *,
+        offset: int,
+        limit: int = PAGE_LIMIT,
+        additional_fields: Sequence[str] = ADDITIONAL_FIELDS,
+    ) -> ElementPage:
+        """Read goods from `offset` on; fewer than `limit` may come."""
+        return self._read(
+            "elements-pagination",
+            parse_element_page,
+            offset=offset,
+            limit=limit,
+            additional_fields=",".join(additional_fields),
+        )
+
+    def element_info(
+        self,
+        articles: Iterable[str],
+        *,
+        additional_fields: Sequence[str] = ADDITIONAL_FIELDS,
+    ) -> ElementList:
+        """Read single goods; unknown articles are missing from the answer."""
+        return self._read(
+            "element-info",
+            parse_elements,
+            article=_joined(articles),
+            additional_fields=",".join(additional_fields),
+        )
+
+    def quantity(self, articles: Iterable[str]) -> dict[str, tuple[int, bool]]:
+        """Read stock as (units, is a lower bound) by article, at most 1000."""
+        return self._read("quantity", parse_quantities, article=_joined(articles))
+
+    def quantity_price(self, articles: Iterable[str] | None = None) -> StockList:
+        """Read stock and prices; without `articles` every good in one answer."""
+        if articles is None:
+            return self._read("quantity-price", parse_stock_list)
+        wanted = _joined(articles)
+        return self._read("quantity-price", parse_stock_list, article=wanted)
+
+    def warehouses(self) -> tuple[Warehouse, ...]:
+        """Read where goods are picked up."""
+        return self._read("warehouses", parse_warehouses)
+
+    def user_data(self) -> UserData:
+        """Read the account's powers of attorney and ways of delivery."""
+        return self._read("user-data", parse_user_data)
+
+    def _read(self, method: str, parse: Callable[[Any], T], **params: str | int) -> T:
+        reply = self.peer.read(f"api/{method}", params=params)
+        raw = reply.json()
+        if isinstance(raw, dict) and raw.get("success", raw.get("status")) is False:
+            raise PeerRefused(f"{PEER_NAME}, {method}: {reply.words()}")
+        try:
+            return parse(raw)
+        except UnreadableAnswer as error:
+            # What was said about the answer may quote it: the error redacts itself.
+            raise PeerProtocolError(f"{PEER_NAME}, {method}: {error}") from None
+
+
+def open_client() -> AlStyleClient:
+    """Make a client from the settings; close it by `with`."""
+    return AlStyleClient(
+        Peer(
+            name=PEER_NAME,
+            base_url=settings.ALSTYLE_URL,
+            timeout_s=float(settings.ALSTYLE_TIMEOUT_S),
+            limiter=TokenClock(
+                name=clock_name("alstyle", settings.ALSTYLE_TOKEN),
+                interval_s=float(settings.ALSTYLE_INTERVAL_S),
+            ),
+            user_agent=settings.USER_AGENT,
+            params={"access-token": settings.ALSTYLE_TOKEN},
+            proxy=settings.OUTBOUND_PROXY,
+            observe_only=settings.OBSERVE_ONLY,
+            throttled_for_s=slow_down_s,
+            backoff_s=BACKOFF_S,
+        )
+    )
+
+
+def slow_down_s(reply: PeerReply) -> float | None:
+    """Tell how long Al-Style wants us to wait, in any of its three ways, or None."""
+    said_s = _said_interval_s(reply)
+    if reply.status_code in (403, 429):
+        return said_s or retry_after_s(reply) or SLOW_DOWN_S
+    return said_s if reply.status_code == 200 else None
+
+
+def _said_interval_s(reply: PeerReply) -> float | None:
+    if len(reply.body) > SLOW_DOWN_BYTES or b'"interval"' not in reply.body:
+        return None
+    try:
+        said = json.loads(reply.body)
+        if said.get("success") is not False or "interval" not in said:
+            return None
+        return min(max(float(said["interval"]), 0.0), 3600.0)
+    except (ValueError, AttributeError, TypeError, OverflowError):
+        return SLOW_DOWN_S
+
+
+def _joined(articles: Iterable[str]) -> str:
+    wanted = list(articles)
+    if len(wanted) > ARTICLES_LIMIT:
+        raise ValueError(f"at most {ARTICLES_LIMIT} articles in one request")
+    return ",".join(wanted)

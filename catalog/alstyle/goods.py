@@ -1,0 +1,196 @@
+"""Reads Al-Style's goods: elements, stock and prices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from catalog.alstyle.fields import (
+    LARGEST_INT,
+    Doubts,
+    as_id,
+    as_whole,
+    doubt,
+    read_flag,
+    read_multiplicity,
+    read_price,
+    read_quantity,
+    read_text,
+    shown,
+)
+from catalog.alstyle.schema import (
+    BARCODE_LENGTH,
+    BRAND_LENGTH,
+    FULL_NAME_LENGTH,
+    NAME_LENGTH,
+    PART_NUMBER_LENGTH,
+    Element,
+    ElementList,
+    ElementPage,
+    Problem,
+    RowRejected,
+    StockList,
+    StockRow,
+    UnreadableAnswer,
+    as_list,
+    as_map,
+)
+
+
+def parse_element_page(raw: Any) -> ElementPage:
+    """Read `elements-pagination`."""
+    answer = as_map(raw, name=_("answer"))
+    pagination = as_map(answer.get("pagination"), name="pagination")
+    total = as_whole(pagination.get("totalCount"))
+    if total is None:
+        words = shown(pagination.get("totalCount"))
+        raise UnreadableAnswer(f"totalCount: {_('not a whole number')}: {words}")
+    return ElementPage(elements=parse_elements(answer.get("elements")), total=total)
+
+
+def parse_elements(raw: Any) -> ElementList:
+    """Read element rows; repeated articles are kept, the reader decides."""
+    keys: list[str] = []
+    rows: list[Element] = []
+    problems: list[Problem] = []
+    unsound: set[str] = set()
+    rejected: set[str] = set()
+    for item in as_list(raw, name="elements"):
+        doubts: Doubts = []
+        try:
+            row = parse_element(item, doubts=doubts)
+        except RowRejected as error:
+            keys.append(error.key or shown(item))
+            problems.append(Problem(error.key, error.reason))
+            rejected |= {error.key} - {""}
+            continue
+        keys.append(row.article)
+        rows.append(row)
+        if doubts:
+            problems += [Problem(row.article, reason) for reason in doubts]
+            if any(reason.startswith(("quantity:", "price")) for reason in doubts):
+                unsound.add(row.article)
+    return ElementList(
+        keys=tuple(keys),
+        rows=tuple(rows),
+        problems=tuple(problems),
+        unsound=frozenset(unsound),
+        rejected=frozenset(rejected),
+    )
+
+
+def parse_element(raw: Any, *, doubts: Doubts) -> Element:
+    """Read one element; raises `RowRejected` without an article or a name."""
+    if not isinstance(raw, dict):
+        raise RowRejected(doubt("element", _("not an object"), raw), key="")
+    article = as_id(raw.get("article"))
+    if article is None:
+        reason = doubt("article", _("not a number"), raw.get("article"))
+        raise RowRejected(reason, key="")
+    name = read_text(raw, "name", limit=NAME_LENGTH, doubts=doubts)
+    if not name:
+        raise RowRejected(doubt("name", _("blank"), raw.get("name")), key=article)
+    category = as_id(raw.get("category"))
+    if category is None:
+        doubts.append(doubt("category", _("not a number"), raw.get("category")))
+    stock, is_lower_bound = read_quantity(raw.get("quantity"), doubts=doubts)
+    return Element(
+        article,
+        read_text(raw, "article_pn", limit=PART_NUMBER_LENGTH, doubts=doubts),
+        name,
+        read_text(raw, "full_name", limit=FULL_NAME_LENGTH, doubts=doubts),
+        read_text(raw, "brand", limit=BRAND_LENGTH, doubts=doubts),
+        category,
+        read_text(raw, "barcode", limit=BARCODE_LENGTH, doubts=doubts),
+        read_multiplicity(raw, doubts=doubts),
+        read_flag(raw, "rrp", doubts=doubts),
+        stock,
+        is_lower_bound,
+        read_price(raw, "price1", doubts=doubts),
+        read_price(raw, "price2", doubts=doubts),
+    )
+
+
+def parse_quantities(raw: Any) -> dict[str, tuple[int, bool]]:
+    """Read `quantity`: units and "is a lower bound" by article."""
+    found = {}
+    for key, value in as_map(raw, name=_("answer")).items():
+        article = as_id(key)
+        if article is not None:
+            found[article] = read_quantity(value, doubts=[])
+    return found
+
+
+def parse_stock_list(raw: Any) -> StockList:
+    """Read `quantity-price`; the first of two rows for one article counts."""
+    rows: dict[str, StockRow] = {}
+    problems: list[Problem] = []
+    unsound: set[str] = set()
+    answer = as_map(raw, name=_("answer"))
+    for key, item, plain_row in _stock_rows(answer):
+        if plain_row is not None and key not in rows:
+            rows[key] = plain_row
+            continue
+        doubts: Doubts = []
+        try:
+            article, row = parse_stock_row(key, item, doubts=doubts)
+        except RowRejected as error:
+            problems.append(Problem(error.key, error.reason))
+            continue
+        if article in rows:
+            problems.append(Problem(article, _("article listed twice")))
+            continue
+        rows[article] = row
+        if doubts:
+            problems += [Problem(article, reason) for reason in doubts]
+            unsound.add(article)
+    return StockList(
+        came=len(answer),
+        rows=rows,
+        problems=tuple(problems),
+        unsound=frozenset(unsound),
+    )
+
+
+def _stock_rows(
+    answer: dict[str, Any],
+) -> Iterator[tuple[str, Any, StockRow | None]]:
+    """Build the rows in which nothing is odd; None asks for a closer look."""
+    # Few texts such as ">50" stand for a quarter of all goods.
+    bounds: dict[str, tuple[int, bool] | None] = {}
+    for key, item in answer.items():
+        row = None
+        if type(item) is dict and key.isdecimal() and key.isascii() and key[0] != "0":
+            units, cost, retail = map(item.get, ("quantity", "price1", "price2"))
+            is_bound = False
+            if type(units) is str:
+                if units not in bounds:
+                    doubts: Doubts = []
+                    read = read_quantity(units, doubts=doubts)
+                    bounds[units] = None if doubts else read
+                units, is_bound = bounds[units] or (None, False)
+            if (
+                type(units) is int
+                and type(cost) is int
+                and type(retail) is int
+                and units <= LARGEST_INT
+                and 0 <= cost <= LARGEST_INT
+                and 0 <= retail <= LARGEST_INT
+            ):
+                row = StockRow(max(units, 0), is_bound, cost, retail)
+        yield key, item, row
+
+
+def parse_stock_row(key: str, raw: Any, *, doubts: Doubts) -> tuple[str, StockRow]:
+    """Read one pair of `quantity-price` with every tolerance."""
+    article = as_id(key)
+    if article is None:
+        raise RowRejected(doubt("article", _("not a number"), key), key="")
+    if not isinstance(raw, dict):
+        raise RowRejected(doubt("row", _("not an object"), raw), key=article)
+    stock, is_lower_bound = read_quantity(raw.get("quantity"), doubts=doubts)
+    cost = read_price(raw, "price1", doubts=doubts)
+    retail = read_price(raw, "price2", doubts=doubts)
+    return article, StockRow(stock, is_lower_bound, cost, retail)

@@ -1,0 +1,179 @@
+"""Al-Style's answers as frozen values; a row that cannot be read never ends a reading.
+
+Elements and stock rows are named tuples, not dataclasses: a hundred thousand of them
+are made and compared with database rows in one reading.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from django.utils.translation import gettext as _
+
+from catalog.alstyle.fields import shown
+
+# The stored columns' lengths; a test holds them against the models.
+NAME_LENGTH = 500
+CATEGORY_NAME_LENGTH = 255
+PART_NUMBER_LENGTH = 120
+BRAND_LENGTH = 120
+BARCODE_LENGTH = 60
+DATE_LENGTH = 100
+# The column has no limit of its own.
+FULL_NAME_LENGTH = 5000
+ADDITIONAL_FIELDS = ("brand", "barcode", "multiplicity", "rrp")
+
+
+class UnreadableAnswer(ValueError):
+    """A whole answer has not the shape the contract gives it."""
+
+
+class RowRejected(ValueError):
+    """One row cannot be used; the rest of the answer can."""
+
+    def __init__(self, reason: str, *, key: str) -> None:
+        super().__init__(reason)
+        self.key, self.reason = key, reason
+
+
+class Problem(NamedTuple):
+    """What is wrong with a row; `key` is its article or id as far as it is known."""
+
+    key: str
+    reason: str
+
+
+class StockRow(NamedTuple):
+    """Stock and prices of one article, ordered as they are compared."""
+
+    stock: int
+    stock_is_lower_bound: bool
+    cost_kzt: int | None
+    retail_kzt: int | None
+
+
+class Element(NamedTuple):
+    """One article of the catalogue. `category` is Al-Style's id."""
+
+    article: str
+    part_number: str
+    name: str
+    full_name: str
+    brand: str
+    category: str | None
+    barcode: str
+    multiplicity: int | None
+    rrp_enforced: bool
+    stock: int
+    stock_is_lower_bound: bool
+    cost_kzt: int | None
+    retail_kzt: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CategoryRow:
+    """A category as nested sets give it: no parent, only its interval."""
+
+    id: str
+    name: str
+    left: int
+    right: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brand:
+    """A maker as `brands` lists it."""
+
+    id: str
+    name: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warehouse:
+    """A place goods are picked up at."""
+
+    key: str
+    name: str
+    city: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserData:
+    """The account's papers, each as Al-Style gives it; blank records are left out."""
+
+    attorneys: tuple[dict[str, Any], ...]
+    deliveries: tuple[dict[str, Any], ...]
+    subordinates: dict[str, str]
+    bin: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CategoryList:
+    """The categories that could be read. `unsound`: those without an interval."""
+
+    came: int
+    rows: tuple[CategoryRow, ...]
+    problems: tuple[Problem, ...]
+    unsound: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ElementList:
+    """Rows of elements. `unsound`: articles whose quantity or price is in doubt.
+
+    `keys` names every row that came, in order, readable or not.
+    """
+
+    keys: tuple[str, ...]
+    rows: tuple[Element, ...]
+    problems: tuple[Problem, ...]
+    unsound: frozenset[str]
+    # Articles whose row came but is not in `rows`.
+    rejected: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ElementPage:
+    """One page of the catalogue; `total` is the supplier's count of all goods."""
+
+    elements: ElementList
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StockList:
+    """Stock and prices by article. `unsound`: quantity or price is in doubt."""
+
+    came: int
+    rows: dict[str, StockRow]
+    problems: tuple[Problem, ...]
+    unsound: frozenset[str]
+
+
+def as_list(raw: Any, *, name: str) -> list[Any]:
+    """Take an array, flat or nested once."""
+    if not isinstance(raw, list):
+        raise UnreadableAnswer(f"{name}: {_('not an array')}: {shown(raw)}")
+    if len(raw) == 1 and isinstance(raw[0], list):
+        return raw[0]
+    return raw
+
+
+def as_map(raw: Any, *, name: str) -> dict[str, Any]:
+    """Take an object; PHP writes an empty one as `[]`."""
+    if isinstance(raw, dict):
+        return raw
+    if raw == []:
+        return {}
+    raise UnreadableAnswer(f"{name}: {_('not an object')}: {shown(raw)}")
+
+
+def parse_data(raw: Any) -> Any:
+    """Take `data` out of `{"status": true, "data": …}`."""
+    answer = as_map(raw, name=_("answer"))
+    if answer.get("status") is not True or "data" not in answer:
+        raise UnreadableAnswer(f"status: {shown(answer.get('status'))}")
+    return answer["data"]

@@ -1,0 +1,103 @@
+"""Keeps the stored category tree like the supplier's."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from catalog.models import Category, Product
+from catalog.tree import TreeNode
+from catalog.writing import update_rows
+
+COLUMNS = ("name", "path", "left", "right", "level", "parent")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BranchDifferences:
+    """What is to be written: Al-Style's ids, and the nodes to write them from."""
+
+    nodes: dict[str, TreeNode]
+    # Everything stored, gone or not, by Al-Style's id.
+    stored: dict[str, int]
+    new: list[str]
+    changed: list[str]
+    gone: list[str]
+    # Their goods' prices may come from another rule now.
+    moved: list[str]
+    known: int
+    held: int
+
+    def __bool__(self) -> bool:
+        return bool(self.new or self.changed or self.gone)
+
+    def names(self, supplier_id: str) -> bool:
+        """Tell whether the category is listed or stored."""
+        return supplier_id in self.nodes or supplier_id in self.stored
+
+
+def compare_branches(
+    nodes: dict[str, TreeNode], *, unsound: Collection[str]
+) -> BranchDifferences:
+    """Compare the supplier's tree with the stored one."""
+    stored: dict[str, int] = {}
+    changed, gone, moved = [], [], []
+    known = held = 0
+    rows = Category.objects.order_by("pk").values_list(
+        "pk", "supplier_id", "gone_at", *COLUMNS[:-1], "parent__supplier_id"
+    )
+    for pk, supplier_id, gone_at, *old in rows:
+        stored[supplier_id] = pk
+        node = nodes.get(supplier_id)
+        known += gone_at is None
+        if node is None:
+            if gone_at is None:
+                gone.append(supplier_id)
+            continue
+        held += gone_at is None and supplier_id not in unsound
+        if gone_at is not None or old != _values(node):
+            changed.append(supplier_id)
+        if (old[1], old[-1]) != (node.path, node.parent):
+            moved.append(supplier_id)
+    return BranchDifferences(
+        nodes=nodes,
+        stored=stored,
+        new=[supplier_id for supplier_id in nodes if supplier_id not in stored],
+        changed=changed,
+        gone=gone,
+        moved=moved,
+        known=known,
+        held=held,
+    )
+
+
+def write_branches(found: BranchDifferences, *, now: datetime) -> dict[str, int]:
+    """Write the differences and return our ids of all categories by Al-Style's."""
+    made = Category.objects.bulk_create(
+        Category(supplier_id=supplier_id, name=found.nodes[supplier_id].name)
+        for supplier_id in found.new
+    )
+    pks = found.stored | {category.supplier_id: category.pk for category in made}
+    rows = []
+    for supplier_id in [*found.new, *found.changed]:
+        *values, parent = _values(found.nodes[supplier_id])
+        parent_pk = pks[parent] if parent else None
+        rows.append((*values, parent_pk, None, pks[supplier_id]))
+    update_rows(Category, [*COLUMNS, "gone_at"], rows)
+    update_rows(Category, ["gone_at"], [(now, pks[key]) for key in found.gone])
+    update_rows_of_moved(found, pks)
+    return pks
+
+
+def update_rows_of_moved(found: BranchDifferences, pks: dict[str, int]) -> None:
+    """Have the prices in moved branches worked out again."""
+    moved = [pks[supplier_id] for supplier_id in found.moved]
+    for start in range(0, len(moved), 500):
+        chunk = moved[start : start + 500]
+        priced = Product.objects.filter(category_id__in=chunk).exclude(priced_with="")
+        priced.update(priced_with="")
+
+
+def _values(node: TreeNode) -> list[Any]:
+    return [node.name, node.path, node.left, node.right, node.level, node.parent]

@@ -1,0 +1,253 @@
+"""Finds the differences between what the supplier lists and what is stored."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import compress
+from operator import ne
+from typing import Any, NamedTuple
+
+from django.db.models import (
+    BooleanField,
+    ExpressionWrapper,
+    F,
+    IntegerField,
+    Q,
+    QuerySet,
+)
+from django.utils.translation import gettext as _
+
+from catalog.alstyle.schema import Element, StockList, StockRow
+from catalog.crawling import Crawl
+from catalog.models import Product, ProductChange
+
+Field = ProductChange.Field
+
+# In the order of the parsed rows, so that whole tuples are compared.
+STOCK_COLUMNS = StockRow._fields
+ELEMENT_COLUMNS = Element._fields[1:]
+# A change of these makes the price out of date.
+PRICED_COLUMNS = {"cost_kzt", "retail_kzt", "brand", "category", "rrp_enforced"}
+CHANGE_FIELDS = {
+    "stock": Field.STOCK,
+    "cost_kzt": Field.COST,
+    "retail_kzt": Field.RETAIL,
+}
+# Half of all drops from ">N" to nothing come back within this time.
+FLAPPING_WITHIN = timedelta(hours=48)
+# Database rows fetched at once, and ids asked for in one query (SQLite takes 999).
+ROWS_AT_ONCE = 5000
+IDS_AT_ONCE = 500
+
+
+class Change(NamedTuple):
+    """A row of a product's story, before it is written."""
+
+    product_id: int
+    field: str
+    old: int | None
+    new: int | None
+    reason: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Differences:
+    """What is to be written. `updates`: column names → rows of (values…, pk).
+
+    `category` among the columns is Al-Style's id. `known` live goods were compared;
+    `sound` of them came with readable figures.
+    """
+
+    new: list[Element] = field(default_factory=list)
+    updates: dict[tuple[str, ...], list[tuple[Any, ...]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    changes: list[Change] = field(default_factory=list)
+    known: int = 0
+    sound: int = 0
+    changed: int = 0
+    gone: int = 0
+    returned: int = 0
+    absent: int = 0
+    unknown: int = 0
+    flapping: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.new or self.updates)
+
+    def add(
+        self,
+        pk: int,
+        columns: Sequence[str],
+        *,
+        old: Sequence[Any],
+        new: Sequence[Any],
+        reason: str = "",
+        also: Iterable[tuple[str, Any]] = (),
+    ) -> None:
+        """Note the columns in which `old` and `new` differ, and their story."""
+        differs = list(map(ne, old, new))
+        before = dict(zip(columns, old, strict=True))
+        after = dict(compress(zip(columns, new, strict=True), differs))
+        for name, told_as in CHANGE_FIELDS.items():
+            if name in after:
+                words = reason
+                if name == "stock":
+                    bounds = _bounds(before, {**before, **after})
+                    words = ", ".join(filter(None, [bounds, reason]))
+                change = Change(pk, told_as, before[name], after[name], words)
+                self.changes.append(change)
+        if not PRICED_COLUMNS.isdisjoint(after):
+            after["priced_with"] = ""
+        after.update(also)
+        self.updates[tuple(after)].append((*after.values(), pk))
+
+
+def _bounds(before: dict[str, Any], after: dict[str, Any]) -> str:
+    """Tell of lower bounds, which the bare numbers of a change do not show."""
+    if before["stock_is_lower_bound"] or after["stock_is_lower_bound"]:
+        return f"{_shown_stock(before)} → {_shown_stock(after)}"
+    return ""
+
+
+def _shown_stock(row: dict[str, Any]) -> str:
+    stock = row["stock"]
+    return f">{stock - 1}" if row["stock_is_lower_bound"] else str(stock)
+
+
+def compare_stock(listed: StockList, *, now: datetime) -> Differences:
+    """Compare stock and prices with the live goods; what is absent counts as 0."""
+    found = Differences()
+    rows, unsound, matched = listed.rows, listed.unsound, 0
+    words = _("absent from the supplier's list")
+    stored = _stored(STOCK_COLUMNS).filter(gone_at=None)
+    for stored_row in stored.iterator(chunk_size=ROWS_AT_ONCE):
+        row, old = rows.get(stored_row[1]), stored_row[2:]
+        if row is None:
+            found.absent += 1
+            nothing = (0, False, *old[2:])
+            if old != nothing:
+                found.add(
+                    stored_row[0], STOCK_COLUMNS, old=old, new=nothing, reason=words
+                )
+            continue
+        matched += 1
+        found.sound += stored_row[1] not in unsound
+        if old != row:
+            found.add(stored_row[0], STOCK_COLUMNS, old=old, new=row)
+    found.known = matched + found.absent
+    found.unknown = len(rows) - matched
+    found.changed = sum(map(len, found.updates.values()))
+    _mark_flapping(found, now=now)
+    return found
+
+
+def compare_elements(
+    crawl: Crawl, elements: dict[str, Element], *, now: datetime, keep_figures: bool
+) -> Differences:
+    """Compare a whole catalogue with everything stored.
+
+    `keep_figures`: stock and prices of live goods were read later than the crawl
+    began, so the crawl's are the older ones.
+    """
+    found = Differences()
+    unseen = dict(elements)
+    columns = (
+        ELEMENT_COLUMNS[: -len(STOCK_COLUMNS)] if keep_figures else ELEMENT_COLUMNS
+    )
+    width = len(columns)
+    stored = _stored(ELEMENT_COLUMNS, is_gone=Q(gone_at__isnull=False))
+    for is_gone, pk, article, *old in stored.iterator(chunk_size=ROWS_AT_ONCE):
+        element = unseen.pop(article, None)
+        found.known += not is_gone
+        if element is None:
+            if not is_gone and article not in crawl.present:
+                _add_gone(found, pk, old, now=now)
+            continue
+        if is_gone:
+            _add_returned(found, pk, old, element, now=now)
+            continue
+        found.sound += article not in crawl.unsound
+        if (*old[:width],) != element[1 : width + 1]:
+            found.changed += 1
+            found.add(pk, columns, old=old[:width], new=element[1 : width + 1])
+    found.new = list(unseen.values())
+    _mark_flapping(found, now=now)
+    return found
+
+
+def _stored(columns: Sequence[str], **claims: Q) -> QuerySet[Product, Any]:
+    """Select (claims…, pk, article, columns…) as cheaply as it goes.
+
+    Claims and flags are read as numbers: Django would convert each one by a call.
+    """
+    kinds = {name: Product._meta.get_field(name) for name in columns}
+    read: list[Any] = [
+        ExpressionWrapper(F(name), output_field=IntegerField())
+        if isinstance(kind, BooleanField)
+        else "category__supplier_id"
+        if name == "category"
+        else name
+        for name, kind in kinds.items()
+    ]
+    numbers = [
+        ExpressionWrapper(q, output_field=IntegerField()) for q in claims.values()
+    ]
+    return Product.objects.order_by().values_list(*numbers, "pk", "article", *read)
+
+
+def _add_gone(found: Differences, pk: int, old: list[Any], *, now: datetime) -> None:
+    found.gone += 1
+    stock_at = ELEMENT_COLUMNS.index("stock")
+    before, nothing = old[stock_at:], (0, False, *old[stock_at + 2 :])
+    words = _("gone from the supplier's catalogue")
+    found.changes.append(Change(pk, Field.PRESENCE, 1, 0))
+    found.add(
+        pk,
+        STOCK_COLUMNS,
+        old=before,
+        new=nothing,
+        reason=words,
+        also=[("gone_at", now)],
+    )
+
+
+def _add_returned(
+    found: Differences, pk: int, old: list[Any], element: Element, *, now: datetime
+) -> None:
+    found.returned += 1
+    found.changes.append(Change(pk, Field.PRESENCE, 0, 1))
+    also = [("gone_at", None), ("last_seen", now)]
+    found.add(pk, ELEMENT_COLUMNS, old=old, new=element[1:], also=also)
+
+
+def _mark_flapping(found: Differences, *, now: datetime) -> None:
+    """Tell of goods that went from ">N" to nothing and came back within two days."""
+    returning = {
+        change.product_id: at
+        for at, change in enumerate(found.changes)
+        if change.field == Field.STOCK and change.reason.startswith("0 → >")
+    }
+    words = _("%(bounds)s; was sold out for less than 48 hours")
+    for pk in _dropped_lately(returning, now=now):
+        change = found.changes[returning[pk]]
+        reason = words % {"bounds": change.reason}
+        found.changes[returning[pk]] = change._replace(reason=reason)
+        found.flapping += 1
+
+
+def _dropped_lately(pks: Collection[int], *, now: datetime) -> Iterator[int]:
+    ordered = sorted(pks)
+    drops = ProductChange.objects.filter(
+        field=Field.STOCK,
+        new=0,
+        reason__startswith=">",
+        changed_at__gte=now - FLAPPING_WITHIN,
+    ).order_by()
+    for start in range(0, len(ordered), IDS_AT_ONCE):
+        chunk = ordered[start : start + IDS_AT_ONCE]
+        dropped = drops.filter(product_id__in=chunk)
+        yield from set(dropped.values_list("product_id", flat=True))

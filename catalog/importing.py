@@ -1,0 +1,242 @@
+"""Brings Al-Style's catalogue, stock and prices into the database."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from itertools import count
+
+from django.conf import settings
+from django.db.models import F
+from django.utils.translation import gettext as _
+
+from bridge_site.leases import HeldLease, database_now
+from catalog.alstyle.client import AlStyleClient
+from catalog.alstyle.schema import CategoryList, Element, Problem, StockList
+from catalog.branches import BranchDifferences, compare_branches, write_branches
+from catalog.comparing import Differences, compare_elements, compare_stock
+from catalog.crawling import Crawl, crawl_elements
+from catalog.models import ImportRun, Product, ProductChange
+from catalog.readings import Reading, ReadingRefused, hold_writing_lease, open_reading
+from catalog.tree import build_tree
+from catalog.writing import touch_seen, write_differences
+
+# A reading every ten minutes may have the same odd rows each time.
+BAD_ROWS_KEPT_DAYS = 14
+
+
+def import_catalogue(
+    client: AlStyleClient,
+    *,
+    now: datetime | None = None,
+    dry_run: bool = False,
+    accept_shrunk: bool = False,
+) -> ImportRun:
+    """Read the whole catalogue and store the differences, or nothing.
+
+    Raises `LeaseTaken` when another process does it. Faults of the peer and doubts
+    about what came end as a failed run with the reason in `message`.
+    """
+    with open_reading(
+        ImportRun.Kind.CATALOGUE, dry_run=dry_run, accept_shrunk=accept_shrunk, now=now
+    ) as reading:
+        listed = client.categories()
+        crawl = crawl_elements(client)
+        _check_readable(reading, listed, crawl)
+        with hold_writing_lease() as lease:
+            _store_catalogue(reading, listed, crawl, lease=lease)
+        reading.note_supplier_date(client)
+    return reading.run
+
+
+def import_stock(
+    client: AlStyleClient,
+    *,
+    now: datetime | None = None,
+    dry_run: bool = False,
+    accept_shrunk: bool = False,
+) -> ImportRun:
+    """Read stock and prices of all goods and store the differences, or nothing.
+
+    Raises `LeaseTaken` and fails as `import_catalogue` does.
+    """
+    with open_reading(
+        ImportRun.Kind.STOCK, dry_run=dry_run, accept_shrunk=accept_shrunk, now=now
+    ) as reading:
+        listed = client.quantity_price()
+        _check_stock_readable(reading, listed)
+        with hold_writing_lease() as lease:
+            found = compare_stock(listed, now=reading.now())
+            _count(reading, found)
+            _check_share(reading, found, command="sync_stock")
+            reading.conclude(
+                lambda: write_differences(found, run=reading.run, now=reading.now()),
+                lease=lease,
+                has_changes=bool(found),
+            )
+        reading.note_supplier_date(client)
+    return reading.run
+
+
+def delete_old_changes(*, now: datetime | None = None) -> tuple[int, int]:
+    """Delete changes and readings older than the set time; return how many of each."""
+    moment = now or database_now()
+    oldest = moment - timedelta(days=settings.CHANGES_KEPT_DAYS)
+    changes, _by_model = ProductChange.objects.filter(changed_at__lt=oldest).delete()
+    runs, _by_model = ImportRun.objects.filter(started_at__lt=oldest).delete()
+    with_details = ImportRun.objects.exclude(bad_rows=[])
+    with_details.filter(
+        started_at__lt=moment - timedelta(days=BAD_ROWS_KEPT_DAYS)
+    ).update(bad_rows=[])
+    return changes, runs
+
+
+def _store_catalogue(
+    reading: Reading, listed: CategoryList, crawl: Crawl, *, lease: HeldLease
+) -> None:
+    branches = _compare_branches(reading, listed)
+    found = compare_elements(
+        crawl,
+        _placed(reading, crawl, branches),
+        now=reading.now(),
+        keep_figures=_stock_was_read_since(reading.run.started_at),
+    )
+    _count(reading, found)
+    _check_share(reading, found, command="sync_catalog")
+    skus = _choose_skus(reading, found.new)
+
+    def write() -> None:
+        moment = reading.now()
+        categories = write_branches(branches, now=moment)
+        write_differences(
+            found, run=reading.run, now=moment, categories=categories, skus=skus
+        )
+        touch_seen(now=moment)
+
+    reading.conclude(write, lease=lease, has_changes=bool(found or branches))
+
+
+def _check_readable(reading: Reading, listed: CategoryList, crawl: Crawl) -> None:
+    reading.note(listed.problems)
+    reading.note(crawl.problems)
+    reading.counts.update(
+        read=crawl.came,
+        pages=crawl.pages,
+        passes=crawl.passes,
+        bad=crawl.came - len(crawl.elements),
+    )
+    _refuse_empty(reading, crawl.came)
+    reading.refuse_unless(
+        (listed.came - len(listed.problems), listed.came),
+        _(
+            "Only %(part)d of %(whole)d categories could be read, %(share)d %% are "
+            "needed; nothing was changed."
+        ),
+    )
+    _refuse_unreadable(reading, len(crawl.elements) - len(crawl.unsound), crawl.came)
+
+
+def _check_stock_readable(reading: Reading, listed: StockList) -> None:
+    reading.note(listed.problems)
+    reading.counts.update(read=listed.came, bad=listed.came - len(listed.rows))
+    _refuse_empty(reading, listed.came)
+    _refuse_unreadable(reading, len(listed.rows) - len(listed.unsound), listed.came)
+
+
+def _refuse_empty(reading: Reading, came: int) -> None:
+    if not came and not reading.accept_shrunk:
+        raise ReadingRefused(_("Al-Style listed no goods at all; nothing was changed."))
+
+
+def _refuse_unreadable(reading: Reading, sound: int, came: int) -> None:
+    reading.refuse_unless(
+        (sound, came),
+        _(
+            "Only %(part)d of %(whole)d rows had a readable quantity and prices, "
+            "%(share)d %% are needed; nothing was changed."
+        ),
+    )
+
+
+def _check_share(reading: Reading, found: Differences, *, command: str) -> None:
+    message = _(
+        "Only %(part)d of %(whole)d known goods came, %(share)d %% are needed; "
+        "nothing was changed. If Al-Style really dropped them, run: %(command)s"
+    )
+    reading.refuse_unless(
+        (found.sound, found.known),
+        message.replace("%(command)s", f"{command} --accept-shrunk"),
+    )
+
+
+def _compare_branches(reading: Reading, listed: CategoryList) -> BranchDifferences:
+    nodes, problems = build_tree(listed.rows)
+    reading.note(problems)
+    found = compare_branches(nodes, unsound=listed.unsound)
+    reading.counts.update(
+        categories=len(nodes),
+        categories_new=len(found.new),
+        categories_changed=len(found.changed),
+        categories_gone=len(found.gone),
+    )
+    reading.refuse_unless(
+        (found.held, found.known),
+        _(
+            "Only %(part)d of %(whole)d known categories came, %(share)d %% are "
+            "needed; nothing was changed. If Al-Style really dropped them, run: "
+            "sync_catalog --accept-shrunk"
+        ),
+    )
+    return found
+
+
+def _placed(
+    reading: Reading, crawl: Crawl, branches: BranchDifferences
+) -> dict[str, Element]:
+    """Take goods out of categories that nobody knows."""
+    elements = dict(crawl.elements)
+    for article, element in crawl.elements.items():
+        if element.category is not None and not branches.names(element.category):
+            elements[article] = element._replace(category=None)
+            reading.counts["without_category"] += 1
+            claim = _("category %(id)s is not in Al-Style's list of categories")
+            reading.note([Problem(article, claim % {"id": element.category})])
+    return elements
+
+
+def _choose_skus(reading: Reading, new: list[Element]) -> dict[str, str]:
+    """Name new goods whose article somebody gave to another product as its SKU."""
+    mapped = Product.objects.order_by().exclude(sku=F("article"))
+    taken = set(mapped.values_list("sku", flat=True))
+    chosen: dict[str, str] = {}
+    for article in (element.article for element in new if element.article in taken):
+        numbered = (f"{article}-{number}" for number in count(2))
+        sku = next(name for name in numbered if name not in taken)
+        taken.add(sku)
+        chosen[article] = sku
+        claim = _("SKU %(article)s belongs to another product; this one got %(sku)s")
+        reading.note([Problem(article, claim % {"article": article, "sku": sku})])
+    reading.counts["sku_taken"] = len(chosen)
+    return chosen
+
+
+def _count(reading: Reading, found: Differences) -> None:
+    reading.counts.update(
+        known=found.known,
+        new=len(found.new),
+        changed=found.changed,
+        gone=found.gone,
+        returned=found.returned,
+        absent=found.absent,
+        unknown=found.unknown,
+        flapping=found.flapping,
+    )
+
+
+def _stock_was_read_since(moment: datetime) -> bool:
+    """Tell whether stored figures may be newer than those of a crawl begun then."""
+    return ImportRun.objects.filter(
+        kind=ImportRun.Kind.STOCK,
+        status=ImportRun.Status.DONE,
+        is_dry_run=False,
+        finished_at__gte=moment,
+    ).exists()

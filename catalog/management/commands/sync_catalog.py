@@ -1,0 +1,36 @@
+"""`manage.py sync_catalog`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from bridge_site.leases import LeaseTaken
+from catalog.alstyle.client import open_client
+from catalog.importing import import_catalogue
+from catalog.readings import ReadingFailed, result_of
+
+
+class Command(BaseCommand):
+    help = "Read Al-Style's whole catalogue and store what changed."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--dry-run", action="store_true", help="Write nothing.")
+        parser.add_argument(
+            "--accept-shrunk",
+            action="store_true",
+            help="Accept that many known goods are missing.",
+        )
+
+    def handle(
+        self, *, dry_run: bool, accept_shrunk: bool, **_options: Any
+    ) -> str | None:
+        try:
+            with open_client() as client:
+                run = import_catalogue(
+                    client, dry_run=dry_run, accept_shrunk=accept_shrunk
+                )
+            return result_of(run)
+        except (LeaseTaken, ReadingFailed) as error:
+            raise CommandError(str(error)) from error

@@ -1,0 +1,205 @@
+"""What every reading of the supplier has in common: lease, row in the journal, end."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.conf import settings
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from bridge_site.leases import (
+    HeldLease,
+    LeaseLost,
+    LeaseTaken,
+    database_now,
+    hold_lease,
+)
+from bridge_site.peers import PeerError
+from bridge_site.queue import enqueue
+from bridge_site.redaction import redact
+from catalog.alstyle.client import AlStyleClient
+from catalog.alstyle.schema import Problem
+from catalog.models import ImportRun
+
+log = logging.getLogger(__name__)
+
+LEASES = {
+    ImportRun.Kind.CATALOGUE: "catalogue-sync",
+    ImportRun.Kind.STOCK: "stock-sync",
+}
+# Held while figures are compared and written, which takes seconds: a crawl of minutes
+# does not keep stock from being refreshed meanwhile.
+WRITING_LEASE = "alstyle-import"
+# Longer than the lease of a killed writer lives.
+WRITING_PATIENCE_S = 120
+BAD_ROWS_KEPT = 300
+
+
+class ReadingRefused(Exception):
+    """What came must not be acted on; says why."""
+
+
+class ReadingFailed(Exception):
+    """A reading ended without result; carries the run's one line."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Reading:
+    """A reading under way. `counts`: read, new, changed, gone, bad, warnings, …"""
+
+    run: ImportRun
+    now: Callable[[], datetime]
+    accept_shrunk: bool
+    counts: Counter[str] = field(default_factory=Counter)
+    problems: list[Problem] = field(default_factory=list)
+
+    def note(self, problems: Iterable[Problem]) -> None:
+        """Keep what was wrong with rows for the journal."""
+        self.problems += problems
+
+    def refuse_unless(self, share: tuple[int, int], message: str) -> None:
+        """Refuse when the first number is too small a share of the second.
+
+        `message` may name %(part)d, %(whole)d and %(share)d.
+        """
+        part, whole = share
+        if self.accept_shrunk:
+            return
+        if part * 100 < whole * settings.COMPLETE_SHARE_PERCENT:
+            raise ReadingRefused(
+                message
+                % {
+                    "part": part,
+                    "whole": whole,
+                    "share": settings.COMPLETE_SHARE_PERCENT,
+                }
+            )
+
+    def conclude(
+        self, write: Callable[[], None], *, lease: HeldLease, has_changes: bool
+    ) -> None:
+        """Write everything and end the run, in one transaction; a dry run only ends.
+
+        Renewing the lease first also locks its row: nobody takes it over meanwhile.
+        """
+        with transaction.atomic():
+            lease.confirm()
+            if not self.run.is_dry_run:
+                write()
+                if has_changes:
+                    for name in settings.TASKS_AFTER_CATALOGUE_CHANGE:
+                        enqueue(name, cluster="imports")
+            self.finish(ImportRun.Status.DONE, summarize(self.counts))
+
+    def finish(self, status: ImportRun.Status, message: str) -> None:
+        """Save how the run ended."""
+        self.counts["warnings"] = max(len(self.problems) - self.counts["bad"], 0)
+        self.run.status = status
+        self.run.message = redact(message)
+        self.run.counts = dict(self.counts)
+        self.run.bad_rows = [
+            [problem.key, redact(problem.reason)]
+            for problem in self.problems[:BAD_ROWS_KEPT]
+        ]
+        self.run.finished_at = self.now()
+        self.run.save()
+
+    def note_supplier_date(self, client: AlStyleClient) -> None:
+        """Keep how old the supplier's data are; not knowing it spoils nothing."""
+        try:
+            self.run.supplier_date = client.date()
+        except PeerError as error:
+            log.warning("%s", error)
+        else:
+            self.run.save(update_fields=["supplier_date"])
+
+
+@contextmanager
+def open_reading(
+    kind: ImportRun.Kind,
+    *,
+    dry_run: bool,
+    accept_shrunk: bool,
+    now: datetime | None = None,
+) -> Iterator[Reading]:
+    """Hold the kind's lease and keep the run's row for the block.
+
+    Raises `LeaseTaken`, before a row exists, when the same reading is under way.
+    Faults of the peer and refusals end the block and fail the run; any other error
+    fails the run and goes on to the caller.
+    """
+
+    def moment() -> datetime:
+        return now or database_now()
+
+    with hold_lease(LEASES[kind]):
+        _mark_interrupted(kind, now=moment())
+        run = ImportRun.objects.create(
+            kind=kind, is_dry_run=dry_run, started_at=moment()
+        )
+        reading = Reading(run=run, now=moment, accept_shrunk=accept_shrunk)
+        try:
+            yield reading
+        except (PeerError, ReadingRefused, LeaseLost, LeaseTaken) as error:
+            reading.finish(ImportRun.Status.FAILED, str(error))
+            log.warning("%s: %s", run.get_kind_display(), run.message)
+        except BaseException as error:
+            message = _("stopped by an error: %(error)s")
+            words = f"{type(error).__name__} {error}".splitlines()[0]
+            reading.finish(ImportRun.Status.FAILED, message % {"error": words})
+            raise
+
+
+def _mark_interrupted(kind: ImportRun.Kind, *, now: datetime) -> None:
+    """Close the rows of readings whose process was killed: we hold their lease."""
+    ImportRun.objects.filter(kind=kind, status=ImportRun.Status.RUNNING).update(
+        status=ImportRun.Status.FAILED,
+        finished_at=now,
+        message=_("interrupted: the process ended in mid-run; nothing was changed"),
+    )
+
+
+@contextmanager
+def hold_writing_lease() -> Iterator[HeldLease]:
+    """Wait for the other kind of reading to finish writing, then hold its lease."""
+    give_up = time.monotonic() + WRITING_PATIENCE_S
+    with ExitStack() as stack:
+        while True:
+            try:
+                lease = stack.enter_context(hold_lease(WRITING_LEASE))
+                break
+            except LeaseTaken:
+                if time.monotonic() > give_up:
+                    raise
+                time.sleep(0.2)
+        yield lease
+
+
+def summarize(counts: Counter[str]) -> str:
+    """Say in one line what a reading brought: "412 read, 9 changed, 1 skipped"."""
+    parts = [_("%(read)d read"), _("%(changed)d changed")]
+    for name, words in (
+        ("new", _("%(new)d new")),
+        ("gone", _("%(gone)d gone")),
+        ("returned", _("%(returned)d returned")),
+        ("absent", _("%(absent)d absent")),
+        ("unknown", _("%(unknown)d unknown")),
+        ("bad", _("%(bad)d skipped")),
+    ):
+        if counts[name] or name == "bad":
+            parts.append(words)
+    return ", ".join(parts) % counts
+
+
+def result_of(run: ImportRun) -> str:
+    """Return the run's summary, or raise `ReadingFailed` with its reason."""
+    if run.status != ImportRun.Status.DONE:
+        raise ReadingFailed(run.message)
+    return run.message

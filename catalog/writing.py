@@ -1,0 +1,122 @@
+"""Writes differences into the database: only what changed, in few statements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from django.db import connection, models
+
+from catalog.alstyle.schema import Element
+from catalog.comparing import Change, Differences
+from catalog.models import ImportRun, Product, ProductChange
+
+INSERTED_AT_ONCE = 2000
+# A live good's `last_seen` is exact to this, so that a reading does not rewrite every
+# row; when a good vanishes, `gone_at` says when.
+SEEN_AGAIN_AFTER = timedelta(hours=12)
+
+
+def update_rows(
+    model: type[models.Model], columns: Sequence[str], rows: Iterable[tuple[Any, ...]]
+) -> None:
+    """Set `columns` to each row's values where the primary key is the row's last.
+
+    One prepared statement for all rows: `bulk_update` builds a CASE per row and
+    column and takes many times as long.
+    """
+    by_name = {field.name: field for field in model._meta.concrete_fields}
+    fields = [by_name[name] for name in columns]
+    quote = connection.ops.quote_name
+    settings = ", ".join(f"{quote(str(field.column))} = %s" for field in fields)
+    table, key = quote(model._meta.db_table), quote(str(model._meta.pk.column))
+    prepared = [
+        (
+            *(
+                field.get_db_prep_save(value, connection)
+                for field, value in zip(fields, row, strict=False)
+            ),
+            row[-1],
+        )
+        for row in rows
+    ]
+    with connection.cursor() as cursor:
+        # Names come from our own models, values are parameters.
+        statement = f"UPDATE {table} SET {settings} WHERE {key} = %s"  # noqa: S608
+        cursor.executemany(statement, prepared)
+
+
+def write_differences(
+    found: Differences,
+    *,
+    run: ImportRun,
+    now: datetime,
+    categories: Mapping[str, int] | None = None,
+    skus: Mapping[str, str] | None = None,
+) -> None:
+    """Write changed goods, new goods and their story.
+
+    `categories` maps Al-Style's ids to ours; `skus` names the new goods whose SKU is
+    not their article.
+    """
+    categories, skus = categories or {}, skus or {}
+    for columns, rows in found.updates.items():
+        if "category" in columns:
+            at = columns.index("category")
+            update_rows(Product, columns, _with_our_ids(rows, at, categories))
+        else:
+            update_rows(Product, columns, rows)
+    products = (
+        _new_product(
+            element,
+            now=now,
+            category_pk=categories.get(element.category or ""),
+            sku=skus.get(element.article, element.article),
+        )
+        for element in found.new
+    )
+    _insert(Product, products)
+    _insert(ProductChange, (_change(item, run=run, now=now) for item in found.changes))
+
+
+def touch_seen(*, now: datetime) -> None:
+    """Note for all live goods, in one statement, that they were seen."""
+    live = Product.objects.filter(gone_at=None)
+    live.filter(last_seen__lt=now - SEEN_AGAIN_AFTER).update(last_seen=now)
+
+
+def _insert(model: type[models.Model], objects: Iterable[models.Model]) -> None:
+    waiting = iter(objects)
+    while chunk := list(islice(waiting, INSERTED_AT_ONCE)):
+        model._default_manager.bulk_create(chunk)
+
+
+def _with_our_ids(
+    rows: Iterable[tuple[Any, ...]], at: int, categories: Mapping[str, int]
+) -> Iterator[tuple[Any, ...]]:
+    for row in rows:
+        yield (*row[:at], row[at] and categories[row[at]], *row[at + 1 :])
+
+
+def _new_product(
+    element: Element, *, now: datetime, category_pk: int | None, sku: str
+) -> Product:
+    values = element._asdict()
+    del values["category"]
+    return Product(
+        **values, category_id=category_pk, sku=sku, first_seen=now, last_seen=now
+    )
+
+
+def _change(item: Change, *, run: ImportRun, now: datetime) -> ProductChange:
+    return ProductChange(
+        product_id=item.product_id,
+        run_id=run.pk,
+        field=item.field,
+        old=item.old,
+        new=item.new,
+        changed_at=now,
+        reason=item.reason,
+    )
