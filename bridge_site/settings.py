@@ -70,6 +70,37 @@ FEED_ROLLBACK_HOLD_MIN = read.integer("FEED_ROLLBACK_HOLD_MIN", 60, at_least=1)
 # How Kaspi's fetcher names itself is unpublished: everything else counts as a visitor.
 FEED_KASPI_AGENT = read.pattern("FEED_KASPI_AGENT", r"kaspi|java|apache-httpclient")
 
+# --- Orders ---------------------------------------------------------------------------
+AUTO_RESERVE = read.flag("AUTO_RESERVE", default=True)
+AUTO_ACCEPT = read.flag("AUTO_ACCEPT", default=True)
+AUTO_ASSEMBLE = read.flag("AUTO_ASSEMBLE", default=False)
+AUTO_CANCEL_OUT_OF_STOCK = read.flag("AUTO_CANCEL_OUT_OF_STOCK", default=False)
+ACCEPT_UNRESERVED_BEFORE_DEADLINE = read.flag(
+    "ACCEPT_UNRESERVED_BEFORE_DEADLINE", default=False
+)
+# The shop's hours, Monday to Sunday; Kaspi's three hours run only inside them.
+WORK_WEEK = read.names("WORK_WEEK", ["10-20"] * 6 + ["-"])
+HOLIDAYS = read.names("HOLIDAYS")
+ACCEPT_WITHIN_WORKING_MIN = read.integer("ACCEPT_WITHIN_WORKING_MIN", 180, at_least=1)
+EXPRESS_WITHIN_MIN = read.integer("EXPRESS_WITHIN_MIN", 60, at_least=1)
+DEADLINE_NEAR_MIN = read.integer("DEADLINE_NEAR_MIN", 30, at_least=1)
+PRICE_TOLERANCE_PERCENT = read.number("PRICE_TOLERANCE_PERCENT", "3")
+STEP_ATTEMPTS = read.integer("STEP_ATTEMPTS", 8, at_least=1)
+# Whether the supplier's visible stock falls when an order is placed ("submit") or
+# only when it is shipped ("shipping"): unpublished, so the safe one is the default.
+SUPPLIER_STOCK_FALLS_AT = read.text("SUPPLIER_STOCK_FALLS_AT", "shipping")
+# Statuses at Al-Style in which an order still holds goods in its stock.
+SUPPLIER_HOLDING_STATUSES = read.names(
+    "SUPPLIER_HOLDING_STATUSES", ["N", "R", "SV", "OS", "OK"]
+)
+BUYER_DATA_KEPT_DAYS = read.integer("BUYER_DATA_KEPT_DAYS", 30)
+# Where the one known client puts submit's parameters; "form" is the other way.
+SUBMIT_PARAMETERS_IN = read.text("SUBMIT_PARAMETERS_IN", "query")
+KASPI_TIMEOUT_S = read.number("KASPI_TIMEOUT_S", "30", at_least=1)
+ORDER_TIMEOUT_S = read.number("ORDER_TIMEOUT_S", "30", at_least=1)
+KASPI_SEND_MERCHANT_UID = read.flag("KASPI_SEND_MERCHANT_UID", default=False)
+RESERVED_UNITS_SOURCE = "orders.reservations.reserved_units"
+
 # --- Database -------------------------------------------------------------------------
 VAR_DIR.mkdir(parents=True, exist_ok=True)
 DATABASE_URL_DEFAULT = f"sqlite:///{(VAR_DIR / 'bridge.sqlite3').as_posix()}"
@@ -102,6 +133,7 @@ INSTALLED_APPS = [
     "django_q",
     "bridge_site.apps.BridgeSiteConfig",
     "catalog",
+    "orders.apps.OrdersConfig",
     "feeds",
 ]
 MIDDLEWARE = [

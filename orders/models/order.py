@@ -1,0 +1,210 @@
+"""An order as Kaspi has it, its lines, its buyer."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+
+class Order(models.Model):
+    """A Kaspi order; `state` and `status` are Kaspi's words, unknown ones included."""
+
+    # Kaspi's section of the cabinet, and its status inside.
+    NEW, SIGN_REQUIRED, ARCHIVE = "NEW", "SIGN_REQUIRED", "ARCHIVE"
+    PICKUP, DELIVERY, KASPI_DELIVERY = "PICKUP", "DELIVERY", "KASPI_DELIVERY"
+    APPROVED, ACCEPTED = "APPROVED_BY_BANK", "ACCEPTED_BY_MERCHANT"
+    COMPLETED, CANCELLED, RETURNED = "COMPLETED", "CANCELLED", "RETURNED"
+    CANCELLING = "CANCELLING"
+    RETURN_REQUESTED = "KASPI_DELIVERY_RETURN_REQUESTED"
+    RETURN_ACCEPTED = "RETURN_ACCEPTED_BY_MERCHANT"
+
+    # Nothing can change any more.
+    ENDED = (COMPLETED, CANCELLED, RETURNED)
+    # The buyer will not get the goods.
+    CALLED_OFF = (CANCELLED, CANCELLING, RETURNED, RETURN_REQUESTED, RETURN_ACCEPTED)
+
+    kaspi_id = models.CharField(_("id at Kaspi"), max_length=80, unique=True)
+    code = models.CharField(_("code"), max_length=40, unique=True)
+    state = models.CharField(_("section"), max_length=60)
+    status = models.CharField(_("status at Kaspi"), max_length=60)
+    total_kzt = models.IntegerField(_("total, ₸"), null=True, blank=True)
+    # Kaspi's fee for the delivery, paid by the merchant.
+    delivery_fee_kzt = models.IntegerField(_("delivery fee, ₸"), null=True, blank=True)
+    payment_mode = models.CharField(_("payment"), max_length=40, blank=True)
+    delivery_mode = models.CharField(_("delivery"), max_length=60, blank=True)
+    is_kaspi_delivery = models.BooleanField(_("Kaspi delivers"), default=False)
+    is_express = models.BooleanField(_("express"), default=False)
+    is_preorder = models.BooleanField(_("pre-order"), default=False)
+    needs_signature = models.BooleanField(_("credit to sign"), default=False)
+    pickup_point = models.CharField(_("point of sale"), max_length=120, blank=True)
+    cancellation_reason = models.CharField(
+        _("reason of cancellation"), max_length=120, blank=True
+    )
+    created_at = models.DateTimeField(_("created"))
+    approved_at = models.DateTimeField(_("approved"), null=True, blank=True)
+    planned_delivery_at = models.DateTimeField(
+        _("delivery planned"), null=True, blank=True
+    )
+    accept_by = models.DateTimeField(_("accept by"), null=True, blank=True)
+    # The first value given: later Kaspi overwrites the plan with the fact.
+    hand_over_by = models.DateTimeField(_("hand over by"), null=True, blank=True)
+    handed_over_at = models.DateTimeField(_("handed over"), null=True, blank=True)
+    is_assembled = models.BooleanField(_("assembled"), default=False)
+    is_back_at_warehouse = models.BooleanField(_("back at the point"), default=False)
+    waybill_number = models.CharField(_("waybill"), max_length=80, blank=True)
+    first_seen = models.DateTimeField(_("first seen"))
+    last_seen = models.DateTimeField(_("last seen"))
+    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
+    # What intake could not make sense of: a person must look before anything is done.
+    problem = models.TextField(_("what is wrong"), blank=True)
+    note = models.TextField(_("note"), blank=True)
+
+    class Meta:
+        verbose_name = _("order")
+        verbose_name_plural = _("orders")
+        ordering = ["-created_at", "-pk"]
+        permissions = [
+            ("retry_step", _("Can retry steps and re-read orders")),
+            ("accept_order", _("Can accept orders")),
+            ("assemble_order", _("Can assemble orders and print waybills")),
+            ("complete_order", _("Can hand orders over to buyers")),
+            ("cancel_order", _("Can cancel orders")),
+            ("reserve_order", _("Can reserve and release goods at Al-Style")),
+            ("view_buyer_data", _("Can see buyers' names and phones")),
+        ]
+        indexes = [
+            # Admin list and deadlines: open orders by time left.
+            models.Index(
+                fields=["accept_by"],
+                name="order_open_by_deadline",
+                condition=Q(ended_at__isnull=True),
+            ),
+            # Re-reading: open orders by age.
+            models.Index(
+                fields=["created_at"],
+                name="order_open_by_age",
+                condition=Q(ended_at__isnull=True),
+            ),
+            # Admin list, newest first; orders by day.
+            models.Index(fields=["-created_at"], name="order_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class Buyer(models.Model):
+    """The buyer's personal data, kept apart and deleted some days after the end."""
+
+    order = models.OneToOneField(
+        Order,
+        verbose_name=_("order"),
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="buyer",
+    )
+    name = models.CharField(_("name"), max_length=200, blank=True)
+    phone = models.CharField(_("phone"), max_length=40, blank=True)
+    address = models.TextField(_("address"), blank=True)
+
+    class Meta:
+        verbose_name = _("buyer")
+        verbose_name_plural = _("buyers")
+
+    def __str__(self) -> str:
+        return f"№{self.pk}"
+
+
+class OrderLine(models.Model):
+    """One position of an order."""
+
+    order = models.ForeignKey(
+        Order, verbose_name=_("order"), on_delete=models.CASCADE, related_name="lines"
+    )
+    entry_id = models.CharField(_("id at Kaspi"), max_length=120)
+    sku = models.CharField(_("SKU"), max_length=80, blank=True)
+    name = models.CharField(_("name"), max_length=500, blank=True)
+    product = models.ForeignKey(
+        "catalog.Product",
+        verbose_name=_("product"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="order_lines",
+    )
+    # Null = Kaspi's figure is not a whole positive number; `problem` says what it is.
+    quantity = models.PositiveIntegerField(_("quantity"), null=True, blank=True)
+    price_kzt = models.IntegerField(_("price, ₸"), null=True, blank=True)
+    total_kzt = models.IntegerField(_("total, ₸"), null=True, blank=True)
+    needs_imei = models.BooleanField(_("IMEI needed"), default=False)
+    problem = models.TextField(_("what is wrong"), blank=True)
+
+    class Meta:
+        verbose_name = _("line")
+        verbose_name_plural = _("lines")
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["order", "entry_id"], name="orderline_once_per_order"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.sku} × {self.quantity}"
+
+
+class MasterProduct(models.Model):
+    """Kaspi's card number → our SKU; the pair does not change once known."""
+
+    masterproduct_id = models.CharField(_("card at Kaspi"), max_length=120, unique=True)
+    sku = models.CharField(_("SKU"), max_length=80)
+
+    class Meta:
+        verbose_name = _("card at Kaspi")
+        verbose_name_plural = _("cards at Kaspi")
+
+    def __str__(self) -> str:
+        return f"{self.masterproduct_id} → {self.sku}"
+
+
+class ReadMark(models.Model):
+    """Up to which moment the orders of a state were read to the last page."""
+
+    state = models.CharField(_("section"), max_length=60, primary_key=True)
+    read_until = models.DateTimeField(_("read until"))
+    # Orders accepted by hand before this moment were also reserved by hand.
+    first_read_at = models.DateTimeField(_("first read"))
+    failed_at = models.DateTimeField(_("failed"), null=True, blank=True)
+    error = models.TextField(_("error"), blank=True)
+
+    class Meta:
+        verbose_name = _("reading of orders")
+        verbose_name_plural = _("readings of orders")
+
+    def __str__(self) -> str:
+        return self.state
+
+
+class Waybill(models.Model):
+    """A waybill's PDF: its link dies once the parcel has left."""
+
+    order = models.ForeignKey(
+        Order,
+        verbose_name=_("order"),
+        on_delete=models.CASCADE,
+        related_name="waybills",
+    )
+    number = models.CharField(_("number"), max_length=80, blank=True)
+    pdf = models.BinaryField(_("PDF"))
+    fetched_at = models.DateTimeField(_("fetched"))
+
+    class Meta:
+        verbose_name = _("waybill")
+        verbose_name_plural = _("waybills")
+        constraints = [
+            models.UniqueConstraint(fields=["order", "number"], name="waybill_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.number

@@ -1,0 +1,186 @@
+"""What Al-Style holds for our orders."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from orders.models.order import Order
+
+
+class SupplierOrder(models.Model):
+    """An order at Al-Style; several reservations may share one."""
+
+    # The supplier's codes; unknown ones are kept and shown.
+    CANCELLED, MERGED = "DA", "Un"
+    SHIPPED = ("P", "F")
+
+    supplier_order_id = models.CharField(
+        _("number at Al-Style"), max_length=40, unique=True
+    )
+    # The same order may be listed under another, longer number.
+    listed_id = models.CharField(_("number in the list"), max_length=40, blank=True)
+    status = models.CharField(_("status"), max_length=20, blank=True)
+    sum_kzt = models.IntegerField(_("sum, ₸"), null=True, blank=True)
+    # [["70311", 2, 1420], ...]: article, quantity, price as the supplier has them.
+    lines = models.JSONField(_("lines"), default=list, blank=True)
+    merged_into = models.ForeignKey(
+        "self",
+        verbose_name=_("merged into"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="merged",
+    )
+    placed_at = models.DateTimeField(_("placed"))
+    read_at = models.DateTimeField(_("last read"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("order at Al-Style")
+        verbose_name_plural = _("orders at Al-Style")
+        ordering = ["-placed_at", "-pk"]
+
+    def __str__(self) -> str:
+        return self.supplier_order_id
+
+
+class Reservation(models.Model):
+    """The goods of one order, wanted from or held by Al-Style."""
+
+    class Status(models.TextChoices):
+        WANTED = "wanted", _("wanted")
+        HELD = "held", _("held")
+        BY_HAND = "by_hand", _("reserved by hand")
+        RELEASING = "releasing", _("being released")
+        SHIPPED = "shipped", _("shipped")
+        RELEASED = "released", _("released")
+        DROPPED = "dropped", _("not needed")
+
+    OPEN = (Status.WANTED, Status.HELD, Status.BY_HAND, Status.RELEASING)
+    ALLOWED = {
+        Status.WANTED: (Status.HELD, Status.BY_HAND, Status.DROPPED),
+        Status.HELD: (Status.RELEASING, Status.SHIPPED, Status.RELEASED),
+        Status.BY_HAND: (Status.DROPPED, Status.SHIPPED),
+        Status.RELEASING: (Status.RELEASED, Status.SHIPPED, Status.HELD),
+        Status.SHIPPED: (),
+        Status.RELEASED: (),
+        Status.DROPPED: (),
+    }
+
+    order = models.ForeignKey(
+        Order,
+        verbose_name=_("order"),
+        on_delete=models.CASCADE,
+        related_name="reservations",
+    )
+    status = models.CharField(
+        _("status"), max_length=10, choices=Status.choices, default=Status.WANTED
+    )
+    supplier_order = models.ForeignKey(
+        SupplierOrder,
+        verbose_name=_("order at Al-Style"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="reservations",
+    )
+    cost_kzt = models.IntegerField(_("cost, ₸"), null=True, blank=True)
+    created_at = models.DateTimeField(_("created"))
+    held_at = models.DateTimeField(_("held since"), null=True, blank=True)
+    closed_at = models.DateTimeField(_("closed"), null=True, blank=True)
+    # Stock figures read after this moment contain the reservation.
+    left_stock_at = models.DateTimeField(_("left the stock"), null=True, blank=True)
+    # Whether it is still to be subtracted from the supplier's stock.
+    counts = models.BooleanField(_("counts against the stock"), default=True)
+
+    class Meta:
+        verbose_name = _("reservation")
+        verbose_name_plural = _("reservations")
+        ordering = ["-created_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["order"],
+                name="reservation_one_open_per_order",
+                condition=Q(status__in=["wanted", "held", "by_hand", "releasing"]),
+            ),
+            models.CheckConstraint(
+                name="reservation_held_has_supplier_order",
+                condition=~Q(status__in=["held", "releasing", "released"])
+                | Q(supplier_order__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="reservation_status_known",
+                condition=Q(
+                    status__in=[
+                        "wanted",
+                        "held",
+                        "by_hand",
+                        "releasing",
+                        "shipped",
+                        "released",
+                        "dropped",
+                    ]
+                ),
+            ),
+        ]
+        indexes = [
+            # Availability: what is to be subtracted from the stock.
+            models.Index(
+                fields=["order"], name="reservation_counts", condition=Q(counts=True)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.order_id}: {self.get_status_display()}"
+
+
+class ReservationLine(models.Model):
+    """Pieces of one product in a reservation; one line per product."""
+
+    reservation = models.ForeignKey(
+        Reservation,
+        verbose_name=_("reservation"),
+        on_delete=models.CASCADE,
+        related_name="lines",
+    )
+    product = models.ForeignKey(
+        "catalog.Product",
+        verbose_name=_("product"),
+        on_delete=models.PROTECT,
+        related_name="reservation_lines",
+    )
+    quantity = models.PositiveIntegerField(_("quantity"))
+
+    class Meta:
+        verbose_name = _("reserved product")
+        verbose_name_plural = _("reserved products")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["reservation", "product"], name="reservationline_merged"
+            ),
+            models.CheckConstraint(
+                name="reservationline_positive", condition=Q(quantity__gt=0)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.product_id} × {self.quantity}"
+
+
+class CartState(models.Model):
+    """What we may have left in the shared cart at Al-Style: one row."""
+
+    name = models.CharField(_("name"), max_length=40, primary_key=True)
+    # {"70311": 2}: written before `add`, emptied when surely out of the cart.
+    ours = models.JSONField(_("our rows"), default=dict, blank=True)
+    foreign_seen_at = models.DateTimeField(
+        _("foreign rows seen"), null=True, blank=True
+    )
+
+    class Meta:
+        verbose_name = _("cart at Al-Style")
+        verbose_name_plural = _("carts at Al-Style")
+
+    def __str__(self) -> str:
+        return self.name
