@@ -9,6 +9,7 @@ import multiprocessing.connection
 import os
 import signal
 import threading
+import uuid
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn
@@ -71,7 +72,11 @@ def serve_web(*, listen: str, exit_with_parent: bool) -> None:
 
 
 def run_cluster(name: str, *, exit_with_parent: bool) -> None:
-    """Run a worker cluster until the parent ends or SIGINT or SIGTERM comes."""
+    """Run a worker cluster until the parent ends or SIGINT or SIGTERM comes.
+
+    django-q's `Cluster` would add a process that only waits for the sentinel, and
+    its stop by signals can deadlock; the sentinel itself runs here instead.
+    """
     if name != Conf.CLUSTER_NAME:
         raise WrongQueue(f"Start this part with Q_CLUSTER_NAME={name}.")
     use_start_method()
@@ -79,19 +84,29 @@ def run_cluster(name: str, *, exit_with_parent: bool) -> None:
     autodiscover_modules("tasks")
     gc.collect()
     gc.freeze()
-    stop = threading.Event()
-    cluster = django_q.cluster.Cluster()
-    # Its own handlers wait for the workers inside the signal, which can deadlock.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: stop.set())
-    cluster.start()
-    if exit_with_parent:
-        when_parent_ends(stop.set)
-    while not stop.wait(1):
-        if not cluster.sentinel.is_alive():
-            raise SystemExit(1)
-    exit_after(PART_STOPS_WITHIN_S)
-    cluster.stop()
+    _Sentinel(exit_with_parent=exit_with_parent)
+
+
+class _Sentinel(django_q.cluster.Sentinel):  # type: ignore[misc]
+    """django-q's guard of one cluster; its constructor returns when all is stopped."""
+
+    def __init__(self, *, exit_with_parent: bool) -> None:
+        self._exit_with_parent = exit_with_parent
+        started, stopping = multiprocessing.Event(), multiprocessing.Event()
+        super().__init__(stopping, started, uuid.uuid4())
+
+    def start(self) -> None:
+        """Begin to listen for the end, then start the workers and guard them."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda _number, _frame: self._stop_soon())
+        if self._exit_with_parent:
+            when_parent_ends(self._stop_soon)
+        super().start()
+
+    def _stop_soon(self) -> None:
+        # In a thread of its own: a signal may come while this one holds the event.
+        exit_after(PART_STOPS_WITHIN_S)
+        threading.Thread(target=self.stop_event.set, daemon=True).start()
 
 
 def use_start_method() -> None:
@@ -120,6 +135,9 @@ class _WatchedContext:
 def run_watched(target: Callable[..., Any], *args: Any) -> None:
     """Run `target` in a child that ends at once when its parent is gone."""
     use_start_method()
+    # A Ctrl-C is the sentinel's business; SIGTERM is how it ends a stuck worker.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     parent = multiprocessing.parent_process()
     if parent is not None:
 

@@ -6,7 +6,9 @@ does, however it ends: on Windows there is no signal that would do it.
 
 from __future__ import annotations
 
+import argparse
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -264,3 +266,39 @@ def part_environment(name: str, *, mark: str, listen: str) -> dict[str, str]:
     # glibc gives every thread an arena of its own, most of it never used.
     environment.setdefault("MALLOC_ARENA_MAX", "2")
     return environment
+
+
+def replace_with_supervisor(listen: str, *, exit_with_parent: bool) -> None:
+    """Become the supervisor without Django, which takes 25 MB it has no use for."""
+    command = [sys.executable, "-m", "bridge_site.processes", "--listen", listen]
+    command += ["--exit-with-parent"] if exit_with_parent else []
+    if os.name == "nt":
+        # There exec would let our caller go on as if we had ended.
+        supervise(command[3:])
+        return
+    os.chdir(MANAGE.parent)
+    os.execv(sys.executable, command)  # noqa: S606
+
+
+def supervise(arguments: Sequence[str] | None = None) -> None:
+    """Run the parts until SIGINT, SIGTERM or the parent's end."""
+    parser = argparse.ArgumentParser(prog="bridge")
+    parser.add_argument("--listen", required=True)
+    parser.add_argument("--exit-with-parent", action="store_true")
+    options = parser.parse_args(arguments)
+    supervisor = Supervisor(listen=options.listen, say=_say)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: supervisor.stop.set())
+    if options.exit_with_parent:
+        when_parent_ends(supervisor.stop.set)
+    _say(f"The bridge listens at http://{options.listen}/")
+    supervisor.run()
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    supervise()

@@ -214,10 +214,14 @@ def _await_site(plan: Plan, bridge: Child) -> None:
     until = time.monotonic() + 60
     while bridge.exit_code is None and time.monotonic() < until:
         try:
-            with _open(f"{plan.site}/admin/login/", timeout_s=5):
-                return
+            _open(f"{plan.site}/admin/login/", timeout_s=5).close()
+        except urllib.error.HTTPError as error:
+            complain(f"{error.url} answers {error.code}: the lines above say why.")
+            return
         except OSError:
             pause()
+        else:
+            return
     raise CannotGoOn("The site did not start: the lines above say why.")
 
 

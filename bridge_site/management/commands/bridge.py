@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import signal
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from bridge_site.processes import Supervisor, settle_address, when_parent_ends
+from bridge_site.processes import replace_with_supervisor, settle_address
 
 
 class Command(BaseCommand):
@@ -21,10 +20,4 @@ class Command(BaseCommand):
             listen = settle_address(settings.LISTEN)
         except ValueError as error:
             raise CommandError(str(error)) from None
-        supervisor = Supervisor(listen=listen, say=self.stdout.write)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda _number, _frame: supervisor.stop.set())
-        if exit_with_parent:
-            when_parent_ends(supervisor.stop.set)
-        self.stdout.write(f"The bridge listens at http://{listen}/")
-        supervisor.run()
+        replace_with_supervisor(listen, exit_with_parent=exit_with_parent)
