@@ -11,7 +11,13 @@ from orders.models.order import (
     Waybill,
 )
 from orders.models.step import OrderEvent, Step
-from orders.models.supply import CartState, Reservation, ReservationLine, SupplierOrder
+from orders.models.supply import (
+    CartState,
+    Reservation,
+    ReservationLine,
+    SupplierOrder,
+    SupplierPapers,
+)
 
 __all__ = [
     "Buyer",
@@ -25,5 +31,6 @@ __all__ = [
     "ReservationLine",
     "Step",
     "SupplierOrder",
+    "SupplierPapers",
     "Waybill",
 ]

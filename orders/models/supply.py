@@ -168,6 +168,24 @@ class ReservationLine(models.Model):
         return f"{self.product_id} × {self.quantity}"
 
 
+class SupplierPapers(models.Model):
+    """The papers that `submit` asks for, as read once a day: one row."""
+
+    name = models.CharField(_("name"), max_length=40, primary_key=True)
+    # Al-Style's own records; they name people, so no page and no log shows them.
+    attorneys = models.JSONField(_("powers of attorney"), default=list, blank=True)
+    deliveries = models.JSONField(_("ways of delivery"), default=list, blank=True)
+    bin = models.CharField(_("BIN"), max_length=20, blank=True)
+    read_at = models.DateTimeField(_("read"))
+
+    class Meta:
+        verbose_name = _("papers")
+        verbose_name_plural = _("papers")
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class CartState(models.Model):
     """What we may have left in the shared cart at Al-Style: one row."""
 
