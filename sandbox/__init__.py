@@ -77,7 +77,8 @@ from sandbox.clock import Clock
 from sandbox.control import Control
 from sandbox.kaspi.fetching import Fetch
 from sandbox.kaspi.pricelist import Offer
-from sandbox.kaspi.server import KaspiServer, KaspiSettings
+from sandbox.kaspi.server import KaspiServer
+from sandbox.kaspi.settings import KaspiSettings
 from sandbox.peer import Arrival, wait_until
 
 __all__ = [

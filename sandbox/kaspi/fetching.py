@@ -69,6 +69,7 @@ class PriceListReader:
         self.withdrawn: dict[str, tuple[Offer, float]] = {}
         self.fetches: list[Fetch] = []
         self.list_date = ""
+        self.loads = 0
         self._clock = clock
         self._timeout_s = timeout_s
         self._etag: str | None = None
@@ -140,6 +141,7 @@ class PriceListReader:
             self.withdrawn.pop(sku, None)
         self.withdrawn |= {sku: (offer, fetch.at) for sku, offer in gone.items()}
         self.picture, self.list_date = found.offers, found.date
+        self.loads += 1
 
 
 def _words(error: Exception) -> str:

@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict
 from typing import Any
 
 from sandbox.clock import Clock
 from sandbox.faults import NGINX_PAGE, Fault
+from sandbox.kaspi.desk import OrderDesk
 from sandbox.kaspi.fetching import Fetch, PriceListReader
+from sandbox.kaspi.jsonapi import Writer
+from sandbox.kaspi.orderpage import order_sections
+from sandbox.kaspi.orders import KaspiOrder
 from sandbox.kaspi.page import shop_page
 from sandbox.kaspi.pricelist import Offer
+from sandbox.kaspi.reads import ApiRefused, ReadApi, error_reply
+from sandbox.kaspi.routes import API, method_of, parts_of
+from sandbox.kaspi.settings import KaspiSettings
+from sandbox.kaspi.waybills import Signer
+from sandbox.kaspi.writes import OTHER_WRITES, WRITES, WriteApi
 from sandbox.peer import Arrival, SandboxPeer
 from sandbox.server import Reply, Request, Wire, html_reply, json_reply
 
 TOKEN = "kaspi-sandbox-token"  # noqa: S105 - a stand-in's token
 MERCHANT_ID = "QazDemo"
-API = "/shop/api"
 DEFAULT_AGENTS = ("python-requests", "python-httpx", "python-urllib", "aiohttp")
-
-
-@dataclass(slots=True, kw_only=True)
-class KaspiSettings:
-    """Kaspi's switches.
-
-    drop_default_agents: say nothing to default or missing User-Agents, for hang_s.
-    need_accept: a call without Accept gets an HTML 404.
-    refusal_status: how a bad token is refused: 401 or 403.
-    requests_per_s: above it 429 with Retry-After; 0 = no limit.
-    """
-
-    drop_default_agents: bool = True
-    hang_s: float = 120.0
-    need_accept: bool = True
-    refusal_status: int = 401
-    requests_per_s: float = 0.0
 
 
 class KaspiServer(SandboxPeer):
@@ -48,6 +39,7 @@ class KaspiServer(SandboxPeer):
         merchant_id: str = MERCHANT_ID,
         feed_url: str | None = None,
         feed_every_s: float | None = None,
+        orders_every_s: float | None = None,
         feed_user: str = "",
         feed_password: str = "",
         check_merchant_id: bool = True,
@@ -68,13 +60,21 @@ class KaspiServer(SandboxPeer):
             password=feed_password,
             merchant_id=merchant_id if check_merchant_id else None,
         )
+        self.orders_every_s = orders_every_s
+        self.desk = OrderDesk(
+            reader=self.reader, settings=self.settings, clock=self.clock, seed=seed
+        )
+        signer = Signer()
+        writer = Writer(
+            settings=self.settings,
+            merchant_id=merchant_id,
+            base=lambda: self.url,
+            signer=signer,
+        )
+        self._reads = ReadApi(desk=self.desk, writer=writer, signer=signer)
+        self._writes = WriteApi(desk=self.desk, writer=writer)
         self._recent: list[float] = []
-        self.controls |= {
-            "fetch": lambda: self.fetch_now().as_dict(),
-            "fetches": lambda: [fetch.as_dict() for fetch in self.fetches],
-            "picture": self._picture,
-            "set-feed": self.set_feed,
-        }
+        self._add_controls()
 
     @property
     def url(self) -> str:
@@ -101,6 +101,8 @@ class KaspiServer(SandboxPeer):
         super().start()
         if self.feed_every_s:
             self.every(self.feed_every_s, self._timed_fetch)
+        if self.orders_every_s:
+            self.every(self.orders_every_s, self.generate)
 
     def fetch_now(self) -> Fetch:
         """Download the price list at once and return what came of it."""
@@ -126,15 +128,17 @@ class KaspiServer(SandboxPeer):
 
     def page_sections(self) -> list[str]:
         """Return further parts of the page."""
-        return []
+        with self.lock:
+            self.desk.settle()
+            return order_sections(self.desk)
 
     def method_of(self, request: Request) -> str:
         """Name the method a path means."""
-        return request.path.removeprefix(API).strip("/")
+        return method_of(request)
 
     def is_write(self, method: str) -> bool:
         """Say whether a call changes an order."""
-        return False
+        return method in WRITES
 
     def refuse(self, request: Request, arrival: Arrival, wire: Wire) -> Reply | None:
         """Check what comes before any method is looked at."""
@@ -154,11 +158,111 @@ class KaspiServer(SandboxPeer):
             error = {"title": "Authentication failed", "status": "401"}
             status = self.settings.refusal_status
             return json_reply({"errors": [error]}, status=status)
-        return None
+        return self._too_fast(request, arrival)
+
+    def _too_fast(self, request: Request, arrival: Arrival) -> Reply | None:
+        most = self.settings.requests_per_s
+        if most <= 0:
+            return None
+        with self.lock:
+            second = [at for at in self._recent if at > request.arrived - 1]
+            if len(second) < most:
+                self._recent = [*second, request.arrived]
+                return None
+        arrival.verdict = "too-fast"
+        error = {"title": "Too many requests", "status": "429"}
+        return json_reply({"errors": [error]}, status=429, Retry_After="1")
 
     def work(self, request: Request, method: str, faults: list[Fault]) -> Reply:
         """Do what the call asks."""
+        self.desk.settle()
+        try:
+            if self.is_write(method):
+                return self._write(request, method)
+            reply = self._reads.answer(method, parts_of(request), request, faults)
+        except ApiRefused as refusal:
+            return error_reply(refusal)
+        if reply is not None:
+            return reply
         return html_reply(NGINX_PAGE.format(title="404 Not Found"), status=404)
+
+    def _write(self, request: Request, method: str) -> Reply:
+        kind = request.header("Content-Type")
+        if self.settings.need_content_type and "application/vnd.api+json" not in kind:
+            raise ApiRefused("Content type is not supported.", status=415)
+        if method == "partial-cancel":
+            return self._writes.cancel_part(request, parts_of(request)[1])
+        if method in OTHER_WRITES:
+            return OTHER_WRITES[method](self._writes, request)
+        return self._writes.write_order(request)
+
+    # -- orders -------------------------------------------------------------------
+
+    @property
+    def orders(self) -> dict[str, KaspiOrder]:
+        """Return the orders by code, as they are now."""
+        with self.lock:
+            self.desk.settle()
+            return dict(self.desk.orders)
+
+    def new_order(
+        self, lines: list[dict[str, Any]] | None = None, **options: Any
+    ) -> KaspiOrder:
+        """Make an order; see `OrderDesk.new_order` for the options."""
+        with self.lock:
+            return self.desk.new_order(lines, **options)
+
+    def generate(self, count: int = 1) -> list[KaspiOrder]:
+        """Make orders as buyers would, of what is on sale and left."""
+        with self.lock:
+            return self.desk.generate(count)
+
+    def happen(self, code: str, event: str) -> KaspiOrder:
+        """Make an event of an order's life happen now; see `sandbox.kaspi.life`."""
+        with self.lock:
+            order = self._order(code)
+            self.desk.life.happen(order, event, self.clock.timestamp())
+            return order
+
+    def set_order(self, code: str, **fields: Any) -> KaspiOrder:
+        """Set an order's fields, e.g. state, status, raw, omit, frozen."""
+        with self.lock:
+            order = self._order(code)
+            for name, value in fields.items():
+                if not hasattr(order, name):
+                    raise ValueError(f"an order has no field {name}")
+                setattr(order, name, value)
+            return order
+
+    def book(self) -> list[dict[str, Any]]:
+        """Return every order with its lines, writes and story."""
+        with self.lock:
+            self.desk.settle()
+            return self.desk.book()
+
+    def _order(self, code: str) -> KaspiOrder:
+        self.desk.settle()
+        order = self.desk.find(code=str(code))
+        if order is None:
+            raise ValueError(f"no order {code}")
+        return order
+
+    # -- control ------------------------------------------------------------------
+
+    def _add_controls(self) -> None:
+        self.controls |= {
+            "fetch": lambda: self.fetch_now().as_dict(),
+            "fetches": lambda: [fetch.as_dict() for fetch in self.fetches],
+            "picture": self._picture,
+            "set-feed": self.set_feed,
+            "new-order": lambda lines=None, **options: asdict(
+                self.new_order(lines, **options)
+            ),
+            "generate": lambda count=1: [asdict(o) for o in self.generate(count)],
+            "happen": lambda code, event: asdict(self.happen(code, event)),
+            "set-order": lambda code, fields: asdict(self.set_order(code, **fields)),
+            "orders": self.book,
+        }
 
     def _picture(self) -> dict[str, Any]:
         reader = self.reader
