@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from feeds.comparing import Changes
 from feeds.models import Listing, Store
-from feeds.offers import read_terms, stream_offers
+from feeds.offers import Reason, read_terms, stream_offers
 from feeds.validating import Checked, InvalidPriceList, check_price_list
 from feeds.writing import Point, Written, write_price_list
 
@@ -87,7 +87,17 @@ def write_draft(draft: Draft, *, now: datetime) -> None:
         date=now,
     )
     if not draft.written.offers:
-        raise Refusal(_("the list would be empty"))
+        raise Refusal(_no_offers(changes))
+
+
+def _no_offers(changes: Changes) -> str:
+    """Say why nothing can be sold: the next thing to do follows from it."""
+    why = [
+        f"{Reason(code).label}: {number}"
+        for code, number in changes.left_out.most_common()
+    ]
+    said = _("the list would be empty")
+    return f"{said} ({', '.join(why)})" if why else said
 
 
 def check_draft(draft: Draft) -> Checked:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import hashlib
+import logging
 import os
 import shutil
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from django.conf import settings
 
+logger = logging.getLogger(__name__)
 FILE_NAME = "kaspi_price_list.xml"
 CHUNK_BYTES = 1 << 20
 # On Windows a file that somebody reads cannot be replaced until he closes it.
@@ -128,7 +130,12 @@ def put_live(source: Path, pk: int) -> None:
     modified_s = max(int(time.time()), before_s + 1)
     os.utime(source, (modified_s, modified_s))
     replace(source, live_path())
-    pair_gzip(pk)
+    try:
+        pair_gzip(pk)
+    except OSError as error:
+        # The list is live; the next run pairs the twin, and an unpaired one is not
+        # served.
+        logger.warning("The compressed price list could not be put in place: %s", error)
 
 
 def pair_gzip(pk: int) -> None:

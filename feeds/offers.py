@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple, TypeAlias, cast
+from typing import NamedTuple, TypeAlias
 
 from django.conf import settings
 from django.db import models
@@ -28,6 +28,7 @@ from catalog.availability import (
     reserved_units,
     stock_is_stale,
 )
+from catalog.explaining import Step
 from catalog.models import Category, Product
 from feeds.comparing import Changes
 from feeds.models import Listing
@@ -37,6 +38,8 @@ SKU = re.compile(r"[0-9A-Za-z_-]{1,20}", re.ASCII)
 # What XML 1.0 cannot hold, with the line breaks that a one-line name should not.
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]+")
 MEMO_LIMIT = 100_000
+# How an SKU is listed: on sale, stock, price, withdrawn long enough to be dropped.
+Listed: TypeAlias = "tuple[bool | None, int, int, bool | None]"
 
 
 class Reason(models.TextChoices):
@@ -78,12 +81,15 @@ class ProductRow(NamedTuple):
     listed_price_kzt: int
     is_expired: bool | None
 
+    @property
+    def usable_price_kzt(self) -> int | None:
+        """The price, unless it is in quarantine."""
+        return None if self.hold else self.price_kzt
 
-# How an SKU is listed: on sale, stock, price, withdrawn long enough to be dropped.
-Listed: TypeAlias = "tuple[bool | None, int, int, bool | None]"
-# Rows come as plain tuples in the order of ProductRow, and are read by position: a
-# million named ones would cost seconds.
-Row: TypeAlias = ProductRow
+    @property
+    def listed(self) -> Listed:
+        """How the SKU is listed."""
+        return self[15:]
 
 
 class Offer(NamedTuple):
@@ -108,6 +114,11 @@ class LeftBehind(NamedTuple):
     listed_price_kzt: int
     is_expired: bool
 
+    @property
+    def listed(self) -> Listed:
+        """How the SKU is listed."""
+        return self[3:]
+
 
 @dataclass(slots=True, kw_only=True)
 class Terms:
@@ -122,20 +133,27 @@ class Terms:
         default_factory=dict
     )
 
-    def availability(self, row: Row | ProductRow) -> Availability:
+    def availability(self, row: ProductRow) -> Availability:
         """Assess the stock; equal figures are assessed once."""
-        key = (row[9], row[10], row[11], row[12], self.reserved.get(row[0], 0), row[13])
+        key = (
+            row.stock,
+            row.is_lower_bound,
+            row.multiplicity,
+            row.sells_singly,
+            self.reserved.get(row.pk, 0),
+            row.safety_stock,
+        )
         known = self._memo.get(key)
         if known is None:
             if len(self._memo) > MEMO_LIMIT:
                 self._memo.clear()
             known = self._memo[key] = assess_availability(
-                stock=key[0],
-                is_lower_bound=key[1],
-                multiplicity=key[2],
-                sells_singly=key[3],
+                stock=row.stock,
+                is_lower_bound=bool(row.is_lower_bound),
+                multiplicity=row.multiplicity,
+                sells_singly=bool(row.sells_singly),
                 reserved=key[4],
-                safety_stock=key[5],
+                safety_stock=row.safety_stock,
                 cap=self.cap,
                 least=self.least,
                 is_stale=self.is_stale,
@@ -167,23 +185,51 @@ def clean_text(text: str) -> str:
     return text.strip()
 
 
-def judge(row: Row | ProductRow, terms: Terms) -> tuple[int, str]:
+def judge(row: ProductRow, terms: Terms) -> tuple[int, str]:
     """Give the units to offer and "", or 0 and the `Reason`'s code."""
-    if row[4]:
+    if row.is_gone:
         return 0, "gone"
-    published = row[5]
-    if published == "no" or (
-        published != "yes" and row[6] not in terms.published_categories
-    ):
+    if row.is_published == "category":
+        is_published = row.category_id in terms.published_categories
+    else:
+        is_published = row.is_published == "yes"
+    if not is_published:
         return 0, "not_published"
-    if not SKU.fullmatch(row[1]):
+    if not SKU.fullmatch(row.sku):
         return 0, "bad_sku"
-    if not clean_text(row[2]):
+    if not clean_text(row.name):
         return 0, "bad_name"
-    if not row[7] or row[8]:
+    if not row.usable_price_kzt:
         return 0, "no_price"
     availability = terms.availability(row)
     return availability.units, availability.reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Whether a product is on sale now, for the people who ask why."""
+
+    units: int
+    reason: str
+    # How the units came about; none when something else keeps the product off sale.
+    steps: tuple[Step, ...]
+
+    @property
+    def label(self) -> str:
+        """The reason in the active language; "" for a product on sale."""
+        return str(Reason(self.reason).label) if self.reason else ""
+
+
+def judge_product(pk: int, *, now: datetime) -> Verdict:
+    """Judge one product as a build of this moment would."""
+    terms = read_terms(now=now)
+    row = next(iter(product_rows(now=now, pk=pk)))
+    units, reason = judge(row, terms)
+    availability = terms.availability(row)
+    is_about_stock = reason == availability.reason
+    return Verdict(
+        units=units, reason=reason, steps=availability.steps if is_about_stock else ()
+    )
 
 
 def stream_offers(*, now: datetime, terms: Terms, changes: Changes) -> Iterator[Offer]:
@@ -194,22 +240,29 @@ def stream_offers(*, now: datetime, terms: Terms, changes: Changes) -> Iterator[
     left_behind = {row.sku: row for row in left_behind_rows(now=now)}
     for row in product_rows(now=now):
         changes.products += 1
-        sku, listed = row[1], row[15:]
+        units, reason = judge(row, terms)
+        listed, sku = row.listed, row.sku
         if left_behind and (moved := left_behind.pop(sku, None)):
             # The SKU stands in the list as another product's; this one has it now.
-            listed = moved[3:]
-        units, reason = judge(row, terms)
-        price = None if row[8] else row[7]
-        kept = _place(sku, listed, changes, units=units, reason=reason, price_kzt=price)
+            listed = moved.listed
+        kept = _place(
+            sku,
+            listed,
+            changes,
+            units=units,
+            reason=reason,
+            price_kzt=row.usable_price_kzt,
+        )
         if kept is not None:
             # Only a product that is listed already can have a blank name.
-            model = clean_text(row[2]) or sku
-            yield Offer(sku, model, clean_text(row[3]), units, row[14], kept)
+            model = clean_text(row.name) or sku
+            brand = clean_text(row.brand)
+            yield Offer(sku, model, brand, units, row.preorder_days, kept)
     for left in left_behind.values():
-        sku, name, brand = left[:3]
-        kept = _place(sku, left[3:], changes, units=0, reason="remapped")
+        kept = _place(left.sku, left.listed, changes, units=0, reason="remapped")
         if kept is not None:
-            yield Offer(sku, clean_text(name) or sku, clean_text(brand), 0, None, kept)
+            model = clean_text(left.name) or left.sku
+            yield Offer(left.sku, model, clean_text(left.brand), 0, None, kept)
 
 
 def _place(
@@ -241,7 +294,7 @@ def _place(
     return price
 
 
-def product_rows(*, now: datetime, pk: int | None = None) -> Iterator[Row]:
+def product_rows(*, now: datetime, pk: int | None = None) -> Iterator[ProductRow]:
     """Stream products by pk with the listing of their SKU."""
     own = Q(listings__sku=F("sku"))
     products = Product.objects.annotate(
@@ -270,7 +323,7 @@ def product_rows(*, now: datetime, pk: int | None = None) -> Iterator[Row]:
         "own__price_kzt",
         _is_expired("own__withdrawn_at", now=now),
     )
-    return cast("Iterator[Row]", rows.iterator(chunk_size=CHUNK))
+    return map(ProductRow._make, rows.iterator(chunk_size=CHUNK))
 
 
 def left_behind_rows(*, now: datetime) -> Iterable[LeftBehind]:

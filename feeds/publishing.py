@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from bridge_site.leases import HeldLease, hold_lease
+from bridge_site.redaction import redact
 from catalog.repricing import reprice
 from feeds import files
 from feeds.comparing import mass_withdrawal
@@ -71,14 +72,16 @@ class Outcome:
     @property
     def summary(self) -> str:
         """Say it in one line."""
-        number = "" if self.build_pk is None else f"№{self.build_pk} "
-        said = [self.reason] if self.reason else []
+        number = "" if self.build_pk is None else f"№{self.build_pk}: "
+        said = [str(self.result.label)]
         if self.counts:
             said.append(
                 _("%(offers)d offers, %(on_sale)d on sale, %(withdrawn)d withdrawn")
                 % self.counts
             )
-        return ": ".join([f"{number}{self.result.label}", *("; ".join(said),)])
+        if self.reason:
+            said.append(self.reason)
+        return number + "; ".join(said)
 
 
 def build_price_list(
@@ -145,17 +148,19 @@ class _Attempt:
             outcome = _refused(self, str(refusal))
         except OSError as error:
             # The disk is full, or the live file is locked: the next run tries again.
-            settle_interrupted(self.build.pk, now=self.now, reason=str(error))
-            return Outcome(
-                result=Result.FAILED, reason=str(error), build_pk=self.build.pk
-            )
+            outcome = self._failed(str(error))
         except Exception as error:
-            settle_interrupted(self.build.pk, now=self.now, reason=repr(error))
+            self._failed(redact(f"{type(error).__name__}: {error}"))
             raise
         finally:
             self.draft.path.unlink(missing_ok=True)
         delete_old_builds(now=self.now)
         return outcome
+
+    def _failed(self, reason: str) -> Outcome:
+        pk = self.build.pk
+        settle_interrupted(pk, now=self.now, reason=reason)
+        return Outcome(result=Result.FAILED, reason=reason, build_pk=pk)
 
 
 def _begin(lease: HeldLease, *, now: datetime, override: Override | None) -> _Attempt:

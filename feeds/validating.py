@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple, NoReturn, cast
 
 from django.utils.translation import gettext as _
 from lxml import etree
@@ -116,7 +117,7 @@ class _Rules:
         store_id = attrib.get("storeId")
         if store_id not in self._store_ids:
             self._refuse(_("point %(store)r is not active") % {"store": store_id})
-        count = int(attrib.get("stockCount") or 0)
+        count = self._whole(attrib.get("stockCount", "0"))
         if attrib.get("available") == "yes":
             if not count:
                 self._refuse(_("on sale without stock"))
@@ -127,10 +128,17 @@ class _Rules:
         elif count:
             self._refuse(_("stock of an offer that is not on sale"))
         days = attrib.get("preOrder")
-        if days is not None and not 1 <= int(days) <= MAX_PREORDER_DAYS:
+        if days is not None and not 1 <= self._whole(days) <= MAX_PREORDER_DAYS:
             self._refuse(_("pre-order of %(days)s days") % {"days": days})
 
-    def _refuse(self, reason: str) -> None:
+    def _whole(self, text: str) -> int:
+        # The schema judges an element after this target has met it.
+        try:
+            return int(text)
+        except ValueError:
+            self._refuse(_("%(text)r is no number") % {"text": text})
+
+    def _refuse(self, reason: str) -> NoReturn:
         raise InvalidPriceList(
             _("offer %(sku)s: %(reason)s") % {"sku": self._sku, "reason": reason}
         )
@@ -187,29 +195,32 @@ def _refuse_repeated(path: Path, hashes: set[int]) -> None:
     if not hashes:
         return
     seen: set[str] = set()
-    for offer in read_offers(path):
-        if hash(offer.sku) in hashes:
-            if offer.sku in seen:
+    with closing(read_offers(path)) as offers:
+        for sku, _units, _price in offers:
+            if hash(sku) not in hashes:
+                continue
+            if sku in seen:
                 raise InvalidPriceList(
-                    _("SKU %(sku)s stands in the list twice") % {"sku": offer.sku}
+                    _("SKU %(sku)s stands in the list twice") % {"sku": sku}
                 )
-            seen.add(offer.sku)
+            seen.add(sku)
 
 
-def read_offers(path: Path) -> Iterator[ReadOffer]:
+def read_offers(path: Path) -> Generator[ReadOffer, None, None]:
     """Stream the offers of a valid file."""
-    for _event, element in etree.iterparse(str(path), tag=OFFER, no_network=True):
-        units = sum(
-            int(point.get("stockCount") or 0)
-            for point in element.iter(AVAILABILITY)
-            if point.get("available") == "yes"
-        )
-        yield ReadOffer(
-            sku=element.get("sku") or "",
-            units=units,
-            price_kzt=int(element[-1].text or 0),
-        )
-        element.clear()
-        parent = element.getparent()
-        while parent is not None and element.getprevious() is not None:
-            del parent[0]
+    with path.open("rb") as file:
+        for _event, element in etree.iterparse(file, tag=OFFER, no_network=True):
+            units = sum(
+                int(point.get("stockCount") or 0)
+                for point in element.iter(AVAILABILITY)
+                if point.get("available") == "yes"
+            )
+            yield ReadOffer(
+                sku=element.get("sku") or "",
+                units=units,
+                price_kzt=int(element[-1].text or 0),
+            )
+            element.clear()
+            parent = element.getparent()
+            while parent is not None and element.getprevious() is not None:
+                del parent[0]

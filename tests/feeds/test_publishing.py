@@ -1,0 +1,447 @@
+import os
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from bridge_site.leases import LeaseTaken, hold_lease
+from catalog.models import Product
+from feeds import files, publishing
+from feeds.models import FeedBuild, Listing, Store
+from feeds.publishing import Override, override_refusal, roll_back
+from feeds.validating import InvalidPriceList
+from tests.feeds.making import (
+    build,
+    make_product,
+    make_products,
+    make_reading,
+    make_store,
+)
+from tests.feeds.reading import live, live_bytes
+
+pytestmark = pytest.mark.django_db
+Status = FeedBuild.Status
+FORCE = Override(reason="the supplier closed a warehouse", actor="olga")
+
+
+def statuses():
+    return list(FeedBuild.objects.order_by("pk").values_list("status", flat=True))
+
+
+def sell_out(number):
+    pks = Product.objects.order_by("pk").values_list("pk", flat=True)[:number]
+    Product.objects.filter(pk__in=list(pks)).update(stock=0)
+
+
+def test_a_published_version_says_what_stands_in_it(shop, feed_dir):
+    make_products(3)
+    make_product(is_published="no")
+    outcome = build()
+    assert outcome.result == "published"
+    row = FeedBuild.objects.get()
+    assert (row.status, row.published_at) == (Status.ACTIVE, row.started_at)
+    assert row.sha256 == files.sha256_of(files.live_path())
+    assert row.size_bytes == len(live_bytes(feed_dir))
+    assert row.seconds is not None
+    assert row.counts == outcome.counts
+    assert row.counts["products"] == 4
+    assert (row.counts["offers"], row.counts["on_sale"]) == (3, 3)
+    assert row.counts["left_out"] == {"not_published": 1}
+    assert row.counts["changes"]["added"] == 3
+    assert len(row.diff["added"]) == 3
+    assert str(row.pk) in outcome.summary
+    assert sorted(p.name for p in feed_dir.rglob("*.*")) == [
+        f"{row.pk}.xml.gz",
+        "kaspi_price_list.xml",
+        "kaspi_price_list.xml.gz",
+    ]
+
+
+def test_the_same_offers_leave_the_live_file_alone(shop, feed_dir):
+    make_products(3)
+    now = timezone.now()
+    build(now=now)
+    before, stat = live_bytes(feed_dir), files.live_path().stat()
+    outcome = build(now=now + timedelta(minutes=30))
+    assert outcome.result == "unchanged"
+    after = files.live_path().stat()
+    assert live_bytes(feed_dir) == before
+    assert (after.st_mtime_ns, after.st_ino) == (stat.st_mtime_ns, stat.st_ino)
+    assert statuses() == [Status.ACTIVE, Status.UNCHANGED]
+
+
+def test_a_change_makes_a_version_with_its_diff(shop, feed_dir):
+    product = make_product(sku="1", stock=5, price_kzt=1000)
+    make_product(sku="2")
+    build()
+    Product.objects.filter(pk=product.pk).update(stock=4, price_kzt=1100)
+    build()
+    assert statuses() == [Status.ARCHIVED, Status.ACTIVE]
+    active = FeedBuild.objects.get(status=Status.ACTIVE)
+    assert active.diff == {"price": [["1", 1000, 1100]], "stock": [["1", 5, 4]]}
+    listing = Listing.objects.get(sku="1")
+    assert (listing.stock_count, listing.price_kzt) == (4, 1100)
+
+
+def test_versions_of_one_second_differ_in_their_time(shop):
+    product = make_product()
+    times = []
+    for stock in (5, 4, 3):
+        Product.objects.filter(pk=product.pk).update(stock=stock)
+        build()
+        times.append(int(files.live_path().stat().st_mtime))
+        assert files.gzip_is_paired()
+    assert times == sorted(set(times))
+
+
+# --- refusals -------------------------------------------------------------------------
+
+
+def refused(outcome, feed_dir, words):
+    assert outcome.result == "refused"
+    assert not outcome.is_success
+    assert words in outcome.reason
+    row = FeedBuild.objects.get(pk=outcome.build_pk)
+    assert (row.status, row.reason) == (Status.REFUSED, outcome.reason)
+    assert not list(feed_dir.glob("*.tmp"))
+
+
+@pytest.fixture
+def english(settings):
+    settings.LANGUAGE_CODE = "en"
+
+
+def test_without_a_point_of_sale_nothing_is_published(
+    db, fixed_prices, english, feed_dir
+):
+    make_reading()
+    make_product()
+    make_store(is_active=False)
+    refused(build(), feed_dir, "no active point of sale")
+    assert not files.live_path().exists()
+
+
+def test_points_of_a_city_must_agree_on_the_preorder(shop, english, feed_dir):
+    make_product()
+    build()
+    make_store("PP2", preorder_days=3)
+    refused(build(), feed_dir, "750000000")
+    Store.objects.filter(store_id="PP2").update(city_code="710000000")
+    assert build().result == "published"
+    assert live(feed_dir).popitem()[1].points == (
+        ("PP1", "yes", 5, None),
+        ("PP2", "yes", 5, "3"),
+    )
+
+
+def test_points_without_any_share_offer_nothing_at_all(shop, english, feed_dir):
+    make_product()
+    Store.objects.update(stock_share=0)
+    refused(build(), feed_dir, "share of the stock")
+
+
+def test_an_empty_list_is_refused_even_when_forced(shop, english, feed_dir):
+    make_product(is_published="no")
+    make_product(stock=0)
+    outcome = build(override=FORCE)
+    refused(outcome, feed_dir, "would be empty")
+    assert "not chosen for sale: 1" in outcome.reason
+    assert not files.live_path().exists()
+
+
+def test_a_live_list_survives_an_empty_one(shop, english, feed_dir):
+    make_products(3)
+    build()
+    before = live_bytes(feed_dir)
+    Listing.objects.all().delete()
+    Product.objects.update(is_published="no")
+    refused(build(override=FORCE), feed_dir, "would be empty")
+    assert live_bytes(feed_dir) == before
+
+
+def test_a_mass_withdrawal_waits_for_a_person(shop, english, feed_dir):
+    make_products(60)
+    build()
+    before = live_bytes(feed_dir)
+    sell_out(20)
+    outcome = build()
+    refused(outcome, feed_dir, "20 of 60 offers on sale would go off sale")
+    assert live_bytes(feed_dir) == before
+    assert outcome.counts["changes"]["withdrawn"] == 20
+    build_row = FeedBuild.objects.get(pk=outcome.build_pk)
+    assert len(build_row.diff["withdrawn"]) == 20
+
+    allowed = override_refusal(
+        build_row, reason="sold out", actor="olga", now=timezone.now()
+    )
+    assert allowed.result == "published"
+    assert "olga: sold out" in FeedBuild.objects.get(pk=allowed.build_pk).reason
+    assert sum(offer.is_on_sale for offer in live(feed_dir).values()) == 40
+
+
+@pytest.mark.parametrize(("total", "gone"), [(60, 18), (30, 19)])
+def test_a_few_withdrawals_pass(shop, total, gone):
+    make_products(total)
+    build()
+    sell_out(gone)
+    assert build().result == "published"
+
+
+def test_vanished_offers_count_as_withdrawn(shop, english, feed_dir):
+    made = make_products(40)
+    build()
+    # What stands in the list and cannot be written any more.
+    Product.objects.filter(pk__in=[p.pk for p in made[:25]]).update(is_published="no")
+    refused(build(), feed_dir, "25 of 40")
+
+
+def test_stale_figures_come_off_sale_whatever_the_limit(shop, settings, feed_dir):
+    make_products(60)
+    build()
+    late = timezone.now() + timedelta(minutes=settings.STOCK_STALE_AFTER_MIN + 1)
+    assert build(now=late).counts["on_sale"] == 0
+    make_reading(age_min=-settings.STOCK_STALE_AFTER_MIN)
+    assert build(now=late).counts["changes"]["returned"] == 60
+
+
+def test_the_same_refusal_again_does_not_fill_the_journal(shop, feed_dir):
+    make_products(60)
+    now = timezone.now()
+    build(now=now)
+    sell_out(30)
+    first = build(now=now + timedelta(minutes=10))
+    again = build(now=now + timedelta(minutes=20))
+    assert again.build_pk == first.build_pk
+    assert statuses() == [Status.ACTIVE, Status.REFUSED]
+    row = FeedBuild.objects.get(pk=first.build_pk)
+    assert row.started_at == now + timedelta(minutes=20)
+    sell_out(31)
+    assert build(now=now + timedelta(minutes=30)).build_pk != first.build_pk
+
+
+def test_a_file_that_reads_back_wrong_never_goes_live(
+    shop, english, monkeypatch, feed_dir
+):
+    make_products(3)
+    build()
+    before = live_bytes(feed_dir)
+    Product.objects.update(stock=4)
+
+    def broken(*_args, **_kwargs):
+        raise InvalidPriceList("offer 70001: on sale without stock")
+
+    monkeypatch.setattr("feeds.drafting.check_price_list", broken)
+    refused(build(override=FORCE), feed_dir, "on sale without stock")
+    assert live_bytes(feed_dir) == before
+
+
+def test_a_file_with_other_offers_than_written_never_goes_live(
+    shop, english, monkeypatch, feed_dir
+):
+    make_products(3)
+    whole = publishing.write_draft
+
+    def cut(draft, *, now):
+        whole(draft, now=now)
+        text = draft.path.read_text(encoding="utf-8")
+        lines = [line for line in text.splitlines() if "<offer " in line]
+        draft.path.write_text(text.replace(lines[0], ""), encoding="utf-8")
+
+    monkeypatch.setattr(publishing, "write_draft", cut)
+    refused(build(), feed_dir, "2 offers were read back, 3 were written")
+    assert not files.live_path().exists()
+
+
+@pytest.mark.parametrize("target", ["sync_to_disk", "keep_version", "replace"])
+def test_a_full_disk_leaves_the_live_list(shop, monkeypatch, feed_dir, target):
+    make_products(3)
+    build()
+    before = live_bytes(feed_dir)
+    Product.objects.update(stock=4)
+
+    def full(*_args):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, target, full)
+        outcome = build()
+    assert outcome.result == "failed"
+    assert "No space left" in outcome.reason
+    assert live_bytes(feed_dir) == before
+    assert statuses() == [Status.ACTIVE, Status.FAILED]
+    assert not list(feed_dir.glob("build-*"))
+    assert build().result == "published"
+
+
+def test_a_locked_live_file_is_tried_again(shop, monkeypatch, feed_dir):
+    make_products(3)
+    monkeypatch.setattr(files, "REPLACE_WAITS_S", (0, 0, 0))
+    real, failures = os.replace, []
+
+    def busy(source, target):
+        if len(failures) < 2:
+            failures.append(target)
+            raise PermissionError(13, "used by another process")
+        real(source, target)
+
+    monkeypatch.setattr("pathlib.Path.replace", lambda self, to: busy(self, to))
+    assert build().result == "published"
+    assert len(failures) == 2
+
+
+def test_an_unexpected_error_is_told_by_the_row_and_raised(
+    shop, monkeypatch, settings, feed_dir
+):
+    make_products(3)
+
+    def boom(*_args, **_kwargs):
+        raise RuntimeError(f"with {settings.ALSTYLE_TOKEN}")
+
+    monkeypatch.setattr(publishing, "write_draft", boom)
+    with pytest.raises(RuntimeError):
+        build()
+    row = FeedBuild.objects.get()
+    assert (row.status, row.reason) == (Status.FAILED, "RuntimeError: with ***")
+
+
+def test_one_of_two_builds_at_once_says_so(shop):
+    make_products(3)
+    with hold_lease(publishing.LEASE), pytest.raises(LeaseTaken):
+        build()
+    assert FeedBuild.objects.count() == 0
+    assert build().result == "published"
+
+
+# --- dry run --------------------------------------------------------------------------
+
+
+def test_a_dry_run_changes_nothing(shop, feed_dir):
+    make_products(3)
+    outcome = build(is_dry_run=True)
+    assert (outcome.result, outcome.counts["offers"]) == ("valid", 3)
+    assert FeedBuild.objects.count() == Listing.objects.count() == 0
+    assert not list(feed_dir.glob("*.*"))
+
+
+def test_a_dry_run_tells_a_refusal(shop, feed_dir):
+    make_products(60)
+    build()
+    sell_out(30)
+    outcome = build(is_dry_run=True)
+    assert (outcome.result, outcome.is_success) == ("refused", False)
+    assert statuses() == [Status.ACTIVE]
+
+
+# --- rolling back ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def two_versions(shop):
+    make_product(sku="1", stock=5, price_kzt=1000)
+    build()
+    Product.objects.update(price_kzt=9)
+    make_product(sku="2")
+    build()
+    return FeedBuild.objects.order_by("pk")
+
+
+def put_back(version, now=None):
+    return roll_back(
+        version, reason="wrong prices", actor="olga", now=now or timezone.now()
+    )
+
+
+def test_an_earlier_version_can_be_put_back(two_versions, feed_dir):
+    first, second = two_versions
+    wrong = live_bytes(feed_dir)
+    outcome = put_back(first)
+    assert outcome.result == "published"
+    assert live_bytes(feed_dir) != wrong
+    assert files.sha256_of(files.live_path()) == first.sha256
+    assert {sku: offer.price for sku, offer in live(feed_dir).items()} == {"1": 1000}
+    assert statuses() == [Status.ARCHIVED, Status.ARCHIVED, Status.ACTIVE]
+    active = FeedBuild.objects.get(status=Status.ACTIVE)
+    assert "olga: wrong prices" in active.reason
+    assert active.content_sha256 == first.content_sha256
+    # The listings say what stands in the list now.
+    assert list(Listing.objects.values_list("sku", "price_kzt")) == [("1", 1000)]
+    assert second.sha256 != first.sha256
+
+
+def test_automatic_builds_wait_after_a_roll_back(two_versions, settings, feed_dir):
+    now = timezone.now()
+    settings.FEED_ROLLBACK_HOLD_MIN = 60
+    put_back(two_versions[0], now=now)
+    before = live_bytes(feed_dir)
+    outcome = build(now=now + timedelta(minutes=59))
+    assert (outcome.result, outcome.is_success) == ("held", True)
+    assert live_bytes(feed_dir) == before
+    assert build(now=now + timedelta(minutes=61)).result == "published"
+    assert set(live(feed_dir)) == {"1", "2"}
+
+
+def test_a_person_can_end_the_hold(two_versions, feed_dir):
+    put_back(two_versions[0])
+    outcome = build(override=FORCE)
+    assert outcome.result == "published"
+    assert set(live(feed_dir)) == {"1", "2"}
+    assert FeedBuild.objects.filter(held_until__isnull=False).count() == 0
+
+
+def test_a_forced_build_ends_the_hold_even_when_nothing_changed(shop):
+    product = make_product(sku="1")
+    build()
+    Product.objects.filter(pk=product.pk).update(stock=3)
+    build()
+    put_back(FeedBuild.objects.order_by("pk")[0])
+    Product.objects.filter(pk=product.pk).update(stock=10)
+    assert build().result == "held"
+    assert build(override=FORCE).result == "unchanged"
+    assert build().result == "unchanged"
+
+
+def test_only_a_whole_archived_version_can_be_put_back(two_versions, english, feed_dir):
+    first, second = two_versions
+    before = live_bytes(feed_dir)
+    refused(put_back(second), feed_dir, "is not an earlier version")
+    files.version_path(first.pk).write_bytes(b"\x1f\x8bdamaged")
+    refused(put_back(first), feed_dir, "is gone")
+    files.version_path(first.pk).unlink()
+    refused(put_back(first), feed_dir, "is gone")
+    assert live_bytes(feed_dir) == before
+    assert FeedBuild.objects.get(status=Status.ACTIVE) == second
+
+
+def test_a_version_for_a_point_that_closed_is_not_put_back(
+    two_versions, english, feed_dir
+):
+    Store.objects.update(store_id="PP7")
+    refused(put_back(two_versions[0]), feed_dir, "PP1")
+
+
+# --- keeping --------------------------------------------------------------------------
+
+
+def test_only_so_many_versions_are_kept(shop, settings, feed_dir):
+    settings.FEED_KEPT_VERSIONS = 3
+    product = make_product()
+    for stock in range(1, 7):
+        Product.objects.filter(pk=product.pk).update(stock=stock)
+        build()
+    pks = list(FeedBuild.objects.order_by("pk").values_list("pk", flat=True))
+    kept = {path.name for path in (feed_dir / "versions").iterdir()}
+    assert kept == {f"{pk}.xml.gz" for pk in pks[-3:]}
+    # The rows stay for the charts; their diffs go with the files.
+    assert len(pks) == 6
+    assert all(row.diff == {} for row in FeedBuild.objects.filter(pk__in=pks[:-3]))
+    assert FeedBuild.objects.get(pk=pks[-2]).diff
+
+
+def test_unchanged_builds_are_forgotten_after_a_day(shop, settings):
+    settings.STOCK_STALE_AFTER_MIN = 10_000
+    make_product()
+    now = timezone.now()
+    build(now=now)
+    build(now=now + timedelta(minutes=10))
+    build(now=now + timedelta(hours=25))
+    assert statuses() == [Status.ACTIVE, Status.UNCHANGED]
