@@ -10,7 +10,9 @@ import threading
 from pathlib import Path
 
 from sandbox import AlStyleServer, KaspiServer
+from sandbox.audit import StockWatch, audit
 from sandbox.clock import Clock
+from sandbox.narration import Narrator
 
 
 def parser() -> argparse.ArgumentParser:
@@ -29,6 +31,10 @@ def parser() -> argparse.ArgumentParser:
     add("--speed", type=float, default=1.0, help="how fast the sandbox's clock runs")
     add("--life-every", type=float, default=5.0, metavar="SECONDS")
     add("--life-speed", type=float, default=60.0, help="warehouse time; 0 = stands")
+    add("--orders-every", type=float, default=0.0, metavar="SECONDS", help="0 = none")
+    add("--orders-speed", type=float, default=1.0, help="how fast orders move on")
+    add("--narrate", action="store_true", help="print a line for each order's step")
+    add("--watch-lag", type=float, default=120.0, help="oldest honest price list, s")
     add("--feed-url", help="the price list's address")
     add("--feed-every", type=float, default=3600.0, metavar="SECONDS")
     add("--feed-user", default="")
@@ -43,6 +49,7 @@ def main(argv: list[str] | None = None) -> int:
     options = parser().parse_args(argv)
     clock = Clock(speed=options.speed)
     alstyle, kaspi = build(options, clock)
+    judge(alstyle, kaspi, lag_s=options.watch_lag)
     stop = threading.Event()
     if options.exit_with_parent:
         threading.Thread(target=_wait_for_eof, args=(stop,), daemon=True).start()
@@ -50,6 +57,9 @@ def main(argv: list[str] | None = None) -> int:
         if options.life_speed > 0:
             moved_s = options.life_every * options.life_speed
             alstyle.every(options.life_every, lambda: alstyle.tick(moved_s))
+        if options.narrate:
+            narrator = Narrator(alstyle, kaspi, say=_say)
+            kaspi.every(1.0, narrator.turn)
         announce(alstyle, kaspi, options.ports_file)
         try:
             while not stop.wait(0.5):
@@ -71,6 +81,7 @@ def build(
         catalogue=options.catalogue,
         oddities=options.oddities,
         clock=clock,
+        life_speed=options.orders_speed,
     )
     kaspi = KaspiServer(
         token=options.kaspi_token,
@@ -79,11 +90,32 @@ def build(
         feed_every_s=options.feed_every,
         feed_user=options.feed_user,
         feed_password=options.feed_password,
+        orders_every_s=options.orders_every or None,
         port=options.kaspi_port,
         seed=options.seed,
         clock=clock,
+        life_speed=options.orders_speed,
     )
     return alstyle, kaspi
+
+
+def judge(alstyle: AlStyleServer, kaspi: KaspiServer, *, lag_s: float) -> None:
+    """Put the audits of both books into Kaspi's control API."""
+    watch = StockWatch(alstyle, kaspi, lag_s=lag_s)
+    kaspi.controls |= {
+        "audit": lambda: audit(
+            alstyle.book(),
+            kaspi.book(),
+            foreign_touched=len(alstyle.cart.foreign_touched),
+            multiple_of=lambda article: _multiple(alstyle, article),
+        ).as_dict(),
+        "stock-watch": watch.as_dict,
+    }
+
+
+def _multiple(alstyle: AlStyleServer, article: int) -> int:
+    good = alstyle.goods.get(article)
+    return (good.multiplicity if good is not None else None) or 1
 
 
 def announce(alstyle: AlStyleServer, kaspi: KaspiServer, path: Path | None) -> None:
@@ -101,6 +133,11 @@ def announce(alstyle: AlStyleServer, kaspi: KaspiServer, path: Path | None) -> N
         draft.write_text(json.dumps(addresses), encoding="utf-8")
         draft.replace(path)
     print(json.dumps(addresses), flush=True)
+
+
+def _say(line: str) -> None:
+    encoding = sys.stdout.encoding or "utf-8"
+    print(line.encode(encoding, "replace").decode(encoding), flush=True)
 
 
 def _wait_for_eof(stop: threading.Event) -> None:

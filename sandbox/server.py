@@ -74,7 +74,11 @@ class Reply:
         """Return the bytes to send."""
         if self.body is not None:
             return self.body
-        return dump(self.data).encode("utf-8", "surrogatepass")
+        try:
+            return dump(self.data).encode("utf-8")
+        except UnicodeEncodeError:
+            # Half a surrogate pair can only travel escaped.
+            return json.dumps(self.data).encode("ascii")
 
     def head(self, *, length: int, close: bool) -> bytes:
         """Return the status line and headers."""

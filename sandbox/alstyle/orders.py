@@ -93,6 +93,7 @@ class OrderBook:
         self._clock = clock
         self._last = FIRST_ORDER
         self._last_note = FIRST_NOTE
+        self._free_log: dict[int, list[tuple[float, int]]] | None = None
 
     def free(self, article: int) -> int:
         """Return how many pieces no order binds yet."""
@@ -105,6 +106,26 @@ class OrderBook:
             if line.article == article and not line.is_markdown
         )
         return (good.available if good is not None else 0) - held
+
+    def watch(self) -> None:
+        """Begin to remember how many pieces of each article were free and when."""
+        self._free_log = {}
+        for article in self._shop.goods:
+            self.note(article)
+
+    def note(self, article: int) -> None:
+        """Remember an article's free pieces, if they changed."""
+        if self._free_log is None:
+            return
+        log, free = self._free_log.setdefault(article, []), self.free(article)
+        if not log or log[-1][1] != free:
+            log.append((self._clock.timestamp(), free))
+
+    def most_free(self, article: int, *, since: float) -> int:
+        """Return the most pieces that were free at any moment since then."""
+        log = (self._free_log or {}).get(article, [])
+        before = [free for at, free in log if at <= since][-1:]
+        return max([*before, *(free for at, free in log if at > since)], default=0)
 
     def create(self, lines: list[OrderedLine], **fields: Any) -> SupplierOrder:
         """Make an order of lines that may really be had; raises OrderRefused."""
@@ -124,7 +145,12 @@ class OrderBook:
             self.move(order, "SV")
         if self._settings.stock_falls == "submit":
             self._fall(order)
+        self._note_all(order)
         return order
+
+    def _note_all(self, order: SupplierOrder) -> None:
+        for line in order.lines:
+            self.note(line.article)
 
     def _within_stock(self, lines: list[OrderedLine]) -> list[OrderedLine]:
         if self._settings.submit_short == "oversell":
@@ -159,6 +185,7 @@ class OrderBook:
         if status == CANCELLED:
             order.cancelled_at = self._clock.timestamp()
             self._rise(order)
+        self._note_all(order)
 
     def cancel(self, order: SupplierOrder) -> None:
         """Cancel as the switch says; raises OrderRefused."""

@@ -84,7 +84,9 @@ class AlStyleServer(SandboxPeer):
     def set_good(self, article: int, **changes: Any) -> Good:
         """Change a good: `quantity`, `price1`, `name`… (fields of `Good`)."""
         with self.lock:
-            return self.shop.set_good(article, **changes)
+            good = self.shop.set_good(article, **changes)
+            self.orders.note(article)
+            return good
 
     def add_good(self, article: int, *, first: bool = False, **values: Any) -> Good:
         """Add a good at the end (or the beginning) of the order."""
@@ -115,7 +117,10 @@ class AlStyleServer(SandboxPeer):
         """Let `seconds` of the warehouse's life pass."""
         with self.lock:
             self.orders.settle()
-            return self.life.tick(seconds)
+            changed = self.life.tick(seconds)
+            for article in changed["stock"]:
+                self.orders.note(article)
+            return changed
 
     # -- cart and orders --------------------------------------------------------------
 
@@ -158,6 +163,12 @@ class AlStyleServer(SandboxPeer):
         with self.lock:
             self.orders.merge(self._found(order), self._found(into))
 
+    def all_orders(self) -> list[SupplierOrder]:
+        """Return the orders as they are now, oldest first."""
+        with self.lock:
+            self.orders.settle()
+            return list(self.orders.orders.values())
+
     def book(self) -> list[dict[str, Any]]:
         """Return every order with its lines and story."""
         with self.lock:
@@ -169,6 +180,17 @@ class AlStyleServer(SandboxPeer):
         with self.lock:
             self.orders.settle()
             return self.orders.free(article)
+
+    def watch_stock(self) -> None:
+        """Begin to remember free pieces, for `most_free`."""
+        with self.lock:
+            self.orders.watch()
+
+    def most_free(self, article: int, *, since: float) -> int:
+        """Return the most pieces free at any moment since then."""
+        with self.lock:
+            self.orders.settle()
+            return self.orders.most_free(article, since=since)
 
     def _found(self, number: int | str) -> SupplierOrder:
         order = self.orders.find(number)

@@ -12,6 +12,8 @@ from sandbox.clock import Clock
 from sandbox.kaspi.fetching import PriceListReader
 from sandbox.kaspi.life import Life
 from sandbox.kaspi.orders import (
+    ACCEPTED,
+    CANCELLED,
     FATES,
     KINDS,
     OUT_OF_STOCK,
@@ -134,7 +136,7 @@ class OrderDesk:
             order.signature_required, order.state = True, "SIGN_REQUIRED"
         self._plan(order)
         if accepted:
-            order.state, order.status = STATE_OF_KIND[kind], "ACCEPTED_BY_MERCHANT"
+            order.state, order.status = STATE_OF_KIND[kind], ACCEPTED
             order.marks["accepted"] = created
         self.orders[order.code] = self._by_id[order.id] = order
         for entry in entries:
@@ -235,18 +237,19 @@ class OrderDesk:
 
     def book(self) -> list[dict[str, Any]]:
         """Return everything known of every order, for audits."""
-        return [
-            asdict(order)
-            | {
-                "id": order.id,
-                "total": order.total,
-                "accepted": len(order.accepted_writes("ACCEPTED_BY_MERCHANT")),
-                "assembled_times": len(order.accepted_writes("ASSEMBLE")),
-                "cancelled_by_us": len(order.accepted_writes("CANCELLED")),
-            }
-            for order in self.orders.values()
-        ]
+        return [page_of_book(order) for order in self.orders.values()]
 
     def out_of_stock(self) -> list[KaspiOrder]:
         """Return the orders that were cancelled because we could not deliver."""
         return [order for order in self.orders.values() if order.reason == OUT_OF_STOCK]
+
+
+def page_of_book(order: KaspiOrder) -> dict[str, Any]:
+    """Return everything known of one order, as JSON."""
+    return asdict(order) | {
+        "id": order.id,
+        "total": order.total,
+        "accepted": len(order.accepted_writes(ACCEPTED)),
+        "assembled_times": len(order.accepted_writes("ASSEMBLE")),
+        "cancelled_by_us": len(order.accepted_writes(CANCELLED)),
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -70,10 +71,13 @@ class PriceListReader:
         self.fetches: list[Fetch] = []
         self.list_date = ""
         self.loads = 0
+        self.on_good_fetch: list[Callable[[dict[str, Offer], float], None]] = []
         self._clock = clock
         self._timeout_s = timeout_s
+        # Of the last good list: a refused one must be asked for again in full.
         self._etag: str | None = None
         self._modified: str | None = None
+        self._offered: tuple[str | None, str | None] = (None, None)
         self._one_at_a_time = threading.Lock()
         self._opener = build_opener(ProxyHandler({}), _NoRedirects())
 
@@ -93,6 +97,9 @@ class PriceListReader:
             fetch.seconds = round(time.monotonic() - began, 3)
             fetch.on_sale = sum(1 for o in self.picture.values() if o.available)
             self.fetches.append(fetch)
+            if fetch.outcome in ("loaded", "unchanged"):
+                for told in self.on_good_fetch:
+                    told(self.picture, fetch.at)
             return fetch
 
     def _download(self, fetch: Fetch) -> bytes | None:
@@ -115,8 +122,7 @@ class PriceListReader:
             fetch.warnings.append("Ответ ставит cookie")
         if (announced := headers.get("Content-Length")) and int(announced) != len(data):
             raise ValueError("Файл получен не целиком")
-        # Kept for the next conditional request even when the file is refused.
-        self._etag, self._modified = headers.get("ETag"), headers.get("Last-Modified")
+        self._offered = headers.get("ETag"), headers.get("Last-Modified")
         return data
 
     def _headers(self) -> dict[str, str]:
@@ -142,6 +148,7 @@ class PriceListReader:
         self.withdrawn |= {sku: (offer, fetch.at) for sku, offer in gone.items()}
         self.picture, self.list_date = found.offers, found.date
         self.loads += 1
+        self._etag, self._modified = self._offered
 
 
 def _words(error: Exception) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from sandbox.clock import Clock
 from sandbox.faults import NGINX_PAGE, Fault
-from sandbox.kaspi.desk import OrderDesk
+from sandbox.kaspi.desk import OrderDesk, page_of_book
 from sandbox.kaspi.fetching import Fetch, PriceListReader
 from sandbox.kaspi.jsonapi import Writer
 from sandbox.kaspi.orderpage import order_sections
@@ -255,12 +254,14 @@ class KaspiServer(SandboxPeer):
             "fetches": lambda: [fetch.as_dict() for fetch in self.fetches],
             "picture": self._picture,
             "set-feed": self.set_feed,
-            "new-order": lambda lines=None, **options: asdict(
+            "new-order": lambda lines=None, **options: page_of_book(
                 self.new_order(lines, **options)
             ),
-            "generate": lambda count=1: [asdict(o) for o in self.generate(count)],
-            "happen": lambda code, event: asdict(self.happen(code, event)),
-            "set-order": lambda code, fields: asdict(self.set_order(code, **fields)),
+            "generate": lambda count=1: list(map(page_of_book, self.generate(count))),
+            "happen": lambda code, event: page_of_book(self.happen(code, event)),
+            "set-order": lambda code, fields: page_of_book(
+                self.set_order(code, **fields)
+            ),
             "orders": self.book,
         }
 

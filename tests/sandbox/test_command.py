@@ -27,6 +27,13 @@ def test_both_peers_start_announce_themselves_and_end_with_their_parent(tmp_path
         assert addresses["kaspi_url"].endswith("/shop/api")
         control = Control(addresses["alstyle_control_url"])
         assert control.call("counters") == {"date": 1}
+        kaspi = Control(addresses["kaspi_control_url"])
+        order = kaspi.call("new-order", lines=[{"sku": "1"}], kind="pickup")
+        assert kaspi.call("orders")[0]["id"] == order["id"]
+        kaspi.call("happen", code=order["code"], event="buyer-cancel")
+        assert kaspi.call("audit")["orders"] == 1
+        assert kaspi.call("stock-watch") == {"lists": 0, "excesses": []}
+        assert kaspi.call("crashes") == control.call("crashes") == []
         assert process.stdin is not None
         process.stdin.close()
         assert process.wait(timeout=10) == 0

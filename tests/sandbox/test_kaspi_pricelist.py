@@ -35,6 +35,12 @@ def test_unchanged_list_is_asked_for_by_etag(kaspi, host):
     assert len(kaspi.picture) == 2
 
 
+def test_refused_list_is_asked_for_again_in_full(kaspi, host):
+    kaspi.set_feed(host.url)
+    host.serve_bytes(b"<html>", ETag='"bad"')
+    assert [kaspi.fetch_now().outcome for _ in range(2)] == ["refused", "refused"]
+
+
 def test_basic_auth_is_sent_when_set(kaspi, host):
     kaspi.set_feed(host.url, "kaspi", "pass:word")
     kaspi.fetch_now()
