@@ -26,6 +26,7 @@ PARTS = ("web", "orders", "imports")
 # Stopping takes at most 10 s in all: a part's own grace, the supervisor's, run.py's.
 PART_STOPS_WITHIN_S = 5.0
 ALL_STOP_WITHIN_S = 7.0
+KILLED_WITHIN_S = 1.0
 WATCH_EVERY_S = 0.5
 FIRST_BACKOFF_S = 1.0
 LONGEST_BACKOFF_S = 60.0
@@ -111,20 +112,28 @@ def end_marked(mark: str) -> None:
 
 def _mark_of(process: psutil.Process) -> str | None:
     try:
-        if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
-            return None
-        return process.environ().get(MARK)
+        return process.environ().get(MARK) if _is_alive(process) else None
     except (psutil.Error, OSError):
         return None
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    # A zombie has ended; in a container it may wait for ever for one to bury it.
+    try:
+        return process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def _kill_all(processes: Sequence[psutil.Process]) -> None:
     for process in processes:
         try:
             process.kill()
-        except psutil.NoSuchProcess:
+        except psutil.Error:
             continue
-    psutil.wait_procs(processes, timeout=2)
+    until = time.monotonic() + KILLED_WITHIN_S
+    while any(map(_is_alive, processes)) and time.monotonic() < until:
+        time.sleep(0.02)
 
 
 def parse_address(listen: str) -> tuple[str, int]:

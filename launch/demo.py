@@ -58,7 +58,7 @@ def demo(arguments: Sequence[str]) -> int:
     lock = _only_demo()
     plan = Plan(
         python=str(python),
-        port=options.port or free_port(USUAL_PORT),
+        port=_port(options.port),
         interval_s=options.interval,
         feed_every_s=options.feed_every,
         staff_password=secrets.token_urlsafe(9),
@@ -101,6 +101,16 @@ def _only_demo() -> FileLock:
             f"A demo from this folder runs already at {where}: use that one, or stop "
             f"it with Ctrl-C in its window and start again."
         ) from None
+
+
+def _port(asked_for: int) -> int:
+    port = free_port(asked_for or USUAL_PORT)
+    if asked_for and port != asked_for:
+        raise CannotGoOn(
+            f"Port {asked_for} is taken: close the program that uses it, or leave "
+            f"--port out to get a free one."
+        )
+    return port
 
 
 def free_port(wanted: int = 0) -> int:

@@ -1,0 +1,282 @@
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from bridge_site.models import Heartbeat
+from bridge_site.processes import (
+    Supervisor,
+    end_marked,
+    parse_address,
+    part_environment,
+    settle_address,
+)
+from bridge_site.queue import enqueue
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+TREE = "BRIDGE_TEST_TREE"
+
+
+def wait_for(claim: Callable[[], Any], *, timeout_s: float) -> Any:
+    until = time.monotonic() + timeout_s
+    while not (found := claim()):
+        assert time.monotonic() < until, "it did not come to pass in time"
+        time.sleep(0.1)
+    return found
+
+
+class RunningBridge:
+    """`manage.py bridge` in a process of its own, with all it says."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.mark = uuid.uuid4().hex
+        self.said: list[str] = []
+        self.process = subprocess.Popen(
+            [sys.executable, "manage.py", "bridge", "--exit-with-parent"],
+            cwd=ROOT,
+            env={**environment, TREE: self.mark},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+        )
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self) -> None:
+        for line in self.process.stdout or ():
+            self.said.append(line)
+
+    @property
+    def text(self) -> str:
+        return "".join(self.said)
+
+    def url(self) -> str:
+        wait_for(lambda: "listens at" in self.text, timeout_s=30)
+        return self.text.split("listens at ")[1].split()[0]
+
+    def answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(self.url() + "i18n/", timeout=5):
+                return True
+        except urllib.error.HTTPError:
+            return True
+        except OSError:
+            return False
+
+    def tree(self) -> list[psutil.Process]:
+        """Every living process started by this bridge, orphans included."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.status() == psutil.STATUS_ZOMBIE:
+                    continue
+                if process.environ().get(TREE) == self.mark:
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    def part(self, name: str) -> psutil.Process | None:
+        """The part's first process: the one whose parent is the supervisor."""
+        for process in self.tree():
+            if process.ppid() == self.process.pid and name in process.cmdline():
+                return process
+        return None
+
+    def close(self) -> None:
+        for process in self.tree():
+            process.kill()
+        self.process.wait(10)
+        self.reader.join(10)
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+
+@pytest.fixture
+def bridge(bridge_env) -> Iterator[Callable[..., RunningBridge]]:
+    running: list[RunningBridge] = []
+
+    def start(**overrides: str) -> RunningBridge:
+        running.append(RunningBridge(bridge_env(**overrides)))
+        return running[-1]
+
+    yield start
+    for each in running:
+        each.close()
+
+
+def run_a_task_on_each_cluster() -> None:
+    for cluster in ("orders", "imports"):
+        enqueue("bridge_site.tasks.beat", cluster, cluster=cluster)
+    wait_for(lambda: Heartbeat.objects.count() == 2, timeout_s=40)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_web_and_both_clusters_work_under_either_start_method(bridge, method):
+    running = bridge(MP_START_METHOD=method)
+    run_a_task_on_each_cluster()
+    wait_for(running.answers, timeout_s=20)
+    started = time.monotonic()
+    running.process.stdin.close()
+    running.process.wait(15)
+    assert time.monotonic() - started < 10
+    assert running.tree() == []
+    assert running.process.returncode == 0, running.text
+
+
+@pytest.mark.slow
+@pytest.mark.once
+def test_a_part_that_dies_is_started_again_where_it_was(bridge):
+    running = bridge()
+    wait_for(running.answers, timeout_s=30)
+    running.part("web").kill()
+    wait_for(lambda: "web ended with code" in running.text, timeout_s=10)
+    wait_for(running.answers, timeout_s=30)
+    before = wait_for(lambda: running.part("orders"), timeout_s=10)
+    orphans = before.children(recursive=True)
+    before.kill()
+    wait_for(lambda: running.part("orders") not in (None, before), timeout_s=20)
+    left = {process.pid for process in running.tree()}
+    assert not left.intersection(orphan.pid for orphan in orphans)
+    run_a_task_on_each_cluster()
+
+
+@pytest.mark.slow
+@pytest.mark.once
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM to catch")
+def test_sigterm_stops_everything_within_ten_seconds(bridge):
+    running = bridge()
+    run_a_task_on_each_cluster()
+    started = time.monotonic()
+    running.process.send_signal(signal.SIGTERM)
+    running.process.wait(15)
+    assert time.monotonic() - started < 10
+    assert running.tree() == []
+
+
+@pytest.mark.slow
+@pytest.mark.once
+def test_a_supervisor_killed_hard_leaves_no_process_behind(bridge):
+    running = bridge()
+    run_a_task_on_each_cluster()
+    assert len(running.tree()) > 4
+    running.process.kill()
+    wait_for(lambda: running.tree() == [], timeout_s=10)
+
+
+@pytest.mark.slow
+@pytest.mark.once
+def test_a_whole_family_killed_but_for_its_workers_takes_them_along(bridge):
+    running = bridge()
+    run_a_task_on_each_cluster()
+    doomed = [running.process, running.part("orders"), running.part("imports")]
+    for process in doomed:
+        process.kill()
+    wait_for(lambda: running.tree() == [], timeout_s=10)
+
+
+@pytest.mark.once
+def test_a_taken_port_is_said_before_anything_starts(bridge):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        running = bridge(LISTEN=f"127.0.0.1:{port}")
+        assert running.process.wait(30) == 1
+        running.reader.join(10)
+    assert f"127.0.0.1:{port} cannot be listened at" in running.text
+    assert "Traceback" not in running.text
+
+
+@pytest.mark.once
+def test_missing_settings_are_listed_and_nothing_starts(bridge):
+    running = bridge(KASPI_TOKEN="", ALSTYLE_TOKEN="")
+    assert running.process.wait(30) == 1
+    running.reader.join(10)
+    assert "KASPI_TOKEN is not set" in running.text
+    assert "ALSTYLE_TOKEN is not set" in running.text
+    assert "listens at" not in running.text
+
+
+def test_a_cluster_part_refuses_another_clusters_queue(bridge_env):
+    done = subprocess.run(
+        [sys.executable, "manage.py", "bridge_part", "imports"],
+        cwd=ROOT,
+        env=bridge_env(Q_CLUSTER_NAME=""),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "Q_CLUSTER_NAME=imports" in done.stderr
+
+
+def test_address_is_read_and_its_port_settled():
+    assert parse_address("127.0.0.1:8000") == ("127.0.0.1", 8000)
+    assert parse_address("[::1]:80") == ("::1", 80)
+    assert parse_address(":8000") == ("127.0.0.1", 8000)
+    host, _, port = settle_address("127.0.0.1:0").rpartition(":")
+    assert host == "127.0.0.1"
+    assert int(port) > 0
+
+
+@pytest.mark.parametrize("bad", ["", "8000", "127.0.0.1", "x:y", "127.0.0.1:70000"])
+def test_a_bad_address_is_refused(bad):
+    with pytest.raises(ValueError, match="host:port"):
+        parse_address(bad)
+
+
+def test_only_the_imports_part_names_its_queue(monkeypatch):
+    monkeypatch.setenv("Q_CLUSTER_NAME", "imports")
+    orders = part_environment("orders", mark="m", listen="127.0.0.1:1")
+    imports = part_environment("imports", mark="m", listen="127.0.0.1:1")
+    assert "Q_CLUSTER_NAME" not in orders
+    assert imports["Q_CLUSTER_NAME"] == "imports"
+    assert orders["LISTEN"] == "127.0.0.1:1"
+
+
+def test_a_part_that_keeps_dying_is_started_ever_more_rarely(monkeypatch):
+    said: list[str] = []
+    supervisor = Supervisor(listen="127.0.0.1:1", say=said.append, parts=["web"])
+    monkeypatch.setattr("bridge_site.processes.WATCH_EVERY_S", 0.02)
+    monkeypatch.setattr("bridge_site.processes.FIRST_BACKOFF_S", 0.01)
+    monkeypatch.setattr("bridge_site.processes.MANAGE", Path("no-such-file.py"))
+    thread = threading.Thread(target=supervisor.run)
+    thread.start()
+    wait_for(lambda: len(said) >= 3, timeout_s=20)
+    supervisor.stop.set()
+    thread.join(10)
+    waits = [float(line.split("again in ")[1].split(" ")[0]) for line in said[:3]]
+    assert waits[1:] == [waits[0] * 2, waits[0] * 4]
+
+
+def test_marked_processes_are_ended_even_without_a_parent():
+    mark = uuid.uuid4().hex
+    child = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(60)"],
+        env={**os.environ, "BRIDGE_PART_MARK": mark},
+    )
+    # Its environment is readable once the program has been loaded.
+    wait_for(
+        lambda: psutil.Process(child.pid).environ().get("BRIDGE_PART_MARK"), timeout_s=5
+    )
+    end_marked(mark)
+    assert child.wait(5) != 0
