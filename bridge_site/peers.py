@@ -207,6 +207,7 @@ class Peer:
         *,
         params: Mapping[str, str | int] | None = None,
         json_body: Any = None,
+        form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         priority: Priority = "order",
     ) -> PeerReply:
@@ -226,6 +227,7 @@ class Peer:
             path,
             params=params,
             json_body=json_body,
+            form=form,
             headers=headers,
             priority=priority,
             is_write=True,
@@ -246,6 +248,7 @@ class Peer:
         params: Mapping[str, str | int] | None,
         priority: Priority,
         json_body: Any = None,
+        form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         is_write: bool = False,
     ) -> PeerReply:
@@ -259,7 +262,13 @@ class Peer:
                 call_deadline(self.timeout_s) as deadline,
             ):
                 reply = self._send(
-                    method, url, path, params=query, json=json_body, headers=headers
+                    method,
+                    url,
+                    path,
+                    params=query,
+                    json=json_body,
+                    data=form,
+                    headers=headers,
                 )
             if deadline.has_passed:
                 # A body without a length looks whole wherever it is cut.

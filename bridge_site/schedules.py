@@ -40,6 +40,18 @@ SCHEDULES = (
         args="('imports',)",
     ),
     Recurring(
+        name="sweep-orders",
+        func="orders.tasks.sweep_orders",
+        cluster="orders",
+        minutes=1,
+    ),
+    Recurring(
+        name="follow-supplier",
+        func="orders.tasks.follow_supplier",
+        cluster="imports",
+        minutes=15,
+    ),
+    Recurring(
         name="sync-stock",
         func="catalog.tasks.sync_stock",
         cluster="imports",

@@ -29,6 +29,8 @@ ALSTYLE_URL = read.url(
 )
 ALSTYLE_TOKEN = read.text("ALSTYLE_TOKEN")
 ALSTYLE_INTERVAL_S = read.number("ALSTYLE_INTERVAL_S", "5")
+# Whose papers to order with; empty = the account's own BIN.
+ALSTYLE_BIN = read.text("ALSTYLE_BIN")
 ALSTYLE_TIMEOUT_S = read.number("ALSTYLE_TIMEOUT_S", "60", at_least=1)
 
 # --- Kaspi ----------------------------------------------------------------------------
@@ -38,6 +40,8 @@ KASPI_URL = read.url(
 KASPI_TOKEN = read.text("KASPI_TOKEN")
 KASPI_MERCHANT_ID = read.text("KASPI_MERCHANT_ID")
 KASPI_COMPANY = read.text("KASPI_COMPANY")
+# No limit is published; five requests a second have never been refused.
+KASPI_INTERVAL_S = read.number("KASPI_INTERVAL_S", "0.2")
 
 # --- Both peers -----------------------------------------------------------------------
 OBSERVE_ONLY = read.flag("OBSERVE_ONLY", default=False)

@@ -47,6 +47,9 @@ class Order(models.Model):
         _("delivery planned"), null=True, blank=True
     )
     accept_by = models.DateTimeField(_("accept by"), null=True, blank=True)
+    deadline_warned_at = models.DateTimeField(
+        _("warned of the deadline"), null=True, blank=True
+    )
     # The first value given: later Kaspi overwrites the plan with the fact.
     hand_over_by = models.DateTimeField(_("hand over by"), null=True, blank=True)
     handed_over_at = models.DateTimeField(_("handed over"), null=True, blank=True)

@@ -1,0 +1,152 @@
+"""Al-Style's cart and orders over HTTP: one method, one request, writes never again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal, TypeVar
+
+from bridge_site.limits import Priority
+from bridge_site.peers import (
+    Peer,
+    PeerOutcomeUnknown,
+    PeerProtocolError,
+    PeerRefused,
+    PeerReply,
+)
+from catalog.alstyle.client import PEER_NAME
+from catalog.alstyle.schema import UnreadableAnswer
+from catalog.alstyle.trade import (
+    CartRow,
+    SupplierOrderRow,
+    SupplierOrdersPage,
+    parse_cart,
+    parse_order,
+    parse_orders_page,
+    parse_submitted,
+)
+
+T = TypeVar("T")
+OrderType = Literal["index", "current", "archive", "canceled"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """What `submit` is told; the two papers are records of `user-data`."""
+
+    shipping_date: date
+    attorney: Mapping[str, Any]
+    delivery: Mapping[str, Any]
+    reference: str
+    bin: str = ""
+
+
+class CartClient:
+    """Buys at Al-Style. The cart is shared with the people who use the portal."""
+
+    def __init__(
+        self, peer: Peer, *, parameters_in: Literal["query", "form"] = "query"
+    ) -> None:
+        self.peer = peer
+        self.parameters_in = parameters_in
+
+    def add(self, lines: Sequence[tuple[str, int]]) -> None:
+        """Put articles into the cart; whether it worked only `get` tells."""
+        self._write(
+            "GET",
+            "add",
+            add=",".join(article for article, _quantity in lines),
+            quantity=",".join(str(quantity) for _article, quantity in lines),
+        )
+
+    def remove(self, article: str) -> None:
+        """Take one article's row out of the cart."""
+        self._write("GET", "remove", item=article)
+
+    def get(self) -> tuple[CartRow, ...]:
+        """Read the cart, other people's rows included."""
+        return self._read("cart-api/get", parse_cart)
+
+    def submit(self, submission: Submission) -> str:
+        """Turn the cart into an order that holds the goods; returns its number.
+
+        Raises `PeerOutcomeUnknown` when an order may exist.
+        """
+        params = {
+            "shipping_date": f"{submission.shipping_date:%d.%m.%Y}",
+            "attorney_json": json.dumps(submission.attorney, ensure_ascii=False),
+            "delivery_json": json.dumps(submission.delivery, ensure_ascii=False),
+            "comments": submission.reference,
+            "external_id": submission.reference,
+        }
+        if submission.bin:
+            params["bin"] = submission.bin
+        reply = self._write("POST", "submit", **params)
+        return self._read_written(reply, parse_submitted)
+
+    def cancel(self, order_id: str) -> None:
+        """Ask to cancel an order; only its status tells whether it is."""
+        self._write("GET", "cancel", order=order_id)
+
+    def orders_page(
+        self, kind: OrderType, *, page: int, priority: Priority = "order"
+    ) -> SupplierOrdersPage:
+        """Read a page of orders, 1-based."""
+        return self._read(
+            "api/orders", parse_orders_page, priority=priority, type=kind, page=page
+        )
+
+    def order(self, order_id: str, *, priority: Priority = "order") -> SupplierOrderRow:
+        """Read one order with its lines."""
+        return self._read("api/order", parse_order, priority=priority, id=order_id)
+
+    def _read(
+        self,
+        path: str,
+        parse: Callable[[Any], T],
+        *,
+        priority: Priority = "order",
+        **params: str | int,
+    ) -> T:
+        reply = self.peer.read(path, params=params, priority=priority)
+        raw = reply.json()
+        if _says_no(raw):
+            raise PeerRefused(f"{PEER_NAME}, {path}: {_words(raw, reply)}")
+        try:
+            return parse(raw)
+        except UnreadableAnswer as error:
+            raise PeerProtocolError(f"{PEER_NAME}, {path}: {error}") from None
+
+    def _write(self, verb: str, method: str, **params: str) -> PeerReply:
+        reply = self.peer.write(
+            verb,
+            f"cart-api/{method}",
+            params=params if verb == "GET" or self.parameters_in == "query" else None,
+            form=None if verb == "GET" or self.parameters_in == "query" else params,
+        )
+        self._read_written(reply, lambda raw: raw)
+        return reply
+
+    def _read_written(self, reply: PeerReply, parse: Callable[[Any], T]) -> T:
+        """Read a write's answer: what cannot be read leaves its outcome open."""
+        try:
+            raw = reply.json()
+        except PeerProtocolError as error:
+            raise PeerOutcomeUnknown(str(error)) from None
+        if _says_no(raw):
+            raise PeerRefused(f"{PEER_NAME}, {reply.path}: {_words(raw, reply)}")
+        try:
+            return parse(raw)
+        except UnreadableAnswer as error:
+            raise PeerOutcomeUnknown(f"{PEER_NAME}, {reply.path}: {error}") from None
+
+
+def _says_no(raw: Any) -> bool:
+    return isinstance(raw, dict) and raw.get("success", raw.get("status")) is False
+
+
+def _words(raw: dict[str, Any], reply: PeerReply) -> str:
+    message = raw.get("message") or raw.get("error")
+    return message if isinstance(message, str) else reply.words()

@@ -1,0 +1,69 @@
+"""The two peers as the order machine reaches them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Literal
+
+from django.conf import settings
+
+from bridge_site.limits import TokenClock, clock_name
+from bridge_site.peers import Peer
+from catalog.alstyle.cart import CartClient
+from catalog.alstyle.client import PEER_NAME, AlStyleClient, slow_down_s
+from orders.kaspi.client import KaspiClient
+from orders.kaspi.client import open_client as open_kaspi
+
+# An order call that gets no turn comes back later rather than hold a claim.
+PATIENCE_S = 60
+
+
+class Peers:
+    """Opens each client when it is first used; close by `with`."""
+
+    def __enter__(self) -> Peers:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        for name in ("_alstyle", "kaspi"):
+            client = self.__dict__.get(name)
+            if client is not None:
+                (client.peer if name == "kaspi" else client).close()
+
+    @cached_property
+    def _alstyle(self) -> Peer:
+        return Peer(
+            name=PEER_NAME,
+            base_url=settings.ALSTYLE_URL,
+            timeout_s=float(settings.ORDER_TIMEOUT_S),
+            limiter=TokenClock(
+                name=clock_name("alstyle", settings.ALSTYLE_TOKEN),
+                interval_s=float(settings.ALSTYLE_INTERVAL_S),
+                patience_s=PATIENCE_S,
+            ),
+            user_agent=settings.USER_AGENT,
+            params={"access-token": settings.ALSTYLE_TOKEN},
+            proxy=settings.OUTBOUND_PROXY,
+            observe_only=settings.OBSERVE_ONLY,
+            throttled_for_s=slow_down_s,
+            backoff_s=float(settings.PEER_BACKOFF_S),
+            longest_wait_s=float(settings.PEER_LONGEST_WAIT_S),
+        )
+
+    @cached_property
+    def cart(self) -> CartClient:
+        """Al-Style's cart and orders."""
+        parameters_in: Literal["query", "form"] = (
+            "form" if settings.SUBMIT_PARAMETERS_IN == "form" else "query"
+        )
+        return CartClient(self._alstyle, parameters_in=parameters_in)
+
+    @cached_property
+    def supplier(self) -> AlStyleClient:
+        """Al-Style's readings."""
+        return AlStyleClient(self._alstyle)
+
+    @cached_property
+    def kaspi(self) -> KaspiClient:
+        """Kaspi's orders."""
+        return open_kaspi()

@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from orders.processing import process_orders
+
+
+class Command(BaseCommand):
+    help = "Does what is due for the orders, then exits."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--once", action="store_true", help="the default")
+        parser.add_argument(
+            "--all", action="store_true", help="also what waits for a later moment"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.stdout.write(process_orders(budget_s=86_400, also_later=options["all"]))

@@ -1,0 +1,67 @@
+"""What doing a step, or looking for its effect, came to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from orders.models import Step
+
+Status = Step.Status
+Apply = Callable[[datetime], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The status a step gets, why, and what else is written with it.
+
+    `apply` runs in the transaction that settles the step. `is_attempt` False: the
+    peer was surely not asked, so the try is given back.
+    """
+
+    status: str
+    text: str
+    after_s: float = 0
+    answered: dict[str, Any] = field(default_factory=dict)
+    is_attempt: bool = True
+    apply: Apply | None = None
+
+
+def done(
+    text: str, *, answered: dict[str, Any] | None = None, apply: Apply | None = None
+) -> Outcome:
+    """The peer has done it."""
+    return Outcome(status=Status.DONE, text=text, answered=answered or {}, apply=apply)
+
+
+def refused(
+    text: str, *, is_stock: bool = False, apply: Apply | None = None
+) -> Outcome:
+    """The peer said no: a person decides what now. `is_stock`: for want of goods."""
+    return Outcome(
+        status=Status.REFUSED, text=text, answered={"is_stock": is_stock}, apply=apply
+    )
+
+
+def needs_person(text: str, *, answered: dict[str, Any] | None = None) -> Outcome:
+    """Only a person can tell what is right."""
+    return Outcome(status=Status.NEEDS_PERSON, text=text, answered=answered or {})
+
+
+def retry(text: str, *, after_s: float, is_attempt: bool = True) -> Outcome:
+    """Surely not done: do it again later."""
+    return Outcome(
+        status=Status.PENDING, text=text, after_s=after_s, is_attempt=is_attempt
+    )
+
+
+def unknown(text: str, *, look_after_s: float) -> Outcome:
+    """It may have been done: look at the peer before anything else."""
+    return Outcome(status=Status.UNKNOWN, text=text, after_s=look_after_s)
+
+
+def skipped(text: str) -> Outcome:
+    """It need not be done any more."""
+    return Outcome(status=Status.SKIPPED, text=text)

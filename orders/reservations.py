@@ -1,0 +1,53 @@
+"""What our reservations take from the supplier's stock."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+
+from django.conf import settings
+from django.db.models import Q, QuerySet
+
+from catalog.availability import stock_read_at
+from orders.models import Reservation, ReservationLine
+
+
+def supplied_quantity(quantity: int, multiplicity: int | None) -> int:
+    """Round up to what the supplier sells at once; the rest stays with us."""
+    by = multiplicity or 1
+    return -(-quantity // by) * by
+
+
+def reserved_units() -> dict[int, int]:
+    """Map product ids to units to be subtracted from the supplier's stock.
+
+    A reservation counts from its first moment until stock figures, read after its
+    goods left the supplier's stock, contain it.
+    """
+    counted = _not_contained(Reservation.objects.filter(counts=True))
+    rows = ReservationLine.objects.filter(reservation__in=counted)
+    units: Counter[int] = Counter()
+    for product_id, quantity, by in rows.values_list(
+        "product_id", "quantity", "product__multiplicity"
+    ):
+        units[product_id] += supplied_quantity(quantity, by)
+    return dict(units)
+
+
+def close_contained() -> int:
+    """Stop counting what the stock figures contain by now."""
+    contained = Reservation.objects.filter(counts=True).exclude(
+        pk__in=_not_contained(Reservation.objects.filter(counts=True)).values("pk")
+    )
+    return contained.update(counts=False)
+
+
+def _not_contained(reservations: QuerySet[Reservation]) -> QuerySet[Reservation]:
+    read_at: datetime | None = stock_read_at()
+    if read_at is None:
+        return reservations
+    # A reading that began before the goods left may or may not have seen them leave.
+    left = Q(left_stock_at__lt=read_at)
+    if settings.SUPPLIER_STOCK_FALLS_AT == "submit":
+        left |= Q(held_at__lt=read_at)
+    return reservations.exclude(left)

@@ -1,0 +1,26 @@
+"""What every kind of step can do."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from orders.claims import Claim
+from orders.connections import Peers
+from orders.models import Step
+from orders.outcomes import Outcome
+
+
+class Handler(Protocol):
+    """Does one kind of step."""
+
+    def describe(self, step: Step) -> str:
+        """Say what would be sent; for `OBSERVE_ONLY`."""
+        ...
+
+    def perform(self, claim: Claim, peers: Peers) -> Outcome:
+        """Ask the peer; may raise `PeerError`'s family and `ClaimLost`."""
+        ...
+
+    def look(self, claim: Claim, peers: Peers) -> Outcome:
+        """Look at the peer whether an earlier try had its effect."""
+        ...

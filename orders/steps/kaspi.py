@@ -1,0 +1,197 @@
+"""What we ask of Kaspi: accept, assemble, arrive, complete, cancel."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from django.utils.translation import gettext as _
+
+from bridge_site.leases import database_now
+from bridge_site.peers import PeerAccessRefused, PeerError, PeerRefused
+from orders import outcomes
+from orders.claims import Claim
+from orders.connections import Peers
+from orders.kaspi.client import KaspiClient
+from orders.models import Order, Step
+from orders.outcomes import Outcome
+from orders.refreshing import refresh_order
+
+log = logging.getLogger(__name__)
+
+Kind = Step.Kind
+Send = Callable[[KaspiClient, Order, Step], object]
+LOOK_AGAIN_AFTER_S = 45
+# An effect can take three minutes to show; this many looks are well over five.
+MOST_LOOKS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KaspiHandler:
+    """One write to Kaspi.
+
+    `is_reached` tells from the order's facts that the wanted state is there; None =
+    the facts do not show it. `repeats`: whether a write without effect may be sent
+    again (an assemble makes a new waybill each time).
+    """
+
+    send: Send
+    is_reached: Callable[[Order, Step], bool] | None = None
+    repeats: bool = True
+    survives_cancel: bool = False
+    rereads: bool = True
+
+    def describe(self, step: Step) -> str:
+        """Say what would be sent."""
+        return f"{step.get_kind_display()} {step.order.code} {step.parameters or ''}"
+
+    def perform(self, claim: Claim, peers: Peers) -> Outcome:
+        """Send the write, unless its effect is there or it has become pointless."""
+        step = claim.step
+        order = Order.objects.get(pk=step.order_id)
+        settled = self._settled(order, step)
+        if settled is not None:
+            return settled
+        if not self.repeats and _was_sent(step):
+            return self.look(claim, peers)
+        claim.renew(sent_at=database_now(), sent={"kind": step.kind})
+        try:
+            self.send(peers.kaspi, order, step)
+        except PeerAccessRefused:
+            raise
+        except PeerRefused as error:
+            # Perhaps it is so already: the order itself tells.
+            settled = self._settled(refresh_order(order.pk, peers.kaspi), step)
+            return settled or outcomes.refused(str(error), apply=partial(_forget, step))
+        if self.rereads:
+            _reread(order, peers)
+        text = _("%(step)s: Kaspi has taken it")
+        return outcomes.done(
+            text % {"step": step.get_kind_display()}, apply=partial(_forget, step)
+        )
+
+    def look(self, claim: Claim, peers: Peers) -> Outcome:
+        """Re-read the order: is the wanted state there?"""
+        step = claim.step
+        order = refresh_order(step.order_id, peers.kaspi)
+        settled = self._settled(order, step)
+        if settled is not None:
+            return settled
+        figures = {"step": step.get_kind_display()}
+        if self.is_reached is None:
+            text = _("%(step)s: Kaspi does not show whether it was done: look there")
+            return outcomes.needs_person(text % figures)
+        if self.repeats:
+            text = _("%(step)s: Kaspi does not have it: doing it again")
+            return outcomes.retry(text % figures, after_s=0)
+        if step.looks < MOST_LOOKS:
+            text = _("%(step)s: Kaspi does not show it yet: looking again")
+            return outcomes.unknown(text % figures, look_after_s=LOOK_AGAIN_AFTER_S)
+        text = _("%(step)s: no effect at Kaspi; repeating would make a second waybill")
+        return outcomes.needs_person(text % figures)
+
+    def _settled(self, order: Order, step: Step) -> Outcome | None:
+        figures = {"step": step.get_kind_display(), "status": order.status}
+        if self.is_reached is not None and self.is_reached(order, step):
+            text = _("%(step)s: Kaspi has it (%(status)s)")
+            return outcomes.done(text % figures, apply=partial(_forget, step))
+        over = order.status in (*Order.CALLED_OFF, *Order.ENDED)
+        if over and not self.survives_cancel:
+            text = _("%(step)s: no longer possible, the order is %(status)s")
+            return outcomes.skipped(text % figures)
+        return None
+
+
+def _was_sent(step: Step) -> bool:
+    earlier = Step.objects.filter(
+        order_id=step.order_id, kind=step.kind, sent_at__isnull=False
+    )
+    return earlier.exclude(status=Step.Status.REFUSED).exists()
+
+
+def _reread(order: Order, peers: Peers) -> None:
+    try:
+        refresh_order(order.pk, peers.kaspi)
+    except PeerError as error:
+        # The write is done; the next refresh will show its effect.
+        log.warning("%s", error)
+
+
+def _forget(step: Step, now: datetime) -> None:
+    """Drop the buyer's code: it has served."""
+    Step.objects.filter(pk=step.pk, kind=Kind.COMPLETE).update(parameters={})
+
+
+def _is_accepted(order: Order, step: Step) -> bool:
+    return order.status in (Order.ACCEPTED, Order.COMPLETED)
+
+
+def _is_assembled(order: Order, step: Step) -> bool:
+    return order.is_assembled or order.handed_over_at is not None
+
+
+def _is_back(order: Order, step: Step) -> bool:
+    return order.status in (Order.RETURN_ACCEPTED, Order.RETURNED, Order.CANCELLED)
+
+
+def _is_called_off(order: Order, step: Step) -> bool:
+    return order.status in Order.CALLED_OFF
+
+
+def _is_completed(order: Order, step: Step) -> bool:
+    return order.status == Order.COMPLETED
+
+
+def _send_cancel(kaspi: KaspiClient, order: Order, step: Step) -> None:
+    kaspi.cancel(
+        order.kaspi_id,
+        order.code,
+        reason=step.parameters.get("reason", "MERCHANT_OUT_OF_STOCK"),
+        comment=step.parameters.get("comment", ""),
+    )
+
+
+def _send_removal(kaspi: KaspiClient, order: Order, step: Step) -> None:
+    kaspi.remove_line(
+        step.parameters["entry_id"],
+        remained_quantity=int(step.parameters["remained"]),
+        reason=step.parameters.get("reason", "MERCHANT_OUT_OF_STOCK"),
+        notes=step.parameters.get("comment", ""),
+    )
+
+
+ACCEPT = KaspiHandler(
+    send=lambda kaspi, order, step: kaspi.accept(order.kaspi_id, order.code),
+    is_reached=_is_accepted,
+    # Many are confirmed by one page of the next refresh.
+    rereads=False,
+)
+ASSEMBLE = KaspiHandler(
+    send=lambda kaspi, order, step: kaspi.assemble(
+        order.kaspi_id, order.code, places=int(step.parameters.get("places", 1))
+    ),
+    is_reached=_is_assembled,
+    repeats=False,
+)
+ARRIVE = KaspiHandler(
+    send=lambda kaspi, order, step: kaspi.arrived(order.kaspi_id, order.code)
+)
+ARRIVE_BACK = KaspiHandler(
+    send=lambda kaspi, order, step: kaspi.arrived_backward(order.kaspi_id, order.code),
+    is_reached=_is_back,
+    survives_cancel=True,
+)
+SEND_CODE = KaspiHandler(
+    send=lambda kaspi, order, step: kaspi.send_code(order.kaspi_id, order.code)
+)
+COMPLETE = KaspiHandler(
+    send=lambda kaspi, order, step: kaspi.complete(
+        order.kaspi_id, order.code, security_code=step.parameters.get("code", "")
+    ),
+    is_reached=_is_completed,
+)
+CANCEL = KaspiHandler(send=_send_cancel, is_reached=_is_called_off)
+REMOVE_LINE = KaspiHandler(send=_send_removal)

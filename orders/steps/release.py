@@ -1,0 +1,97 @@
+"""Release an order's goods: cancel the order at Al-Style that holds them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+
+from django.utils.translation import gettext as _
+
+from bridge_site.peers import PeerAccessRefused, PeerRefused
+from catalog.alstyle.trade import SupplierOrderRow
+from orders import outcomes
+from orders.claims import Claim
+from orders.connections import Peers
+from orders.models import Reservation, Step, SupplierOrder
+from orders.outcomes import Outcome
+from orders.transitions import move_reservation
+
+Held = Reservation.Status
+
+
+class ReleaseHandler:
+    """cancel, then wait for the supplier to say DA."""
+
+    def describe(self, step: Step) -> str:
+        """Say what would be sent."""
+        reservation = _held_reservation(step)
+        number = reservation.supplier_order if reservation is not None else "—"
+        return _("cancel order %(number)s at Al-Style") % {"number": number}
+
+    def perform(self, claim: Claim, peers: Peers) -> Outcome:
+        """Ask Al-Style to cancel the order that holds the goods."""
+        reservation = _held_reservation(claim.step)
+        if reservation is None or reservation.supplier_order is None:
+            return outcomes.skipped(_("Nothing is held for this order"))
+        supplied = reservation.supplier_order
+        shared = supplied.merged_into_id is not None or (
+            supplied.reservations.filter(status__in=Reservation.OPEN).count() > 1
+        )
+        if shared:
+            text = _(
+                "Al-Style's order %(number)s holds goods of other orders too: "
+                "ask its manager to take these out, then mark them released"
+            )
+            return outcomes.needs_person(text % {"number": supplied})
+        claim.renew()
+        try:
+            peers.cart.cancel(supplied.supplier_order_id)
+        except PeerAccessRefused:
+            raise
+        except PeerRefused as error:
+            row = peers.cart.order(supplied.supplier_order_id)
+            return _by_status(claim.step, row, otherwise=outcomes.refused(str(error)))
+        text = _("Al-Style was asked to cancel order %(number)s")
+        return outcomes.done(
+            text % {"number": supplied},
+            apply=partial(_mark, claim.step, to=Held.RELEASING),
+        )
+
+    def look(self, claim: Claim, peers: Peers) -> Outcome:
+        """See what became of the order at Al-Style."""
+        reservation = _held_reservation(claim.step)
+        if reservation is None or reservation.supplier_order is None:
+            return outcomes.skipped(_("Nothing is held for this order"))
+        row = peers.cart.order(reservation.supplier_order.supplier_order_id)
+        # Asking twice to cancel the same order does no harm, once it was looked at.
+        again = outcomes.retry(
+            _("Al-Style has not cancelled the order: asking again"), after_s=0
+        )
+        return _by_status(claim.step, row, otherwise=again)
+
+
+def _by_status(step: Step, row: SupplierOrderRow, *, otherwise: Outcome) -> Outcome:
+    if row.status == SupplierOrder.CANCELLED:
+        return outcomes.done(
+            _("Al-Style has cancelled order %(number)s") % {"number": row.order_id},
+            apply=partial(_mark, step, to=Held.RELEASED),
+        )
+    return otherwise
+
+
+def _held_reservation(step: Step) -> Reservation | None:
+    held = Reservation.objects.filter(
+        order_id=step.order_id, status__in=(Held.HELD, Held.RELEASING)
+    )
+    return held.select_related("supplier_order", "order").first()
+
+
+def _mark(step: Step, now: datetime, *, to: Reservation.Status) -> None:
+    reservation = _held_reservation(step)
+    if reservation is None or reservation.status == to:
+        return
+    text = {
+        Held.RELEASING: _("The goods are being released"),
+        Held.RELEASED: _("The goods are released"),
+    }
+    move_reservation(reservation, to, text=text[to], now=now)
