@@ -68,6 +68,7 @@ def _live_is(active: FeedBuild) -> bool:
         return True
     restored = files.temporary_path("restored")
     if files.unpack_version(active.pk, restored) != active.sha256:
+        restored.unlink(missing_ok=True)
         logger.error("The live price list is missing or altered, and so is its copy")
         return False
     files.put_live(restored, active.pk)

@@ -1,0 +1,80 @@
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from bridge_site.leases import hold_lease
+from catalog.models import Product
+from feeds.models import FeedBuild
+from feeds.publishing import LEASE, roll_back
+from feeds.tasks import build_feed
+from tests.feeds.making import build, make_product, make_products
+from tests.feeds.reading import live
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def english(settings):
+    settings.LANGUAGE_CODE = "en"
+
+
+def run(capsys, *arguments):
+    call_command("build_feed", *arguments)
+    return capsys.readouterr().out.strip()
+
+
+def test_the_command_publishes_and_says_so_in_one_line(shop, capsys, feed_dir):
+    make_products(3)
+    said = run(capsys)
+    assert said.endswith("published; 3 offers, 3 on sale, 0 withdrawn")
+    assert len(said.splitlines()) == 1
+    assert "nothing changed" in run(capsys)
+    assert len(live(feed_dir)) == 3
+
+
+def test_a_dry_run_says_what_would_be(shop, capsys, feed_dir):
+    make_products(3)
+    assert run(capsys, "--dry-run").startswith("valid, not published; 3 offers")
+    assert not (feed_dir / "kaspi_price_list.xml").exists()
+
+
+def test_a_refusal_ends_with_an_error(db, fixed_prices):
+    with pytest.raises(CommandError, match="no active point of sale: add one"):
+        call_command("build_feed")
+
+
+def test_force_needs_a_reason_and_leaves_it_in_the_row(shop, capsys):
+    made = make_products(60)
+    build()
+    Product.objects.filter(pk__in=[p.pk for p in made[:30]]).update(stock=0)
+    with pytest.raises(CommandError, match="30 of 60"):
+        call_command("build_feed")
+    with pytest.raises(CommandError, match="needs --reason"):
+        call_command("build_feed", "--force")
+    assert "published" in run(capsys, "--force", "--reason", "sold out")
+    reason = FeedBuild.objects.get(status="active").reason
+    assert reason == "forced by build_feed: sold out"
+
+
+def test_command_and_task_say_when_another_build_is_under_way(shop):
+    make_product()
+    with hold_lease(LEASE):
+        with pytest.raises(CommandError, match="under way"):
+            call_command("build_feed")
+        assert build_feed() == "Another build is under way."
+
+
+def test_the_task_tells_what_became_of_it(shop):
+    assert "would be empty" in build_feed()
+    make_product()
+    assert "published" in build_feed()
+
+
+def test_a_held_list_is_no_error(shop, capsys):
+    product = make_product()
+    build()
+    Product.objects.filter(pk=product.pk).update(stock=3)
+    build()
+    first = FeedBuild.objects.earliest("pk")
+    roll_back(first, reason="why", actor="olga", now=timezone.now())
+    assert "held until" in run(capsys)
