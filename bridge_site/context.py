@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest
 
+from bridge_site.checks import LOOPBACK
+
 
 def bridge(request: HttpRequest) -> dict[str, Any]:
-    """Tell the templates whether writes to the peers are withheld."""
-    return {"observe_only": settings.OBSERVE_ONLY}
+    """Tell the templates in what surroundings the bridge runs."""
+    peers = (settings.ALSTYLE_URL, settings.KASPI_URL)
+    hosts = {urlsplit(url).hostname for url in peers}
+    return {
+        "observe_only": settings.OBSERVE_ONLY,
+        "is_sandbox": hosts <= LOOPBACK,
+        "is_debug": settings.DEBUG,
+    }

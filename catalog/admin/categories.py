@@ -1,0 +1,169 @@
+"""The category tree, in which staff choose what is sold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+
+from bridge_site.admin_base import StaffAdmin, log_objects, report
+from bridge_site.queue import enqueue
+from bridge_site.showing import Tone, figure, pill, two_lines
+from catalog.admin.trees import count_goods, indent_of, with_branches
+from catalog.models import Category
+
+
+@admin.register(Category)
+class CategoryAdmin(StaffAdmin[Category]):
+    """Categories come from the supplier; staff choose which are sold."""
+
+    list_display = (
+        "show_tree",
+        "show_sold",
+        "goods_count",
+        "in_stock_count",
+        "supplier_id",
+    )
+    list_display_links = ("show_tree",)
+    list_filter = ("is_published", ("gone_at", admin.EmptyFieldListFilter))
+    search_fields = ("name", "supplier_id")
+    search_help_text = _("Name or Al-Style id")
+    # A tree cut into pages is no tree.
+    list_per_page = 2000
+    list_max_show_all = 2000
+    sortable_by = ()
+    ordering = ("left", "pk")
+    actions = ("sell_branch", "stop_selling_branch")
+    readonly_fields = (
+        "name",
+        "path",
+        "supplier_id",
+        "parent",
+        "show_goods",
+        "gone_at",
+    )
+    fields = ("is_published", *readonly_fields)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Categories come from the supplier."""
+        return False
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: Category | None = None
+    ) -> bool:
+        """A category the supplier dropped is marked as gone."""
+        return False
+
+    def has_publish_permission(self, request: HttpRequest) -> bool:
+        """Tell who may choose what is sold."""
+        return request.user.has_perm("catalog.publish_category")
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Category | None = None
+    ) -> tuple[str, ...]:
+        """Keep the choice from those who may not make it."""
+        if self.has_publish_permission(request):
+            return self.readonly_fields
+        return ("is_published", *self.readonly_fields)
+
+    def save_model(
+        self, request: HttpRequest, obj: Category, form: Any, change: Any
+    ) -> None:
+        """Write the choice alone: a reading may move the tree meanwhile."""
+        if "is_published" in form.changed_data:
+            obj.save(update_fields=["is_published"])
+            enqueue("feeds.tasks.build_feed", cluster="imports")
+
+    def decorate(self, request: HttpRequest, rows: Sequence[Category]) -> None:
+        """Count the goods of each branch."""
+        goods = count_goods()
+        is_searched = bool(request.GET.get("q"))
+        for row in rows:
+            row.goods = goods.get(row.pk)  # type: ignore[attr-defined]
+            row.is_alone = is_searched  # type: ignore[attr-defined]
+
+    @admin.display(description=_("category"))
+    def show_tree(self, obj: Category) -> SafeString:
+        """Show the name at its place in the tree; the whole path among search hits."""
+        if getattr(obj, "is_alone", False):
+            return two_lines(obj.name, obj.path)
+        indent = indent_of(obj)
+        return format_html('<span class="tree tree-{}">{}</span>', indent, obj.name)
+
+    @admin.display(description=_("sold"))
+    def show_sold(self, obj: Category) -> SafeString:
+        """Show whether its goods are sold."""
+        if obj.gone_at is not None:
+            return pill(_("gone"), Tone.WARN)
+        if obj.is_published:
+            return pill(_("sold"), Tone.GOOD)
+        return pill(_("not sold"), Tone.QUIET)
+
+    @admin.display(description=_("goods"))
+    def goods_count(self, obj: Category) -> SafeString:
+        """Count the goods, with a way to them."""
+        goods = getattr(obj, "goods", None)
+        if goods is None or not goods.listed:
+            return figure(0)
+        return _to_goods(obj, figure(goods.listed))
+
+    @admin.display(description=_("in stock"))
+    def in_stock_count(self, obj: Category) -> SafeString:
+        """Count the goods in stock."""
+        goods = getattr(obj, "goods", None)
+        return figure(goods.in_stock if goods else 0)
+
+    @admin.display(description=_("goods"))
+    def show_goods(self, obj: Category) -> SafeString:
+        """Tell on the category's own page how many goods it has."""
+        goods = count_goods().get(obj.pk)
+        if goods is None:
+            return figure(0)
+        text = _("%(listed)s, of them in stock: %(in_stock)s")
+        figures = {"listed": goods.listed, "in_stock": goods.in_stock}
+        return _to_goods(obj, text % figures)
+
+    @admin.action(
+        description=_("Sell this branch with everything below it"),
+        permissions=["publish"],
+    )
+    def sell_branch(self, request: HttpRequest, queryset: QuerySet[Category]) -> None:
+        """Sell the branches."""
+        _publish(request, queryset, is_published=True)
+
+    @admin.action(
+        description=_("Stop selling this branch with everything below it"),
+        permissions=["publish"],
+    )
+    def stop_selling_branch(
+        self, request: HttpRequest, queryset: QuerySet[Category]
+    ) -> None:
+        """Stop selling the branches."""
+        _publish(request, queryset, is_published=False)
+
+
+def _to_goods(category: Category, text: object) -> SafeString:
+    url = reverse("admin:catalog_product_changelist")
+    return format_html('<a href="{}?branch={}">{}</a>', url, category.pk, text)
+
+
+def _publish(
+    request: HttpRequest, queryset: QuerySet[Category], *, is_published: bool
+) -> None:
+    pks = with_branches(queryset.values_list("pk", flat=True))
+    differing = Category.objects.filter(pk__in=pks, is_published=not is_published)
+    what = _now("Category sold") if is_published else _now("Category no longer sold")
+    # Before the update: afterwards none of them differs.
+    log_objects(request, differing, what)
+    done = differing.update(is_published=is_published)
+    report(request, what, done=done, skipped=len(pks) - done)
+    if done:
+        enqueue("feeds.tasks.build_feed", cluster="imports")

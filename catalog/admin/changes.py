@@ -1,0 +1,88 @@
+"""The journal of stock and price changes."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from bridge_site.admin_base import JournalPaginator, ReadOnlyAdmin
+from bridge_site.showing import Tone, bulleted, grouped, pill, when
+from catalog.models import ProductChange
+
+Field = ProductChange.Field
+IN_TENGE = {Field.COST, Field.RETAIL, Field.PRICE}
+
+
+def was_and_is(change: ProductChange) -> SafeString:
+    """Show what the figure was and what it became."""
+    if change.field == Field.PRESENCE:
+        if change.new:
+            return pill(_("came back"), Tone.GOOD)
+        return pill(_("gone"), Tone.WARN)
+    unit = "\u00a0₸" if change.field in IN_TENGE else ""
+    old, new = change.old or 0, change.new or 0
+    arrow = "↑" if new > old else "↓"
+    return format_html(
+        '<span class="num">{} → <b>{}{}</b> {}</span>',
+        grouped(change.old),
+        grouped(change.new),
+        unit if change.new is not None else "",
+        arrow,
+    )
+
+
+def reason_lines(change: ProductChange) -> SafeString:
+    """Show the reason; a price's many steps fold away."""
+    lines = change.reason.splitlines()
+    if len(lines) < 2:
+        return format_html("{}", change.reason)
+    return format_html(
+        "<details><summary>{}</summary>{}</details>", lines[-1], bulleted(lines[:-1])
+    )
+
+
+@admin.register(ProductChange)
+class ProductChangeAdmin(ReadOnlyAdmin[ProductChange]):
+    """Changes, newest first."""
+
+    list_display = ("show_when", "show_product", "field", "show_change", "show_reason")
+    list_display_links = None
+    list_filter = ("field", "changed_at")
+    list_select_related = ("product",)
+    # The newest first, by the index on the time alone.
+    ordering = ("-changed_at",)
+    search_fields = ("product__article__exact", "product__sku__exact")
+    search_help_text = _("Article or SKU")
+    paginator = JournalPaginator
+
+    def lookup_allowed(
+        self, lookup: str, value: str, request: HttpRequest | None = None
+    ) -> bool:
+        """Let the pages of readings and products link to their changes."""
+        ours = {"run__id__exact", "product__id__exact"}
+        return lookup in ours or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
+
+    @admin.display(description=_("when"), ordering="changed_at")
+    def show_when(self, obj: ProductChange) -> SafeString:
+        """Show when it was noticed."""
+        return when(obj.changed_at)
+
+    @admin.display(description=_("product"))
+    def show_product(self, obj: ProductChange) -> SafeString:
+        """Show the product with a way to its page."""
+        url = reverse("admin:catalog_product_change", args=[obj.product_id])
+        return format_html('<a href="{}">{}</a>', url, obj.product)
+
+    @admin.display(description=_("change"))
+    def show_change(self, obj: ProductChange) -> SafeString:
+        """Show what it was and what it became."""
+        return was_and_is(obj)
+
+    @admin.display(description=_("reason"))
+    def show_reason(self, obj: ProductChange) -> SafeString:
+        """Show why."""
+        return reason_lines(obj)

@@ -1,0 +1,102 @@
+"""Filters of the catalogue's lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from catalog.admin.trees import indent_of, with_branches
+from catalog.models import Category, Product
+
+
+class BranchFilter(admin.SimpleListFilter):
+    """Products of a category and everything below it."""
+
+    title = _("category")
+    parameter_name = "branch"
+
+    def lookups(
+        self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]
+    ) -> list[tuple[Any, Any]]:
+        """List the categories as a tree."""
+        live = Category.objects.filter(gone_at=None).order_by("left", "pk")
+        self.branches = list(live.only("pk", "name", "level"))
+        return [(str(branch.pk), branch.name) for branch in self.branches]
+
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        """Tell the template how far to indent each branch."""
+        levels = [0, *map(indent_of, self.branches)]
+        for level, choice in zip(levels, super().choices(changelist), strict=True):
+            yield {**choice, "level": level}
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[Product]
+    ) -> QuerySet[Product]:
+        """Narrow to the branch."""
+        value = self.value()
+        if value is None:
+            return queryset
+        if not value.isdecimal():
+            return queryset.none()
+        return queryset.filter(category_id__in=with_branches([int(value)]))
+
+
+class HoldFilter(admin.SimpleListFilter):
+    """Products in quarantine, by reason; the last choice of all finds them all."""
+
+    title = _("quarantine")
+    parameter_name = "hold"
+    ANY = "any"
+
+    def lookups(
+        self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]
+    ) -> list[tuple[Any, Any]]:
+        """List the reasons."""
+        holds = [hold for hold in Product.Hold if hold != Product.Hold.NONE]
+        return [(self.ANY, _("any reason")), *((h.value, h.label) for h in holds)]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[Product]
+    ) -> QuerySet[Product]:
+        """Narrow to the reason. Gone goods wait for nobody."""
+        value = self.value()
+        if value is None:
+            return queryset
+        held = queryset.exclude(hold=Product.Hold.NONE).filter(gone_at=None)
+        return held if value == self.ANY else held.filter(hold=value)
+
+
+class PresenceFilter(admin.SimpleListFilter):
+    """Products that the supplier has, that are sold out, or that are gone."""
+
+    title = _("at the supplier")
+    parameter_name = "presence"
+
+    CONDITIONS = {
+        "in_stock": Q(gone_at=None, stock__gt=0),
+        "sold_out": Q(gone_at=None, stock=0),
+        "gone": Q(gone_at__isnull=False),
+    }
+
+    def lookups(
+        self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]
+    ) -> list[tuple[Any, Any]]:
+        """List the three."""
+        return [
+            ("in_stock", _("in stock")),
+            ("sold_out", _("sold out")),
+            ("gone", _("gone from the catalogue")),
+        ]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[Product]
+    ) -> QuerySet[Product]:
+        """Narrow to the choice."""
+        condition = self.CONDITIONS.get(self.value() or "")
+        return queryset if condition is None else queryset.filter(condition)

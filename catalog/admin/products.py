@@ -1,0 +1,341 @@
+"""Products: the supplier's facts, staff's decisions, and how the price came about."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+
+from bridge_site.admin_base import (
+    Button,
+    GenericForm,
+    StaffAdmin,
+    go_back,
+    log_objects,
+    report,
+)
+from bridge_site.queue import enqueue
+from bridge_site.showing import figure, money, stock_text, two_lines, when
+from catalog.admin.filters import BranchFilter, HoldFilter, PresenceFilter
+from catalog.admin.searching import matching
+from catalog.admin.stories import tell_story
+from catalog.models import Product
+from catalog.repricing import explain_price, release_held_prices
+
+BUILD_TASK = "feeds.tasks.build_feed"
+SKU = re.compile(r"[0-9A-Za-z_-]{1,20}", re.ASCII)
+# A change of these makes the stored price out of date.
+PRICED_FIELDS = {"price_override_kzt", "price_override_until", "min_price_kzt"}
+AT_ONCE = 500
+
+SUPPLIER_FIELDS = (
+    "article",
+    "part_number",
+    "name",
+    "full_name",
+    "brand",
+    "category",
+    "barcode",
+    "show_cost",
+    "show_retail",
+    "rrp_enforced",
+    "show_stock",
+    "multiplicity",
+    "show_first_seen",
+    "show_last_seen",
+    "gone_at",
+)
+
+CATALOGUE_FILTERS: tuple[Any, ...] = (
+    HoldFilter,
+    BranchFilter,
+    "is_published",
+    PresenceFilter,
+)
+
+
+class ProductForm(GenericForm[Product]):
+    """What staff decide about a product."""
+
+    class Meta:
+        error_messages = {
+            "preorder_days": {
+                "min_value": _("From 1 to 30 days, or blank."),
+                "max_value": _("From 1 to 30 days, or blank."),
+            },
+        }
+
+    def clean_sku(self) -> str:
+        """Refuse what Kaspi would, and say whose an SKU already is."""
+        sku = str(self.cleaned_data["sku"]).strip()
+        if not SKU.fullmatch(sku):
+            text = _now("1 to 20 Latin letters, digits, dashes or underscores.")
+            raise ValidationError(text)
+        other = Product.objects.filter(sku=sku).exclude(pk=self.instance.pk).first()
+        if other is not None:
+            text = _now("This SKU belongs to another product already: %(product)s.")
+            raise ValidationError(text % {"product": other})
+        return sku
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a term without a price, and one that is over already."""
+        data = super().clean() or self.cleaned_data
+        until = data.get("price_override_until")
+        if until is None or "price_override_until" not in self.changed_data:
+            return data
+        if until <= timezone.now():
+            text = _now("This moment has passed already.")
+            self.add_error("price_override_until", ValidationError(text))
+        elif data.get("price_override_kzt") is None:
+            text = _now("A term needs a fixed price.")
+            self.add_error("price_override_until", ValidationError(text))
+        return data
+
+
+class ProductAdmin(StaffAdmin[Product]):
+    """Products of the supplier; rows come and go with the readings."""
+
+    form = ProductForm
+    change_form_template = "admin/catalog/product/change_form.html"
+    list_select_related = ("category",)
+    search_fields = ("article",)
+    search_help_text = _("Article, SKU, part number, barcode or words of the name")
+    actions = ("sell", "stop_selling", "sell_as_category", "release_prices")
+    readonly_fields = SUPPLIER_FIELDS
+    fieldsets = (
+        (
+            _("Our decisions"),
+            {
+                "fields": (
+                    "is_published",
+                    "sku",
+                    "price_override_kzt",
+                    "price_override_until",
+                    "min_price_kzt",
+                    "safety_stock",
+                    "preorder_days",
+                    "sells_singly",
+                    "note",
+                )
+            },
+        ),
+        (_("From Al-Style"), {"fields": SUPPLIER_FIELDS}),
+    )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Products come from the supplier."""
+        return False
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: Product | None = None
+    ) -> bool:
+        """A product the supplier dropped is marked as gone."""
+        return False
+
+    def has_publish_permission(self, request: HttpRequest) -> bool:
+        """Tell who may choose what is sold."""
+        return request.user.has_perm("catalog.publish_product")
+
+    def has_release_permission(self, request: HttpRequest) -> bool:
+        """Tell who may release prices from quarantine."""
+        return request.user.has_perm("catalog.release_product")
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Product | None = None
+    ) -> tuple[str, ...]:
+        """Keep the choice of what is sold from those who may not make it."""
+        if self.has_publish_permission(request):
+            return self.readonly_fields
+        return ("is_published", *self.readonly_fields)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Product]:
+        """Leave the long texts out of lists."""
+        return super().get_queryset(request).defer("full_name", "note")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Product], search_term: str
+    ) -> tuple[QuerySet[Product], bool]:
+        """Search as people type, not by the fields' lookups."""
+        return queryset.filter(matching(search_term)), False
+
+    def save_model(
+        self, request: HttpRequest, obj: Product, form: Any, change: Any
+    ) -> None:
+        """Write our fields alone: a reading may write the supplier's meanwhile."""
+        changed = list(form.changed_data)
+        if not changed:
+            return
+        if PRICED_FIELDS.intersection(changed):
+            obj.priced_with = ""
+            changed.append("priced_with")
+        obj.save(update_fields=changed)
+        if changed != ["note"]:
+            enqueue(BUILD_TASK, cluster="imports")
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the address that the button posts to."""
+        release = path(
+            "<int:pk>/release/",
+            self.admin_site.admin_view(self.release_one),
+            name="release_product",
+        )
+        return [release, *super().get_urls()]
+
+    def object_buttons(self, request: HttpRequest, obj: Product) -> list[Button]:
+        """Offer to release a price that jumped."""
+        if obj.hold != Product.Hold.JUMP or not self.has_release_permission(request):
+            return []
+        label = _now("The price is right: release it")
+        url = reverse("admin:release_product", args=[obj.pk])
+        return [Button(label=label, url=url, is_main=True)]
+
+    def release_one(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Release one product's price."""
+        self.require(request, "catalog.release_product")
+        product = get_object_or_404(Product, pk=pk)
+        self._release(request, Product.objects.filter(pk=product.pk))
+        return go_back(request)
+
+    def panels(self, request: HttpRequest, obj: Product) -> dict[str, Any]:
+        """Give the template how the price came about and the product's story."""
+        return {
+            "price_lines": explain_price(obj),
+            "price_is_outdated": not obj.priced_with,
+            **tell_story(obj, now=timezone.now()),
+        }
+
+    @admin.display(description=_("dealer price"), ordering="cost_kzt")
+    def cost_money(self, obj: Product) -> SafeString:
+        """Show the dealer's price."""
+        return figure(obj.cost_kzt)
+
+    @admin.display(description=_("retail"), ordering="retail_kzt")
+    def retail_money(self, obj: Product) -> SafeString:
+        """Show the supplier's retail price."""
+        return figure(obj.retail_kzt)
+
+    @admin.display(description=_("price, ₸"), ordering="price_kzt")
+    def price_money(self, obj: Product) -> SafeString:
+        """Show our price."""
+        if obj.price_override_kzt is None:
+            return figure(obj.price_kzt)
+        return two_lines(figure(obj.price_kzt), _("fixed by hand"))
+
+    @admin.display(description=_("stock"), ordering="stock")
+    def stock_count(self, obj: Product) -> SafeString:
+        """Show the supplier's stock, "more than" as they write it."""
+        shown = stock_text(obj.stock, is_lower_bound=obj.stock_is_lower_bound)
+        tone = "num" if obj.stock else "num faint"
+        return format_html('<span class="{}">{}</span>', tone, shown)
+
+    @admin.display(description=_("product"), ordering="name")
+    def show_name(self, obj: Product) -> SafeString:
+        """Show the name, and the maker's number below it."""
+        return two_lines(obj.name, obj.part_number)
+
+    @admin.display(description=_("article"), ordering="article")
+    def show_article(self, obj: Product) -> SafeString:
+        """Show the article, and the SKU below it when it is another."""
+        sku = "" if obj.sku == obj.article else f"SKU {obj.sku}"
+        return two_lines(format_html('<span class="num">{}</span>', obj.article), sku)
+
+    @admin.display(description=_("category"), ordering="category__left")
+    def show_category(self, obj: Product) -> SafeString:
+        """Show the category's own name; its path on hovering."""
+        if obj.category is None:
+            return figure(None)
+        path, name = obj.category.path, obj.category.name
+        return format_html('<span title="{}">{}</span>', path, name)
+
+    @admin.display(description=_("dealer price, ₸"))
+    def show_cost(self, obj: Product) -> SafeString:
+        """Show the dealer's price."""
+        return money(obj.cost_kzt)
+
+    @admin.display(description=_("retail price, ₸"))
+    def show_retail(self, obj: Product) -> SafeString:
+        """Show the supplier's retail price."""
+        return money(obj.retail_kzt)
+
+    @admin.display(description=_("stock"))
+    def show_stock(self, obj: Product) -> SafeString:
+        """Show the supplier's stock."""
+        return self.stock_count(obj)
+
+    @admin.display(description=_("first seen"))
+    def show_first_seen(self, obj: Product) -> SafeString:
+        """Show when it first came."""
+        return when(obj.first_seen)
+
+    @admin.display(description=_("last seen"))
+    def show_last_seen(self, obj: Product) -> SafeString:
+        """Show when it last came."""
+        return when(obj.last_seen)
+
+    @admin.action(description=_("Sell"), permissions=["publish"])
+    def sell(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
+        """Sell the products whatever their category."""
+        _publish(request, queryset, Product.Publish.YES)
+
+    @admin.action(description=_("Do not sell"), permissions=["publish"])
+    def stop_selling(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
+        """Do not sell the products whatever their category."""
+        _publish(request, queryset, Product.Publish.NO)
+
+    @admin.action(
+        description=_("Sell as the category is sold"), permissions=["publish"]
+    )
+    def sell_as_category(
+        self, request: HttpRequest, queryset: QuerySet[Product]
+    ) -> None:
+        """Let the category decide."""
+        _publish(request, queryset, Product.Publish.CATEGORY)
+
+    @admin.action(
+        description=_("Release jumped prices from quarantine"), permissions=["release"]
+    )
+    def release_prices(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
+        """Let the jumped prices through."""
+        self._release(request, queryset)
+
+    def _release(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
+        chosen = queryset.count()
+        jumped = queryset.filter(hold=Product.Hold.JUMP)
+        pks = list(jumped.values_list("pk", flat=True))
+        what = _now("Price released from quarantine")
+        log_objects(request, jumped, what)
+        done = sum(
+            release_held_prices(pks[start : start + AT_ONCE])
+            for start in range(0, len(pks), AT_ONCE)
+        )
+        report(request, what, done=done, skipped=chosen - done)
+        if done < chosen:
+            text = _now("Only jumped prices are released by hand; see each reason.")
+            messages.info(request, text)
+        if done:
+            enqueue(BUILD_TASK, cluster="imports")
+
+
+def _publish(
+    request: HttpRequest, queryset: QuerySet[Product], choice: Product.Publish
+) -> None:
+    chosen = queryset.count()
+    what = _now("Sell: %(choice)s") % {"choice": choice.label}
+    differing = queryset.exclude(is_published=choice)
+    # Before the update: afterwards none of them differs.
+    log_objects(request, differing, what)
+    done = differing.update(is_published=choice)
+    report(request, what, done=done, skipped=chosen - done)
+    if done:
+        enqueue(BUILD_TASK, cluster="imports")

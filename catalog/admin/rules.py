@@ -1,0 +1,273 @@
+"""Price rules, each told in words and with the goods it reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.db.models import Count, ForeignKey, Q
+from django.forms import ModelChoiceField
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+
+from bridge_site.admin_base import GenericChoice, GenericForm, StaffAdmin
+from bridge_site.queue import enqueue
+from bridge_site.showing import Tone, figure, grouped, pill, two_lines
+from catalog.admin.trees import indent_of, with_branches
+from catalog.models import Category, PriceRule, Product
+
+
+def describe_scope(rule: PriceRule) -> str:
+    """Say which goods the rule is for."""
+    parts = []
+    if rule.product is not None:
+        parts.append(_now("product %(name)s") % {"name": rule.product})
+    if rule.category is not None:
+        parts.append(_now("branch “%(name)s”") % {"name": rule.category.name})
+    if rule.brand:
+        parts.append(_now("brand %(name)s") % {"name": rule.brand})
+    if rule.cost_from_kzt is not None:
+        figures = {"cost": grouped(rule.cost_from_kzt)}
+        parts.append(_now("cost from %(cost)s ₸") % figures)
+    if rule.cost_below_kzt is not None:
+        figures = {"cost": grouped(rule.cost_below_kzt)}
+        parts.append(_now("cost below %(cost)s ₸") % figures)
+    return ", ".join(parts) or _now("all other goods")
+
+
+def describe_price(rule: PriceRule) -> str:
+    """Say how the rule makes a price."""
+    markup = _now("cost + %(percent)s %%") % {"percent": _plain(rule.markup_percent)}
+    if rule.markup_kzt:
+        markup += f" + {grouped(rule.markup_kzt)} ₸"
+    if rule.base == PriceRule.Base.RETAIL:
+        markup = _now("retail price, else %(markup)s") % {"markup": markup}
+    parts = [markup]
+    if rule.delivery_kzt:
+        figures = {"sum": grouped(rule.delivery_kzt)}
+        parts.append(_now("delivery %(sum)s ₸") % figures)
+    if fees := rule.commission_percent + rule.tax_percent:
+        figures = {"percent": _plain(fees)}
+        parts.append(_now("commission and tax %(percent)s %%") % figures)
+    figures = {"percent": _plain(rule.least_margin_percent)}
+    parts.append(_now("at least cost + %(percent)s %%") % figures)
+    parts.append(_describe_rounding(rule))
+    return "; ".join(parts)
+
+
+def _describe_rounding(rule: PriceRule) -> str:
+    figures = {"step": grouped(rule.round_to_kzt), "ending": rule.ending_kzt}
+    if rule.ending_kzt:
+        return _now("rounded up to %(step)s ₸ with %(ending)s at the end") % figures
+    return _now("rounded up to %(step)s ₸") % figures
+
+
+def _plain(number: Decimal) -> str:
+    return f"{number.normalize():f}".replace(".", ",")
+
+
+def reach_of(rules: Sequence[PriceRule]) -> dict[int, int]:
+    """Count, in one query, the live goods that meet each rule's conditions.
+
+    A more specific rule may still win some of them.
+    """
+    if not rules:
+        return {}
+    counts = {f"rule_{rule.pk}": Count("pk", filter=_reach(rule)) for rule in rules}
+    found = Product.objects.filter(gone_at=None).order_by().aggregate(**counts)
+    return {rule.pk: found[f"rule_{rule.pk}"] for rule in rules}
+
+
+def _reach(rule: PriceRule) -> Q:
+    reach = Q(pk__isnull=False)
+    if rule.product_id is not None:
+        reach &= Q(pk=rule.product_id)
+    if rule.category_id is not None:
+        reach &= Q(category_id__in=with_branches([rule.category_id]))
+    if rule.brand:
+        reach &= Q(brand__iexact=rule.brand.strip())
+    if rule.cost_from_kzt is not None:
+        reach &= Q(cost_kzt__gte=rule.cost_from_kzt)
+    if rule.cost_below_kzt is not None:
+        reach &= Q(cost_kzt__lt=rule.cost_below_kzt)
+    return reach
+
+
+class IndentedChoice(GenericChoice[Category]):
+    """A choice of a category, shown as a tree."""
+
+    def label_from_instance(self, obj: Category) -> str:
+        """Indent the name."""
+        return "\u2003" * indent_of(obj) + obj.name
+
+
+class PriceRuleForm(GenericForm[PriceRule]):
+    """Catches what the single fields cannot."""
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse an empty band and conditions that contradict each other."""
+        data = super().clean() or self.cleaned_data
+        low, high = data.get("cost_from_kzt"), data.get("cost_below_kzt")
+        if low is not None and high is not None and low >= high:
+            text = _now("“Cost below” must be more than “cost from”.")
+            self.add_error("cost_below_kzt", ValidationError(text))
+        if data.get("product") and (data.get("category") or data.get("brand")):
+            text = _now("A rule for one product needs no category and no brand.")
+            self.add_error("product", ValidationError(text))
+        return data
+
+
+@admin.register(PriceRule)
+class PriceRuleAdmin(StaffAdmin[PriceRule]):
+    """Rules, with what they mean and how far they reach."""
+
+    form = PriceRuleForm
+    list_display = (
+        "show_name",
+        "show_scope",
+        "show_price",
+        "reach_count",
+        "show_state",
+    )
+    list_display_links = ("show_name",)
+    list_filter = ("is_active", "base")
+    list_select_related = ("product", "category")
+    search_fields = ("name", "brand")
+    autocomplete_fields = ("product",)
+    save_as = True
+    readonly_fields = ("show_summary",)
+    fieldsets = (
+        (None, {"fields": ("name", "is_active", "show_summary")}),
+        (
+            _("Which goods"),
+            {
+                "description": _(
+                    "The most specific rule wins: product, then the deepest branch, "
+                    "brand, cost band, and last the rule without conditions. "
+                    "Of equals the oldest wins."
+                ),
+                "fields": (
+                    "product",
+                    "category",
+                    "brand",
+                    "cost_from_kzt",
+                    "cost_below_kzt",
+                ),
+            },
+        ),
+        (
+            _("Price"),
+            {"fields": ("base", "markup_percent", "markup_kzt", "delivery_kzt")},
+        ),
+        (
+            _("Commission, tax and least margin"),
+            {
+                "description": _(
+                    "Added on top, so that what is left after commission and tax "
+                    "covers the cost, the markup and the delivery."
+                ),
+                "fields": (
+                    "commission_percent",
+                    "tax_percent",
+                    "least_margin_percent",
+                ),
+            },
+        ),
+        (
+            _("Rounding"),
+            {
+                "description": _(
+                    "Always up. Step 100 and ending 90 give 90, 190, 290…"
+                ),
+                "fields": ("round_to_kzt", "ending_kzt"),
+            },
+        ),
+    )
+
+    def formfield_for_foreignkey(
+        self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> ModelChoiceField[Any] | None:
+        """Show the categories as a tree."""
+        if db_field.name == "category":
+            live = Category.objects.filter(gone_at=None).order_by("left", "pk")
+            kwargs |= {"form_class": IndentedChoice, "queryset": live}
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def save_model(
+        self, request: HttpRequest, obj: PriceRule, form: Any, change: Any
+    ) -> None:
+        """Save, and have the prices worked out again."""
+        super().save_model(request, obj, form, change)
+        if form.changed_data:
+            enqueue("feeds.tasks.build_feed", cluster="imports")
+
+    def delete_model(self, request: HttpRequest, obj: PriceRule) -> None:
+        """Delete, and have the prices worked out again."""
+        super().delete_model(request, obj)
+        enqueue("feeds.tasks.build_feed", cluster="imports")
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        """Delete, and have the prices worked out again."""
+        super().delete_queryset(request, queryset)
+        enqueue("feeds.tasks.build_feed", cluster="imports")
+
+    def decorate(self, request: HttpRequest, rows: Sequence[PriceRule]) -> None:
+        """Count the goods of each rule on the page."""
+        _attach_reach(rows)
+
+    @admin.display(description=_("name"), ordering="name")
+    def show_name(self, obj: PriceRule) -> str:
+        """Show the name."""
+        return obj.name
+
+    @admin.display(description=_("which goods"))
+    def show_scope(self, obj: PriceRule) -> str:
+        """Say which goods it is for."""
+        return describe_scope(obj)
+
+    @admin.display(description=_("price"))
+    def show_price(self, obj: PriceRule) -> str:
+        """Say how it makes a price."""
+        return describe_price(obj)
+
+    @admin.display(description=_("goods"))
+    def reach_count(self, obj: PriceRule) -> SafeString:
+        """Count the goods that meet its conditions."""
+        return figure(getattr(obj, "reach", None))
+
+    @admin.display(description=_("in force"), ordering="is_active")
+    def show_state(self, obj: PriceRule) -> SafeString:
+        """Show whether it is in force."""
+        if obj.is_active:
+            return pill(_("in force"), Tone.GOOD)
+        return pill(_("switched off"), Tone.QUIET)
+
+    @admin.display(description=_("in words"))
+    def show_summary(self, obj: PriceRule) -> SafeString:
+        """Tell the saved rule in words, and how many goods meet it."""
+        if obj._state.adding:
+            return format_html("{}", _("appears after the first saving"))
+        _attach_reach([obj])
+        text = f"{describe_scope(obj)} — {describe_price(obj)}"
+        goods = _("Goods that meet the conditions: %(number)s") % {
+            "number": grouped(getattr(obj, "reach", 0))
+        }
+        if obj.category_id is None:
+            return two_lines(text, goods)
+        url = reverse("admin:catalog_product_changelist")
+        link = format_html('<a href="{}?branch={}">{}</a>', url, obj.category_id, goods)
+        return two_lines(text, link)
+
+
+def _attach_reach(rules: Iterable[PriceRule]) -> None:
+    rules = list(rules)
+    reach = reach_of(rules)
+    for rule in rules:
+        rule.reach = reach[rule.pk]  # type: ignore[attr-defined]

@@ -1,0 +1,71 @@
+"""Walks the category tree for the pages that show or use it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from django.db.models import Count, Q
+
+from catalog.models import Category, Product
+
+# What the style sheet has steps for.
+DEEPEST_INDENT = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goods:
+    """How many goods hang on a category and below it."""
+
+    listed: int
+    in_stock: int
+
+
+def with_branches(pks: Iterable[int]) -> set[int]:
+    """Give the categories and everything below them.
+
+    By parents, not by the nested intervals: those of categories that are gone are
+    out of date.
+    """
+    children: dict[int | None, list[int]] = defaultdict(list)
+    for pk, parent in Category.objects.order_by().values_list("pk", "parent_id"):
+        children[parent].append(pk)
+    found: set[int] = set()
+    waiting = list(pks)
+    while waiting:
+        pk = waiting.pop()
+        if pk not in found:
+            found.add(pk)
+            waiting += children[pk]
+    return found
+
+
+def count_goods() -> dict[int, Goods]:
+    """Count the live goods of every category, its sub-branches included."""
+    rows = (
+        Product.objects.filter(gone_at=None, category__isnull=False)
+        .order_by()
+        .values_list("category_id")
+        .annotate(listed=Count("pk"), in_stock=Count("pk", filter=Q(stock__gt=0)))
+    )
+    parents = dict(Category.objects.order_by().values_list("pk", "parent_id"))
+    listed, in_stock = dict.fromkeys(parents, 0), dict.fromkeys(parents, 0)
+    for pk, some, available in rows:
+        for above in _chain(pk, parents):
+            listed[above] += some
+            in_stock[above] += available
+    return {pk: Goods(listed=listed[pk], in_stock=in_stock[pk]) for pk in parents}
+
+
+def _chain(pk: int | None, parents: Mapping[int, int | None]) -> list[int]:
+    chain: list[int] = []
+    while pk is not None and pk in parents and pk not in chain:
+        chain.append(pk)
+        pk = parents[pk]
+    return chain
+
+
+def indent_of(category: Category) -> int:
+    """Say how far in the tree the category stands; a top branch at 0."""
+    return min(max(category.level - 1, 0), DEEPEST_INDENT)

@@ -1,0 +1,144 @@
+"""What a version holds and how it differs from the one before, as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+
+from bridge_site.showing import figure, grouped
+from catalog.models import Product
+from feeds.models import FeedBuild
+from feeds.offers import Reason
+
+KINDS = {
+    "added": _("New in the list"),
+    "withdrawn": _("Went off sale"),
+    "returned": _("Back on sale"),
+    "dropped": _("Left the list"),
+    "price": _("Price changed"),
+    "stock": _("Stock changed"),
+}
+WARNINGS = {
+    "sku_has_dash_or_underscore": _("the SKU has a dash or an underscore"),
+}
+UNITS = {"price": "\u00a0₸"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """A small table: a title and lines of (what, how many)."""
+
+    title: str
+    rows: list[tuple[object, SafeString]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One kind of change: the SKUs it happened to, the first ones of `total`."""
+
+    title: str
+    total: int
+    # (SKU, product with a way to it, what changed)
+    rows: list[tuple[str, SafeString, SafeString]]
+
+    @property
+    def is_cut(self) -> bool:
+        """Tell whether there are more than the journal names."""
+        return self.total > len(self.rows)
+
+
+def count_panels(counts: Mapping[str, Any]) -> list[Panel]:
+    """Tell what stands in the version and what does not."""
+    if not counts:
+        return []
+    main: list[tuple[object, SafeString]] = [
+        (label, figure(counts.get(name)))
+        for name, label in (
+            ("products", _("Goods looked at")),
+            ("offers", _("Offers in the list")),
+            ("on_sale", _("On sale")),
+            ("withdrawn", _("In the list as not available")),
+        )
+    ]
+    panels = [Panel(title=_now("In the list"), rows=main)]
+    for name, title in (
+        ("left_out", _now("Not in the list")),
+        ("withdrawn_for", _now("Not available because")),
+    ):
+        if rows := reason_rows(counts.get(name) or {}):
+            panels.append(Panel(title=title, rows=rows))
+    if warnings := counts.get("warnings"):
+        rows = [(WARNINGS.get(k, k), figure(n)) for k, n in warnings.items()]
+        panels.append(Panel(title=_now("To note"), rows=rows))
+    return panels
+
+
+def reason_rows(numbers: Mapping[str, int]) -> list[tuple[object, SafeString]]:
+    """Name the reasons, the most frequent first, with a way to the goods."""
+    url = reverse("admin:catalog_product_changelist")
+    ordered = sorted(numbers.items(), key=lambda pair: -pair[1])
+    return [
+        (
+            format_html('<a href="{}?sale={}">{}</a>', url, code, reason_label(code)),
+            figure(number),
+        )
+        for code, number in ordered
+    ]
+
+
+def reason_label(code: str) -> str:
+    """Name a reason; a code that is not known any more stays as it is."""
+    return str(Reason(code).label) if code in Reason.values else code
+
+
+def difference_tables(build: FeedBuild) -> list[Difference]:
+    """Show the changes of each kind; products are looked up once for all."""
+    totals = build.counts.get("changes") or {}
+    named = {kind: build.diff.get(kind) or [] for kind in KINDS}
+    products = _products(entry for entries in named.values() for entry in entries)
+    return [
+        Difference(
+            title=str(title),
+            total=totals.get(kind, len(named[kind])),
+            rows=[_row(entry, kind, products) for entry in named[kind]],
+        )
+        for kind, title in KINDS.items()
+        if named[kind]
+    ]
+
+
+def _sku(entry: Any) -> str:
+    return str(entry[0] if isinstance(entry, list) else entry)
+
+
+def _products(entries: Iterable[Any]) -> dict[str, tuple[int, str]]:
+    skus = list(dict.fromkeys(map(_sku, entries)))
+    found = Product.objects.filter(sku__in=skus).values_list("sku", "pk", "name")
+    return {sku: (pk, name) for sku, pk, name in found}
+
+
+def _row(
+    entry: Any, kind: str, products: Mapping[str, tuple[int, str]]
+) -> tuple[str, SafeString, SafeString]:
+    sku = _sku(entry)
+    change = format_html("")
+    if isinstance(entry, list):
+        _sku_again, old, new = entry
+        change = format_html(
+            '<span class="num">{} → <b>{}{}</b></span>',
+            grouped(old),
+            grouped(new),
+            UNITS.get(kind, ""),
+        )
+    if sku not in products:
+        return sku, format_html('<span class="faint">—</span>'), change
+    pk, name = products[sku]
+    url = reverse("admin:catalog_product_change", args=[pk])
+    return sku, format_html('<a href="{}">{}</a>', url, name), change

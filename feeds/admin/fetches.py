@@ -1,0 +1,70 @@
+"""The journal of who fetched the price list."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from bridge_site.admin_base import JournalPaginator, ReadOnlyAdmin
+from bridge_site.showing import Tone, file_size, pill, when
+from feeds.models import FeedFetch
+
+ANSWERS = {
+    200: (_("200 sent"), Tone.GOOD),
+    304: (_("304 not changed"), Tone.GOOD),
+    401: (_("401 wrong login"), Tone.BAD),
+    503: (_("503 no list yet"), Tone.WARN),
+}
+
+
+@admin.register(FeedFetch)
+class FeedFetchAdmin(ReadOnlyAdmin[FeedFetch]):
+    """Fetches, newest first."""
+
+    list_display = (
+        "show_when",
+        "show_reader",
+        "show_answer",
+        "size_count",
+        "show_version",
+        "address",
+        "user_agent",
+    )
+    list_display_links = None
+    list_filter = ("is_kaspi", "status_code", "fetched_at")
+    ordering = ("-fetched_at",)
+    paginator = JournalPaginator
+
+    @admin.display(description=_("when"), ordering="fetched_at")
+    def show_when(self, obj: FeedFetch) -> SafeString:
+        """Show when it was."""
+        return when(obj.fetched_at)
+
+    @admin.display(description=_("who"), ordering="is_kaspi")
+    def show_reader(self, obj: FeedFetch) -> SafeString:
+        """Show whether it was Kaspi."""
+        if obj.is_kaspi:
+            return pill("Kaspi", Tone.INFO)
+        return pill(_("visitor"), Tone.QUIET)
+
+    @admin.display(description=_("answer"), ordering="status_code")
+    def show_answer(self, obj: FeedFetch) -> SafeString:
+        """Show what was answered."""
+        text, tone = ANSWERS.get(obj.status_code, (obj.status_code, Tone.QUIET))
+        return pill(text, tone)
+
+    @admin.display(description=_("size"))
+    def size_count(self, obj: FeedFetch) -> SafeString:
+        """Show how much was sent."""
+        return format_html('<span class="num">{}</span>', file_size(obj.bytes_sent))
+
+    @admin.display(description=_("version"))
+    def show_version(self, obj: FeedFetch) -> SafeString:
+        """Show the version that was live, with a way to it."""
+        if obj.build_id is None:
+            return format_html("—")
+        url = reverse("admin:feeds_feedbuild_change", args=[obj.build_id])
+        return format_html('<a href="{}">№{}</a>', url, obj.build_id)

@@ -1,0 +1,200 @@
+"""Whether products are on sale, and why not: in words, and as database conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from django.db.models import Exists, F, OuterRef, Q
+from django.utils.functional import Promise
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from bridge_site.showing import Tone, pill, two_lines
+from catalog.models import Product
+from feeds.models import Listing
+from feeds.offers import ProductRow, Reason, Terms, judge
+
+# For the narrow columns of lists.
+SHORT = {
+    Reason.GONE: _("gone from the catalogue"),
+    Reason.NOT_PUBLISHED: _("not chosen for sale"),
+    Reason.BAD_SKU: _("unusable SKU"),
+    Reason.BAD_NAME: _("no name"),
+    Reason.NO_PRICE: _("no price"),
+    Reason.STALE: _("stock is out of date"),
+    Reason.OUT_OF_STOCK: _("out of stock"),
+    Reason.MULTIPLES: _("in multiples only"),
+    Reason.BELOW_LEAST: _("too few"),
+    Reason.REMAPPED: _("another SKU now"),
+}
+# These want somebody's attention; the others are how things are.
+TONES = {
+    Reason.BAD_SKU: Tone.BAD,
+    Reason.BAD_NAME: Tone.BAD,
+    Reason.NO_PRICE: Tone.WARN,
+    Reason.STALE: Tone.BAD,
+    Reason.MULTIPLES: Tone.INFO,
+}
+GOOD_SKU = Q(sku__regex=r"^[0-9A-Za-z_-]{1,20}$")
+HAS_NAME = Q(name__regex=r"[^\s]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sale:
+    """How a product stands: in the live list, and by the next one."""
+
+    listing: Listing | None
+    units: int
+    reason: Reason | None
+
+    @property
+    def is_on_sale(self) -> bool:
+        """Tell whether the live list offers it."""
+        return self.listing is not None and self.listing.is_available
+
+
+def as_row(product: Product) -> ProductRow:
+    """Give the product as the decision about offers takes it."""
+    return ProductRow(
+        pk=product.pk,
+        sku=product.sku,
+        name=product.name,
+        brand=product.brand,
+        is_gone=product.gone_at is not None,
+        is_published=product.is_published,
+        category_id=product.category_id,
+        price_kzt=product.price_kzt,
+        hold=product.hold,
+        stock=product.stock,
+        is_lower_bound=product.stock_is_lower_bound,
+        multiplicity=product.multiplicity,
+        sells_singly=product.sells_singly,
+        safety_stock=product.safety_stock,
+        preorder_days=product.preorder_days,
+        was_available=None,
+        listed_stock=0,
+        listed_price_kzt=0,
+        is_expired=None,
+    )
+
+
+def look_at(products: Sequence[Product], terms: Terms) -> dict[int, Sale]:
+    """Tell of each product how it stands, with one query for all."""
+    listed = Listing.objects.filter(product__in=[product.pk for product in products])
+    by_sku = {listing.sku: listing for listing in listed}
+    sales = {}
+    for product in products:
+        units, reason = judge(as_row(product), terms)
+        sales[product.pk] = Sale(
+            listing=by_sku.get(product.sku),
+            units=units,
+            reason=Reason(reason) if reason else None,
+        )
+    return sales
+
+
+def sale_pill(product: Product, sale: Sale) -> SafeString:
+    """Show in one label how a product stands."""
+    if sale.reason is None:
+        if sale.is_on_sale:
+            return pill(_("on sale"), Tone.GOOD)
+        return pill(_("with the next list"), Tone.INFO)
+    why = reason_text(product, sale.reason)
+    tone = TONES.get(sale.reason, Tone.QUIET)
+    if sale.is_on_sale:
+        return two_lines(pill(_("goes off sale"), Tone.WARN), why)
+    return pill(why, tone, hint=sale.reason.label)
+
+
+def reason_text(product: Product, reason: Reason) -> str | Promise:
+    """Say shortly why it is not on sale; the quarantine's reason where that is it."""
+    if reason == Reason.NO_PRICE and product.hold:
+        return product.get_hold_display()
+    return SHORT[reason]
+
+
+def on_sale() -> Exists:
+    """Find products that the live list offers."""
+    return Exists(
+        Listing.objects.filter(
+            product=OuterRef("pk"), sku=OuterRef("sku"), is_available=True
+        )
+    )
+
+
+def kept_off_by(reason: Reason, terms: Terms) -> Q:
+    """Find the products that `judge` keeps off sale for this reason.
+
+    Goods with open reservations are judged one by one: their stock is not the row's.
+    """
+    condition = _passing_until(reason, terms) & _own_condition(reason, terms)
+    if not terms.reserved:
+        return condition
+    held = Product.objects.filter(pk__in=list(terms.reserved))
+    also = [p.pk for p in held if judge(as_row(p), terms)[1] == reason]
+    return (condition & ~Q(pk__in=list(terms.reserved))) | Q(pk__in=also)
+
+
+# In the order in which `judge` asks.
+ORDER = (
+    Reason.GONE,
+    Reason.NOT_PUBLISHED,
+    Reason.BAD_SKU,
+    Reason.BAD_NAME,
+    Reason.NO_PRICE,
+    Reason.STALE,
+    Reason.OUT_OF_STOCK,
+    Reason.MULTIPLES,
+    Reason.BELOW_LEAST,
+)
+
+
+def _passing_until(reason: Reason, terms: Terms) -> Q:
+    passing = Q()
+    for earlier in _before(reason):
+        passing &= _passes(earlier, terms)
+    return passing
+
+
+def _before(reason: Reason) -> Iterable[Reason]:
+    return ORDER[: ORDER.index(reason)] if reason in ORDER else ()
+
+
+def _passes(reason: Reason, terms: Terms) -> Q:
+    published = Q(is_published=Product.Publish.YES)
+    by_category = Q(is_published=Product.Publish.CATEGORY)
+    free = Q(stock__gt=F("safety_stock"))
+    whole = Q(multiplicity=None) | Q(multiplicity__lte=1)
+    least = max(terms.least, 1)
+    enough = Q(stock__gte=F("safety_stock") + least)
+    enough_packs = Q(stock__gte=F("safety_stock") + F("multiplicity") * least)
+    return {
+        Reason.GONE: Q(gone_at=None),
+        Reason.NOT_PUBLISHED: published
+        | (by_category & Q(category__is_published=True)),
+        Reason.BAD_SKU: GOOD_SKU,
+        Reason.BAD_NAME: HAS_NAME,
+        Reason.NO_PRICE: Q(price_kzt__gt=0, hold=Product.Hold.NONE),
+        Reason.STALE: Q(pk=None) if terms.is_stale else Q(),
+        Reason.OUT_OF_STOCK: free,
+        Reason.MULTIPLES: whole | Q(sells_singly=True),
+        Reason.BELOW_LEAST: (whole & enough) | (~whole & enough_packs),
+    }[reason]
+
+
+def _own_condition(reason: Reason, terms: Terms) -> Q:
+    """Say that the reason applies. Not by `~`, which nulls would slip through."""
+    by_category = Q(is_published=Product.Publish.CATEGORY)
+    unsold = Q(category=None) | Q(category__is_published=False)
+    if reason == Reason.NOT_PUBLISHED:
+        return Q(is_published=Product.Publish.NO) | (by_category & unsold)
+    if reason == Reason.NO_PRICE:
+        return Q(price_kzt=None) | Q(price_kzt=0) | ~Q(hold=Product.Hold.NONE)
+    if reason == Reason.STALE:
+        return Q() if terms.is_stale else Q(pk=None)
+    if reason == Reason.GONE:
+        return Q(gone_at__isnull=False)
+    if reason not in ORDER:
+        return Q(pk=None)
+    return ~_passes(reason, terms)

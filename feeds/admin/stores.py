@@ -1,0 +1,121 @@
+"""Points of sale."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+
+from bridge_site.admin_base import GenericForm, StaffAdmin
+from bridge_site.queue import enqueue
+from bridge_site.showing import Tone, figure, pill, two_lines
+from feeds.models import Store
+
+
+class StoreForm(GenericForm[Store]):
+    """Keeps the points of one city alike, as Kaspi wants them."""
+
+    class Meta:
+        help_texts = {
+            "store_id": _(
+                "Copy it from the merchant cabinet exactly as it stands there: "
+                "“PP1” or “Merchant_PP1”."
+            ),
+            "name": _("For yourselves; Kaspi does not see it."),
+            "city_code": _("Kaspi's code of the city: 750000000 is Almaty."),
+            "preorder_days": _(
+                "Blank: sold from stock. All points of a city need the same."
+            ),
+            "stock_share": _(
+                "The supplier's stock is one heap which the points divide by their "
+                "shares. 0: the point is named in the list but offers nothing."
+            ),
+            "is_active": _("Inactive points do not stand in the price list."),
+        }
+
+    def clean_store_id(self) -> str:
+        """Cut off blanks that come along when copying."""
+        return str(self.cleaned_data["store_id"]).strip()
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse what would make the whole price list be refused."""
+        data = super().clean() or self.cleaned_data
+        if not data.get("is_active") or "preorder_days" not in data:
+            return data
+        city, days = data.get("city_code"), data["preorder_days"]
+        others = Store.objects.filter(city_code=city, is_active=True)
+        for other in others.exclude(pk=self.instance.pk):
+            if other.preorder_days != days:
+                text = _now(
+                    "%(store)s of the same city has %(days)s. Kaspi wants one "
+                    "pre-order for all points of a city."
+                ) % {"store": other, "days": _days(other.preorder_days)}
+                self.add_error("preorder_days", ValidationError(text))
+                break
+        return data
+
+
+def _days(days: int | None) -> str:
+    if days is None:
+        return _now("no pre-order")
+    return _now("%(days)d days of pre-order") % {"days": days}
+
+
+@admin.register(Store)
+class StoreAdmin(StaffAdmin[Store]):
+    """Points of sale; each change makes a new list."""
+
+    form = StoreForm
+    list_display = (
+        "show_store",
+        "city_code",
+        "show_preorder",
+        "share_count",
+        "show_state",
+    )
+    search_fields = ("store_id", "name", "city_code")
+
+    def save_model(
+        self, request: HttpRequest, obj: Store, form: Any, change: Any
+    ) -> None:
+        """Save, and build a list that says so."""
+        super().save_model(request, obj, form, change)
+        if form.changed_data:
+            enqueue("feeds.tasks.build_feed", cluster="imports")
+
+    def delete_model(self, request: HttpRequest, obj: Store) -> None:
+        """Delete, and build a list that says so."""
+        super().delete_model(request, obj)
+        enqueue("feeds.tasks.build_feed", cluster="imports")
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        """Delete, and build a list that says so."""
+        super().delete_queryset(request, queryset)
+        enqueue("feeds.tasks.build_feed", cluster="imports")
+
+    @admin.display(description=_("point of sale"), ordering="store_id")
+    def show_store(self, obj: Store) -> SafeString:
+        """Show the id with our own name for it."""
+        return two_lines(obj.store_id, obj.name)
+
+    @admin.display(description=_("pre-order"), ordering="preorder_days")
+    def show_preorder(self, obj: Store) -> str:
+        """Show the pre-order."""
+        return _days(obj.preorder_days)
+
+    @admin.display(description=_("share of the stock"), ordering="stock_share")
+    def share_count(self, obj: Store) -> SafeString:
+        """Show the share."""
+        return figure(obj.stock_share)
+
+    @admin.display(description=_("active"), ordering="is_active")
+    def show_state(self, obj: Store) -> SafeString:
+        """Show whether it stands in the list."""
+        if obj.is_active:
+            return pill(_("active"), Tone.GOOD)
+        return pill(_("switched off"), Tone.QUIET)

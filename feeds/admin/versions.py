@@ -1,0 +1,350 @@
+"""Versions of the price list, and the buttons that change which one is live."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import (
+    FileResponse,
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+)
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+
+from bridge_site.admin_base import (
+    Button,
+    ReadOnlyAdmin,
+    go_back,
+    log_action,
+    log_objects,
+)
+from bridge_site.leases import LeaseTaken
+from bridge_site.queue import enqueue
+from bridge_site.showing import Tone, file_size, grouped, pill, two_lines, when
+from feeds import files
+from feeds.admin.differences import count_panels, difference_tables
+from feeds.models import FeedBuild
+from feeds.publishing import Outcome, override_refusal, roll_back
+
+Status = FeedBuild.Status
+TONES = {
+    Status.BUILDING: Tone.INFO,
+    Status.PUBLISHING: Tone.INFO,
+    Status.ACTIVE: Tone.GOOD,
+    Status.UNCHANGED: Tone.QUIET,
+    Status.REFUSED: Tone.BAD,
+    Status.ARCHIVED: Tone.QUIET,
+    Status.FAILED: Tone.BAD,
+}
+
+
+def status_pill(build: FeedBuild) -> SafeString:
+    """Show what became of a build."""
+    return pill(build.get_status_display(), TONES[Status(build.status)])
+
+
+def build_buttons(request: HttpRequest) -> list[Button]:
+    """Offer to build now to those who may."""
+    if not request.user.has_perm("feeds.build_feed"):
+        return []
+    url = reverse("admin:build_feed_now")
+    return [Button(label=_now("Build the price list now"), url=url, is_main=True)]
+
+
+class ReasonForm(forms.Form):
+    """Asks why; the answer stands in the version for everybody to read."""
+
+    reason = forms.CharField(
+        label=_("Why"),
+        min_length=3,
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 3, "autofocus": True}),
+        help_text=_("Stays in the journal of versions."),
+    )
+
+
+@admin.register(FeedBuild)
+class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
+    """Versions, newest first."""
+
+    list_display = (
+        "show_number",
+        "show_status",
+        "show_started",
+        "offers_count",
+        "on_sale_count",
+        "show_changes",
+        "show_reason",
+        "size_count",
+    )
+    list_filter = ("status",)
+    change_form_template = "admin/feeds/feedbuild/change_form.html"
+    fields = ("show_status", "show_started", "show_published", "show_file")
+    readonly_fields = fields
+
+    def page_buttons(self, request: HttpRequest) -> list[Button]:
+        """Offer to build now."""
+        return build_buttons(request)
+
+    def object_buttons(self, request: HttpRequest, obj: FeedBuild) -> list[Button]:
+        """Offer what can be done with this version, to those who may."""
+        may = request.user.has_perm
+        buttons = []
+        if can_override(obj) and may("feeds.override_feed"):
+            url = reverse("admin:override_feed", args=[obj.pk])
+            label = _now("Publish it all the same…")
+            buttons.append(Button(label=label, url=url, asks_first=True, is_main=True))
+        if can_put_back(obj) and may("feeds.rollback_feed"):
+            url = reverse("admin:roll_back_feed", args=[obj.pk])
+            label = _now("Put this version back…")
+            buttons.append(Button(label=label, url=url, asks_first=True))
+        if is_held(obj) and may("feeds.rollback_feed"):
+            url = reverse("admin:end_feed_hold", args=[obj.pk])
+            buttons.append(Button(label=_now("Let automatic builds go on"), url=url))
+        if files.version_path(obj.pk).exists():
+            url = reverse("admin:download_feed", args=[obj.pk])
+            buttons.append(Button(label=_now("Download"), url=url, asks_first=True))
+        return buttons
+
+    def panels(self, request: HttpRequest, obj: FeedBuild) -> dict[str, Any]:
+        """Give the template counts and differences."""
+        return {
+            "count_panels": count_panels(obj.counts),
+            "differences": difference_tables(obj),
+            "is_refused": obj.status in (Status.REFUSED, Status.FAILED),
+            "held_until": obj.held_until if is_held(obj) else None,
+        }
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the addresses that the buttons use."""
+        views: list[tuple[str, Callable[..., HttpResponseBase], str]] = [
+            ("build/", self.build_now, "build_feed_now"),
+            ("<int:pk>/download/", self.download, "download_feed"),
+            ("<int:pk>/roll-back/", self.roll_back, "roll_back_feed"),
+            ("<int:pk>/override/", self.override, "override_feed"),
+            ("<int:pk>/end-hold/", self.end_hold, "end_feed_hold"),
+        ]
+        wrap = self.admin_site.admin_view
+        ours = [path(route, wrap(view), name=name) for route, view, name in views]
+        return [*ours, *super().get_urls()]
+
+    def build_now(self, request: HttpRequest) -> HttpResponse:
+        """Queue a build."""
+        self.require(request, "feeds.build_feed")
+        enqueue("feeds.tasks.build_feed", cluster="imports")
+        log_action(request, FeedBuild, _now("Build the price list now"))
+        text = _now("Queued: the new version appears among the versions.")
+        messages.success(request, text)
+        return go_back(request)
+
+    def download(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+        """Send the version's file."""
+        build = get_object_or_404(FeedBuild, pk=pk)
+        if not self.has_view_permission(request, build):
+            raise PermissionDenied
+        try:
+            file = gzip.open(files.version_path(pk))  # noqa: SIM115  (closed when sent)
+        except FileNotFoundError:
+            raise Http404 from None
+        return FileResponse(
+            file,
+            as_attachment=True,
+            filename=f"kaspi_price_list-{pk}.xml",
+            content_type="application/xml",
+        )
+
+    def roll_back(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Ask why, then put an earlier version back."""
+        return self._ask(
+            request,
+            pk,
+            permission="feeds.rollback_feed",
+            is_possible=can_put_back,
+            act=roll_back,
+            title=_now("Put version №%(pk)d back") % {"pk": pk},
+            text=_now(
+                "Kaspi gets this earlier list with its prices and stock as they were. "
+                "Automatic builds wait for a while, then the list is made anew."
+            ),
+        )
+
+    def override(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Ask why, then build again without the limit that refused."""
+        return self._ask(
+            request,
+            pk,
+            permission="feeds.override_feed",
+            is_possible=can_override,
+            act=override_refusal,
+            title=_now("Publish in spite of the refusal of №%(pk)d") % {"pk": pk},
+            text=_now(
+                "The list is built anew from today's figures and published even though "
+                "very many goods go off sale. A list that Kaspi could not read is "
+                "refused all the same."
+            ),
+        )
+
+    def end_hold(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Let automatic builds go on after a roll-back."""
+        self.require(request, "feeds.rollback_feed")
+        held = FeedBuild.objects.filter(pk=pk, held_until__isnull=False)
+        what = _now("Automatic builds go on")
+        log_objects(request, held, what)
+        if held.update(held_until=None):
+            enqueue("feeds.tasks.build_feed", cluster="imports")
+            messages.success(request, what)
+        return redirect("admin:feeds_feedbuild_change", pk)
+
+    def _ask(
+        self,
+        request: HttpRequest,
+        pk: int,
+        *,
+        permission: str,
+        is_possible: Callable[[FeedBuild], bool],
+        act: Callable[..., Outcome],
+        title: str,
+        text: str,
+    ) -> HttpResponse:
+        if not request.user.has_perm(permission):
+            raise PermissionDenied
+        build = get_object_or_404(FeedBuild, pk=pk)
+        if not is_possible(build):
+            messages.error(request, _now("This is not possible any more."))
+            return redirect("admin:feeds_feedbuild_change", pk)
+        form = ReasonForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            return self._act(request, build, act, form.cleaned_data["reason"], title)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": title,
+            "text": text,
+            "form": form,
+            "build": build,
+            "opts": self.opts,
+        }
+        return TemplateResponse(request, "admin/feeds/feedbuild/confirm.html", context)
+
+    def _act(
+        self,
+        request: HttpRequest,
+        build: FeedBuild,
+        act: Callable[..., Outcome],
+        reason: str,
+        title: str,
+    ) -> HttpResponse:
+        actor = request.user.get_username()
+        try:
+            outcome = act(build, reason=reason, actor=actor, now=timezone.now())
+        except LeaseTaken:
+            text = _now("A build is under way; try again in a minute.")
+            messages.warning(request, text)
+            return redirect("admin:feeds_feedbuild_change", build.pk)
+        log_objects(
+            request, FeedBuild.objects.filter(pk=build.pk), f"{title}: {reason}"
+        )
+        level = messages.SUCCESS if outcome.is_success else messages.ERROR
+        messages.add_message(request, level, outcome.summary)
+        return redirect("admin:feeds_feedbuild_change", outcome.build_pk or build.pk)
+
+    @admin.display(description=_("version"), ordering="pk")
+    def show_number(self, obj: FeedBuild) -> str:
+        """Show the number."""
+        return str(obj)
+
+    @admin.display(description=_("status"), ordering="status")
+    def show_status(self, obj: FeedBuild) -> SafeString:
+        """Show what became of it."""
+        if is_held(obj):
+            return format_html("{} {}", status_pill(obj), pill(_("kept"), Tone.WARN))
+        return status_pill(obj)
+
+    @admin.display(description=_("started"), ordering="started_at")
+    def show_started(self, obj: FeedBuild) -> SafeString:
+        """Show when it was built."""
+        return when(obj.started_at)
+
+    @admin.display(description=_("published"))
+    def show_published(self, obj: FeedBuild) -> SafeString:
+        """Show when it went live."""
+        return when(obj.published_at)
+
+    @admin.display(description=_("offers"))
+    def offers_count(self, obj: FeedBuild) -> SafeString:
+        """Show how many offers stand in it."""
+        return _counted(obj, "offers")
+
+    @admin.display(description=_("on sale"))
+    def on_sale_count(self, obj: FeedBuild) -> SafeString:
+        """Show how many of them are on sale."""
+        return _counted(obj, "on_sale")
+
+    @admin.display(description=_("changes"))
+    def show_changes(self, obj: FeedBuild) -> SafeString:
+        """Sum up how it differs from the version before."""
+        changes = obj.counts.get("changes") or {}
+        signs = (
+            ("added", "+"),
+            ("withdrawn", "−"),
+            ("returned", "↺"),
+            ("price", "₸"),
+            ("stock", "≡"),
+        )
+        found = [f"{s}\u00a0{grouped(changes[k])}" for k, s in signs if changes.get(k)]
+        return format_html('<span class="num">{}</span>', "  ".join(found) or "—")
+
+    @admin.display(description=_("reason"))
+    def show_reason(self, obj: FeedBuild) -> SafeString:
+        """Show why it was refused or forced."""
+        return format_html('<span class="long">{}</span>', obj.reason)
+
+    @admin.display(description=_("size"), ordering="size_bytes")
+    def size_count(self, obj: FeedBuild) -> SafeString:
+        """Show how large the file is."""
+        return format_html('<span class="num">{}</span>', file_size(obj.size_bytes))
+
+    @admin.display(description=_("file"))
+    def show_file(self, obj: FeedBuild) -> SafeString:
+        """Show the file's size and digest."""
+        took = "" if obj.seconds is None else _now("%(s).1f s") % {"s": obj.seconds}
+        size = " · ".join(filter(None, [file_size(obj.size_bytes), took]))
+        digest = obj.sha256 and f"SHA-256 {obj.sha256}"
+        return format_html('<span class="long">{}</span>', two_lines(size, digest))
+
+
+def _counted(build: FeedBuild, name: str) -> SafeString:
+    value = build.counts.get(name)
+    return format_html('<span class="num">{}</span>', grouped(value))
+
+
+def can_put_back(build: FeedBuild) -> bool:
+    """Tell whether the version was live once and its file is still kept."""
+    kept = build.status == Status.ARCHIVED
+    return kept and files.version_path(build.pk).exists()
+
+
+def can_override(build: FeedBuild) -> bool:
+    """Tell whether this refusal is the last word, with nothing published since."""
+    if build.status != Status.REFUSED:
+        return False
+    newer = FeedBuild.objects.filter(started_at__gt=build.started_at)
+    return not newer.filter(published_at__isnull=False).exists()
+
+
+def is_held(build: FeedBuild) -> bool:
+    """Tell whether automatic builds keep off this version."""
+    return build.held_until is not None and build.held_until > timezone.now()
