@@ -19,7 +19,8 @@ AlStyleServer(token, interval_s=5, port=0, seed=1, catalogue=FILE, shop=Shop(…
   .add_good(article, first=False, **fields), .remove_good(article),
   .set_raw(article, **json) lays values over an element row,
   .add_raw_row(json) appends a whole element row, .set_raw_price(key, json),
-  .shop.raw_categories, .user_data.variant full|empty|expired|bare,
+  .set_category(id, left=…), .shop.raw_categories (further rows of any shape),
+  .user_data.variant full|empty|expired|bare,
   .tick(seconds) moves stock and prices, .free(article): pieces no order binds.
   Cart and orders: .add_foreign_row(article, quantity), .drop_foreign_rows(),
   .cart.foreign_touched, .manager_order({article: n}, external_id=…),
@@ -69,6 +70,7 @@ Faults: peer.faults.add(kind, method="*", times=None, skip=0, probability=1.0,
     stall (seconds, after_work=False, answer=False: closes without an answer)
     html (code=200, text, after_work=False)      garbage (body, code=200): works, lies
     drop_before_work     drop_after_work         drip (delay_s, chunk)
+    redirect (code=302, location)
     truncate (share=0.5, honest=True; False = announced length, connection cut)
     wrong_types (variant strings|nulls|list|scalar|swapped)
   Al-Style's catalogue:
@@ -88,10 +90,11 @@ Control API, for servers in another process: POST JSON arguments to
     settings (names=values…), advance (seconds), speed (speed), now
   Al-Style: goods (articles), set-good (article, fields), add-good (article, fields,
     first), remove-good (article), restore-goods, add-odd-goods, set-raw (article,
-    fields), add-raw-row (row), set-raw-price (key, value), clear-raw, tick (seconds),
-    revalue (share), user-data (variant), cart, foreign-row (article, quantity,
-    is_markdown), drop-foreign-rows, foreign-touched, manager-order (lines,
-    external_id…), set-order (order, status), merge-orders (order, into), orders
+    fields), add-raw-row (row), set-raw-price (key, value), set-category (id, fields),
+    add-raw-category (row), clear-raw, tick (seconds), revalue (share), user-data
+    (variant), cart, foreign-row (article, quantity, is_markdown), drop-foreign-rows,
+    foreign-touched, manager-order (lines, external_id…), set-order (order, status),
+    merge-orders (order, into), orders
   Kaspi: fetch, fetches, picture, set-feed (url, user, password), new-order (lines,
     kind, fate…), generate (count), happen (code, event), set-order (code, fields),
     orders; in `python -m sandbox` also audit and stock-watch

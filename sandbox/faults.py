@@ -23,6 +23,7 @@ WIRE_KINDS: dict[str, dict[str, Any]] = {
     "status": {"code": 500, "body": None, "retry_after": None, "after_work": False},
     "stall": {"seconds": 30.0, "after_work": False, "answer": False},
     "html": {"code": 200, "text": None, "after_work": False},
+    "redirect": {"code": 302, "location": "http://127.0.0.1:9/"},
     "drop_before_work": {},
     "drop_after_work": {},
     "garbage": {"body": '{"unexpected": 1}', "code": 200},
@@ -210,6 +211,9 @@ def _other_answer(faults: list[Fault], *, after_work: bool) -> Reply | None:
         options = fault.options
         if fault.kind == "throttle" and not after_work:
             return throttled(options)
+        if fault.kind == "redirect" and not after_work:
+            headers = {"Location": str(options["location"])}
+            return Reply(status=int(options["code"]), body=b"", headers=headers)
         if options.get("after_work", fault.kind == "garbage") is not after_work:
             continue
         if fault.kind == "status":

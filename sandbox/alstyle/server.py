@@ -113,6 +113,16 @@ class AlStyleServer(SandboxPeer):
         with self.lock:
             self.shop.raw_prices[str(key)] = value
 
+    def set_category(self, number: int, **changes: Any) -> None:
+        """Change a category's name, left, right, level or id, sensible or not."""
+        with self.lock:
+            for category in self.shop.categories:
+                if category.id == number:
+                    for name, value in changes.items():
+                        setattr(category, name, value)
+                    return
+            raise ValueError(f"no category {number}")
+
     def tick(self, seconds: float) -> dict[str, list[int]]:
         """Let `seconds` of the warehouse's life pass."""
         with self.lock:
@@ -276,6 +286,8 @@ class AlStyleServer(SandboxPeer):
             "set-raw": lambda article, fields: self.set_raw(article, **fields),
             "add-raw-row": self.add_raw_row,
             "set-raw-price": self.set_raw_price,
+            "set-category": lambda id, fields: self.set_category(id, **fields),
+            "add-raw-category": self._add_raw_category,
             "clear-raw": self._clear_raw,
             "tick": self.tick,
             "revalue": self.life.revalue,
@@ -298,6 +310,10 @@ class AlStyleServer(SandboxPeer):
     def _manager_order(self, lines: dict[str, int], **fields: Any) -> dict[str, Any]:
         chosen = {int(article): quantity for article, quantity in lines.items()}
         return asdict(self.manager_order(chosen, **fields))
+
+    def _add_raw_category(self, row: Any) -> None:
+        with self.lock:
+            self.shop.raw_categories.append(row)
 
     def _clear_raw(self) -> None:
         with self.lock:

@@ -6,6 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 DAY_S = 86_400.0
+CHOICES: dict[str, tuple[str, ...]] = {
+    "interval_variant": ("403", "429", "200"),
+    "cart_adds": ("replace", "add"),
+    "add_refusal": ("silent", "message", "http", "clamp", "accept"),
+    "submit_short": ("refuse", "partial", "oversell"),
+    "stock_falls": ("submit", "later", "shipping"),
+    "cancel_mode": ("at-once", "later", "never", "refused"),
+}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,3 +84,8 @@ class AlStyleSettings:
         ]
     )
     expire_after_s: float | None = None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if value not in CHOICES.get(name, (value,)):
+            raise ValueError(f"{name} is one of {', '.join(CHOICES[name])}")
+        object.__setattr__(self, name, value)

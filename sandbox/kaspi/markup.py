@@ -38,7 +38,11 @@ td.n,th.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
 .quiet{color:var(--soft)}.model,.errors{overflow-wrap:anywhere}
 .errors{margin:4px 0 0;padding-left:18px}
 @media (max-width:560px){.wide{display:none}th,td{padding:7px 6px}
-body{font-size:14px}.model{font-size:13px}td:first-child,th:first-child{padding-left:10px}
+body{font-size:14px}.model{font-size:13px}.model{min-width:110px}
+.stack tr{display:block;border-top:1px solid var(--line);padding:8px 0}
+.stack tr:first-child{display:none}.stack tr:nth-child(2){border-top:0}
+.stack td{display:block;border:0;padding:1px 10px}.stack td.wide{display:none}
+td:first-child,th:first-child{padding-left:10px}
 td:last-child,th:last-child{padding-right:10px}}
 """
 

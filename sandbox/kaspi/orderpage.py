@@ -8,7 +8,7 @@ from sandbox.kaspi.desk import OrderDesk
 from sandbox.kaspi.markup import card, grouped, moment
 from sandbox.kaspi.orders import KaspiOrder
 
-ORDERS_SHOWN = 30
+ORDERS_SHOWN = 20
 HEAD = (
     "<tr><th>Заказ</th><th>Состояние</th><th>Товары</th>"
     "<th class='n wide'>Сумма, ₸</th><th class=wide>Создан</th></tr>"
@@ -18,6 +18,15 @@ KIND_WORDS = {
     "postomat": "Postomat",
     "pickup": "самовывоз",
     "delivery": "доставка магазина",
+}
+REASONS = {
+    "MERCHANT_OUT_OF_STOCK": "нет товара",
+    "BUYER_CANCELLATION_HIMSELF": "покупатель передумал",
+    "BUYER_CANCELLATION_BY_COURIER": "отказ при доставке",
+    "BUYER_CANCELLATION_BY_MERCHANT": "отменил магазин",
+    "BUYER_NOT_REACHABLE": "покупатель недоступен",
+    "TIMEOUT_BUYER_PICKUP": "не забрали",
+    "RFO_REJECTED": "в кредите отказано",
 }
 WORDS = {
     "APPROVED_BY_BANK": ("warn", "ждёт принятия"),
@@ -55,7 +64,7 @@ def order_sections(desk: OrderDesk) -> list[str]:
     rows = [HEAD, *(_row(order) for order in latest[:ORDERS_SHOWN])]
     return [
         f"<h2>Заказы</h2><div class=cards>{''.join(cards)}</div>",
-        f"<div class='box gap'><table>{''.join(rows)}</table></div>",
+        f"<div class='box gap'><table class=stack>{''.join(rows)}</table></div>",
     ]
 
 
@@ -83,5 +92,6 @@ def _state(order: KaspiOrder) -> str:
             words = "собран"
     shown = f"<span class={css}>{escape(words)}</span>"
     if order.reason:
-        shown += f"<br><span class='quiet reason'>{escape(order.reason)}</span>"
+        why = REASONS.get(order.reason, order.reason)
+        shown += f"<br><span class=quiet>{escape(why)}</span>"
     return shown

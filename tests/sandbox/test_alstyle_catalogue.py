@@ -105,6 +105,15 @@ def test_categories_are_nested_sets_of_three_levels_and_more(get, supplier):
     assert {good.category for good in supplier.goods.values()} <= leaves
 
 
+def test_category_intervals_can_be_spoilt(get, supplier):
+    first, second = supplier.shop.categories[:2]
+    supplier.set_category(first.id, left=second.left, right=second.right)
+    supplier.shop.raw_categories.append({"id": None})
+    rows = get("categories").json()
+    assert (rows[0]["left"], rows[0]["right"]) == (rows[1]["left"], rows[1]["right"])
+    assert rows[-1] == {"id": None}
+
+
 def test_category_filter_counts_only_its_goods(get, supplier):
     leaf = next(iter(supplier.goods.values())).category
     answer = get("elements-pagination", category=leaf).json()

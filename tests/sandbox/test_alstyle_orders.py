@@ -383,3 +383,10 @@ def test_pdf_is_taken_for_an_order_and_other_files_are_not(buyer, article):
 def test_unknown_order_is_refused(buyer):
     assert buyer.send("api/order", id=1).json()["status"] is False
     assert buyer.send("cart-api/cancel", order=1).json()["status"] is False
+
+
+def test_misspelt_switches_are_refused(supplier):
+    with pytest.raises(ValueError, match="replace, add"):
+        supplier.settings.cart_adds = "adds"
+    with pytest.raises(AttributeError):
+        supplier.settings.cart_add = "add"

@@ -10,9 +10,13 @@ from sandbox import AlStyleServer, Control
 
 @pytest.fixture
 def get(supplier, http):
-    def call(method="elements-pagination", timeout=5, **params):
-        params = {"access-token": supplier.token} | params
-        return http.get(f"{supplier.url}/api/{method}", params=params, timeout=timeout)
+    def call(method="elements-pagination", timeout=5, allow_redirects=True, **params):
+        return http.get(
+            f"{supplier.url}/api/{method}",
+            params={"access-token": supplier.token} | params,
+            timeout=timeout,
+            allow_redirects=allow_redirects,
+        )
 
     return call
 
@@ -106,6 +110,12 @@ def test_truncated_json_with_a_full_length_breaks_the_connection(get, supplier):
         (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
     ):
         get()
+
+
+def test_redirect_points_elsewhere(get, supplier):
+    supplier.faults.add("redirect", location="/api/categories")
+    answer = get("date", allow_redirects=False)
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/api/categories")
 
 
 def test_drip_sends_the_whole_answer_slowly(get, supplier):
