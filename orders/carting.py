@@ -10,7 +10,13 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from bridge_site.leases import database_now
-from bridge_site.peers import PeerOutcomeUnknown, PeerRefused
+from bridge_site.peers import (
+    PeerAccessRefused,
+    PeerError,
+    PeerOutcomeUnknown,
+    PeerProtocolError,
+    PeerRefused,
+)
 from catalog.alstyle.cart import CartClient
 from catalog.alstyle.trade import CartRow
 from orders.claims import Claim
@@ -51,9 +57,10 @@ def fill_cart(cart: CartClient, wanted: Sequence[WantedLine], claim: Claim) -> i
     quantities = {line.article: line.quantity for line in wanted}
     state, _created = CartState.objects.get_or_create(name=NAME)
     rows = _clear_leftovers(cart, state, quantities, claim)
+    doubt: PeerError | None = None
     if rows is None:
         _remember(state, quantities)
-        refusal = _add(cart, wanted, claim)
+        doubt, refusal = _add(cart, wanted, claim)
         rows = cart.get()
         if refusal is not None:
             _take_out(cart, state, rows, claim)
@@ -64,6 +71,9 @@ def fill_cart(cart: CartClient, wanted: Sequence[WantedLine], claim: Claim) -> i
         if isinstance(error, CartOccupied):
             CartState.objects.filter(name=NAME).update(foreign_seen_at=database_now())
         _take_out(cart, state, rows, claim)
+        if doubt is not None and isinstance(error, GoodsRefused):
+            # The add itself did not arrive whole: that says nothing of the goods.
+            raise PeerProtocolError(str(doubt)) from None
         raise
 
 
@@ -100,17 +110,21 @@ def _remember(state: CartState, ours: dict[str, int]) -> None:
     state.save(update_fields=["ours"])
 
 
-def _add(cart: CartClient, wanted: Sequence[WantedLine], claim: Claim) -> str | None:
-    """Add the lines; returns the supplier's words when it refused some."""
+def _add(
+    cart: CartClient, wanted: Sequence[WantedLine], claim: Claim
+) -> tuple[PeerError | None, str | None]:
+    """Add the lines; returns the doubt about it, or the supplier's refusal."""
     claim.renew()
     try:
         cart.add([(line.article, line.quantity) for line in wanted])
-    except PeerOutcomeUnknown:
+    except PeerAccessRefused:
+        raise
+    except PeerOutcomeUnknown as error:
         # What is in the cart tells more than a broken answer does.
-        return None
+        return error, None
     except PeerRefused as error:
-        return str(error)
-    return None
+        return None, str(error)
+    return None, None
 
 
 def _take_out(

@@ -51,6 +51,12 @@ class Processed:
         """Count a settled step."""
         self.counts[status] = self.counts.get(status, 0) + 1
 
+    def join(self, other: Processed) -> None:
+        """Add another run's figures."""
+        for status, number in other.counts.items():
+            self.counts[status] = self.counts.get(status, 0) + number
+        self.unreachable |= other.unreachable
+
     @property
     def summary(self) -> str:
         """Say it in one line."""

@@ -5,22 +5,20 @@ from __future__ import annotations
 from bridge_site.leases import LeaseTaken, database_now
 from orders.connections import Peers
 from orders.following import follow_supplier_orders
-from orders.machine import is_anything_due, process_due, sweep
+from orders.machine import Processed, is_anything_due, process_due, sweep
 from orders.reservations import close_contained
 from orders.watching import cancel_out_of_stock, watch_deadlines
 
 
-def process_orders(*, budget_s: float, also_later: bool = False) -> str:
-    """Do what is due; returns a line that says what was done."""
+def process_orders(*, budget_s: float, also_later: bool = False) -> Processed:
+    """Do what is due, for at most `budget_s` seconds."""
     watch_deadlines(now=database_now())
     with Peers() as peers:
         processed = process_due(peers, budget_s=budget_s, also_later=also_later)
         if cancel_out_of_stock(now=database_now()):
-            more = process_due(peers, budget_s=budget_s)
-            for status, number in more.counts.items():
-                processed.counts[status] = processed.counts.get(status, 0) + number
+            processed.join(process_due(peers, budget_s=budget_s))
     close_contained()
-    return processed.summary
+    return processed
 
 
 def sweep_orders() -> bool:

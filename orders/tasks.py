@@ -14,10 +14,11 @@ ROUND_S = 180
 
 def process_orders() -> str:
     """Do what is due for a while; asks for another round when more is."""
-    summary = processing.process_orders(budget_s=ROUND_S)
-    if is_anything_due(now=database_now()):
+    processed = processing.process_orders(budget_s=ROUND_S)
+    # A peer that is away is left alone until the next sweep.
+    if not processed.unreachable and is_anything_due(now=database_now()):
         enqueue(PROCESS, cluster="orders")
-    return summary
+    return processed.summary
 
 
 def sweep_orders() -> str:

@@ -148,7 +148,7 @@ def _is_completed(order: Order, step: Step) -> bool:
 def _send_cancel(kaspi: KaspiClient, order: Order, step: Step) -> None:
     kaspi.cancel(
         order.kaspi_id,
-        order.code,
+        code=order.code,
         reason=step.parameters.get("reason", "MERCHANT_OUT_OF_STOCK"),
         comment=step.parameters.get("comment", ""),
     )
@@ -164,32 +164,34 @@ def _send_removal(kaspi: KaspiClient, order: Order, step: Step) -> None:
 
 
 ACCEPT = KaspiHandler(
-    send=lambda kaspi, order, step: kaspi.accept(order.kaspi_id, order.code),
+    send=lambda kaspi, order, step: kaspi.accept(order.kaspi_id, code=order.code),
     is_reached=_is_accepted,
     # Many are confirmed by one page of the next refresh.
     rereads=False,
 )
 ASSEMBLE = KaspiHandler(
     send=lambda kaspi, order, step: kaspi.assemble(
-        order.kaspi_id, order.code, places=int(step.parameters.get("places", 1))
+        order.kaspi_id, code=order.code, places=int(step.parameters.get("places", 1))
     ),
     is_reached=_is_assembled,
     repeats=False,
 )
 ARRIVE = KaspiHandler(
-    send=lambda kaspi, order, step: kaspi.arrived(order.kaspi_id, order.code)
+    send=lambda kaspi, order, step: kaspi.arrived(order.kaspi_id, code=order.code)
 )
 ARRIVE_BACK = KaspiHandler(
-    send=lambda kaspi, order, step: kaspi.arrived_backward(order.kaspi_id, order.code),
+    send=lambda kaspi, order, step: kaspi.arrived_backward(
+        order.kaspi_id, code=order.code
+    ),
     is_reached=_is_back,
     survives_cancel=True,
 )
 SEND_CODE = KaspiHandler(
-    send=lambda kaspi, order, step: kaspi.send_code(order.kaspi_id, order.code)
+    send=lambda kaspi, order, step: kaspi.send_code(order.kaspi_id, code=order.code)
 )
 COMPLETE = KaspiHandler(
     send=lambda kaspi, order, step: kaspi.complete(
-        order.kaspi_id, order.code, security_code=step.parameters.get("code", "")
+        order.kaspi_id, code=order.code, security_code=step.parameters.get("code", "")
     ),
     is_reached=_is_completed,
 )

@@ -17,4 +17,5 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self.stdout.write(process_orders(budget_s=86_400, also_later=options["all"]))
+        done = process_orders(budget_s=86_400, also_later=options["all"])
+        self.stdout.write(done.summary)

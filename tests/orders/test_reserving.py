@@ -1,0 +1,483 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from orders import actions
+from orders.models import CartState, Order, Reservation, Step, SupplierOrder
+from orders.planning import replan
+from orders.reservations import reserved_units
+from orders.steps import reserve
+from tests.orders.factories import (
+    make_order,
+    make_product,
+    product_of,
+    reservation_of,
+    step_of,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+S, R = Step.Status, Reservation.Status
+
+
+@pytest.fixture
+def goods(supplier):
+    """Three articles in good supply."""
+    plain = [
+        good.article
+        for good in supplier.goods.values()
+        if good.price1 > 1 and good.available >= 30 and not good.multiplicity
+    ]
+    return plain[:3]
+
+
+@pytest.fixture
+def one(supplier, goods):
+    return product_of(supplier, goods[0])
+
+
+@pytest.fixture
+def two(supplier, goods):
+    return product_of(supplier, goods[1])
+
+
+@pytest.fixture(autouse=True)
+def no_accepts(settings):
+    settings.AUTO_ACCEPT = False
+
+
+def books(supplier):
+    """The supplier's live orders."""
+    return [o for o in supplier.orders.orders.values() if o.is_live]
+
+
+def look_at_once(order: Order) -> None:
+    """Let the waiting time of a doubtful step be over."""
+    step = step_of(order)
+    Step.objects.filter(pk=step.pk).update(
+        not_before=timezone.now(),
+        sent_at=step.sent_at and step.sent_at - timedelta(minutes=5),
+    )
+
+
+def test_an_order_is_reserved_with_three_calls(supplier, one, two, process):
+    order = make_order((one, 2), (two, 1), (one, 1))
+    process()
+    calls = [a.method for a in supplier.arrivals]
+    assert calls == ["user-data", "add", "get", "submit"]
+    (placed,) = books(supplier)
+    assert {(line.article, line.quantity) for line in placed.lines} == {
+        (int(one.article), 3),
+        (int(two.article), 1),
+    }
+    assert placed.external_id == placed.comments == order.code
+    reservation = reservation_of(order)
+    assert (reservation.status, step_of(order).status) == (R.HELD, S.DONE)
+    assert reservation.supplier_order.supplier_order_id == str(placed.id)
+    assert reservation.cost_kzt == placed.total
+    assert CartState.objects.get().ours == {}
+
+
+def test_a_reserved_order_is_to_be_accepted_next(supplier, one, process, settings):
+    settings.AUTO_ACCEPT = True
+    order = make_order((one, 1))
+    # Nobody listens at Kaspi's address.
+    assert process().unreachable == {"kaspi"}
+    assert step_of(order, Step.Kind.ACCEPT).status == S.PENDING
+
+
+def test_goods_count_against_the_stock_from_the_first_moment(supplier, one, process):
+    make_order((one, 3))
+    assert reserved_units() == {one.pk: 3}
+    process()
+    assert reserved_units() == {one.pk: 3}
+
+
+@pytest.mark.parametrize("method", ["add", "get", "submit"])
+@pytest.mark.parametrize(
+    ("fault", "options"),
+    [
+        ("drop_after_work", {}),
+        ("drop_before_work", {}),
+        ("status", {"code": 500, "after_work": True}),
+        ("status", {"code": 502}),
+        ("stall", {"seconds": 1.5, "after_work": True}),
+        ("html", {"after_work": True}),
+        ("throttle", {"interval": 0}),
+    ],
+)
+def test_one_fault_anywhere_ends_in_exactly_one_order(
+    supplier, one, process, method, fault, options
+):
+    order = make_order((one, 2))
+    supplier.faults.add(fault, method=method, times=1, **options)
+    for _ in range(6):
+        process(also_later=True)
+        look_at_once(order)
+    assert len(books(supplier)) == 1
+    assert reservation_of(order).status == R.HELD
+    assert step_of(order).status == S.DONE
+    assert supplier.cart.rows == {}
+
+
+def test_without_looking_a_dropped_answer_would_buy_twice(
+    supplier, one, process, monkeypatch
+):
+    monkeypatch.setattr(
+        reserve.ReserveHandler,
+        "look",
+        lambda self, claim, peers: reserve.outcomes.retry("again", after_s=0),
+    )
+    order = make_order((one, 2))
+    supplier.faults.add("drop_after_work", method="submit", times=1)
+    for _ in range(3):
+        process(also_later=True)
+    assert len(books(supplier)) == 2
+    assert step_of(order).status == S.DONE
+
+
+def test_an_order_that_may_exist_is_looked_for_and_adopted(supplier, one, process):
+    order = make_order((one, 2))
+    supplier.faults.add("drop_after_work", method="submit", times=1)
+    process()
+    assert step_of(order).status == S.UNKNOWN
+    process(also_later=True)
+    (placed,) = books(supplier)
+    assert reservation_of(order).supplier_order.supplier_order_id == str(placed.id)
+    assert step_of(order).answered["adopted"] is True
+
+
+def test_twins_are_told_apart(supplier, one, process):
+    first, second = make_order((one, 1)), make_order((one, 1))
+    supplier.faults.add("drop_after_work", method="submit", times=1)
+    process()
+    # The second waits until the first is settled.
+    assert step_of(first).status == S.UNKNOWN
+    assert step_of(second).status == S.PENDING
+    for _ in range(4):
+        process(also_later=True)
+    assert len(books(supplier)) == 2
+    held = {reservation_of(o).supplier_order_id for o in (first, second)}
+    assert len(held) == 2
+
+
+def test_long_numbers_in_the_list_do_not_hide_our_own_orders(supplier, one, process):
+    supplier.change_settings(long_order_ids=True)
+    first = make_order((one, 1))
+    process()
+    second = make_order((one, 1))
+    supplier.faults.add("drop_before_work", method="submit", times=1)
+    process()
+    for _ in range(6):
+        look_at_once(second)
+        process(also_later=True)
+    assert len(books(supplier)) == 2
+    assert reservation_of(first).supplier_order != reservation_of(second).supplier_order
+
+
+def test_several_candidates_are_left_to_a_person(supplier, one, process):
+    order = make_order((one, 1))
+    supplier.faults.add("drop_after_work", method="submit", times=1)
+    process()
+    (placed,) = books(supplier)
+    supplier.orders.create(placed.lines)
+    process(also_later=True)
+    step = step_of(order)
+    assert step.status == S.NEEDS_PERSON
+    assert {c["id"] for c in step.answered["candidates"]} == {
+        str(o.id) for o in books(supplier)
+    }
+    actions.adopt_supplier_order(step, str(placed.id), actor="anna")
+    assert reservation_of(order).supplier_order.supplier_order_id == str(placed.id)
+    assert step_of(order).status == S.SKIPPED
+
+
+def test_a_partly_filled_order_in_doubt_is_left_to_a_person(supplier, one, process):
+    supplier.change_settings(submit_short="partial")
+    order = make_order((one, 3))
+    supplier.faults.add("drop_after_work", method="submit", times=1)
+    process()
+    (placed,) = books(supplier)
+    short = placed.lines[0].__class__(
+        article=placed.lines[0].article, quantity=2, price=placed.lines[0].price
+    )
+    placed.lines = [short]
+    process(also_later=True)
+    assert step_of(order).status == S.NEEDS_PERSON
+    assert len(books(supplier)) == 1
+
+
+# -- the shared cart ---------------------------------------------------------------
+
+
+def test_a_managers_rows_make_us_step_back(supplier, one, two, process):
+    order = make_order((one, 1))
+    supplier.cart.add_foreign(int(two.article), 5, 0.0)
+    process()
+    assert [(r.article, r.quantity) for r in supplier.cart.rows.values()] == [
+        (int(two.article), 5)
+    ]
+    assert supplier.cart.foreign_touched == []
+    step = step_of(order)
+    assert (step.status, step.attempts) == (S.PENDING, 0)
+    assert two.article in step.last_error
+    supplier.cart.drop_foreign()
+    process(also_later=True)
+    assert reservation_of(order).status == R.HELD
+
+
+def test_a_managers_row_of_the_same_article_keeps_its_quantity(supplier, one, process):
+    supplier.change_settings(cart_adds="add")
+    order = make_order((one, 1))
+    supplier.cart.add_foreign(int(one.article), 5, 0.0)
+    process()
+    (row,) = supplier.cart.rows.values()
+    assert row.quantity == 5
+    assert books(supplier) == []
+    assert step_of(order).status == S.PENDING
+
+
+@pytest.mark.parametrize("cart_adds", ["add", "replace"])
+def test_what_a_dead_worker_left_in_the_cart_is_not_ordered_twice(
+    supplier, one, two, process, cart_adds
+):
+    supplier.change_settings(cart_adds=cart_adds)
+    supplier.cart.add(int(one.article), 2, 0.0)
+    supplier.cart.add(int(two.article), 1, 0.0)
+    CartState.objects.create(name="alstyle", ours={one.article: 2, two.article: 1})
+    make_order((one, 3))
+    process()
+    (placed,) = books(supplier)
+    assert [(x.article, x.quantity) for x in placed.lines] == [(int(one.article), 3)]
+
+
+# -- refusals ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["silent", "message", "http", "clamp"])
+def test_too_little_stock_is_refused_and_the_cart_left_clean(
+    supplier, one, two, process, how
+):
+    supplier.change_settings(add_refusal=how)
+    supplier.set_good(int(one.article), quantity=1)
+    order = make_order((two, 1), (one, 2))
+    process()
+    step = step_of(order)
+    assert (step.status, step.answered) == (S.REFUSED, {"is_stock": True})
+    assert step.last_error
+    assert supplier.cart.rows == {}
+    assert books(supplier) == []
+    assert reservation_of(order).status == R.WANTED
+
+
+def test_the_last_unit_goes_to_one_of_two_orders(supplier, one, process):
+    supplier.set_good(int(one.article), quantity=1)
+    orders = [make_order((one, 1)), make_order((one, 1))]
+    process()
+    assert sorted(step_of(o).status for o in orders) == [S.DONE, S.REFUSED]
+    assert len(books(supplier)) == 1
+
+
+def test_a_price_beyond_the_tolerance_is_refused(supplier, one, process):
+    supplier.set_good(int(one.article), price1=one.cost_kzt * 2)
+    order = make_order((one, 1))
+    process()
+    step = step_of(order)
+    assert (step.status, step.answered) == (S.REFUSED, {"is_stock": False})
+    assert supplier.cart.rows == {}
+
+
+def test_marked_down_pieces_are_refused(supplier, one, process):
+    supplier.change_settings(adds_markdown=True)
+    supplier.set_good(int(one.article), quantity_markdown=5, price_markdown=10)
+    order = make_order((one, 1))
+    process()
+    assert step_of(order).status == S.REFUSED
+    assert books(supplier) == []
+
+
+def test_an_unknown_article_is_refused(supplier, process):
+    order = make_order((make_product("99999999"), 1))
+    process()
+    assert step_of(order).status == S.REFUSED
+
+
+def test_a_wrong_multiple_waits_for_a_person(supplier, goods, process):
+    product = product_of(supplier, goods[0], multiplicity=10)
+    order = make_order((product, 1))
+    process()
+    assert step_of(order).status == S.NEEDS_PERSON
+    assert supplier.arrivals == []
+
+
+def test_selling_by_the_piece_orders_a_whole_multiple(supplier, goods, process):
+    supplier.set_good(goods[0], multiplicity=10)
+    product = product_of(supplier, goods[0], multiplicity=10, sells_singly=True)
+    make_order((product, 1))
+    assert reserved_units() == {product.pk: 10}
+    process()
+    (placed,) = books(supplier)
+    assert placed.lines[0].quantity == 10
+
+
+@pytest.mark.parametrize("variant", ["empty", "expired", "bare"])
+def test_without_valid_papers_a_person_is_asked(supplier, one, process, variant):
+    supplier.user_data.change(variant)
+    order = make_order((one, 1))
+    process()
+    assert step_of(order).status == S.NEEDS_PERSON
+    supplier.user_data.change("full")
+    actions.retry_step(step_of(order), actor="anna")
+    process()
+    assert reservation_of(order).status == R.HELD
+
+
+def test_submit_answering_garbage_is_looked_up(supplier, one, process):
+    supplier.faults.add("garbage", method="submit", times=1)
+    order = make_order((one, 1))
+    process()
+    assert step_of(order).status == S.UNKNOWN
+    process(also_later=True)
+    assert len(books(supplier)) == 1
+    assert reservation_of(order).status == R.HELD
+
+
+# -- dead workers, observers, hands ------------------------------------------------
+
+
+def test_a_dead_workers_step_is_looked_at_before_it_is_done_again(
+    supplier, one, process
+):
+    order = make_order((one, 1))
+    process()
+    (placed,) = books(supplier)
+    # As if the worker had died between the call and its settling.
+    reservation = reservation_of(order)
+    Reservation.objects.filter(pk=reservation.pk).update(
+        status=R.WANTED, supplier_order=None
+    )
+    SupplierOrder.objects.all().delete()
+    Step.objects.filter(order=order).update(
+        status=S.IN_FLIGHT,
+        claimed_by="dead",
+        claimed_until=timezone.now() - timedelta(seconds=1),
+        finished_at=None,
+    )
+    process()
+    assert len(books(supplier)) == 1
+    assert reservation_of(order).supplier_order.supplier_order_id == str(placed.id)
+
+
+def test_attempts_end_with_a_person(supplier, one, process, settings):
+    settings.STEP_ATTEMPTS = 2
+    supplier.faults.add("html", method="get")
+    order = make_order((one, 1))
+    for _ in range(4):
+        process(also_later=True)
+    assert step_of(order).status == S.NEEDS_PERSON
+
+
+def test_an_outage_spends_no_attempts(supplier, one, process, settings):
+    settings.STEP_ATTEMPTS = 2
+    fault = supplier.faults.add("status", code=503, method="user-data")
+    order = make_order((one, 1))
+    for _ in range(4):
+        assert process(also_later=True).unreachable == {"alstyle"}
+    assert step_of(order).attempts == 0
+    supplier.faults.clear(fault)
+    process(also_later=True)
+    assert reservation_of(order).status == R.HELD
+
+
+def test_observe_only_sends_nothing_and_says_what_it_would(
+    supplier, one, process, settings
+):
+    settings.OBSERVE_ONLY = True
+    order = make_order((one, 2))
+    process()
+    assert supplier.arrivals == []
+    step = step_of(order)
+    assert (step.status, step.attempts) == (S.PENDING, 0)
+    assert f"{one.article} × 2" in step.last_error
+    assert order.code in step.last_error
+
+
+def test_reserved_by_hand(supplier, one, process):
+    order = make_order((one, 1))
+    actions.mark_reserved_by_hand(order, actor="anna")
+    process()
+    assert supplier.arrivals == []
+    assert reservation_of(order).status == R.BY_HAND
+    assert step_of(order).status == S.SKIPPED
+    assert reserved_units() == {one.pk: 1}
+
+
+# -- releases ----------------------------------------------------------------------
+
+
+def call_off(order: Order) -> None:
+    order.refresh_from_db()
+    order.status = Order.CANCELLED
+    order.state = Order.ARCHIVE
+    order.save()
+    replan(order, now=timezone.now())
+
+
+def test_a_cancelled_order_is_released_once(supplier, one, process):
+    order = make_order((one, 1))
+    process()
+    call_off(order)
+    call_off(order)
+    process()
+    call_off(order)
+    process()
+    assert books(supplier) == []
+    assert len(supplier.calls("cancel")) == 1
+    assert reservation_of(order).status == R.RELEASING
+
+
+def test_an_order_cancelled_before_its_reserve_is_dropped(supplier, one, process):
+    order = make_order((one, 1))
+    call_off(order)
+    process()
+    assert supplier.arrivals == []
+    assert reservation_of(order).status == R.DROPPED
+    assert reserved_units() == {}
+
+
+def test_an_order_cancelled_while_in_doubt_is_released_once_found(
+    supplier, one, process
+):
+    order = make_order((one, 1))
+    supplier.faults.add("drop_after_work", method="submit", times=1)
+    process()
+    call_off(order)
+    assert reservation_of(order).status == R.WANTED
+    for _ in range(2):
+        process(also_later=True)
+    assert books(supplier) == []
+    assert reservation_of(order).status == R.RELEASING
+
+
+@pytest.mark.parametrize("fault", ["drop_after_work", "drop_before_work", "html"])
+def test_a_release_in_doubt_is_looked_at(supplier, one, process, fault):
+    order = make_order((one, 1))
+    process()
+    call_off(order)
+    supplier.faults.add(fault, method="cancel", times=1)
+    for _ in range(3):
+        process(also_later=True)
+    assert books(supplier) == []
+    assert reservation_of(order).status in (R.RELEASED, R.RELEASING)
+
+
+def test_a_refused_release_waits_for_a_person(supplier, one, process):
+    order = make_order((one, 1))
+    process()
+    supplier.change_settings(cancel_mode="refused")
+    call_off(order)
+    process()
+    assert step_of(order, Step.Kind.RELEASE).status == S.REFUSED
+    assert reservation_of(order).status == R.HELD
