@@ -131,17 +131,17 @@ class OrderDesk:
             fate=fate,
             **self._money(entries, kind) | fields,
         )
-        if credit:
-            order.payment_mode, order.credit_term = "PAY_WITH_CREDIT", 12
-            order.signature_required, order.state = True, "SIGN_REQUIRED"
-        self._plan(order)
+        self._plan(order, credit=credit)
         if accepted:
             order.state, order.status = STATE_OF_KIND[kind], ACCEPTED
             order.marks["accepted"] = created
-        self.orders[order.code] = self._by_id[order.id] = order
-        for entry in entries:
-            self._entries[order.entry_id(entry)] = (order, entry)
+        self._keep(order)
         return order
+
+    def _keep(self, order: KaspiOrder) -> None:
+        self.orders[order.code] = self._by_id[order.id] = order
+        for entry in order.entries:
+            self._entries[order.entry_id(entry)] = (order, entry)
 
     def _entry(self, number: int, line: dict[str, Any]) -> Entry:
         sku = str(line.get("sku", ""))
@@ -173,7 +173,10 @@ class OrderDesk:
             "city": self.dice.choice(CITIES),
         }
 
-    def _plan(self, order: KaspiOrder) -> None:
+    def _plan(self, order: KaspiOrder, *, credit: bool) -> None:
+        if credit:
+            order.payment_mode, order.credit_term = "PAY_WITH_CREDIT", 12
+            order.signature_required, order.state = True, "SIGN_REQUIRED"
         order.approved = None if order.signature_required else order.created + 24
         order.deadline = self.life.accept_by(order, order.approved or order.created)
         days = order.preorder_days or (0 if order.express else 3)

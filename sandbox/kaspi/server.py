@@ -63,17 +63,20 @@ class KaspiServer(SandboxPeer):
         self.desk = OrderDesk(
             reader=self.reader, settings=self.settings, clock=self.clock, seed=seed
         )
+        self._recent: list[float] = []
+        self._open_api()
+        self._add_controls()
+
+    def _open_api(self) -> None:
         signer = Signer()
         writer = Writer(
             settings=self.settings,
-            merchant_id=merchant_id,
+            merchant_id=self.merchant_id,
             base=lambda: self.url,
             signer=signer,
         )
         self._reads = ReadApi(desk=self.desk, writer=writer, signer=signer)
         self._writes = WriteApi(desk=self.desk, writer=writer)
-        self._recent: list[float] = []
-        self._add_controls()
 
     @property
     def url(self) -> str:
