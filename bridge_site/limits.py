@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import Literal, Protocol
 
+from django.db.models import QuerySet
+
 from bridge_site.leases import database_now
-from bridge_site.models import PeerClock
+from bridge_site.models import PeerClock, PeerSlot
 
 Priority = Literal["order", "crawl"]
 
@@ -20,6 +22,9 @@ REACHED_AFTER = timedelta(seconds=1)
 # How long an announced order call is waited for once the clock is free.
 ORDER_PATIENCE = timedelta(seconds=2)
 LONG_AGO = datetime(2000, 1, 1, tzinfo=timezone.utc)
+
+# A slot's row and the moment until which it is ours.
+Slot = tuple[int, datetime]
 
 
 class ClockBusy(Exception):
@@ -33,19 +38,75 @@ class Limiter(Protocol):
         """Wait for a turn, run the block, count the interval from its end."""
 
 
+class CallSlots:
+    """Keeps at most `count` calls under way at once, over all processes.
+
+    A slot is taken until a moment and freed after the call; a killed caller's is free
+    again `call_s` after it was taken.
+    """
+
+    def __init__(self, *, name: str, count: int, call_s: float) -> None:
+        self.name, self.count = name, count
+        self.call = timedelta(seconds=call_s)
+        self._are_rows_there = False
+
+    def is_any_free(self, now: datetime) -> bool:
+        """Tell whether a call may begin; `take` has the last word."""
+        return self._rows().filter(until__lte=now).exists()
+
+    def take(self, now: datetime) -> Slot | None:
+        """Take a slot and return its mark, or None when all are in use."""
+        mine = now + self.call
+        free = self._rows().filter(until__lte=now).order_by("pk")
+        for pk, seen in free.values_list("pk", "until"):
+            if PeerSlot.objects.filter(pk=pk, until=seen).update(until=mine):
+                return pk, mine
+        return None
+
+    def free(self, taken: Slot) -> None:
+        """Give the slot back, unless it ran out and is another's by now."""
+        pk, mine = taken
+        PeerSlot.objects.filter(pk=pk, until=mine).update(until=LONG_AGO)
+
+    def _rows(self) -> QuerySet[PeerSlot]:
+        if not self._are_rows_there:
+            # A caller that finds them there need not write: reads never wait.
+            known = PeerSlot.objects.filter(name=self.name, number__lt=self.count)
+            if known.count() < self.count:
+                PeerSlot.objects.bulk_create(
+                    [
+                        PeerSlot(name=self.name, number=number, until=LONG_AGO)
+                        for number in range(self.count)
+                    ],
+                    ignore_conflicts=True,
+                )
+            self._are_rows_there = True
+        return PeerSlot.objects.filter(name=self.name, number__lt=self.count)
+
+
 class TokenClock:
     """Keeps the calls made with one token at least `interval_s` apart.
 
     Order calls go before crawl calls: a waiting order call announces itself in the
-    row, and crawl calls leave the next turn to it.
+    row, and crawl calls leave the next turn to it. With `at_once`, no more calls than
+    that are under way together, none of them for longer than `call_s`.
     """
 
     def __init__(
-        self, *, name: str, interval_s: float, patience_s: float = 120
+        self,
+        *,
+        name: str,
+        interval_s: float,
+        patience_s: float = 120,
+        at_once: int = 0,
+        call_s: float = 60,
     ) -> None:
         self.name = name
         self.interval = timedelta(seconds=interval_s)
         self.patience_s = patience_s
+        self.slots = (
+            CallSlots(name=name, count=at_once, call_s=call_s) if at_once else None
+        )
 
     @contextmanager
     def turn(self, priority: Priority) -> Iterator[None]:
@@ -56,11 +117,13 @@ class TokenClock:
         if not self.interval:
             yield
             return
-        mine = self._wait(priority)
+        mine, slot = self._wait(priority)
         try:
             yield
         finally:
             self._settle(mine)
+            if self.slots and slot:
+                self.slots.free(slot)
 
     def push_back(self, seconds: float) -> None:
         """Let nobody call for `seconds`: the peer asked us to slow down."""
@@ -70,7 +133,7 @@ class TokenClock:
                 next_at=until
             )
 
-    def _wait(self, priority: Priority) -> datetime:
+    def _wait(self, priority: Priority) -> tuple[datetime, Slot | None]:
         give_up = time.monotonic() + self.patience_s
         PeerClock.objects.get_or_create(
             name=self.name,
@@ -81,17 +144,35 @@ class TokenClock:
             next_at, order_waits = PeerClock.objects.values_list(
                 "next_at", "order_waits_until"
             ).get(name=self.name)
-            mine = self._claim(priority, now=now, seen=next_at)
-            if mine is not None:
-                return mine
+            taken = self._claim_both(priority, now=now, seen=next_at)
+            if taken is not None:
+                return taken
             if time.monotonic() >= give_up:
                 raise ClockBusy(self.name)
-            if priority == "order" and order_waits < next_at + ORDER_PATIENCE:
+            # While all slots are in use the clock itself stands in the past.
+            turn_at = max(next_at, now)
+            if priority == "order" and order_waits < turn_at + ORDER_PATIENCE / 2:
                 PeerClock.objects.filter(name=self.name, next_at=next_at).update(
-                    order_waits_until=next_at + ORDER_PATIENCE
+                    order_waits_until=turn_at + ORDER_PATIENCE
                 )
             # A crawl call that lets an order pass looks again soon.
             time.sleep(max((next_at - now).total_seconds(), 0.02))
+
+    def _claim_both(
+        self, priority: Priority, *, now: datetime, seen: datetime
+    ) -> tuple[datetime, Slot | None] | None:
+        """Claim the clock's turn and a slot, or neither."""
+        if self.slots and not self.slots.is_any_free(now):
+            return None
+        mine = self._claim(priority, now=now, seen=seen)
+        if mine is None or not self.slots:
+            return None if mine is None else (mine, None)
+        slot = self.slots.take(now)
+        if slot is None:
+            # Another caller was faster: its call counts, ours was not made.
+            self._settle(mine)
+            return None
+        return mine, slot
 
     def _claim(
         self, priority: Priority, *, now: datetime, seen: datetime

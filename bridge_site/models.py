@@ -37,6 +37,24 @@ class PeerClock(models.Model):
         return self.name
 
 
+class PeerSlot(models.Model):
+    """One of the calls that may be under way at once with a token."""
+
+    name = models.CharField(_("name"), max_length=80)
+    number = models.PositiveSmallIntegerField(_("number"))
+    until = models.DateTimeField(_("taken until"))
+
+    class Meta:
+        verbose_name = _("peer slot")
+        verbose_name_plural = _("peer slots")
+        constraints = [
+            models.UniqueConstraint(fields=["name", "number"], name="peerslot_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.number}"
+
+
 class Heartbeat(models.Model):
     """Proof that a worker cluster still takes and finishes tasks."""
 

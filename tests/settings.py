@@ -19,6 +19,7 @@ os.environ.update(
     KASPI_TOKEN="kaspi-test-token",
     KASPI_MERCHANT_ID="QazDemo",
     KASPI_COMPANY="Qaz Demo",
+    KASPI_INTERVAL_S="0",
     VAR_DIR=os.environ.get(
         "TEST_VAR_DIR", str(Path(gettempdir()) / "kaspi-bridge-tests")
     ),

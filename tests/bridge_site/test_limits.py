@@ -11,8 +11,14 @@ import pytest
 from django.db import connection, connections
 
 from bridge_site.leases import database_now
-from bridge_site.limits import LONG_AGO, ClockBusy, TokenClock, clock_name
-from bridge_site.models import PeerClock
+from bridge_site.limits import (
+    LONG_AGO,
+    CallSlots,
+    ClockBusy,
+    TokenClock,
+    clock_name,
+)
+from bridge_site.models import PeerClock, PeerSlot
 from sandbox import AlStyleServer
 
 TOKEN = "alstyle-test-token"
@@ -25,8 +31,8 @@ django.setup()
 from bridge_site.limits import TokenClock
 from bridge_site.peers import Peer
 url, calls, interval_s = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
-clock = TokenClock(name="shared", interval_s=interval_s)
-with Peer(name="Al-Style", base_url=url, timeout_s=5, limiter=clock,
+clock = TokenClock(name="shared", interval_s=interval_s, at_once=int(sys.argv[5]))
+with Peer(name="Al-Style", base_url=url, timeout_s=20, limiter=clock,
           user_agent="kaspi-bridge/1.0", params={"access-token": sys.argv[4]}) as peer:
     for _ in range(calls):
         peer.read("/api/brands")
@@ -51,10 +57,13 @@ def child_environment() -> dict[str, str]:
     }
 
 
-def run_callers(url: str, *, processes: int, calls: int, interval_s: float) -> None:
+def run_callers(
+    url: str, *, processes: int, calls: int, interval_s: float, at_once: int = 0
+) -> None:
+    arguments = [url, str(calls), str(interval_s), TOKEN, str(at_once)]
     children = [
         subprocess.Popen(
-            [sys.executable, "-c", CALLER, url, str(calls), str(interval_s), TOKEN],
+            [sys.executable, "-c", CALLER, *arguments],
             env=child_environment(),
             stderr=subprocess.PIPE,
             text=True,
@@ -77,6 +86,76 @@ def test_without_the_shared_clock_they_do():
     with AlStyleServer(token=TOKEN, interval_s=0) as supplier:
         run_callers(supplier.url, processes=3, calls=4, interval_s=0)
         assert min(supplier.gaps()) < INTERVAL_S
+
+
+def busiest_moment(*, at_once: int) -> int:
+    """Let four processes make one call of three seconds each; count the overlap."""
+    with AlStyleServer(token=TOKEN, interval_s=0) as supplier:
+        supplier.faults.add("stall", seconds=3, answer=True)
+        run_callers(
+            supplier.url, processes=4, calls=1, interval_s=0.01, at_once=at_once
+        )
+        assert len(supplier.arrivals) == 4
+        return supplier.peak_busy
+
+
+def test_no_more_calls_are_under_way_than_the_slots_allow():
+    assert busiest_moment(at_once=2) == 2
+
+
+def test_without_slots_there_are_more():
+    assert busiest_moment(at_once=0) > 2
+
+
+def test_a_slot_is_free_again_after_its_call():
+    for _ in range(3):
+        with TokenClock(name="s", interval_s=0.001, at_once=1).turn("order"):
+            assert not CallSlots(name="s", count=1, call_s=60).is_any_free(
+                database_now()
+            )
+    assert PeerSlot.objects.filter(name="s").count() == 1
+
+
+def test_a_slot_is_free_again_after_a_call_that_failed():
+    clock = TokenClock(name="s", interval_s=0.001, at_once=1)
+    with pytest.raises(OSError, match="gone"), clock.turn("order"):
+        raise OSError("gone")
+    assert clock.slots is not None
+    assert clock.slots.is_any_free(database_now())
+
+
+def test_a_killed_callers_slot_frees_itself():
+    slots = CallSlots(name="s", count=1, call_s=0.3)
+    taken = slots.take(database_now())
+    assert taken is not None
+    assert slots.take(database_now()) is None
+    time.sleep(0.35)
+    again = slots.take(database_now())
+    assert again is not None
+    # The first caller lives after all: it must not free what is another's now.
+    slots.free(taken)
+    assert not slots.is_any_free(database_now())
+
+
+def test_one_slot_is_given_to_one_of_many(in_threads):
+    slots = CallSlots(name="s", count=1, call_s=60)
+    now = database_now()
+    assert slots.is_any_free(now)
+    results = in_threads([lambda: slots.take(now) for _ in range(6)])
+    assert len([taken for taken in results if taken is not None]) == 1
+
+
+def test_patience_ends_when_no_slot_comes_free():
+    slots = CallSlots(name="s", count=1, call_s=60)
+    assert slots.take(database_now()) is not None
+    clock = TokenClock(name="s", interval_s=0.01, patience_s=0.2, at_once=1)
+    with pytest.raises(ClockBusy), clock.turn("order"):
+        pass
+
+
+def test_an_interval_of_zero_switches_the_slots_off_too():
+    with TokenClock(name="off", interval_s=0, at_once=1).turn("order"):
+        assert not PeerSlot.objects.filter(name="off").exists()
 
 
 def in_thread(work):
