@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.utils.module_loading import import_string
 
 from catalog.explaining import Step
 from catalog.models import ImportRun
@@ -80,5 +82,11 @@ def stock_is_stale(*, now: datetime) -> bool:
 
 
 def reserved_units() -> dict[int, int]:
-    """Map product ids to units in open reservations."""
-    return {}
+    """Map product ids to units in reservations that the stock does not contain yet.
+
+    The catalogue knows no orders: the setting names the function that does.
+    """
+    source: Callable[[], dict[int, int]] = import_string(
+        settings.RESERVED_UNITS_SOURCE
+    )
+    return source()
