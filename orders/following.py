@@ -16,7 +16,7 @@ from catalog.alstyle.cart import CartClient, OrderType
 from catalog.alstyle.trade import SupplierOrderRow
 from orders.models import Order, Reservation, Step, SupplierOrder
 from orders.planning import make_step
-from orders.reservations import supplied_quantity
+from orders.reservations import orders_merged_into, supplied_quantity
 from orders.trail import record
 from orders.transitions import move_reservation
 
@@ -144,20 +144,11 @@ def _merge_target(
 
 
 def _follow_reservations(supplied: SupplierOrder, *, now: datetime) -> None:
-    for source in (supplied, *_merged_into(supplied)):
+    for source in (supplied, *orders_merged_into(supplied)):
         for reservation in source.reservations.filter(
             status__in=(Held.HELD, Held.RELEASING)
         ).select_related("order"):
             _follow(reservation, supplied, now=now)
-
-
-def _merged_into(supplied: SupplierOrder) -> list[SupplierOrder]:
-    found, todo = [], [supplied]
-    while todo:
-        sources = [s for s in todo.pop().merged.all() if s not in found]
-        found += sources
-        todo += sources
-    return found
 
 
 def _follow(

@@ -9,13 +9,24 @@ from django.conf import settings
 from django.db.models import Q, QuerySet
 
 from catalog.availability import stock_read_at
-from orders.models import Reservation, ReservationLine
+from orders.models import Reservation, ReservationLine, SupplierOrder
 
 
 def supplied_quantity(quantity: int, multiplicity: int | None) -> int:
     """Round up to what the supplier sells at once; the rest stays with us."""
     by = multiplicity or 1
     return -(-quantity // by) * by
+
+
+def orders_merged_into(supplied: SupplierOrder) -> list[SupplierOrder]:
+    """List the supplier's orders that went into this one, directly or not."""
+    found: list[SupplierOrder] = []
+    todo = [supplied]
+    while todo:
+        sources = [s for s in todo.pop().merged.all() if s not in found]
+        found += sources
+        todo += sources
+    return found
 
 
 def reserved_units() -> dict[int, int]:

@@ -14,6 +14,7 @@ from orders.claims import Claim
 from orders.connections import Peers
 from orders.models import Reservation, Step, SupplierOrder
 from orders.outcomes import Outcome
+from orders.reservations import orders_merged_into
 from orders.transitions import move_reservation
 
 Held = Reservation.Status
@@ -34,10 +35,7 @@ class ReleaseHandler:
         if reservation is None or reservation.supplier_order is None:
             return outcomes.skipped(_("Nothing is held for this order"))
         supplied = reservation.supplier_order
-        shared = supplied.merged_into_id is not None or (
-            supplied.reservations.filter(status__in=Reservation.OPEN).count() > 1
-        )
-        if shared:
+        if _is_shared(supplied):
             text = _(
                 "Al-Style's order %(number)s holds goods of other orders too: "
                 "ask its manager to take these out, then mark them released"
@@ -68,6 +66,17 @@ class ReleaseHandler:
             _("Al-Style has not cancelled the order: asking again"), after_s=0
         )
         return _by_status(claim.step, row, otherwise=again)
+
+
+def _is_shared(supplied: SupplierOrder) -> bool:
+    """Tell whether a cancel would take other orders' goods away too."""
+    if supplied.merged_into_id is not None:
+        return True
+    orders = [supplied, *orders_merged_into(supplied)]
+    held = Reservation.objects.filter(
+        supplier_order__in=orders, status__in=Reservation.OPEN
+    )
+    return held.count() > 1
 
 
 def _by_status(step: Step, row: SupplierOrderRow, *, otherwise: Outcome) -> Outcome:

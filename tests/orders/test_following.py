@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from catalog.models import ImportRun
+from orders.connections import Peers
+from orders.following import follow_supplier_orders
+from orders.models import Order, Reservation, Step, SupplierOrder
+from orders.planning import replan
+from orders.reservations import close_contained, reserved_units
+from tests.orders.factories import make_order, product_of, reservation_of, step_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+R, S = Reservation.Status, Step.Status
+
+
+@pytest.fixture(autouse=True)
+def only_the_supplier(settings, supplier):
+    settings.AUTO_ACCEPT = False
+    supplier.change_settings(statuses_move=False)
+
+
+@pytest.fixture
+def product(supplier):
+    article = next(
+        good.article
+        for good in supplier.goods.values()
+        if good.price1 > 1 and good.available >= 30 and not good.multiplicity
+    )
+    return product_of(supplier, article)
+
+
+def follow():
+    with Peers() as peers:
+        return follow_supplier_orders(peers.cart, now=timezone.now())
+
+
+def placed(supplier, order: Order):
+    number = reservation_of(order).supplier_order.supplier_order_id
+    return supplier.orders.orders[int(number)]
+
+
+def cancel(order: Order) -> None:
+    order.refresh_from_db()
+    order.status = Order.CANCELLED
+    order.save()
+    replan(order, now=timezone.now())
+
+
+def stock_reading(*, started_at) -> None:
+    ImportRun.objects.create(
+        kind="stock", status="done", started_at=started_at, finished_at=timezone.now()
+    )
+
+
+def test_nothing_held_costs_no_call(supplier):
+    follow()
+    assert supplier.arrivals == []
+
+
+@pytest.mark.parametrize("long_ids", [False, True])
+def test_a_shipped_order_counts_until_a_later_reading_contains_it(
+    supplier, product, process, long_ids
+):
+    supplier.change_settings(long_order_ids=long_ids)
+    order = make_order((product, 2))
+    process()
+    follow()
+    assert reservation_of(order).status == R.HELD
+    stock_reading(started_at=timezone.now())
+    assert reserved_units() == {product.pk: 2}
+
+    supplier.orders.move(placed(supplier, order), "P")
+    follow()
+    assert reservation_of(order).status == R.SHIPPED
+    assert reserved_units() == {product.pk: 2}
+    # A reading that had begun before the goods left may not have seen them leave.
+    left_at = reservation_of(order).left_stock_at
+    stock_reading(started_at=left_at - timedelta(seconds=1))
+    assert reserved_units() == {product.pk: 2}
+
+    stock_reading(started_at=left_at + timedelta(seconds=1))
+    assert reserved_units() == {}
+    assert close_contained() == 1
+    assert reserved_units() == {}
+
+
+def test_where_stock_falls_at_once_a_reading_after_the_submit_contains_it(
+    supplier, product, process, settings
+):
+    settings.SUPPLIER_STOCK_FALLS_AT = "submit"
+    order = make_order((product, 2))
+    process()
+    assert reserved_units() == {product.pk: 2}
+    held_at = reservation_of(order).held_at
+    stock_reading(started_at=held_at + timedelta(seconds=1))
+    assert reserved_units() == {}
+
+
+@pytest.mark.parametrize("cancel_mode", ["at-once", "later"])
+def test_a_release_is_followed_until_the_supplier_says_so(
+    supplier, product, process, cancel_mode
+):
+    supplier.change_settings(cancel_mode=cancel_mode, cancel_after_s=60)
+    order = make_order((product, 1))
+    process()
+    cancel(order)
+    process()
+    assert reservation_of(order).status == R.RELEASING
+    assert reserved_units() == {product.pk: 1}
+    follow()
+    if cancel_mode == "later":
+        assert reservation_of(order).status == R.RELEASING
+        supplier.clock.advance(61)
+        follow()
+    assert reservation_of(order).status == R.RELEASED
+    assert reserved_units() == {}
+
+
+def test_a_release_that_never_comes_asks_for_a_person(supplier, product, process):
+    supplier.change_settings(cancel_mode="never")
+    order = make_order((product, 1))
+    process()
+    cancel(order)
+    process()
+    Step.objects.filter(kind=Step.Kind.RELEASE).update(
+        finished_at=timezone.now() - timedelta(hours=7)
+    )
+    follow()
+    follow()
+    assert step_of(order, Step.Kind.RELEASE).status == S.NEEDS_PERSON
+    assert order.steps.filter(kind=Step.Kind.RELEASE).count() == 2
+
+
+def test_an_order_the_supplier_lets_go_is_wanted_again_by_a_person(
+    supplier, product, process
+):
+    order = make_order((product, 2))
+    process()
+    supplier.orders.move(placed(supplier, order), "DA")
+    follow()
+    first, second = order.reservations.order_by("pk")
+    assert (first.status, second.status) == (R.RELEASED, R.WANTED)
+    assert [line.quantity for line in second.lines.all()] == [2]
+    assert step_of(order).status == S.NEEDS_PERSON
+    assert reserved_units() == {product.pk: 2}
+
+
+@pytest.mark.parametrize("long_ids", [False, True])
+def test_merged_orders_are_followed_to_where_they_went(
+    supplier, product, process, long_ids
+):
+    supplier.change_settings(long_order_ids=long_ids)
+    one, two = make_order((product, 1)), make_order((product, 2))
+    process()
+    supplier.orders.merge(placed(supplier, one), placed(supplier, two))
+    follow()
+    assert SupplierOrder.objects.filter(merged_into__isnull=False).count() == 1
+    assert reservation_of(one).status == R.HELD
+    target = supplier.orders.orders[
+        int(reservation_of(two).supplier_order.supplier_order_id)
+    ]
+    supplier.orders.move(target, "P")
+    follow()
+    assert {reservation_of(o).status for o in (one, two)} == {R.SHIPPED}
+
+
+def test_a_merged_order_is_not_cancelled_with_the_goods_of_others(
+    supplier, product, process
+):
+    one, two = make_order((product, 1)), make_order((product, 2))
+    process()
+    supplier.orders.merge(placed(supplier, one), placed(supplier, two))
+    follow()
+    cancel(one)
+    process()
+    assert step_of(one, Step.Kind.RELEASE).status == S.NEEDS_PERSON
+    assert supplier.calls("cancel") == []
+    # The order they went into must not go either, with goods of the first in it.
+    cancel(two)
+    process()
+    assert step_of(two, Step.Kind.RELEASE).status == S.NEEDS_PERSON
+    assert supplier.calls("cancel") == []
+
+
+def test_an_order_that_lacks_pieces_asks_for_a_person(supplier, product, process):
+    order = make_order((product, 3))
+    process()
+    theirs = placed(supplier, order)
+    line = theirs.lines[0]
+    theirs.lines = [type(line)(article=line.article, quantity=2, price=line.price)]
+    follow()
+    step = step_of(order, Step.Kind.RELEASE)
+    assert step.status == S.NEEDS_PERSON
+    assert f"{product.article}: 1" in step.last_error

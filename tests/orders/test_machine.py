@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+import pytest
+from django.db import connections
+from django.utils import timezone
+
+from orders import claims, machine, outcomes
+from orders.claims import ClaimLost, claim_step
+from orders.connections import Peers
+from orders.models import Order, OrderEvent, Reservation, Step
+from orders.planning import replan
+from orders.transitions import ForbiddenTransition, move_step
+from tests.orders.factories import make_order, make_product, step_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+S = Step.Status
+
+
+def in_threads(number: int, work) -> None:
+    barrier = threading.Barrier(number)
+
+    def run():
+        try:
+            barrier.wait()
+            work()
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run) for _ in range(number)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+@pytest.fixture
+def performed(monkeypatch):
+    """Replace the reserve by one that only counts how often it was done."""
+    count: list[int] = []
+
+    class Counting:
+        def perform(self, claim, peers):
+            count.append(claim.step.pk)
+            return outcomes.done("done")
+
+    monkeypatch.setitem(machine.HANDLERS, Step.Kind.RESERVE, Counting())
+    return count
+
+
+def process() -> None:
+    with Peers() as peers:
+        machine.process_due(peers, budget_s=20)
+
+
+def test_many_workers_do_each_step_once(performed):
+    product = make_product("1")
+    orders = [make_order((product, 1)) for _ in range(6)]
+    in_threads(4, process)
+    assert sorted(performed) == sorted(step_of(o).pk for o in orders)
+    assert {step_of(o).status for o in orders} == {S.DONE}
+
+
+def test_without_the_comparison_they_would_do_it_several_times(performed, monkeypatch):
+    looked = threading.Barrier(4, timeout=10)
+
+    def claim_by_looking(step, *, text):
+        if Step.objects.get(pk=step.pk).status != S.PENDING:
+            return None
+        looked.wait()
+        Step.objects.filter(pk=step.pk).update(
+            status=S.IN_FLIGHT, claimed_until=timezone.now() + timedelta(minutes=1)
+        )
+        step.status = S.IN_FLIGHT
+        return claims.Claim(step)
+
+    monkeypatch.setattr(machine, "claim_step", claim_by_looking)
+    make_order((make_product("1"), 1))
+    in_threads(4, process)
+    assert len(performed) == 4
+
+
+def test_a_worker_that_lost_its_claim_cannot_write_or_settle(performed):
+    order = make_order((make_product("1"), 1))
+    step = step_of(order)
+    claim = claim_step(step, text="begun")
+    late = timezone.now() + timedelta(seconds=claims.CLAIM_S + 1)
+    assert machine.sweep(now=late) == 1
+    with pytest.raises(ClaimLost):
+        claim.renew()
+    assert not machine.settle(step, outcomes.done("too late"))
+    assert step_of(order).status == S.UNKNOWN
+
+
+def test_a_claim_lasts_less_than_two_minutes(performed):
+    step = step_of(make_order((make_product("1"), 1)))
+    claim_step(step, text="begun")
+    assert step.claimed_until - timezone.now() < timedelta(minutes=2)
+    assert machine.sweep(now=timezone.now()) == 0
+
+
+def test_attempts_are_counted_at_the_claim(performed):
+    step = step_of(make_order((make_product("1"), 1)))
+    claim_step(step, text="begun")
+    assert Step.objects.get(pk=step.pk).attempts == 1
+
+
+def test_the_nearest_deadline_is_served_first(performed):
+    product, now = make_product("1"), timezone.now()
+    later = make_order((product, 1), accept_by=now + timedelta(hours=2))
+    sooner = make_order((product, 1), accept_by=now + timedelta(minutes=5))
+    none = make_order((product, 1), accept_by=None)
+    process()
+    assert performed == [step_of(o).pk for o in (sooner, later, none)]
+
+
+def test_what_waits_for_later_is_done_on_demand(performed):
+    order = make_order((make_product("1"), 1))
+    later = timezone.now() + timedelta(hours=1)
+    Step.objects.update(not_before=later)
+    process()
+    assert performed == []
+    with Peers() as peers:
+        machine.process_due(peers, budget_s=20, also_later=True)
+    assert performed == [step_of(order).pk]
+
+
+def test_every_change_of_status_leaves_an_event(performed):
+    order = make_order((make_product("1"), 1))
+    before = OrderEvent.objects.count()
+    process()
+    assert OrderEvent.objects.count() == before + 2
+    assert OrderEvent.objects.filter(step=step_of(order)).count() == 2
+
+
+def test_an_impossible_transition_is_a_programming_error():
+    step = step_of(make_order((make_product("1"), 1)))
+    with pytest.raises(ForbiddenTransition):
+        move_step(step, S.DONE, text="x", now=timezone.now())
+
+
+def test_a_settling_that_fails_leaves_nothing_half_done(performed, monkeypatch):
+    def fail(now):
+        Reservation.objects.update(note_that_is_no_field=1)
+
+    monkeypatch.setitem(
+        machine.HANDLERS,
+        Step.Kind.RESERVE,
+        type(
+            "Failing",
+            (),
+            {"perform": lambda self, claim, peers: outcomes.done("x", apply=fail)},
+        )(),
+    )
+    order = make_order((make_product("1"), 1))
+    with pytest.raises(Exception, match="note_that_is_no_field"):
+        process()
+    assert step_of(order).status == S.IN_FLIGHT
+
+
+# -- planning ----------------------------------------------------------------------
+
+
+def test_a_problem_order_waits_for_a_person_and_still_counts(performed):
+    order = make_order((make_product("1"), 1), problem="no lines could be read")
+    step = step_of(order)
+    assert (step.status, step.last_error) == (S.NEEDS_PERSON, "no lines could be read")
+    assert order.reservations.get().lines.count() == 1
+
+
+def test_papers_to_sign_are_reserved_but_not_accepted(performed, settings):
+    order = make_order((make_product("1"), 1), state=Order.SIGN_REQUIRED)
+    order.reservations.update(status="by_hand")
+    replan(order, now=timezone.now())
+    assert not order.steps.filter(kind=Step.Kind.ACCEPT).exists()
+    order.state = Order.NEW
+    order.save()
+    replan(order, now=timezone.now())
+    assert order.steps.filter(kind=Step.Kind.ACCEPT).count() == 1
+
+
+def test_an_accept_without_effect_is_sent_again_but_not_for_ever(performed):
+    order = make_order((make_product("1"), 1))
+    order.reservations.update(status="by_hand")
+    for _ in range(5):
+        replan(order, now=timezone.now())
+        order.steps.filter(kind=Step.Kind.ACCEPT, status=S.PENDING).update(
+            status=S.DONE, finished_at=timezone.now()
+        )
+        order.last_seen = timezone.now()
+        order.save()
+    accepts = order.steps.filter(kind=Step.Kind.ACCEPT)
+    assert [s.status for s in accepts] == [S.DONE, S.DONE, S.DONE, S.NEEDS_PERSON]
+
+
+def test_assembling_is_asked_for_once(performed, settings):
+    settings.AUTO_ASSEMBLE = True
+    order = make_order(
+        (make_product("1"), 1), state=Order.KASPI_DELIVERY, status=Order.ACCEPTED
+    )
+    order.reservations.update(status="by_hand")
+    for _ in range(3):
+        replan(order, now=timezone.now())
+        order.steps.filter(kind=Step.Kind.ASSEMBLE).update(
+            status=S.DONE, finished_at=timezone.now()
+        )
+    assert order.steps.filter(kind=Step.Kind.ASSEMBLE).count() == 1
+
+
+def test_goods_on_their_way_to_the_buyer_are_not_released(performed):
+    order = make_order((make_product("1"), 1))
+    order.reservations.update(status="by_hand")
+    order.status, order.handed_over_at = Order.CANCELLING, timezone.now()
+    order.save()
+    replan(order, now=timezone.now())
+    assert not order.steps.filter(kind=Step.Kind.RELEASE).exists()
