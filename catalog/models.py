@@ -300,7 +300,11 @@ class PriceRule(models.Model):
     )
     delivery_kzt = models.PositiveIntegerField(_("delivery at our cost, ₸"), default=0)
     least_margin_percent = models.DecimalField(
-        _("least margin, % of cost"), max_digits=6, decimal_places=2, default=5
+        # xgettext:no-python-format
+        _("least margin, % of cost"),
+        max_digits=6,
+        decimal_places=2,
+        default=5,
     )
     round_to_kzt = models.PositiveIntegerField(
         _("round up to, ₸"), default=10, validators=[MinValueValidator(1)]

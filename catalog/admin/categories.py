@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from bridge_site.admin_base import StaffAdmin, log_objects, report
@@ -160,7 +160,9 @@ def _publish(
 ) -> None:
     pks = with_branches(queryset.values_list("pk", flat=True))
     differing = Category.objects.filter(pk__in=pks, is_published=not is_published)
-    what = _now("Category sold") if is_published else _now("Category no longer sold")
+    what = (
+        gettext("Category sold") if is_published else gettext("Category no longer sold")
+    )
     # Before the update: afterwards none of them differs.
     log_objects(request, differing, what)
     done = differing.update(is_published=is_published)

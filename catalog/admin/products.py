@@ -14,7 +14,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from bridge_site.admin_base import (
@@ -80,11 +80,11 @@ class ProductForm(GenericForm[Product]):
         """Refuse what Kaspi would, and say whose an SKU already is."""
         sku = str(self.cleaned_data["sku"]).strip()
         if not SKU.fullmatch(sku):
-            text = _now("1 to 20 Latin letters, digits, dashes or underscores.")
+            text = gettext("1 to 20 Latin letters, digits, dashes or underscores.")
             raise ValidationError(text)
         other = Product.objects.filter(sku=sku).exclude(pk=self.instance.pk).first()
         if other is not None:
-            text = _now("This SKU belongs to another product already: %(product)s.")
+            text = gettext("This SKU belongs to another product already: %(product)s.")
             raise ValidationError(text % {"product": other})
         return sku
 
@@ -95,10 +95,10 @@ class ProductForm(GenericForm[Product]):
         if until is None or "price_override_until" not in self.changed_data:
             return data
         if until <= timezone.now():
-            text = _now("This moment has passed already.")
+            text = gettext("This moment has passed already.")
             self.add_error("price_override_until", ValidationError(text))
         elif data.get("price_override_kzt") is None:
-            text = _now("A term needs a fixed price.")
+            text = gettext("A term needs a fixed price.")
             self.add_error("price_override_until", ValidationError(text))
         return data
 
@@ -196,7 +196,7 @@ class ProductAdmin(StaffAdmin[Product]):
         """Offer to release a price that jumped."""
         if obj.hold != Product.Hold.JUMP or not self.has_release_permission(request):
             return []
-        label = _now("The price is right: release it")
+        label = gettext("The price is right: release it")
         url = reverse("admin:release_product", args=[obj.pk])
         return [Button(label=label, url=url, is_main=True)]
 
@@ -313,7 +313,7 @@ class ProductAdmin(StaffAdmin[Product]):
         chosen = queryset.count()
         jumped = queryset.filter(hold=Product.Hold.JUMP)
         pks = list(jumped.values_list("pk", flat=True))
-        what = _now("Price released from quarantine")
+        what = gettext("Price released from quarantine")
         log_objects(request, jumped, what)
         done = sum(
             release_held_prices(pks[start : start + AT_ONCE])
@@ -321,7 +321,7 @@ class ProductAdmin(StaffAdmin[Product]):
         )
         report(request, what, done=done, skipped=chosen - done)
         if done < chosen:
-            text = _now("Only jumped prices are released by hand; see each reason.")
+            text = gettext("Only jumped prices are released by hand; see each reason.")
             messages.info(request, text)
         if done:
             enqueue(BUILD_TASK, cluster="imports")
@@ -331,7 +331,7 @@ def _publish(
     request: HttpRequest, queryset: QuerySet[Product], choice: Product.Publish
 ) -> None:
     chosen = queryset.count()
-    what = _now("Sell: %(choice)s") % {"choice": choice.label}
+    what = gettext("Sell: %(choice)s") % {"choice": choice.label}
     differing = queryset.exclude(is_published=choice)
     # Before the update: afterwards none of them differs.
     log_objects(request, differing, what)

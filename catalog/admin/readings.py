@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from bridge_site.admin_base import Button, ReadOnlyAdmin, go_back, log_action
@@ -102,7 +102,7 @@ class ImportRunAdmin(ReadOnlyAdmin[ImportRun]):
         enqueue(task, cluster="imports")
         log_action(request, ImportRun, str(label))
         messages.success(
-            request, _now("Queued: it appears among the readings within a minute.")
+            request, gettext("Queued: it appears among the readings within a minute.")
         )
         return go_back(request)
 

@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from bridge_site.admin_base import GenericChoice, GenericForm, StaffAdmin
@@ -28,36 +28,36 @@ def describe_scope(rule: PriceRule) -> str:
     """Say which goods the rule is for."""
     parts = []
     if rule.product is not None:
-        parts.append(_now("product %(name)s") % {"name": rule.product})
+        parts.append(gettext("product %(name)s") % {"name": rule.product})
     if rule.category is not None:
-        parts.append(_now("branch “%(name)s”") % {"name": rule.category.name})
+        parts.append(gettext("branch “%(name)s”") % {"name": rule.category.name})
     if rule.brand:
-        parts.append(_now("brand %(name)s") % {"name": rule.brand})
+        parts.append(gettext("brand %(name)s") % {"name": rule.brand})
     if rule.cost_from_kzt is not None:
         figures = {"cost": grouped(rule.cost_from_kzt)}
-        parts.append(_now("cost from %(cost)s ₸") % figures)
+        parts.append(gettext("cost from %(cost)s ₸") % figures)
     if rule.cost_below_kzt is not None:
         figures = {"cost": grouped(rule.cost_below_kzt)}
-        parts.append(_now("cost below %(cost)s ₸") % figures)
-    return ", ".join(parts) or _now("all other goods")
+        parts.append(gettext("cost below %(cost)s ₸") % figures)
+    return ", ".join(parts) or gettext("all other goods")
 
 
 def describe_price(rule: PriceRule) -> str:
     """Say how the rule makes a price."""
-    markup = _now("cost + %(percent)s %%") % {"percent": _plain(rule.markup_percent)}
+    markup = gettext("cost + %(percent)s %%") % {"percent": _plain(rule.markup_percent)}
     if rule.markup_kzt:
         markup += f" + {grouped(rule.markup_kzt)} ₸"
     if rule.base == PriceRule.Base.RETAIL:
-        markup = _now("retail price, else %(markup)s") % {"markup": markup}
+        markup = gettext("retail price, else %(markup)s") % {"markup": markup}
     parts = [markup]
     if rule.delivery_kzt:
         figures = {"sum": grouped(rule.delivery_kzt)}
-        parts.append(_now("delivery %(sum)s ₸") % figures)
+        parts.append(gettext("delivery %(sum)s ₸") % figures)
     if fees := rule.commission_percent + rule.tax_percent:
         figures = {"percent": _plain(fees)}
-        parts.append(_now("commission and tax %(percent)s %%") % figures)
+        parts.append(gettext("commission and tax %(percent)s %%") % figures)
     figures = {"percent": _plain(rule.least_margin_percent)}
-    parts.append(_now("at least cost + %(percent)s %%") % figures)
+    parts.append(gettext("at least cost + %(percent)s %%") % figures)
     parts.append(_describe_rounding(rule))
     return "; ".join(parts)
 
@@ -65,8 +65,8 @@ def describe_price(rule: PriceRule) -> str:
 def _describe_rounding(rule: PriceRule) -> str:
     figures = {"step": grouped(rule.round_to_kzt), "ending": rule.ending_kzt}
     if rule.ending_kzt:
-        return _now("rounded up to %(step)s ₸ with %(ending)s at the end") % figures
-    return _now("rounded up to %(step)s ₸") % figures
+        return gettext("rounded up to %(step)s ₸ with %(ending)s at the end") % figures
+    return gettext("rounded up to %(step)s ₸") % figures
 
 
 def _plain(number: Decimal) -> str:
@@ -116,10 +116,10 @@ class PriceRuleForm(GenericForm[PriceRule]):
         data = super().clean() or self.cleaned_data
         low, high = data.get("cost_from_kzt"), data.get("cost_below_kzt")
         if low is not None and high is not None and low >= high:
-            text = _now("“Cost below” must be more than “cost from”.")
+            text = gettext("“Cost below” must be more than “cost from”.")
             self.add_error("cost_below_kzt", ValidationError(text))
         if data.get("product") and (data.get("category") or data.get("brand")):
-            text = _now("A rule for one product needs no category and no brand.")
+            text = gettext("A rule for one product needs no category and no brand.")
             self.add_error("product", ValidationError(text))
         return data
 

@@ -9,7 +9,7 @@ from typing import Any
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from bridge_site.showing import figure, grouped
@@ -67,16 +67,16 @@ def count_panels(counts: Mapping[str, Any]) -> list[Panel]:
             ("withdrawn", _("In the list as not available")),
         )
     ]
-    panels = [Panel(title=_now("In the list"), rows=main)]
+    panels = [Panel(title=gettext("In the list"), rows=main)]
     for name, title in (
-        ("left_out", _now("Not in the list")),
-        ("withdrawn_for", _now("Not available because")),
+        ("left_out", gettext("Not in the list")),
+        ("withdrawn_for", gettext("Not available because")),
     ):
         if rows := reason_rows(counts.get(name) or {}):
             panels.append(Panel(title=title, rows=rows))
     if warnings := counts.get("warnings"):
         rows = [(WARNINGS.get(k, k), figure(n)) for k, n in warnings.items()]
-        panels.append(Panel(title=_now("To note"), rows=rows))
+        panels.append(Panel(title=gettext("To note"), rows=rows))
     return panels
 
 

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from bridge_site.showing import absolute, grouped, money
@@ -123,13 +123,13 @@ def _sale_lines(product: Product, sale: Sale) -> Iterator[object]:
         yield _("It does not stand in the live price list.")
     elif listing.is_available:
         yield format_html(
-            _now("The live price list offers it: {}, {} units."),
+            gettext("The live price list offers it: {}, {} units."),
             money(listing.price_kzt),
             grouped(listing.stock_count),
         )
     else:
         yield format_html(
-            _now("It stands in the live price list as not available, since {}."),
+            gettext("It stands in the live price list as not available, since {}."),
             absolute(listing.withdrawn_at, now=timezone.now())
             if listing.withdrawn_at
             else "—",
@@ -151,7 +151,7 @@ def _advice(product: Product, reason: Reason) -> object:
             return _("To sell it, set “sell” to “yes” below.")
         url = reverse("admin:catalog_category_change", args=[product.category.pk])
         return format_html(
-            _now("Its category is not sold: {}. Or set “sell” to “yes” below."),
+            gettext("Its category is not sold: {}. Or set “sell” to “yes” below."),
             format_html('<a href="{}">{}</a>', url, product.category.name),
         )
     return ADVICE.get((reason, product.hold)) or ADVICE.get((reason, ""))

@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from bridge_site.admin_base import GenericForm, StaffAdmin
@@ -51,7 +51,7 @@ class StoreForm(GenericForm[Store]):
         others = Store.objects.filter(city_code=city, is_active=True)
         for other in others.exclude(pk=self.instance.pk):
             if other.preorder_days != days:
-                text = _now(
+                text = gettext(
                     "%(store)s of the same city has %(days)s. Kaspi wants one "
                     "pre-order for all points of a city."
                 ) % {"store": other, "days": _days(other.preorder_days)}
@@ -62,8 +62,8 @@ class StoreForm(GenericForm[Store]):
 
 def _days(days: int | None) -> str:
     if days is None:
-        return _now("no pre-order")
-    return _now("%(days)d days of pre-order") % {"days": days}
+        return gettext("no pre-order")
+    return gettext("%(days)d days of pre-order") % {"days": days}
 
 
 @admin.register(Store)

@@ -22,7 +22,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from bridge_site.admin_base import (
@@ -62,7 +62,7 @@ def build_buttons(request: HttpRequest) -> list[Button]:
     if not request.user.has_perm("feeds.build_feed"):
         return []
     url = reverse("admin:build_feed_now")
-    return [Button(label=_now("Build the price list now"), url=url, is_main=True)]
+    return [Button(label=gettext("Build the price list now"), url=url, is_main=True)]
 
 
 class ReasonForm(forms.Form):
@@ -106,18 +106,18 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
         buttons = []
         if can_override(obj) and may("feeds.override_feed"):
             url = reverse("admin:override_feed", args=[obj.pk])
-            label = _now("Publish it all the same…")
+            label = gettext("Publish it all the same…")
             buttons.append(Button(label=label, url=url, asks_first=True, is_main=True))
         if can_put_back(obj) and may("feeds.rollback_feed"):
             url = reverse("admin:roll_back_feed", args=[obj.pk])
-            label = _now("Put this version back…")
+            label = gettext("Put this version back…")
             buttons.append(Button(label=label, url=url, asks_first=True))
         if is_held(obj) and may("feeds.rollback_feed"):
             url = reverse("admin:end_feed_hold", args=[obj.pk])
-            buttons.append(Button(label=_now("Let automatic builds go on"), url=url))
+            buttons.append(Button(label=gettext("Let automatic builds go on"), url=url))
         if files.version_path(obj.pk).exists():
             url = reverse("admin:download_feed", args=[obj.pk])
-            buttons.append(Button(label=_now("Download"), url=url, asks_first=True))
+            buttons.append(Button(label=gettext("Download"), url=url, asks_first=True))
         return buttons
 
     def panels(self, request: HttpRequest, obj: FeedBuild) -> dict[str, Any]:
@@ -146,8 +146,8 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
         """Queue a build."""
         self.require(request, "feeds.build_feed")
         enqueue("feeds.tasks.build_feed", cluster="imports")
-        log_action(request, FeedBuild, _now("Build the price list now"))
-        text = _now("Queued: the new version appears among the versions.")
+        log_action(request, FeedBuild, gettext("Build the price list now"))
+        text = gettext("Queued: the new version appears among the versions.")
         messages.success(request, text)
         return go_back(request)
 
@@ -175,8 +175,8 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
             permission="feeds.rollback_feed",
             is_possible=can_put_back,
             act=roll_back,
-            title=_now("Put version №%(pk)d back") % {"pk": pk},
-            text=_now(
+            title=gettext("Put version №%(pk)d back") % {"pk": pk},
+            text=gettext(
                 "Kaspi gets this earlier list with its prices and stock as they were. "
                 "Automatic builds wait for a while, then the list is made anew."
             ),
@@ -190,8 +190,8 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
             permission="feeds.override_feed",
             is_possible=can_override,
             act=override_refusal,
-            title=_now("Publish in spite of the refusal of №%(pk)d") % {"pk": pk},
-            text=_now(
+            title=gettext("Publish in spite of the refusal of №%(pk)d") % {"pk": pk},
+            text=gettext(
                 "The list is built anew from today's figures and published even though "
                 "very many goods go off sale. A list that Kaspi could not read is "
                 "refused all the same."
@@ -202,7 +202,7 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
         """Let automatic builds go on after a roll-back."""
         self.require(request, "feeds.rollback_feed")
         held = FeedBuild.objects.filter(pk=pk, held_until__isnull=False)
-        what = _now("Automatic builds go on")
+        what = gettext("Automatic builds go on")
         log_objects(request, held, what)
         if held.update(held_until=None):
             enqueue("feeds.tasks.build_feed", cluster="imports")
@@ -224,7 +224,7 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
             raise PermissionDenied
         build = get_object_or_404(FeedBuild, pk=pk)
         if not is_possible(build):
-            messages.error(request, _now("This is not possible any more."))
+            messages.error(request, gettext("This is not possible any more."))
             return redirect("admin:feeds_feedbuild_change", pk)
         form = ReasonForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
@@ -251,7 +251,7 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
         try:
             outcome = act(build, reason=reason, actor=actor, now=timezone.now())
         except LeaseTaken:
-            text = _now("A build is under way; try again in a minute.")
+            text = gettext("A build is under way; try again in a minute.")
             messages.warning(request, text)
             return redirect("admin:feeds_feedbuild_change", build.pk)
         log_objects(
@@ -320,7 +320,7 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
     @admin.display(description=_("file"))
     def show_file(self, obj: FeedBuild) -> SafeString:
         """Show the file's size and digest."""
-        took = "" if obj.seconds is None else _now("%(s).1f s") % {"s": obj.seconds}
+        took = "" if obj.seconds is None else gettext("%(s).1f s") % {"s": obj.seconds}
         size = " · ".join(filter(None, [file_size(obj.size_bytes), took]))
         digest = obj.sha256 and f"SHA-256 {obj.sha256}"
         return format_html('<span class="long">{}</span>', two_lines(size, digest))
