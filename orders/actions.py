@@ -201,11 +201,20 @@ def _want_goods(order: Order) -> Reservation:
 
 def map_lines(order: Order) -> None:
     """Find the products of lines whose SKU was unknown when the order came."""
+    problems = order.problem.split("\n")
     for line in order.lines.filter(product__isnull=True).exclude(sku=""):
         product = Product.objects.filter(sku=line.sku).first()
-        if product is not None:
-            line.product = product
-            line.save(update_fields=["product"])
+        if product is None:
+            continue
+        line.product = product
+        if line.quantity:
+            said = f"{line.sku}: {line.problem}"
+            problems = [problem for problem in problems if problem != said]
+            line.problem = ""
+        line.save(update_fields=["product", "problem"])
+    if order.problem != "\n".join(problems):
+        order.problem = "\n".join(problems)
+        order.save(update_fields=["problem"])
 
 
 def _is_held(order: Order) -> bool:

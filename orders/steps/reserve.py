@@ -64,6 +64,8 @@ class ReserveHandler:
         problem = problem_of(order, list(order.lines.all())) or _multiples(reservation)
         if problem:
             return outcomes.needs_person(problem)
+        if not wanted_lines(reservation):
+            return outcomes.needs_person(_("No pieces are left to be reserved"))
         try:
             submission = prepare_submission(peers, reference=order.code)
         except PapersMissing as error:

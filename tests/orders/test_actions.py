@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import pytest
+from django.utils import timezone
+from django_q.models import OrmQ
+
+from orders import actions
+from orders.actions import ActionImpossible
+from orders.models import OrderEvent, Reservation, Step
+from tests.orders.factories import (
+    make_order,
+    make_product,
+    reservation_of,
+    step_of,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+S, R, K = Step.Status, Reservation.Status, Step.Kind
+
+
+@pytest.fixture
+def product():
+    return make_product("70311")
+
+
+def set_status(order, status: str, kind: str = K.RESERVE) -> Step:
+    step = step_of(order, kind)
+    Step.objects.filter(pk=step.pk).update(status=status, claimed_until=timezone.now())
+    return step_of(order, kind)
+
+
+@pytest.mark.parametrize("status", [S.REFUSED, S.NEEDS_PERSON])
+def test_a_stuck_step_is_tried_again_and_the_trail_names_who(product, status):
+    order = make_order((product, 1))
+    actions.retry_step(set_status(order, status), actor="anna")
+    assert step_of(order).status == S.PENDING
+    assert order.steps.filter(status__in=Step.OPEN).count() == 1
+    assert OrderEvent.objects.filter(order=order, actor="anna").exists()
+    assert OrmQ.objects.count() == 1
+
+
+def test_what_is_under_way_is_not_tried_twice(product):
+    order = make_order((product, 1))
+    step = set_status(order, S.IN_FLIGHT)
+    with pytest.raises(ActionImpossible):
+        actions.retry_step(step, actor="anna")
+    with pytest.raises(ActionImpossible):
+        actions.mark_reserved_by_hand(order, actor="anna")
+    assert OrmQ.objects.count() == 0
+
+
+def test_a_sku_mapped_by_hand_makes_the_order_reservable(product):
+    order = make_order((product, 2), problem="old-sku: none of our products")
+    order.lines.update(product=None, sku="old-sku", problem="none of our products")
+    order.reservations.get().lines.all().delete()
+    other = make_product("812", sku="old-sku")
+    actions.retry_step(step_of(order), actor="anna")
+    order.refresh_from_db()
+    assert order.problem == ""
+    assert order.lines.get().product == other
+    assert [(x.product, x.quantity) for x in reservation_of(order).lines.all()] == [
+        (other, 2)
+    ]
+
+
+def test_goods_reserved_by_hand_under_a_number_are_followed(product):
+    order = make_order((product, 1))
+    actions.mark_reserved_by_hand(order, actor="anna", number="412001")
+    assert reservation_of(order).status == R.HELD
+    second = make_order((product, 1))
+    with pytest.raises(ActionImpossible, match="412001"):
+        actions.mark_reserved_by_hand(second, actor="anna", number="412001")
+    assert reservation_of(second).status == R.WANTED
+
+
+def test_goods_released_by_hand_no_longer_count(product):
+    order = make_order((product, 1))
+    actions.mark_reserved_by_hand(order, actor="anna")
+    actions.mark_released(order, actor="anna")
+    reservation = reservation_of(order)
+    assert (reservation.status, reservation.counts) == (R.DROPPED, False)
+    with pytest.raises(ActionImpossible):
+        actions.mark_released(order, actor="anna")
+
+
+def test_a_cancel_is_asked_for_once(product):
+    order = make_order((product, 1))
+    for _ in range(2):
+        actions.request_step(
+            order,
+            K.CANCEL,
+            actor="anna",
+            parameters={"reason": "MERCHANT_OUT_OF_STOCK"},
+        )
+    assert order.steps.filter(kind=K.CANCEL).count() == 1
+
+
+def test_nothing_held_is_nothing_to_release(product):
+    order = make_order((product, 1))
+    with pytest.raises(ActionImpossible):
+        actions.request_step(order, K.RELEASE, actor="anna")
+
+
+def test_a_dropped_step_says_who_and_why(product):
+    order = make_order((product, 1))
+    step = set_status(order, S.REFUSED)
+    actions.skip_step(step, actor="anna", reason="bought elsewhere")
+    assert step_of(order).status == S.SKIPPED
+    assert "bought elsewhere" in OrderEvent.objects.filter(order=order).last().text
