@@ -9,8 +9,10 @@ from typing import Any
 
 from catalog.models import Category, Product
 from catalog.tree import TreeNode
-from catalog.writing import update_rows
+from catalog.writing import update_in_order, update_rows
 
+# Ids in one query; SQLite takes 999.
+IDS_AT_ONCE = 500
 COLUMNS = ("name", "path", "left", "right", "level", "parent")
 
 
@@ -86,17 +88,16 @@ def write_branches(found: BranchDifferences, *, now: datetime) -> dict[str, int]
         rows.append((*values, parent_pk, None, pks[supplier_id]))
     update_rows(Category, [*COLUMNS, "gone_at"], rows)
     update_rows(Category, ["gone_at"], [(now, pks[key]) for key in found.gone])
-    update_rows_of_moved(found, pks)
+    _forget_prices_of_moved([pks[supplier_id] for supplier_id in found.moved])
     return pks
 
 
-def update_rows_of_moved(found: BranchDifferences, pks: dict[str, int]) -> None:
+def _forget_prices_of_moved(pks: list[int]) -> None:
     """Have the prices in moved branches worked out again."""
-    moved = [pks[supplier_id] for supplier_id in found.moved]
-    for start in range(0, len(moved), 500):
-        chunk = moved[start : start + 500]
-        priced = Product.objects.filter(category_id__in=chunk).exclude(priced_with="")
-        priced.update(priced_with="")
+    for start in range(0, len(pks), IDS_AT_ONCE):
+        chunk = pks[start : start + IDS_AT_ONCE]
+        goods = Product.objects.filter(category_id__in=chunk)
+        update_in_order(goods.exclude(priced_with=""), priced_with="")
 
 
 def _values(node: TreeNode) -> list[Any]:

@@ -14,20 +14,22 @@ from django.db.models import (
     BooleanField,
     ExpressionWrapper,
     F,
-    IntegerField,
     Q,
     QuerySet,
 )
+from django.db.models import (
+    Field as DatabaseField,
+)
 from django.utils.translation import gettext as _
 
-from catalog.alstyle.schema import Element, StockList, StockRow
+from catalog.alstyle.schema import FIGURES, Element, StockList
 from catalog.crawling import Crawl
 from catalog.models import Product, ProductChange
 
 Field = ProductChange.Field
 
 # In the order of the parsed rows, so that whole tuples are compared.
-STOCK_COLUMNS = StockRow._fields
+STOCK_COLUMNS = FIGURES
 ELEMENT_COLUMNS = Element._fields[1:]
 # A change of these makes the price out of date.
 PRICED_COLUMNS = {"cost_kzt", "retail_kzt", "brand", "category", "rrp_enforced"}
@@ -182,11 +184,12 @@ def compare_elements(
 def _stored(columns: Sequence[str], **claims: Q) -> QuerySet[Product, Any]:
     """Select (claims…, pk, article, columns…) as cheaply as it goes.
 
-    Claims and flags are read as numbers: Django would convert each one by a call.
+    Claims and flags come as the database has them, 0 and 1 or false and true, which
+    compare alike: Django would convert each one by a call.
     """
     kinds = {name: Product._meta.get_field(name) for name in columns}
     read: list[Any] = [
-        ExpressionWrapper(F(name), output_field=IntegerField())
+        ExpressionWrapper(F(name), output_field=DatabaseField())
         if isinstance(kind, BooleanField)
         else "category__supplier_id"
         if name == "category"
@@ -194,7 +197,7 @@ def _stored(columns: Sequence[str], **claims: Q) -> QuerySet[Product, Any]:
         for name, kind in kinds.items()
     ]
     numbers = [
-        ExpressionWrapper(q, output_field=IntegerField()) for q in claims.values()
+        ExpressionWrapper(q, output_field=DatabaseField()) for q in claims.values()
     ]
     return Product.objects.order_by().values_list(*numbers, "pk", "article", *read)
 

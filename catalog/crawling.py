@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from django.utils.translation import gettext as _
 
-from catalog.alstyle.client import AlStyleClient
-from catalog.alstyle.schema import Element, ElementList, Problem
+from catalog.alstyle.schema import Element, ElementList, ElementPage, Problem
 from catalog.readings import ReadingRefused
 
 PASSES = 3
+
+
+class PageSource(Protocol):
+    """Reads one page; `AlStyleClient` is one."""
+
+    def elements_page(self, *, offset: int) -> ElementPage:
+        """Read goods from `offset` on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,29 +44,31 @@ class _Pass:
     total: int | None = None
     pages: int = 0
     keys: list[str] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)
     lists: list[ElementList] = field(default_factory=list)
     # Each page begins with the last row of the page before.
     is_seamless: bool = True
     is_steady: bool = True
 
     def add(self, page: ElementList) -> bool:
-        """Join the page to those before; False when it brings nothing new."""
-        fresh = page.keys
+        """Join the page to those before; False when it names nothing new."""
+        fresh, known = page.keys, len(self.seen)
         if self.keys and fresh:
             if fresh[0] == self.keys[-1]:
                 fresh = fresh[1:]
             else:
                 self.is_seamless = False
         self.keys += fresh
+        self.seen.update(fresh)
         self.lists.append(page)
-        return bool(fresh)
+        return len(self.seen) > known
 
     def is_whole(self) -> bool:
         """Tell whether this pass alone proves that nothing was missed."""
         return (
             self.is_steady
             and self.is_seamless
-            and len(self.keys) == len(set(self.keys)) == self.total
+            and len(self.keys) == len(self.seen) == self.total
         )
 
     def agrees_with(self, before: _Pass | None) -> bool:
@@ -70,14 +79,14 @@ class _Pass:
         """
         if before is None or not (self.is_steady and before.is_steady):
             return False
-        as_announced = len(set(self.keys)) == self.total or (
+        as_announced = len(self.seen) == self.total or (
             self.is_seamless and len(self.keys) == self.total
         )
         same = Counter(self.keys) == Counter(before.keys)
         return as_announced and same and self.total == before.total
 
 
-def crawl_elements(client: AlStyleClient) -> Crawl:
+def crawl_elements(source: PageSource) -> Crawl:
     """Read until a pass is whole; raises `ReadingRefused` when none is.
 
     Goods that appear or vanish between two pages shift the rest, so a good may be
@@ -86,7 +95,7 @@ def crawl_elements(client: AlStyleClient) -> Crawl:
     before: _Pass | None = None
     pages = 0
     for number in range(1, PASSES + 1):
-        current = _read_pass(client)
+        current = _read_pass(source)
         pages += current.pages
         if current.is_whole() or current.agrees_with(before):
             return _joined(current, pages=pages, passes=number)
@@ -100,25 +109,30 @@ def crawl_elements(client: AlStyleClient) -> Crawl:
         message
         % {
             "passes": PASSES,
-            "goods": len(set(current.keys)),
+            "goods": len(current.seen),
             "rows": len(current.keys),
             "total": current.total,
         }
     )
 
 
-def _read_pass(client: AlStyleClient) -> _Pass:
+def _read_pass(source: PageSource) -> _Pass:
     found = _Pass()
+    # One row is read again, to see that the pages join.
+    again = 1
     while True:
-        # One row is read again, to see that the pages join.
-        page = client.elements_page(offset=max(len(found.keys) - 1, 0))
+        page = source.elements_page(offset=max(len(found.keys) - again, 0))
         found.pages += 1
         if found.total not in (None, page.total):
             found.is_steady = False
         found.total = page.total
         has_grown = found.add(page.elements)
-        if not found.is_steady or not has_grown or len(found.keys) >= page.total:
+        if not found.is_steady or len(found.keys) >= page.total:
             return found
+        if not has_grown and not again:
+            return found
+        # A page may be so short that it holds only the row read again.
+        again = int(has_grown)
 
 
 def _joined(whole: _Pass, *, pages: int, passes: int) -> Crawl:

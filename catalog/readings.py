@@ -40,6 +40,7 @@ WRITING_LEASE = "alstyle-import"
 # Longer than the lease of a killed writer lives.
 WRITING_PATIENCE_S = 120
 BAD_ROWS_KEPT = 300
+ALWAYS_COUNTED = ("read", "changed", "bad")
 
 
 class ReadingRefused(Exception):
@@ -103,7 +104,11 @@ class Reading:
         self.counts["warnings"] = max(len(self.problems) - self.counts["bad"], 0)
         self.run.status = status
         self.run.message = redact(message)
-        self.run.counts = dict(self.counts)
+        self.run.counts = {
+            name: number
+            for name, number in self.counts.items()
+            if number or name in ALWAYS_COUNTED
+        }
         self.run.bad_rows = [
             [problem.key, redact(problem.reason)]
             for problem in self.problems[:BAD_ROWS_KEPT]

@@ -14,6 +14,7 @@ from catalog.comparing import Change, Differences
 from catalog.models import ImportRun, Product, ProductChange
 
 INSERTED_AT_ONCE = 2000
+LOCKED_AT_ONCE = 10_000
 # A live good's `last_seen` is exact to this, so that a reading does not rewrite every
 # row; when a good vanishes, `gone_at` says when.
 SEEN_AGAIN_AFTER = timedelta(hours=12)
@@ -48,6 +49,22 @@ def update_rows(
         cursor.executemany(statement, prepared)
 
 
+def lock_products(pks: Iterable[int]) -> None:
+    """Lock rows by primary key, as pricing does: no deadlock between the two."""
+    if not connection.features.has_select_for_update:
+        return
+    ordered = iter(sorted(pks))
+    while chunk := list(islice(ordered, LOCKED_AT_ONCE)):
+        rows = Product.objects.select_for_update().filter(pk__in=chunk).order_by("pk")
+        list(rows.values_list("pk"))
+
+
+def update_in_order(products: models.QuerySet[Product], **values: Any) -> None:
+    """Update products in one statement that locks them by primary key."""
+    locked = products.select_for_update().order_by("pk").values("pk")
+    Product.objects.filter(pk__in=locked).update(**values)
+
+
 def write_differences(
     found: Differences,
     *,
@@ -62,6 +79,7 @@ def write_differences(
     not their article.
     """
     categories, skus = categories or {}, skus or {}
+    lock_products(row[-1] for rows in found.updates.values() for row in rows)
     for columns, rows in found.updates.items():
         if "category" in columns:
             at = columns.index("category")
@@ -84,7 +102,7 @@ def write_differences(
 def touch_seen(*, now: datetime) -> None:
     """Note for all live goods, in one statement, that they were seen."""
     live = Product.objects.filter(gone_at=None)
-    live.filter(last_seen__lt=now - SEEN_AGAIN_AFTER).update(last_seen=now)
+    update_in_order(live.filter(last_seen__lt=now - SEEN_AGAIN_AFTER), last_seen=now)
 
 
 def _insert(model: type[models.Model], objects: Iterable[models.Model]) -> None:

@@ -51,7 +51,6 @@ ARTICLES_LIMIT = 1000
 SLOW_DOWN_S = 5.0
 # The "slow down" answer is tiny; a list of all goods is not parsed to look for it.
 SLOW_DOWN_BYTES = 2000
-BACKOFF_S = 2.0
 
 
 class AlStyleClient:
@@ -155,7 +154,7 @@ def open_client() -> AlStyleClient:
             proxy=settings.OUTBOUND_PROXY,
             observe_only=settings.OBSERVE_ONLY,
             throttled_for_s=slow_down_s,
-            backoff_s=BACKOFF_S,
+            backoff_s=float(settings.PEER_BACKOFF_S),
         )
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -29,14 +29,16 @@ from catalog.alstyle.schema import (
     Element,
     ElementList,
     ElementPage,
+    Figures,
     Problem,
     RowRejected,
     StockList,
-    StockRow,
     UnreadableAnswer,
     as_list,
     as_map,
 )
+
+PLAIN_KEYS = re.compile("(?:[1-9][0-9]{0,11},)*[1-9][0-9]{0,11}")
 
 
 def parse_element_page(raw: Any) -> ElementPage:
@@ -125,17 +127,14 @@ def parse_quantities(raw: Any) -> dict[str, tuple[int, bool]]:
 
 def parse_stock_list(raw: Any) -> StockList:
     """Read `quantity-price`; the first of two rows for one article counts."""
-    rows: dict[str, StockRow] = {}
+    answer = as_map(raw, name=_("answer"))
+    rows, odd_keys = _plain_rows(answer)
     problems: list[Problem] = []
     unsound: set[str] = set()
-    answer = as_map(raw, name=_("answer"))
-    for key, item, plain_row in _stock_rows(answer):
-        if plain_row is not None and key not in rows:
-            rows[key] = plain_row
-            continue
+    for key in odd_keys:
         doubts: Doubts = []
         try:
-            article, row = parse_stock_row(key, item, doubts=doubts)
+            article, row = parse_stock_row(key, answer[key], doubts=doubts)
         except RowRejected as error:
             problems.append(Problem(error.key, error.reason))
             continue
@@ -154,36 +153,45 @@ def parse_stock_list(raw: Any) -> StockList:
     )
 
 
-def _stock_rows(
-    answer: dict[str, Any],
-) -> Iterator[tuple[str, Any, StockRow | None]]:
-    """Build the rows in which nothing is odd; None asks for a closer look."""
+def _plain_rows(answer: dict[str, Any]) -> tuple[dict[str, Figures], list[str]]:
+    """Read the rows in which nothing is odd; return them and the keys of the others.
+
+    This loop runs for every good every ten minutes, hence its bareness. Keys are
+    looked at all at once: one that is no plain article leaves all to the slow way,
+    because "812" and "0812" are the same and the first counts.
+    """
+    if not PLAIN_KEYS.fullmatch(",".join(answer)):
+        return {}, list(answer)
+    rows: dict[str, Figures] = {}
+    odd_keys: list[str] = []
     # Few texts such as ">50" stand for a quarter of all goods.
-    bounds: dict[str, tuple[int, bool] | None] = {}
+    bounds: dict[str, tuple[int | None, bool]] = {}
     for key, item in answer.items():
-        row = None
-        if type(item) is dict and key.isdecimal() and key.isascii() and key[0] != "0":
-            units, cost, retail = map(item.get, ("quantity", "price1", "price2"))
-            is_bound = False
-            if type(units) is str:
-                if units not in bounds:
-                    doubts: Doubts = []
-                    read = read_quantity(units, doubts=doubts)
-                    bounds[units] = None if doubts else read
-                units, is_bound = bounds[units] or (None, False)
-            if (
-                type(units) is int
-                and type(cost) is int
-                and type(retail) is int
-                and units <= LARGEST_INT
-                and 0 <= cost <= LARGEST_INT
-                and 0 <= retail <= LARGEST_INT
-            ):
-                row = StockRow(max(units, 0), is_bound, cost, retail)
-        yield key, item, row
+        try:
+            units, cost, retail = item["quantity"], item["price1"], item["price2"]
+        except (KeyError, TypeError):
+            odd_keys.append(key)
+            continue
+        is_bound = False
+        if type(units) is str:
+            if units not in bounds:
+                doubts: Doubts = []
+                read = read_quantity(units, doubts=doubts)
+                bounds[units] = (None, False) if doubts else read
+            units, is_bound = bounds[units]
+        if (
+            type(units) is type(cost) is type(retail) is int
+            and units <= LARGEST_INT
+            and 0 <= cost <= LARGEST_INT
+            and 0 <= retail <= LARGEST_INT
+        ):
+            rows[key] = (units if units > 0 else 0, is_bound, cost, retail)
+        else:
+            odd_keys.append(key)
+    return rows, odd_keys
 
 
-def parse_stock_row(key: str, raw: Any, *, doubts: Doubts) -> tuple[str, StockRow]:
+def parse_stock_row(key: str, raw: Any, *, doubts: Doubts) -> tuple[str, Figures]:
     """Read one pair of `quantity-price` with every tolerance."""
     article = as_id(key)
     if article is None:
@@ -193,4 +201,4 @@ def parse_stock_row(key: str, raw: Any, *, doubts: Doubts) -> tuple[str, StockRo
     stock, is_lower_bound = read_quantity(raw.get("quantity"), doubts=doubts)
     cost = read_price(raw, "price1", doubts=doubts)
     retail = read_price(raw, "price2", doubts=doubts)
-    return article, StockRow(stock, is_lower_bound, cost, retail)
+    return article, (stock, is_lower_bound, cost, retail)

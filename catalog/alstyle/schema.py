@@ -1,7 +1,7 @@
 """Al-Style's answers as frozen values; a row that cannot be read never ends a reading.
 
-Elements and stock rows are named tuples, not dataclasses: a hundred thousand of them
-are made and compared with database rows in one reading.
+Elements are named tuples and stock rows bare ones, not dataclasses: a hundred thousand
+of them are made and compared with database rows in one reading.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ BARCODE_LENGTH = 60
 DATE_LENGTH = 100
 # The column has no limit of its own.
 FULL_NAME_LENGTH = 5000
+# (stock, stock_is_lower_bound, cost_kzt, retail_kzt) of one article, named below.
+Figures = tuple[int, bool, int | None, int | None]
+FIGURES = ("stock", "stock_is_lower_bound", "cost_kzt", "retail_kzt")
 ADDITIONAL_FIELDS = ("brand", "barcode", "multiplicity", "rrp")
 
 
@@ -42,15 +45,6 @@ class Problem(NamedTuple):
 
     key: str
     reason: str
-
-
-class StockRow(NamedTuple):
-    """Stock and prices of one article, ordered as they are compared."""
-
-    stock: int
-    stock_is_lower_bound: bool
-    cost_kzt: int | None
-    retail_kzt: int | None
 
 
 class Element(NamedTuple):
@@ -148,7 +142,7 @@ class StockList:
     """Stock and prices by article. `unsound`: quantity or price is in doubt."""
 
     came: int
-    rows: dict[str, StockRow]
+    rows: dict[str, Figures]
     problems: tuple[Problem, ...]
     unsound: frozenset[str]
 
