@@ -44,8 +44,9 @@ def price_list(request: HttpRequest) -> StreamingHttpResponse:
         return fetch.answer(401, {"WWW-Authenticate": 'Basic realm="price list"'})
     try:
         file = files.live_path().open("rb")
-    except FileNotFoundError:
+    except OSError as error:
         # Kaspi keeps what it has; an empty list would take everything off sale.
+        logger.warning("The price list cannot be served: %s", error)
         return fetch.answer(503, {"Retry-After": str(RETRY_AFTER_S)})
     return _serve(request, fetch, file)
 
@@ -151,7 +152,7 @@ def _open_twin(stat: os.stat_result) -> IO[bytes] | None:
     path: Path = files.live_gzip_path()
     try:
         twin = path.open("rb")
-    except FileNotFoundError:
+    except OSError:
         return None
     if os.fstat(twin.fileno()).st_mtime_ns == stat.st_mtime_ns:
         return twin

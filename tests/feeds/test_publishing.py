@@ -1,4 +1,6 @@
+import contextlib
 import os
+import threading
 from datetime import timedelta
 
 import pytest
@@ -6,7 +8,7 @@ from django.utils import timezone
 
 from bridge_site.leases import LeaseTaken, hold_lease
 from catalog.models import Product
-from feeds import files, publishing
+from feeds import drafting, files, publishing
 from feeds.models import FeedBuild, Listing, Store
 from feeds.publishing import Override, override_refusal, roll_back
 from feeds.validating import InvalidPriceList
@@ -168,14 +170,14 @@ def test_a_mass_withdrawal_waits_for_a_person(shop, english, feed_dir):
     refused(outcome, feed_dir, "20 of 60 offers on sale would go off sale")
     assert live_bytes(feed_dir) == before
     assert outcome.counts["changes"]["withdrawn"] == 20
-    build_row = FeedBuild.objects.get(pk=outcome.build_pk)
+    build_row = FeedBuild.objects.get(status=Status.REFUSED)
     assert len(build_row.diff["withdrawn"]) == 20
 
     allowed = override_refusal(
         build_row, reason="sold out", actor="olga", now=timezone.now()
     )
     assert allowed.result == "published"
-    assert "olga: sold out" in FeedBuild.objects.get(pk=allowed.build_pk).reason
+    assert "olga: sold out" in FeedBuild.objects.get(status=Status.ACTIVE).reason
     assert sum(offer.is_on_sale for offer in live(feed_dir).values()) == 40
 
 
@@ -239,7 +241,7 @@ def test_a_file_with_other_offers_than_written_never_goes_live(
     shop, english, monkeypatch, feed_dir
 ):
     make_products(3)
-    whole = publishing.write_draft
+    whole = drafting.write_draft
 
     def cut(draft, *, now):
         whole(draft, now=now)
@@ -276,7 +278,8 @@ def test_a_full_disk_leaves_the_live_list(shop, monkeypatch, feed_dir, target):
 def test_a_locked_live_file_is_tried_again(shop, monkeypatch, feed_dir):
     make_products(3)
     monkeypatch.setattr(files, "REPLACE_WAITS_S", (0, 0, 0))
-    real, failures = os.replace, []
+    real = os.replace
+    failures: list[object] = []
 
     def busy(source, target):
         if len(failures) < 2:
@@ -310,6 +313,45 @@ def test_one_of_two_builds_at_once_says_so(shop):
         build()
     assert FeedBuild.objects.count() == 0
     assert build().result == "published"
+
+
+@pytest.fixture
+def both_write(transactional_db, fixed_prices, monkeypatch, in_threads):
+    """Run two builds that both get as far as writing before either goes on."""
+    make_reading()
+    make_store()
+    make_products(3)
+    meet = threading.Barrier(2)
+    write_draft = drafting.write_draft
+
+    def write_together(draft, *, now):
+        write_draft(draft, now=now)
+        # Alone behind the lease, a build waits in vain and goes on by itself.
+        with contextlib.suppress(threading.BrokenBarrierError):
+            meet.wait(1)
+
+    monkeypatch.setattr(publishing, "write_draft", write_together)
+    return lambda: in_threads([build, build])
+
+
+def test_two_builds_at_once_make_one_version(both_write, feed_dir):
+    results = both_write()
+    taken = [result for result in results if isinstance(result, LeaseTaken)]
+    assert len(taken) == 1, results
+    assert statuses() == [Status.ACTIVE]
+    assert len(live(feed_dir)) == 3
+
+
+def test_without_the_lease_two_builds_spoil_each_other(both_write, monkeypatch):
+    class NoLease:
+        def confirm(self):
+            pass
+
+    monkeypatch.setattr(
+        publishing, "hold_lease", lambda _name: contextlib.nullcontext(NoLease())
+    )
+    both_write()
+    assert statuses() != [Status.ACTIVE]
 
 
 # --- dry run --------------------------------------------------------------------------

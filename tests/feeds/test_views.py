@@ -283,7 +283,9 @@ def test_readers_over_http_meet_whole_lists_while_versions_change(server, feed_d
     make_store()
     make_products(400)
     build()
-    stop, faults, fetched = threading.Event(), [], set()
+    stop = threading.Event()
+    faults: list[object] = []
+    fetched: set[str] = set()
 
     def read():
         while not stop.is_set():

@@ -89,6 +89,25 @@ def test_points_together_never_offer_more_than_there_is(units, shares):
     )
 
 
+@MANY
+@given(
+    st.lists(st.integers(0, 9), min_size=1, max_size=4).filter(any),
+    st.lists(st.integers(0, 1000), min_size=1, max_size=20),
+)
+def test_the_file_never_offers_more_than_there_is(tmp_path, shares, stocks):
+    points = [
+        Point(store_id=f"PP{i}", stock_share=share, preorder_days=None)
+        for i, share in enumerate(shares)
+    ]
+    path = tmp_path / "list.xml"
+    write(path, [offer(str(i), units=u) for i, u in enumerate(stocks)], points)
+    read = read_bytes(path.read_bytes())
+    assert [read[str(i)].units for i in range(len(stocks))] == stocks
+    for sold in read.values():
+        for _store, available, count, _days in sold.points:
+            assert (available == "yes") == (count > 0)
+
+
 def test_five_over_two_equal_points_are_three_and_two():
     assert split_units(5, [1, 1]) == [3, 2]
     assert split_units(1, [1, 3]) == [0, 1]

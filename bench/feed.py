@@ -1,0 +1,256 @@
+"""Measure the price list against writing the same rows from memory.
+
+    python bench/feed.py --offers 100000
+
+Database to validated file: at most 3 x lxml's incremental writer alone, used as its
+manual shows, and at most 150 MiB above idle (the whole process: lxml and SQLite keep
+memory that Python does not see). SQLite in a temporary directory, or beside
+DATABASE_URL's. Each figure is the median of three runs in processes of their own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bench.measuring import peak_mib_of, seconds_of, throwaway_database
+
+BAR = 3.0
+MEMORY_BAR_MIB = 150
+BATCH = 5000
+ROUNDS = 3
+NOW = datetime.fromisoformat("2026-03-10T11:00:00+05:00")
+
+
+def products(number: int) -> Iterator[Any]:
+    from catalog.models import Product
+
+    for i in range(number):
+        yield Product(
+            article=f"{100_000 + i}",
+            sku=f"{100_000 + i}",
+            name=f'Мышь Zeta ZX-{i} <беспроводная> & "тихая", 2.4 ГГц, чёрная',
+            brand=f"Zeta {i % 500}",
+            cost_kzt=1000 + i % 90_000,
+            stock=1 + i % 60,
+            stock_is_lower_bound=i % 7 == 0,
+            is_published="yes",
+            price_kzt=1500 + i % 90_000,
+            first_seen=NOW,
+            last_seen=NOW,
+        )
+
+
+def fill(number: int) -> None:
+    from catalog.models import ImportRun, Product
+    from feeds.models import Store
+
+    Store.objects.create(store_id="PP1")
+    ImportRun.objects.create(
+        kind="stock", status="done", started_at=NOW, finished_at=NOW
+    )
+    batch = []
+    for product in products(number):
+        batch.append(product)
+        if len(batch) == BATCH:
+            Product.objects.bulk_create(batch)
+            batch.clear()
+    Product.objects.bulk_create(batch)
+
+
+def change_some() -> None:
+    """Sell one unit of one product in a hundred."""
+    from django.db.models import F
+
+    from catalog.models import Product
+
+    every = Product.objects.annotate(turn=F("pk") % 100).filter(turn=0)
+    Product.objects.filter(pk__in=every.values("pk"), stock__gt=1).update(
+        stock=F("stock") - 1
+    )
+
+
+def write_plainly(path: Path, offers: list[Any]) -> None:
+    """Write the rows as lxml's manual shows it: the yardstick."""
+    from lxml import etree
+
+    ns = "{kaspiShopping}"
+    with (
+        etree.xmlfile(str(path), encoding="utf-8") as xml,
+        xml.element(f"{ns}kaspi_catalog", nsmap={None: "kaspiShopping"}, date="x"),
+    ):
+        with xml.element(f"{ns}company"):
+            xml.write("Qaz Demo")
+        with xml.element(f"{ns}merchantid"):
+            xml.write("QazDemo")
+        with xml.element(f"{ns}offers"):
+            for offer in offers:
+                with xml.element(f"{ns}offer", sku=offer.sku):
+                    with xml.element(f"{ns}model"):
+                        xml.write(offer.model)
+                    with xml.element(f"{ns}brand"):
+                        xml.write(offer.brand)
+                    with (
+                        xml.element(f"{ns}availabilities"),
+                        xml.element(
+                            f"{ns}availability",
+                            available="yes",
+                            storeId="PP1",
+                            stockCount=str(offer.units),
+                        ),
+                    ):
+                        pass
+                    with xml.element(f"{ns}price"):
+                        xml.write(str(offer.price_kzt))
+
+
+def _offers() -> Any:
+    from feeds.comparing import Changes
+    from feeds.offers import read_terms, stream_offers
+
+    return stream_offers(now=NOW, terms=read_terms(now=NOW), changes=Changes())
+
+
+def measure_yardstick(path: Path) -> dict[str, float]:
+    offers = list(_offers())
+    return {"seconds": seconds_of(lambda: write_plainly(path, offers))}
+
+
+def measure_draft(path: Path) -> dict[str, float]:
+    from feeds.drafting import Draft, check_draft, read_points, write_draft
+    from feeds.validating import streaming_schema
+
+    read_points()  # Connects: the connection's cache is not the build's memory.
+    streaming_schema()
+    draft = Draft(path=path)
+    parts: dict[str, float] = {}
+
+    def write_and_check() -> None:
+        parts["writing"] = seconds_of(lambda: write_draft(draft, now=NOW))
+        parts["checking"] = seconds_of(lambda: check_draft(draft))
+
+    peak = peak_mib_of(write_and_check)
+    parts["seconds"] = parts["writing"] + parts["checking"]
+    parts["reading"] = seconds_of(lambda: [None for _ in _offers()])
+    return {**parts, "peak": peak, "size": path.stat().st_size}
+
+
+def measure_publishing(_path: Path) -> dict[str, float]:
+    from feeds import publishing
+
+    setattr(publishing, "reprice", lambda *, now: None)  # noqa: B010
+    measured: dict[str, float] = {}
+
+    def publish() -> None:
+        outcome = publishing.build_price_list(now=NOW)
+        if outcome.result != "published":
+            raise SystemExit(outcome.summary)
+
+    def publish_timed() -> None:
+        measured["seconds"] = seconds_of(publish)
+
+    measured["peak"] = peak_mib_of(publish_timed)
+    return measured
+
+
+PARTS: dict[str, Callable[[Path], dict[str, float]]] = {
+    "yardstick": measure_yardstick,
+    "draft": measure_draft,
+    "publishing": measure_publishing,
+}
+
+
+def in_children(part: str, directory: str) -> dict[str, float]:
+    """Measure a few times, each in a process of its own; return the median run."""
+    runs = sorted(
+        (in_child(part, directory) for _ in range(ROUNDS)), key=itemgetter("seconds")
+    )
+    return {**runs[ROUNDS // 2], "peak": max(run.get("peak", 0) for run in runs)}
+
+
+def in_child(part: str, directory: str) -> dict[str, float]:
+    """Measure in a process of its own: memory starts from idle."""
+    from django.db import connection
+
+    config = connection.settings_dict
+    url = f"sqlite:///{Path(str(config['NAME'])).as_posix()}"
+    if connection.vendor != "sqlite":
+        login = f"{config['USER']}:{config['PASSWORD']}"
+        where = f"{config['HOST']}:{config['PORT']}"
+        url = f"postgres://{login}@{where}/{config['NAME']}"
+    connection.close()
+    env = {
+        **os.environ,
+        "TEST_DATABASE_URL": url,
+        "BENCH_DIR": directory,
+    }
+    command = [sys.executable, __file__, "--part", part]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    measured: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return measured
+
+
+def run_part(part: str) -> None:
+    import django
+
+    django.setup()
+    from django.conf import settings
+
+    directory = Path(os.environ["BENCH_DIR"])
+    settings.FEED_DIR = directory / "feed"
+    settings.STOCK_STALE_AFTER_MIN = 10
+    print(json.dumps(PARTS[part](directory / f"{part}.xml")))
+
+
+def report(name: str, draft: dict[str, float], yardstick_s: float) -> None:
+    seconds = draft["seconds"]
+    print(
+        f"{name:<12} {seconds:6.2f} s = {seconds / yardstick_s:4.2f} x the writer "
+        f"({yardstick_s:.2f} s), bar {BAR:.0f} x; reading and writing "
+        f"{draft['writing']:.2f} s (reading alone {draft['reading']:.2f} s), "
+        f"checking {draft['checking']:.2f} s; peak +{draft['peak']:.0f} MiB, bar "
+        f"{MEMORY_BAR_MIB}; {draft['size'] / 1e6:.0f} MB"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--offers", type=int, default=15_000)
+    parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.part:
+        run_part(arguments.part)
+        return
+    with throwaway_database() as vendor, tempfile.TemporaryDirectory() as directory:
+        print(f"{arguments.offers} offers, {vendor}")
+        began = time.perf_counter()
+        fill(arguments.offers)
+        print(f"filled in {time.perf_counter() - began:.0f} s")
+        yardstick_s = in_children("yardstick", directory)["seconds"]
+        report("first list", in_children("draft", directory), yardstick_s)
+        for name in ("published", "1 % changed"):
+            published = in_child("publishing", directory)
+            print(
+                f"{name:<12} {published['seconds']:6.2f} s with validation, copies and "
+                f"listings; peak +{published['peak']:.0f} MiB"
+            )
+            change_some()
+        report("later list", in_children("draft", directory), yardstick_s)
+
+
+if __name__ == "__main__":
+    main()
