@@ -40,6 +40,18 @@ SCHEDULES = (
         args="('imports',)",
     ),
     Recurring(
+        name="poll-orders",
+        func="orders.tasks.poll_orders",
+        cluster="orders",
+        minutes=5,
+    ),
+    Recurring(
+        name="refresh-orders",
+        func="orders.tasks.refresh_orders",
+        cluster="orders",
+        minutes=15,
+    ),
+    Recurring(
         name="sweep-orders",
         func="orders.tasks.sweep_orders",
         cluster="orders",
@@ -78,6 +90,12 @@ SCHEDULES = (
         func="feeds.tasks.delete_old_fetches",
         cluster="imports",
         daily_at=(4, 40),
+    ),
+    Recurring(
+        name="delete-buyer-data",
+        func="orders.tasks.delete_buyer_data",
+        cluster="imports",
+        daily_at=(4, 50),
     ),
 )
 

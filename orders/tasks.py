@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
-from bridge_site.leases import database_now
+from collections.abc import Callable
+
+from bridge_site.leases import LeaseTaken, database_now
 from bridge_site.queue import enqueue
-from orders import processing
+from orders import buyers, intake, processing, refreshing
+from orders.intake import ReadResult
+from orders.kaspi.client import open_client
 from orders.machine import is_anything_due
 
 PROCESS = "orders.tasks.process_orders"
 # Shorter than the cluster's time limit for a task; what is left gets a task anew.
 ROUND_S = 180
+
+
+def poll_orders() -> str:
+    """Take in new orders; raises `ReadingFailed` when a section was not read."""
+    return _read(intake.poll_orders)
+
+
+def refresh_orders() -> str:
+    """Read open orders again; raises `ReadingFailed` when a section was not read."""
+    return _read(refreshing.refresh_orders)
+
+
+def delete_buyer_data() -> str:
+    """Delete what is known of buyers whose orders ended long enough ago."""
+    return f"{buyers.delete_buyer_data(now=database_now())} deleted"
 
 
 def process_orders() -> str:
@@ -32,3 +51,16 @@ def sweep_orders() -> str:
 def follow_supplier() -> str:
     """Read what became of our orders at Al-Style."""
     return processing.follow_supplier()
+
+
+def _read(read: Callable[..., ReadResult]) -> str:
+    """Run a reading and see to it that what it brought is worked on at once."""
+    try:
+        with open_client() as client:
+            result = read(client, now=database_now())
+    except LeaseTaken as error:
+        # Not a failure: somebody else is just doing it.
+        return str(error)
+    if result.has_work:
+        enqueue(PROCESS, cluster="orders")
+    return result.check()

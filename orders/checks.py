@@ -1,0 +1,35 @@
+"""System checks of the orders app."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+
+from orders.deadlines import parse_holidays, parse_work_week
+
+
+@register("bridge")
+def check_working_time(
+    app_configs: Sequence[Any] | None, **_kwargs: Any
+) -> list[CheckMessage]:
+    """Report hours and holidays that cannot be read (E001)."""
+    parsers: dict[str, Callable[[Sequence[str]], object]] = {
+        "WORK_WEEK": parse_work_week,
+        "HOLIDAYS": parse_holidays,
+    }
+    found: list[CheckMessage] = []
+    for name, parse in parsers.items():
+        try:
+            parse(getattr(settings, name))
+        except ValueError as error:
+            found.append(
+                Error(
+                    f"{name} {error}.",
+                    hint=f"Correct {name} in .env or in the environment.",
+                    id="orders.E001",
+                )
+            )
+    return found

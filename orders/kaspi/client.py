@@ -1,0 +1,297 @@
+"""Kaspi's orders API over HTTP: one method, one request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta, timezone
+from typing import Any, TypeVar
+from urllib.parse import quote, urljoin, urlsplit
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from bridge_site.limits import Priority, TokenClock, clock_name
+from bridge_site.peers import (
+    PeerOutcomeUnknown,
+    PeerProtocolError,
+    PeerRefused,
+    PeerReply,
+)
+from orders.kaspi.peer import KaspiPeer, reason_of
+from orders.kaspi.schema import (
+    KaspiEntry,
+    KaspiOrder,
+    OrdersPage,
+    UnreadableAnswer,
+    parse_echo,
+    parse_entries,
+    parse_error_title,
+    parse_one_order,
+    parse_orders_page,
+    parse_resource_code,
+    parse_resource_id,
+)
+
+T = TypeVar("T")
+
+PEER_NAME = "Kaspi"
+MEDIA_TYPE = "application/vnd.api+json"
+PAGE_SIZE = 100
+LONGEST_WINDOW = timedelta(days=14)
+LONGEST_COMMENT = 1000
+AT_ONCE = 4
+# A call may take its whole timeout and the time to find a connection before.
+CALL_MARGIN_S = 30
+PDF_MARK = b"%PDF"
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+class KaspiClient:
+    """Asks Kaspi; raises `PeerError`'s family and returns frozen values.
+
+    A write's answer only echoes what was sent: read the order again to learn its
+    state.
+    """
+
+    def __init__(self, peer: KaspiPeer) -> None:
+        self.peer = peer
+
+    def __enter__(self) -> KaspiClient:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.peer.close()
+
+    # -- reading ----------------------------------------------------------------------
+
+    def orders_page(
+        self,
+        state: str,
+        *,
+        ge: datetime,
+        le: datetime,
+        page: int,
+        size: int = PAGE_SIZE,
+        include_entries: bool = True,
+        status: str | None = None,
+    ) -> OrdersPage:
+        """Read a page, counted from 0, of the orders created in a window of ≤ 14 d."""
+        params: dict[str, str | int] = {
+            "page[number]": page,
+            "page[size]": size,
+            "filter[orders][state]": state,
+            "filter[orders][creationDate][$ge]": _ms(ge),
+            "filter[orders][creationDate][$le]": _ms(le),
+        }
+        if status is not None:
+            params["filter[orders][status]"] = status
+        if include_entries:
+            params["include[orders]"] = "entries"
+        return self._read("orders", parse_orders_page, params=params)
+
+    def order_by_code(self, code: str) -> KaspiOrder | None:
+        """Read the order with this code and its lines; None when there is none."""
+        params = {"filter[orders][code]": code, "include[orders]": "entries"}
+        page = self._read("orders", parse_orders_page, params=params, priority="order")
+        return next((order for order in page.orders if order.code == code), None)
+
+    def order(self, order_id: str) -> KaspiOrder:
+        """Read one order, without its lines."""
+        path = f"orders/{_quoted(order_id)}"
+        return self._read(path, parse_one_order, priority="order")
+
+    def entries(self, order_id: str) -> tuple[KaspiEntry, ...]:
+        """Read an order's lines."""
+        return self._read(f"orders/{_quoted(order_id)}/entries", parse_entries)
+
+    def entry_product(self, entry_id: str) -> str:
+        """Read the id of the card at Kaspi that a line is about."""
+        path = f"orderentries/{_quoted(entry_id)}/product"
+        return self._read(path, parse_resource_id)
+
+    def merchant_product(self, masterproduct_id: str) -> str:
+        """Read our SKU of a card at Kaspi."""
+        path = f"masterproducts/{_quoted(masterproduct_id)}/merchantProduct"
+        return self._read(path, parse_resource_code)
+
+    def waybill_pdf(self, url: str) -> bytes:
+        """Fetch a waybill; the token goes to Kaspi's own hosts only."""
+        whole = urljoin(f"{self.peer.base_url}/v2/", url)
+        peer = self.peer.for_file(whole)
+        if peer is None:
+            host = urlsplit(whole).hostname or ""
+            message = _("a waybill on %(host)s without a secure connection")
+            raise PeerRefused(f"{PEER_NAME}: {message % {'host': host}}")
+        parts = urlsplit(whole)
+        path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+        reply = peer.read(path, priority="order")
+        # Some writers put blanks or a byte order mark first.
+        if PDF_MARK not in reply.body[:1024]:
+            message = _("the waybill is not a PDF: %(words)s")
+            raise PeerRefused(
+                f"{PEER_NAME}: {message % {'words': reason_of(reply)}}",
+                status_code=reply.status_code,
+            )
+        return reply.body
+
+    # -- writing ----------------------------------------------------------------------
+
+    def accept(self, order_id: str, *, code: str) -> str:
+        """Accept a new order."""
+        return self._set_status(order_id, code, "ACCEPTED_BY_MERCHANT")
+
+    def assemble(self, order_id: str, *, code: str, places: int) -> str:
+        """Tell that an order is packed; each call makes a new waybill."""
+        return self._set_status(order_id, code, "ASSEMBLE", numberOfSpace=str(places))
+
+    def arrived(self, order_id: str, *, code: str) -> str:
+        """Tell that the goods of a pre-order are there."""
+        return self._set_status(order_id, code, "ARRIVED")
+
+    def arrived_backward(self, order_id: str, *, code: str) -> str:
+        """Tell that the goods of a called-off order are back."""
+        return self._set_status(order_id, code, "ARRIVED_BACKWARD")
+
+    def send_code(self, order_id: str, *, code: str) -> str:
+        """Let Kaspi send the buyer the code that proves the hand-over."""
+        headers = {"X-Send-Code": "true", "X-Security-Code": ""}
+        return self._set_status(order_id, code, "COMPLETED", headers=headers)
+
+    def complete(self, order_id: str, *, code: str, security_code: str) -> str:
+        """Hand an order over with the buyer's code."""
+        headers = {"X-Security-Code": security_code}
+        return self._set_status(order_id, code, "COMPLETED", headers=headers)
+
+    def cancel(self, order_id: str, *, code: str, reason: str, comment: str) -> str:
+        """Cancel an order; a comment beyond 1000 characters is cut."""
+        return self._set_status(
+            order_id,
+            code,
+            "CANCELLED",
+            cancellationReason=reason,
+            cancellationComment=comment[:LONGEST_COMMENT],
+        )
+
+    def remove_line(
+        self, entry_id: str, *, remained_quantity: int, reason: str, notes: str
+    ) -> str:
+        """Take pieces off a line; `remained_quantity` is what stays.
+
+        Returns INPROGRESS or SUCCESSFULL, Kaspi's spelling.
+        """
+        entry = {"type": "orderentries", "id": entry_id}
+        resource = {
+            "type": "orderEntryCancelOperation",
+            "attributes": {
+                "remainedQuantity": remained_quantity,
+                "reason": reason,
+                "notes": notes,
+            },
+            "relationships": {"entry": {"data": entry}},
+        }
+        return self._write("orderEntryCancelOperation", resource)
+
+    # -- both -------------------------------------------------------------------------
+
+    def _set_status(
+        self,
+        order_id: str,
+        code: str,
+        status: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **attributes: str,
+    ) -> str:
+        resource = {
+            "type": "orders",
+            "id": order_id,
+            "attributes": {"code": code, "status": status, **attributes},
+        }
+        return self._write("orders", resource, headers=headers)
+
+    def _write(
+        self,
+        path: str,
+        resource: dict[str, Any],
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> str:
+        reply = self.peer.write(
+            "POST", f"v2/{path}", json_body={"data": resource}, headers=headers
+        )
+        try:
+            return _parsed(reply, parse_echo)
+        except PeerProtocolError as error:
+            raise PeerOutcomeUnknown(
+                str(error), status_code=reply.status_code
+            ) from None
+
+    def _read(
+        self,
+        path: str,
+        parse: Callable[[Any], T],
+        *,
+        params: Mapping[str, str | int] | None = None,
+        priority: Priority = "crawl",
+    ) -> T:
+        reply = self.peer.read(f"v2/{path}", params=params, priority=priority)
+        return _parsed(reply, parse)
+
+
+def open_client() -> KaspiClient:
+    """Make a client from the settings; close it by `with`."""
+    headers = {
+        "X-Auth-Token": settings.KASPI_TOKEN,
+        "Accept": MEDIA_TYPE,
+        "Content-Type": MEDIA_TYPE,
+    }
+    if settings.KASPI_SEND_MERCHANT_UID:
+        headers["X-Merchant-Uid"] = settings.KASPI_MERCHANT_ID
+    timeout_s = float(settings.KASPI_TIMEOUT_S)
+    return KaspiClient(
+        KaspiPeer(
+            name=PEER_NAME,
+            base_url=settings.KASPI_URL,
+            timeout_s=timeout_s,
+            limiter=TokenClock(
+                name=clock_name("kaspi", settings.KASPI_TOKEN),
+                interval_s=float(settings.KASPI_INTERVAL_S),
+                at_once=AT_ONCE,
+                call_s=timeout_s + CALL_MARGIN_S,
+            ),
+            user_agent=settings.USER_AGENT,
+            headers=headers,
+            proxy=settings.OUTBOUND_PROXY,
+            observe_only=settings.OBSERVE_ONLY,
+            backoff_s=float(settings.PEER_BACKOFF_S),
+            longest_wait_s=float(settings.PEER_LONGEST_WAIT_S),
+        )
+    )
+
+
+def _parsed(reply: PeerReply, parse: Callable[[Any], T]) -> T:
+    """Parse an answer of 2xx; errors in it never quote what may be an order."""
+    try:
+        raw = reply.json()
+        title = parse_error_title(raw)
+        if title:
+            raise PeerRefused(
+                f"{PEER_NAME}, {reply.path}: {title}", status_code=reply.status_code
+            )
+        return parse(raw)
+    except PeerProtocolError:
+        message = _("answered something that is not JSON: %(words)s")
+        words = message % {"words": reason_of(reply)}
+    except UnreadableAnswer as error:
+        words = str(error)
+    raise PeerProtocolError(
+        f"{PEER_NAME}, {reply.path}: {words}", status_code=reply.status_code
+    )
+
+
+def _ms(moment: datetime) -> int:
+    return (moment - EPOCH) // timedelta(milliseconds=1)
+
+
+def _quoted(resource_id: str) -> str:
+    return quote(resource_id, safe="")

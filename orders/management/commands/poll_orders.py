@@ -1,0 +1,22 @@
+"""`manage.py poll_orders`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from bridge_site.leases import LeaseTaken, database_now
+from orders.intake import ReadingFailed, poll_orders
+from orders.kaspi.client import open_client
+
+
+class Command(BaseCommand):
+    help = "Read the orders that wait at Kaspi and store them."
+
+    def handle(self, **_options: Any) -> str:
+        try:
+            with open_client() as client:
+                return poll_orders(client, now=database_now()).check()
+        except (LeaseTaken, ReadingFailed) as error:
+            raise CommandError(str(error)) from error

@@ -1,0 +1,23 @@
+"""`manage.py refresh_orders`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from bridge_site.leases import LeaseTaken, database_now
+from orders.intake import ReadingFailed
+from orders.kaspi.client import open_client
+from orders.refreshing import refresh_orders
+
+
+class Command(BaseCommand):
+    help = "Read the open orders again and store what changed at Kaspi."
+
+    def handle(self, **_options: Any) -> str:
+        try:
+            with open_client() as client:
+                return refresh_orders(client, now=database_now()).check()
+        except (LeaseTaken, ReadingFailed) as error:
+            raise CommandError(str(error)) from error
