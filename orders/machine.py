@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -140,7 +141,7 @@ def run_step(step: Step, peers: Peers, result: Processed) -> None:
 def settle(step: Step, outcome: Outcome) -> bool:
     """Write the outcome, what follows from it, and the new plan, all or nothing."""
     now = database_now()
-    fields = {
+    fields: dict[str, Any] = {
         "last_error": "" if outcome.status == Status.DONE else outcome.text,
         "not_before": now + timedelta(seconds=outcome.after_s),
         "answered": outcome.answered or step.answered,

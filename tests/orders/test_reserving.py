@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from orders import actions
+from orders import actions, outcomes
 from orders.models import CartState, Order, Reservation, Step, SupplierOrder
 from orders.planning import replan
 from orders.reservations import reserved_units
@@ -128,7 +128,7 @@ def test_without_looking_a_dropped_answer_would_buy_twice(
     monkeypatch.setattr(
         reserve.ReserveHandler,
         "look",
-        lambda self, claim, peers: reserve.outcomes.retry("again", after_s=0),
+        lambda self, claim, peers: outcomes.retry("again", after_s=0),
     )
     order = make_order((one, 2))
     supplier.faults.add("drop_after_work", method="submit", times=1)
