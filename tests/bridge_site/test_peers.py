@@ -196,9 +196,6 @@ def test_no_error_and_no_log_shows_the_token(peer, supplier, kind, caplog):
         "stall": {"seconds": 0.8},
         "status": {"code": 500},
     }
-        "stall": {"seconds": 0.8},
-        "status": {"code": 500},
-    }
     supplier.faults.add(kind, **delays.get(kind, {}))
     with caplog.at_level(logging.DEBUG), pytest.raises(PeerError) as caught:
         peer.read("/api/brands").json()
