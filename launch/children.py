@@ -59,6 +59,11 @@ class Child:
         self._process.kill()
 
 
+def pause() -> None:
+    """Wait for a moment."""
+    time.sleep(0.1)
+
+
 def stop_all(children: Sequence[Child], *, within_s: float = STOP_WITHIN_S) -> None:
     """Ask all to stop, then end by force what is left."""
     for child in children:
@@ -79,7 +84,9 @@ def run_step(
     """Run a command to its end; it is ended when we are interrupted."""
     child = Child(name, command, environment=environment)
     try:
-        code = child.wait()
+        # Looked at, not waited for: on Windows a wait would sit out a Ctrl-C.
+        while (code := child.exit_code) is None:
+            pause()
     except BaseException:
         child.kill()
         child.wait()
@@ -92,27 +99,20 @@ def run_step(
         )
 
 
-def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise StopAsked
-
-
 @contextmanager
-def stop_signals() -> Iterator[None]:
-    """Raise `StopAsked` in the block on Ctrl-C, a service manager's or a closed window.
+def stop_signals(*, interrupt: bool = True) -> Iterator[None]:
+    """Raise `StopAsked` in the block for Ctrl-C, a service manager or a closed window.
 
     Only the first counts: an impatient second Ctrl-C must not break the stopping.
+    `interrupt=False` leaves Ctrl-C what it is, for children who get it as well.
     """
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    numbers += [
-        getattr(signal, name)
-        for name in ("SIGBREAK", "SIGHUP")
-        if hasattr(signal, name)
-    ]
+    names = ["SIGTERM", "SIGBREAK", "SIGHUP"] + ["SIGINT"] * interrupt
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
 
-    def stop_once(number: int, frame: FrameType | None) -> NoReturn:
+    def stop_once(_number: int, _frame: FrameType | None) -> NoReturn:
         for each in numbers:
             signal.signal(each, signal.SIG_IGN)
-        _stop(number, frame)
+        raise StopAsked
 
     before = {number: signal.signal(number, stop_once) for number in numbers}
     try:

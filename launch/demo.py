@@ -14,11 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from launch.children import Child, StopAsked, run_step, stop_all, stop_signals
+from launch.children import (
+    Child,
+    StopAsked,
+    pause,
+    run_step,
+    stop_all,
+    stop_signals,
+)
 from launch.console import ROOT, CannotGoOn, complain, say
 from launch.environment import child_environment
 from launch.locks import FileLock, Locked
-from launch.serve import pause
 from launch.venv import prepared_python
 
 DEMO_DIR = ROOT / "var" / "demo"

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import Sequence
 
-from launch.children import Child, StopAsked, run_step, stop_all, stop_signals
+from launch.children import (
+    Child,
+    StopAsked,
+    pause,
+    run_step,
+    stop_all,
+    stop_signals,
+)
 from launch.console import ROOT, CannotGoOn, complain, say
 from launch.environment import child_environment
 from launch.venv import prepared_python
@@ -55,8 +61,3 @@ def run_bridge(manage: Sequence[str], environment: dict[str, str]) -> int:
         return 0
     finally:
         stop_all([bridge])
-
-
-def pause() -> None:
-    """Wait a moment; on Windows a longer sleep would sit out a Ctrl-C."""
-    time.sleep(0.3)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from launch.children import StopAsked, stop_signals
 from launch.console import ROOT, complain, say
 from launch.environment import child_environment
 from launch.postgres import throw_away_server
@@ -62,10 +63,15 @@ class Suite:
             encoding="utf-8",
             errors="replace",
         ) as process:
-            for line in process.stdout or ():
-                say(line.rstrip("\n"))
-                if CLOSING_LINE.match(_plain(line)):
-                    run.closing_line = _plain(line)
+            try:
+                for line in process.stdout or ():
+                    say(line.rstrip("\n"))
+                    if CLOSING_LINE.match(_plain(line)):
+                        run.closing_line = _plain(line)
+            except StopAsked:
+                # Nobody told pytest; of a Ctrl-C it knows by itself.
+                process.terminate()
+                raise
         run.exit_code = process.returncode
 
     def conclude(self) -> int:
@@ -87,17 +93,12 @@ class Suite:
 
 def run_tests(arguments: Sequence[str]) -> int:
     """Run the suite on SQLite, and on PostgreSQL if there is one."""
-    url = os.environ.get("TEST_DATABASE_URL", "")
+    python = prepared_python("requirements-dev.txt")
     environment = child_environment(without_settings=True)
-    environment.pop("TEST_DATABASE_URL", None)
-    environment.pop("DJANGO_SETTINGS_MODULE", None)
-    suite = Suite(
-        python=prepared_python("requirements-dev.txt"),
-        arguments=arguments,
-        environment=environment,
-    )
-    chromium = find_chromium()
-    if chromium:
+    del environment["DJANGO_SETTINGS_MODULE"]
+    url = environment.pop("TEST_DATABASE_URL", "")
+    suite = Suite(python=python, arguments=arguments, environment=environment)
+    if chromium := find_chromium():
         environment["CHROMIUM"] = str(chromium)
     else:
         suite.left_out.append(
@@ -105,6 +106,7 @@ def run_tests(arguments: Sequence[str]) -> int:
             "one in CHROMIUM)"
         )
     with ExitStack() as stack:
+        stack.enter_context(stop_signals(interrupt=False))
         if "TEST_VAR_DIR" not in environment:
             # Two runs at once must not meet on one database file.
             folder = TemporaryDirectory(prefix="bridge-tests-")
