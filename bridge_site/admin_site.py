@@ -31,6 +31,7 @@ class BridgeAdminSite(admin.AdminSite):
     site_title = _("Bridge")
     index_title = _("Overview")
     site_url = None
+    empty_value_display = "—"
     enable_nav_sidebar = True
 
     def index(

@@ -138,7 +138,7 @@ def duration(start: datetime, end: datetime | None) -> str:
 
 def file_size(size_bytes: int | None) -> str:
     """Say how large a file is."""
-    if size_bytes is None:
+    if not size_bytes:
         return NOTHING
     if size_bytes < 10_000:
         return _("%(n)s B") % {"n": grouped(size_bytes)}

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from bridge_site.admin_base import StaffAdmin, log_objects, report
 from bridge_site.queue import enqueue
 from bridge_site.showing import Tone, figure, pill, two_lines
+from catalog.admin.filters import ListedFilter
 from catalog.admin.trees import count_goods, indent_of, with_branches
 from catalog.models import Category
 
@@ -33,7 +34,7 @@ class CategoryAdmin(StaffAdmin[Category]):
         "supplier_id",
     )
     list_display_links = ("show_tree",)
-    list_filter = ("is_published", ("gone_at", admin.EmptyFieldListFilter))
+    list_filter = ("is_published", ListedFilter)
     search_fields = ("name", "supplier_id")
     search_help_text = _("Name or Al-Style id")
     # A tree cut into pages is no tree.

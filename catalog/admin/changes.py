@@ -27,7 +27,7 @@ def was_and_is(change: ProductChange) -> SafeString:
     old, new = change.old or 0, change.new or 0
     arrow = "↑" if new > old else "↓"
     return format_html(
-        '<span class="num">{} → <b>{}{}</b> {}</span>',
+        '<span class="tabular">{} → <b>{}{}</b> {}</span>',
         grouped(change.old),
         grouped(change.new),
         unit if change.new is not None else "",

@@ -100,3 +100,24 @@ class PresenceFilter(admin.SimpleListFilter):
         """Narrow to the choice."""
         condition = self.CONDITIONS.get(self.value() or "")
         return queryset if condition is None else queryset.filter(condition)
+
+
+class ListedFilter(admin.SimpleListFilter):
+    """Categories that the supplier has, or has dropped."""
+
+    title = _("in the catalogue")
+    parameter_name = "listed"
+
+    def lookups(
+        self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]
+    ) -> list[tuple[Any, Any]]:
+        """List the two."""
+        return [("yes", _("yes")), ("no", _("no"))]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[Category]
+    ) -> QuerySet[Category]:
+        """Narrow to the choice."""
+        if self.value() in ("yes", "no"):
+            return queryset.filter(gone_at__isnull=self.value() == "yes")
+        return queryset

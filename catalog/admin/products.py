@@ -49,7 +49,7 @@ SUPPLIER_FIELDS = (
     "barcode",
     "show_cost",
     "show_retail",
-    "rrp_enforced",
+    "show_rrp",
     "show_stock",
     "multiplicity",
     "show_first_seen",
@@ -130,7 +130,10 @@ class ProductAdmin(StaffAdmin[Product]):
                 )
             },
         ),
-        (_("From Al-Style"), {"fields": SUPPLIER_FIELDS}),
+        (
+            _("From Al-Style"),
+            {"fields": SUPPLIER_FIELDS, "classes": ["in-columns"]},
+        ),
     )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -241,8 +244,8 @@ class ProductAdmin(StaffAdmin[Product]):
 
     @admin.display(description=_("product"), ordering="name")
     def show_name(self, obj: Product) -> SafeString:
-        """Show the name, and the maker's number below it."""
-        return two_lines(obj.name, obj.part_number)
+        """Show the name; the maker's number on hovering."""
+        return format_html('<span title="{}">{}</span>', obj.part_number, obj.name)
 
     @admin.display(description=_("article"), ordering="article")
     def show_article(self, obj: Product) -> SafeString:
@@ -267,6 +270,11 @@ class ProductAdmin(StaffAdmin[Product]):
     def show_retail(self, obj: Product) -> SafeString:
         """Show the supplier's retail price."""
         return money(obj.retail_kzt)
+
+    @admin.display(description=_("retail price enforced"))
+    def show_rrp(self, obj: Product) -> str:
+        """Say whether the supplier insists on the retail price."""
+        return gettext("yes") if obj.rrp_enforced else gettext("no")
 
     @admin.display(description=_("stock"))
     def show_stock(self, obj: Product) -> SafeString:

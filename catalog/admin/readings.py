@@ -31,6 +31,7 @@ TASKS = {
 TONES = {Status.RUNNING: Tone.INFO, Status.DONE: Tone.GOOD, Status.FAILED: Tone.BAD}
 COUNT_NAMES = {
     "read": _("read"),
+    "known": _("known"),
     "new": _("new"),
     "changed": _("changed"),
     "gone": _("gone"),
@@ -42,6 +43,12 @@ COUNT_NAMES = {
     "warnings": _("warnings"),
     "pages": _("pages"),
     "passes": _("passes"),
+    "categories": _("categories read"),
+    "categories_new": _("categories new"),
+    "categories_changed": _("categories changed"),
+    "categories_gone": _("categories gone"),
+    "without_category": _("without a known category"),
+    "sku_taken": _("SKU taken"),
 }
 
 

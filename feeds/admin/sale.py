@@ -18,7 +18,7 @@ from feeds.offers import ProductRow, Reason, Terms, judge
 # For the narrow columns of lists.
 SHORT = {
     Reason.GONE: _("gone from the catalogue"),
-    Reason.NOT_PUBLISHED: _("not chosen for sale"),
+    Reason.NOT_PUBLISHED: _("not chosen"),
     Reason.BAD_SKU: _("unusable SKU"),
     Reason.BAD_NAME: _("no name"),
     Reason.NO_PRICE: _("no price"),

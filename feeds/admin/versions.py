@@ -51,6 +51,15 @@ TONES = {
     Status.FAILED: Tone.BAD,
 }
 
+CHANGES = {
+    "added": _("new"),
+    "withdrawn": _("withdrawn"),
+    "returned": _("returned"),
+    "dropped": _("dropped"),
+    "price": _("prices"),
+    "stock": _("stock"),
+}
+
 
 def status_pill(build: FeedBuild) -> SafeString:
     """Show what became of a build."""
@@ -92,6 +101,7 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
         "size_count",
     )
     list_filter = ("status",)
+    ordering = ("-started_at",)
     change_form_template = "admin/feeds/feedbuild/change_form.html"
     fields = ("show_status", "show_started", "show_published", "show_file")
     readonly_fields = fields
@@ -297,15 +307,12 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
     def show_changes(self, obj: FeedBuild) -> SafeString:
         """Sum up how it differs from the version before."""
         changes = obj.counts.get("changes") or {}
-        signs = (
-            ("added", "+"),
-            ("withdrawn", "−"),
-            ("returned", "↺"),
-            ("price", "₸"),
-            ("stock", "≡"),
-        )
-        found = [f"{s}\u00a0{grouped(changes[k])}" for k, s in signs if changes.get(k)]
-        return format_html('<span class="num">{}</span>', "  ".join(found) or "—")
+        found = [
+            f"{label} {grouped(changes[kind])}"
+            for kind, label in CHANGES.items()
+            if changes.get(kind)
+        ]
+        return format_html('<span class="long">{}</span>', ", ".join(found) or "—")
 
     @admin.display(description=_("reason"))
     def show_reason(self, obj: FeedBuild) -> SafeString:
