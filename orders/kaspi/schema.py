@@ -134,7 +134,8 @@ def parse_orders_page(raw: Any) -> OrdersPage:
     """Read a list of orders; raises `UnreadableAnswer` when it is none."""
     answer = _answer(raw)
     rows = answer.get("data")
-    if rows is None:
+    meta = as_object(answer.get("meta"))
+    if rows is None and _count(meta.get("totalCount")) == 0:
         rows = []
     if not isinstance(rows, list):
         raise UnreadableAnswer(_("the list of orders is not a list"))
@@ -145,7 +146,6 @@ def parse_orders_page(raw: Any) -> OrdersPage:
             orders.append(parse_order(row, included=included))
         except RowRejected as error:
             bad_rows.append(BadRow(key=error.key, reason=error.reason))
-    meta = as_object(answer.get("meta"))
     return OrdersPage(
         orders=tuple(orders),
         bad_rows=tuple(bad_rows),
