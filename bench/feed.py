@@ -5,7 +5,7 @@
 Database to validated file: at most 3 x lxml's incremental writer alone, used as its
 manual shows, and at most 150 MiB above idle (the whole process: lxml and SQLite keep
 memory that Python does not see). SQLite in a temporary directory, or beside
-DATABASE_URL's. Each figure is the median of three runs in processes of their own.
+DATABASE_URL's. Told is the median of three runs, each in a process of its own.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -172,14 +171,6 @@ PARTS: dict[str, Callable[[Path], dict[str, float]]] = {
 }
 
 
-def in_children(part: str, directory: str) -> dict[str, float]:
-    """Measure a few times, each in a process of its own; return the median run."""
-    runs = sorted(
-        (in_child(part, directory) for _ in range(ROUNDS)), key=itemgetter("seconds")
-    )
-    return {**runs[ROUNDS // 2], "peak": max(run.get("peak", 0) for run in runs)}
-
-
 def in_child(part: str, directory: str) -> dict[str, float]:
     """Measure in a process of its own: memory starts from idle."""
     from django.db import connection
@@ -216,14 +207,24 @@ def run_part(part: str) -> None:
     print(json.dumps(PARTS[part](directory / f"{part}.xml")))
 
 
-def report(name: str, draft: dict[str, float], yardstick_s: float) -> None:
-    seconds = draft["seconds"]
+def report(name: str, directory: str) -> None:
+    """Measure yardstick and draft in turn, so that both meet the same neighbours."""
+    pairs = [
+        (in_child("yardstick", directory), in_child("draft", directory))
+        for _ in range(ROUNDS)
+    ]
+    ratios = [draft["seconds"] / yard["seconds"] for yard, draft in pairs]
+    ratio = sorted(ratios)[ROUNDS // 2]
+    yard, draft = pairs[ratios.index(ratio)]
+    peak = max(draft["peak"] for _, draft in pairs)
     print(
-        f"{name:<12} {seconds:6.2f} s = {seconds / yardstick_s:4.2f} x the writer "
-        f"({yardstick_s:.2f} s), bar {BAR:.0f} x; reading and writing "
-        f"{draft['writing']:.2f} s (reading alone {draft['reading']:.2f} s), "
-        f"checking {draft['checking']:.2f} s; peak +{draft['peak']:.0f} MiB, bar "
-        f"{MEMORY_BAR_MIB}; {draft['size'] / 1e6:.0f} MB"
+        f"{name:<12} {draft['seconds']:6.2f} s = {ratio:4.2f} x the writer "
+        f"({yard['seconds']:.2f} s), bar {BAR:.0f} x "
+        f"(runs {', '.join(f'{other:.2f}' for other in sorted(ratios))}); "
+        f"reading and writing {draft['writing']:.2f} s (reading alone "
+        f"{draft['reading']:.2f} s), checking {draft['checking']:.2f} s; "
+        f"peak +{peak:.0f} MiB, bar {MEMORY_BAR_MIB}; {draft['size'] / 1e6:.0f} MB",
+        flush=True,
     )
 
 
@@ -240,16 +241,16 @@ def main() -> None:
         began = time.perf_counter()
         fill(arguments.offers)
         print(f"filled in {time.perf_counter() - began:.0f} s")
-        yardstick_s = in_children("yardstick", directory)["seconds"]
-        report("first list", in_children("draft", directory), yardstick_s)
+        report("first list", directory)
         for name in ("published", "1 % changed"):
             published = in_child("publishing", directory)
             print(
                 f"{name:<12} {published['seconds']:6.2f} s with validation, copies and "
-                f"listings; peak +{published['peak']:.0f} MiB"
+                f"listings; peak +{published['peak']:.0f} MiB",
+                flush=True,
             )
             change_some()
-        report("later list", in_children("draft", directory), yardstick_s)
+        report("later list", directory)
 
 
 if __name__ == "__main__":
