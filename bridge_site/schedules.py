@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from django_q.models import Schedule
@@ -20,8 +21,16 @@ class Recurring:
     func: str
     cluster: Cluster
     minutes: int = 0
+    minutes_setting: str = ""
     daily_at: tuple[int, int] | None = None
     args: str = ""
+
+    @property
+    def every_min(self) -> int:
+        """Return the minutes between two runs, the owner's if there is a setting."""
+        if self.minutes_setting:
+            return int(getattr(settings, self.minutes_setting))
+        return self.minutes
 
 
 SCHEDULES = (
@@ -43,13 +52,13 @@ SCHEDULES = (
         name="poll-orders",
         func="orders.tasks.poll_orders",
         cluster="orders",
-        minutes=5,
+        minutes_setting="POLL_ORDERS_EVERY_MIN",
     ),
     Recurring(
         name="refresh-orders",
         func="orders.tasks.refresh_orders",
         cluster="orders",
-        minutes=15,
+        minutes_setting="REFRESH_ORDERS_EVERY_MIN",
     ),
     Recurring(
         name="sweep-orders",
@@ -61,13 +70,13 @@ SCHEDULES = (
         name="follow-supplier",
         func="orders.tasks.follow_supplier",
         cluster="imports",
-        minutes=15,
+        minutes_setting="REFRESH_ORDERS_EVERY_MIN",
     ),
     Recurring(
         name="sync-stock",
         func="catalog.tasks.sync_stock",
         cluster="imports",
-        minutes=10,
+        minutes_setting="SYNC_STOCK_EVERY_MIN",
     ),
     Recurring(
         name="sync-catalog",
@@ -125,7 +134,7 @@ def _sync_one(recurring: Recurring, row: Schedule | None, *, now: datetime) -> b
         "hook": None,
         "repeats": -1,
         "schedule_type": Schedule.DAILY if recurring.daily_at else Schedule.MINUTES,
-        "minutes": recurring.minutes or None,
+        "minutes": recurring.every_min or None,
     }
     if row is None:
         Schedule.objects.create(

@@ -53,6 +53,7 @@ PEER_LONGEST_WAIT_S = read.number("PEER_LONGEST_WAIT_S", "60")
 USER_AGENT = read.text("USER_AGENT", "kaspi-bridge/1.0")
 
 # --- Catalogue ------------------------------------------------------------------------
+SYNC_STOCK_EVERY_MIN = read.integer("SYNC_STOCK_EVERY_MIN", 10, at_least=1)
 # A crawl or a stock answer that holds less than this share of what is known is refused.
 COMPLETE_SHARE_PERCENT = read.integer("COMPLETE_SHARE_PERCENT", 90)
 STOCK_STALE_AFTER_MIN = read.integer("STOCK_STALE_AFTER_MIN", 120, at_least=1)
@@ -75,6 +76,8 @@ FEED_ROLLBACK_HOLD_MIN = read.integer("FEED_ROLLBACK_HOLD_MIN", 60, at_least=1)
 FEED_KASPI_AGENT = read.pattern("FEED_KASPI_AGENT", r"kaspi|java|apache-httpclient")
 
 # --- Orders ---------------------------------------------------------------------------
+POLL_ORDERS_EVERY_MIN = read.integer("POLL_ORDERS_EVERY_MIN", 5, at_least=1)
+REFRESH_ORDERS_EVERY_MIN = read.integer("REFRESH_ORDERS_EVERY_MIN", 15, at_least=1)
 AUTO_RESERVE = read.flag("AUTO_RESERVE", default=True)
 AUTO_ACCEPT = read.flag("AUTO_ACCEPT", default=True)
 AUTO_ASSEMBLE = read.flag("AUTO_ASSEMBLE", default=False)

@@ -30,6 +30,8 @@ from launch.venv import prepared_python
 DEMO_DIR = ROOT / "var" / "demo"
 USUAL_PORT = 8000
 MERCHANT_ID = "QazDemo"
+# How many times faster than life the pretended orders move on.
+ORDERS_SPEED = 200
 STAFF = (("viewer", "смотрит"), ("operator", "работает"), ("owner", "решает всё"))
 
 
@@ -41,6 +43,7 @@ class Plan:
     port: int
     interval_s: float
     feed_every_s: float
+    orders_every_s: float
     staff_password: str
     alstyle_token: str
     kaspi_token: str
@@ -67,6 +70,7 @@ def demo(arguments: Sequence[str]) -> int:
         port=_port(options.port),
         interval_s=options.interval,
         feed_every_s=options.feed_every,
+        orders_every_s=options.orders_every,
         staff_password=secrets.token_urlsafe(9),
         alstyle_token=secrets.token_hex(16),
         kaspi_token=secrets.token_hex(16),
@@ -91,6 +95,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument(
         "--feed-every", type=float, default=30, help="seconds between Kaspi's fetches"
+    )
+    parser.add_argument(
+        "--orders-every", type=float, default=45, help="seconds between new orders"
     )
     parser.add_argument("--port", type=int, default=0, help="the site's port")
     return parser.parse_args(arguments)
@@ -178,6 +185,8 @@ def _start_sandbox(
     command += ["--feed-every", str(plan.feed_every_s), "--merchant-id", MERCHANT_ID]
     command += ["--alstyle-token", plan.alstyle_token]
     command += ["--kaspi-token", plan.kaspi_token]
+    command += ["--orders-every", str(plan.orders_every_s), "--narrate"]
+    command += ["--orders-speed", str(ORDERS_SPEED)]
     command += ["--ports-file", str(ports_file), "--exit-with-parent"]
     sandbox = Child("sandbox", command, environment=environment)
     children.append(sandbox)
@@ -208,6 +217,12 @@ def _write_settings(plan: Plan, addresses: dict[str, Any]) -> Path:
         "KASPI_TOKEN": plan.kaspi_token,
         "KASPI_MERCHANT_ID": MERCHANT_ID,
         "KASPI_COMPANY": "Qaz Demo",
+        # Quicker than in earnest: a whole order's life shows within minutes.
+        "POLL_ORDERS_EVERY_MIN": "1",
+        "REFRESH_ORDERS_EVERY_MIN": "1",
+        "SYNC_STOCK_EVERY_MIN": "2",
+        "AUTO_ASSEMBLE": "1",
+        "WORK_WEEK": ",".join(["0-24"] * 7),
         "OBSERVE_ONLY": "0",
         "OUTBOUND_PROXY": "",
         "LOG_LEVEL": "WARNING",
@@ -266,7 +281,14 @@ def _tell(plan: Plan, addresses: dict[str, Any]) -> None:
         say(f"    {login:<10} {plan.staff_password}    ({role})")
     say(f"  Прайс-лист · Feed:      {plan.feed_url}")
     say(f"  Что видит Kaspi · Kaspi's view: {page}")
-    say("  Остатки читаются каждые 10 минут, прайс-лист строится после каждого")
-    say(f"  изменения, пробный Kaspi забирает его каждые {plan.feed_every_s:g} с.")
-    say("  Stock is read every 10 minutes; each change builds a new feed.")
+    say(
+        "  Остатки читаются каждые 2 минуты, заказы — каждую минуту (в работе: 10 и 5),"
+    )
+    say("  прайс-лист строится после каждого изменения, пробный Kaspi забирает его")
+    say(
+        f"  каждые {plan.feed_every_s:g} с. Что происходит с заказами — ниже, строка за строкой."
+    )
+    say(
+        "  Stock is read every 2 minutes, orders every minute; each change builds a feed."
+    )
     say("  Остановить: Ctrl-C · Ctrl-C stops everything.")

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from django.conf import settings
+from django.utils.translation import gettext as _
+
 from bridge_site.leases import LeaseTaken, database_now
+from bridge_site.peers import PeerError
 from bridge_site.queue import enqueue
 from orders import buyers, intake, processing, refreshing
 from orders.intake import ReadResult
 from orders.kaspi.client import open_client
 from orders.machine import is_anything_due
+from orders.models import Order
+from orders.trail import record
 
 PROCESS = "orders.tasks.process_orders"
 # Shorter than the cluster's time limit for a task; what is left gets a task anew.
-ROUND_S = 180
+ROUND_S = 120
 
 
 def poll_orders() -> str:
@@ -24,6 +30,21 @@ def poll_orders() -> str:
 def refresh_orders() -> str:
     """Read open orders again; raises `ReadingFailed` when a section was not read."""
     return _read(refreshing.refresh_orders)
+
+
+def refresh_one(order_id: int) -> str:
+    """Read one order again, because a person asked; the order's trail tells why not."""
+    order = Order.objects.get(pk=order_id)
+    try:
+        with open_client() as client:
+            order = refreshing.refresh_order(order_id, client)
+    except PeerError as error:
+        text = _("Could not be read again from Kaspi: %(error)s")
+        record(order, text % {"error": error}, now=database_now())
+        raise
+    if is_anything_due(now=database_now()):
+        enqueue(PROCESS, cluster="orders")
+    return f"{order.code}: {order.state}, {order.status}"
 
 
 def delete_buyer_data() -> str:
@@ -63,4 +84,8 @@ def _read(read: Callable[..., ReadResult]) -> str:
         return str(error)
     if result.has_work:
         enqueue(PROCESS, cluster="orders")
+    if result.stored.new:
+        # What was just ordered must not be offered for another ten minutes.
+        for name in settings.TASKS_AFTER_CATALOGUE_CHANGE:
+            enqueue(name, cluster="imports")
     return result.check()

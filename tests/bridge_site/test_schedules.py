@@ -28,6 +28,12 @@ def test_what_nobody_declares_is_deleted_and_what_was_bent_is_put_right():
     assert not Schedule.objects.filter(name="stray").exists()
 
 
+def test_the_owner_may_set_how_often(settings):
+    settings.POLL_ORDERS_EVERY_MIN = 2
+    sync_schedules(now=NOW)
+    assert Schedule.objects.get(name="poll-orders").minutes == 2
+
+
 def test_running_schedules_keep_their_next_run():
     sync_schedules(now=NOW)
     later = NOW.replace(minute=7)
