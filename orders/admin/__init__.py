@@ -1,0 +1,7 @@
+"""The orders' pages."""
+
+from __future__ import annotations
+
+from orders.admin import journals, orders
+
+__all__ = ["journals", "orders"]

@@ -1,0 +1,146 @@
+"""What staff are asked before a button does its work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from bridge_site.showing import grouped
+from catalog.models import Product
+from orders.models import Order, OrderLine, Step
+
+MOST_PLACES = 50
+LONGEST_COMMENT = 1000
+REASONS = (
+    ("MERCHANT_OUT_OF_STOCK", _("we have run out of it (counts against the shop)")),
+    ("BUYER_NOT_REACHABLE", _("the buyer cannot be reached")),
+    ("BUYER_CANCELLATION_BY_MERCHANT", _("the buyer asked us (Kaspi may refuse it)")),
+)
+
+
+class ActionForm(forms.Form):
+    """Asks nothing but "really?"; knows what the button is about."""
+
+    def __init__(self, *args: Any, target: Any = None, **kwargs: Any) -> None:
+        """Keep the order, step or line."""
+        super().__init__(*args, **kwargs)
+        self.target = target
+
+
+class PlacesForm(ActionForm):
+    """Asks how many parcels the order makes."""
+
+    places = forms.IntegerField(
+        label=_("Places"),
+        min_value=1,
+        max_value=MOST_PLACES,
+        initial=1,
+        help_text=_("One label each."),
+    )
+
+
+class CodeForm(ActionForm):
+    """Asks for the buyer's code."""
+
+    code = forms.RegexField(
+        label=_("The buyer's code"),
+        regex=r"^[0-9A-Za-z-]{3,20}$",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autofocus": True}),
+        help_text=_("Kaspi has sent it to the buyer's phone."),
+    )
+
+
+class CancelForm(ActionForm):
+    """Asks why the order is cancelled."""
+
+    reason = forms.ChoiceField(
+        label=_("Reason for Kaspi"), choices=REASONS, widget=forms.RadioSelect
+    )
+    comment = forms.CharField(
+        label=_("Comment"),
+        required=False,
+        max_length=LONGEST_COMMENT,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=_("Kaspi gets it too; at most 1000 characters."),
+    )
+
+
+class ReasonForm(ActionForm):
+    """Asks why."""
+
+    reason = forms.CharField(
+        label=_("Why"),
+        min_length=3,
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 3, "autofocus": True}),
+        help_text=_("Stays in the order's trail."),
+    )
+
+
+class NumberForm(ActionForm):
+    """Asks under which number the goods are reserved at Al-Style."""
+
+    number = forms.CharField(
+        label=_("Order number at Al-Style"),
+        required=False,
+        max_length=40,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autofocus": True}),
+        help_text=_("With it the bridge follows the order like its own. May be blank."),
+    )
+
+    def clean_number(self) -> str:
+        """Take off what was pasted around it."""
+        return str(self.cleaned_data["number"]).strip()
+
+
+class CandidateForm(ActionForm):
+    """Asks which order at Al-Style is this one's."""
+
+    number = forms.ChoiceField(
+        label=_("Orders at Al-Style that may be it"), widget=forms.RadioSelect
+    )
+
+    def __init__(self, *args: Any, target: Step, **kwargs: Any) -> None:
+        """Offer the candidates that were found."""
+        super().__init__(*args, target=target, **kwargs)
+        self.fields["number"].choices = [  # type: ignore[attr-defined]
+            (str(found["id"]), _candidate_words(found))
+            for found in target.answered.get("candidates", [])
+        ]
+
+
+class ProductForm(ActionForm):
+    """Asks which product a line is."""
+
+    product = forms.CharField(
+        label=_("Article or SKU of the product"),
+        max_length=80,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autofocus": True}),
+        help_text=_("As in the list of products."),
+    )
+
+    def clean_product(self) -> Product:
+        """Find the one product that is meant."""
+        text = str(self.cleaned_data["product"]).strip()
+        found = Product.objects.filter(sku=text).first()
+        found = found or Product.objects.filter(article=text).first()
+        if found is None:
+            said = gettext("No product has the article or SKU %(text)s.")
+            raise ValidationError(said % {"text": text})
+        return found
+
+
+def _candidate_words(found: dict[str, Any]) -> str:
+    """Describe a candidate in a line: number, moment, sum, goods."""
+    goods = ", ".join(f"{line[0]} × {line[1]}" for line in found.get("lines") or [])
+    moment = str(found.get("placed_at") or "")[:16].replace("T", " ")
+    total = found.get("sum")
+    parts = [f"№{found['id']}", moment, total and f"{grouped(total)} ₸", goods]
+    return " · ".join(str(part) for part in parts if part)
+
+
+Target = Order | Step | OrderLine

@@ -1,0 +1,222 @@
+"""The list of orders: its work lists, columns and search."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from bridge_site.admin_base import StaffAdmin
+from bridge_site.showing import figure, grouped, two_lines, when
+from orders.admin.words import (
+    reservation_pill,
+    shortened,
+    situation_pill,
+    stuck_reason,
+    time_left,
+)
+from orders.admin.work import BY_CODE, BY_TIME_LEFT, WORKS, count_works, with_due
+from orders.models import Order, OrderLine, Reservation, Step
+
+DEFAULT_WORK = "open"
+NAME_SHOWN = 60
+
+
+class WorkFilter(admin.SimpleListFilter):
+    """The work lists as tabs; without a choice the open orders, or what is sought."""
+
+    title = _("work")
+    parameter_name = "work"
+    template = "admin/orders/tabs.html"
+    is_tabs = True
+
+    def lookups(
+        self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]
+    ) -> list[tuple[Any, Any]]:
+        """List the work lists."""
+        self.is_search = bool(request.GET.get("q"))
+        return [(work.code, work.label) for work in WORKS]
+
+    def chosen(self) -> str:
+        """Name the list that is shown; a search without a choice looks everywhere."""
+        value = self.value() or ""
+        if value in BY_CODE:
+            return value
+        return "all" if self.is_search else DEFAULT_WORK
+
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        """Give the tabs with their numbers."""
+        counts = count_works()
+        for work in WORKS:
+            query = changelist.get_query_string({self.parameter_name: work.code}, ["p"])
+            number = counts.get(work.code)
+            yield {
+                "code": work.code,
+                "selected": self.chosen() == work.code,
+                "query_string": query,
+                "display": work.label,
+                "number": None if number is None else grouped(number),
+                "is_urgent": work.code == "person" and bool(number),
+            }
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[Order]
+    ) -> QuerySet[Order]:
+        """Narrow to the list."""
+        return queryset.filter(BY_CODE[self.chosen()].condition())
+
+
+def matching(text: str) -> Q:
+    """Match what people paste: ids of any kind, one or many."""
+    found = Q()
+    for word in text.replace(",", " ").split():
+        lines = OrderLine.objects.filter(Q(sku=word) | Q(product__article=word))
+        held = Reservation.objects.filter(
+            Q(supplier_order__supplier_order_id=word)
+            | Q(supplier_order__listed_id=word)
+        )
+        found |= (
+            Q(code__startswith=word)
+            | Q(kaspi_id=word)
+            | Q(waybill_number__startswith=word)
+            | Q(pk__in=lines.values("order"))
+            | Q(pk__in=held.values("order"))
+        )
+    return found
+
+
+class OrderListAdmin(StaffAdmin[Order]):
+    """Orders as a list."""
+
+    list_display = (
+        "show_code",
+        "show_left",
+        "show_goods",
+        "total_money",
+        "show_situation",
+        "show_reservation",
+        "show_stuck",
+        "show_created",
+    )
+    list_display_links = ("show_code",)
+    list_filter = (WorkFilter, "is_express", "created_at")
+    search_fields = ("code",)
+    search_help_text = _("Order code, SKU, article, waybill, number at Al-Style")
+    change_list_template = "admin/orders/order/change_list.html"
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Orders come from Kaspi."""
+        return False
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: Order | None = None
+    ) -> bool:
+        """An order is kept with its trail."""
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
+        """Add the deadline, leave the long texts out."""
+        return with_due(super().get_queryset(request)).defer("problem", "note")
+
+    def get_ordering(self, request: HttpRequest) -> Any:
+        """Put the least time left on top."""
+        return BY_TIME_LEFT
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Order], search_term: str
+    ) -> tuple[QuerySet[Order], bool]:
+        """Search by whole numbers, not by parts of texts."""
+        return queryset.filter(matching(search_term)), False
+
+    def decorate(self, request: HttpRequest, rows: Sequence[Order]) -> None:
+        """Read the page's goods, reservations and stuck steps in three queries."""
+        now = timezone.now()
+        pks = [row.pk for row in rows]
+        lines, stuck = defaultdict(list), defaultdict(list)
+        for line in OrderLine.objects.filter(order__in=pks).order_by("pk"):
+            lines[line.order_id].append(line)
+        waiting = Step.objects.filter(order__in=pks, status__in=Step.STUCK)
+        for step in waiting.order_by("pk").defer("sent", "answered", "parameters"):
+            stuck[step.order_id].append(step)
+        reservations: dict[int, Reservation] = {}
+        # An open one counts more than any closed one, which comes first.
+        for held in Reservation.objects.filter(order__in=pks).order_by("pk"):
+            known = reservations.get(held.order_id)
+            if known is None or known.status not in Reservation.OPEN:
+                reservations[held.order_id] = held
+        for row in rows:
+            row.shown_now = now  # type: ignore[attr-defined]
+            row.shown_lines = lines[row.pk]  # type: ignore[attr-defined]
+            row.shown_stuck = stuck[row.pk]  # type: ignore[attr-defined]
+            row.shown_reservation = reservations.get(row.pk)  # type: ignore[attr-defined]
+
+    @admin.display(description=_("code"), ordering="code")
+    def show_code(self, obj: Order) -> SafeString:
+        """Show the code, and what is special about the order."""
+        marks = ((obj.is_express, _("express")), (obj.is_preorder, _("pre-order")))
+        said = ", ".join(str(text) for is_so, text in marks if is_so)
+        return two_lines(format_html('<span class="num">{}</span>', obj.code), said)
+
+    @admin.display(description=_("time left"), ordering="due_at")
+    def show_left(self, obj: Any) -> SafeString:
+        """Show how long is left."""
+        return time_left(obj.due_at, now=obj.shown_now)
+
+    @admin.display(description=_("goods"))
+    def show_goods(self, obj: Any) -> SafeString:
+        """Show the first line and how many more there are."""
+        lines: list[OrderLine] = obj.shown_lines
+        if not lines:
+            return figure(None)
+        first = lines[0]
+        name = first.name or first.sku or "—"
+        if len(name) > NAME_SHOWN:
+            name = f"{name[: NAME_SHOWN - 1]}…"
+        shown = f"{name} × {grouped(first.quantity)}"
+        more = len(lines) - 1
+        text = ngettext("and %(n)d more line", "and %(n)d more lines", more)
+        return two_lines(shown, text % {"n": more} if more else "")
+
+    @admin.display(description=_("total, ₸"), ordering="total_kzt")
+    def total_money(self, obj: Order) -> SafeString:
+        """Show what the buyer pays."""
+        return figure(obj.total_kzt)
+
+    @admin.display(description=_("status"), ordering="status")
+    def show_situation(self, obj: Order) -> SafeString:
+        """Show how it stands."""
+        return situation_pill(obj)
+
+    @admin.display(description=_("goods at Al-Style"))
+    def show_reservation(self, obj: Any) -> SafeString:
+        """Show whether the goods are held."""
+        return reservation_pill(obj.shown_reservation)
+
+    @admin.display(description=_("what is stuck"))
+    def show_stuck(self, obj: Any) -> SafeString:
+        """Say what waits for a person."""
+        steps: list[Step] = obj.shown_stuck
+        if not steps:
+            return format_html("")
+        more = len(steps) - 1
+        rest = gettext("and %(n)d more") % {"n": more} if more else ""
+        said = stuck_reason(steps[0])
+        shown = format_html(
+            '<span class="stuck" title="{}">{}</span>', said, shortened(said)
+        )
+        return two_lines(shown, rest)
+
+    @admin.display(description=_("created"), ordering="created_at")
+    def show_created(self, obj: Any) -> SafeString:
+        """Show when it came."""
+        return when(obj.created_at, now=obj.shown_now)

@@ -1,0 +1,319 @@
+"""What the page of an order shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from django.core.exceptions import ObjectDoesNotExist
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from bridge_site.admin_base import Button
+from bridge_site.redaction import redact
+from bridge_site.showing import NOTHING, figure, grouped, money, stock_text, when
+from orders.admin.money import line_margin, line_total, profit_of
+from orders.admin.standing import Standing
+from orders.admin.ways import LINE_WAYS, STEP_WAYS, Way
+from orders.admin.words import (
+    raw_words,
+    reservation_pill,
+    situation_pill,
+    step_pill,
+    stuck_reason,
+    time_left,
+)
+from orders.buyers import masked_name, masked_phone, whole_phone
+from orders.models import Buyer, Order, OrderEvent, OrderLine, Step, SupplierOrder
+from orders.trail import BRIDGE
+
+EVENTS_SHOWN = 200
+# The buyer's code opens the parcel: nobody needs to read it again.
+NEVER_SHOWN = {"code", "security_code"}
+
+
+def page_panels(
+    request: HttpRequest, standing: Standing, *, now: datetime
+) -> dict[str, Any]:
+    """Give the template everything above the form."""
+    order = standing.order
+    profit = profit_of(standing)
+    return {
+        "standing": standing,
+        "due_left": time_left(due_of(order), now=now),
+        "situation": situation_pill(order),
+        "raw_words": raw_words(order),
+        "reservation_pill": reservation_pill(standing.reservation),
+        "total": money(order.total_kzt),
+        "stuck": [stuck_card(request, standing, step) for step in standing.stuck],
+        "line_rows": list(line_rows(request, standing)),
+        "supply": supply_facts(standing, now=now),
+        "supply_lines": _supplier_lines(standing),
+        "profit_rows": profit.rows(),
+        "profit_total": money(profit.total),
+        "profit_percent": profit.percent,
+        "delivery_facts": delivery_facts(order, now=now),
+        "buyer_facts": buyer_facts(request, order),
+        "waybills": [
+            (w.number or NOTHING, when(w.fetched_at, now=now), _waybill_url(w.pk))
+            for w in standing.waybills
+        ],
+        "may_print": request.user.has_perm("orders.assemble_order"),
+        "step_rows": [
+            step_row(request, standing, step, now=now)
+            for step in reversed(standing.steps)
+        ],
+        "event_rows": list(event_rows(order, now=now)),
+    }
+
+
+def due_of(order: Order) -> datetime | None:
+    """Say until when what the order waits for must be done."""
+    if order.ended_at is not None:
+        return None
+    if order.status == Order.APPROVED and order.state != Order.SIGN_REQUIRED:
+        return order.accept_by
+    if order.status == Order.ACCEPTED and order.handed_over_at is None:
+        return order.hand_over_by or order.planned_delivery_at
+    return None
+
+
+def offered(
+    request: HttpRequest, ways: dict[str, Way], standing: Standing, target: Any
+) -> list[Way]:
+    """List the ways that make sense now and that this person may take."""
+    return [
+        way
+        for way in ways.values()
+        if request.user.has_perm(way.codename) and way.fits(standing, target)
+    ]
+
+
+def step_buttons(request: HttpRequest, standing: Standing, step: Step) -> list[Button]:
+    """List the buttons of a step."""
+    ways = offered(request, STEP_WAYS, standing, step)
+    return [
+        Button(
+            label=str(way.label),
+            url=reverse("admin:act_on_step", args=[step.pk, way.slug]),
+            asks_first=way.form is not None,
+            is_main=place == 0 and step.status in Step.STUCK,
+        )
+        for place, way in enumerate(ways)
+    ]
+
+
+def stuck_card(request: HttpRequest, standing: Standing, step: Step) -> dict[str, Any]:
+    """Describe a step that waits for a person, with its ways out."""
+    return {
+        "reason": stuck_reason(step),
+        "buttons": step_buttons(request, standing, step),
+        "candidates": step.answered.get("candidates") or [],
+    }
+
+
+def line_rows(request: HttpRequest, standing: Standing) -> Iterator[dict[str, Any]]:
+    """Describe the order's lines."""
+    for line in standing.lines:
+        product = line.product
+        yield {
+            "line": line,
+            "product_url": product
+            and reverse("admin:catalog_product_change", args=[product.pk]),
+            "stock": _stock(line),
+            "quantity": figure(line.quantity),
+            "price": money(line.price_kzt),
+            "total": money(line_total(line)),
+            "cost": money(product.cost_kzt if product else None),
+            "margin": money(line_margin(line)),
+            "buttons": [
+                Button(
+                    label=str(way.label),
+                    url=reverse("admin:act_on_line", args=[line.pk, way.slug]),
+                    asks_first=True,
+                    is_main=True,
+                )
+                for way in offered(request, LINE_WAYS, standing, line)
+            ],
+        }
+
+
+def _stock(line: OrderLine) -> SafeString:
+    product = line.product
+    if product is None:
+        return figure(None)
+    shown = stock_text(product.stock, is_lower_bound=product.stock_is_lower_bound)
+    is_short = not product.stock_is_lower_bound and product.stock < (line.quantity or 0)
+    tone = "num faint" if is_short else "num"
+    return format_html('<span class="{}">{}</span>', tone, shown)
+
+
+def supply_facts(standing: Standing, *, now: datetime) -> list[tuple[str, object]]:
+    """Tell what Al-Style holds for the order."""
+    reservation = standing.reservation
+    if reservation is None:
+        return []
+    facts: list[tuple[str, object]] = [(_("cost"), money(reservation.cost_kzt))]
+    supplied = reservation.supplier_order
+    if supplied is not None:
+        facts += [
+            (_("order at Al-Style"), supplier_link(supplied)),
+            (_("its status"), supplied.status or NOTHING),
+            (_("last read"), when(supplied.read_at, now=now)),
+        ]
+        if supplied.merged_into is not None:
+            facts.append((_("merged into"), supplier_link(supplied.merged_into)))
+    if reservation.held_at:
+        facts.append((_("held since"), when(reservation.held_at, now=now)))
+    if reservation.closed_at:
+        facts.append((_("closed"), when(reservation.closed_at, now=now)))
+    return facts
+
+
+def supplier_link(supplied: SupplierOrder) -> SafeString:
+    """Link a supplier's order."""
+    url = reverse("admin:orders_supplierorder_change", args=[supplied.pk])
+    return format_html('<a class="num" href="{}">№{}</a>', url, supplied)
+
+
+def _supplier_lines(standing: Standing) -> list[tuple[str, SafeString, SafeString]]:
+    reservation = standing.reservation
+    if reservation is None or reservation.supplier_order is None:
+        return []
+    return supplied_lines(reservation.supplier_order)
+
+
+def supplied_lines(supplied: SupplierOrder) -> list[tuple[str, SafeString, SafeString]]:
+    """Read the lines of a supplier's order: article, pieces, price."""
+    rows = []
+    for line in supplied.lines or []:
+        article, quantity, price = [*line, None, None][:3]
+        rows.append((str(article), figure(quantity), money(price)))
+    return rows
+
+
+def delivery_facts(order: Order, *, now: datetime) -> list[tuple[str, object]]:
+    """Tell how the order gets to the buyer, leaving out what is not known."""
+    marks = (
+        (order.is_express, _("express")),
+        (order.is_preorder, _("pre-order")),
+        (order.needs_signature, _("credit to sign")),
+        (order.is_kaspi_delivery, _("Kaspi delivers")),
+    )
+    facts: list[tuple[str, object]] = [
+        (_("delivery"), ", ".join(text for is_so, text in marks if is_so)),
+        (_("way"), order.delivery_mode),
+        (_("payment"), order.payment_mode),
+        (_("point of sale"), order.pickup_point),
+        (_("waybill"), order.waybill_number),
+        (_("reason of cancellation"), order.cancellation_reason),
+    ]
+    facts += [
+        (label, when(moment, now=now))
+        for label, moment in (
+            (_("created"), order.created_at),
+            (_("accept by"), order.accept_by),
+            (_("hand over by"), order.hand_over_by),
+            (_("handed over"), order.handed_over_at),
+            (_("delivery planned"), order.planned_delivery_at),
+            (_("ended"), order.ended_at),
+            (_("read from Kaspi"), order.last_seen),
+        )
+        if moment
+    ]
+    return [(label, value) for label, value in facts if value]
+
+
+def buyer_facts(request: HttpRequest, order: Order) -> list[tuple[str, object]]:
+    """Tell who the buyer is to those who may know, masked to the others."""
+    try:
+        buyer: Buyer = order.buyer
+    except ObjectDoesNotExist:
+        return []
+    if not request.user.has_perm("orders.view_buyer_data"):
+        return [
+            (_("name"), masked_name(buyer.name) or NOTHING),
+            (_("phone"), masked_phone(buyer.phone) or NOTHING),
+        ]
+    facts = [
+        (_("name"), buyer.name),
+        (_("phone"), whole_phone(buyer.phone)),
+        (_("address"), buyer.address),
+    ]
+    return [(label, value or NOTHING) for label, value in facts]
+
+
+def _waybill_url(pk: int) -> str:
+    return reverse("admin:order_waybill", args=[pk])
+
+
+def step_row(
+    request: HttpRequest, standing: Standing, step: Step, *, now: datetime
+) -> dict[str, Any]:
+    """Describe a step."""
+    is_waiting = step.status in (Step.Status.PENDING, Step.Status.UNKNOWN)
+    told = (
+        (_("asked for"), step.parameters),
+        (_("sent"), step.sent),
+        (_("answered"), step.answered),
+    )
+    # A stuck step has its buttons at the top of the page.
+    is_stuck = step.status in Step.STUCK
+    return {
+        "step": step,
+        "pill": step_pill(step),
+        "attempts": figure(step.attempts),
+        "moment": when(step.not_before if is_waiting else step.finished_at, now=now),
+        "error": redact(step.last_error),
+        "told": [(name, list(readable(value))) for name, value in told if value],
+        "buttons": [] if is_stuck else step_buttons(request, standing, step),
+    }
+
+
+def readable(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """List what was sent or answered as names and values, without secrets."""
+    names = {
+        "phase": _("phase"),
+        "lines": _("lines"),
+        "sum": _("sum, ₸"),
+        "reference": _("reference"),
+        "supplier_order_id": _("order at Al-Style"),
+        "is_stock": _("for want of goods"),
+        "reason": _("reason"),
+        "comment": _("comment"),
+        "places": _("places"),
+        "kind": _("kind"),
+        "adopted": _("found afterwards"),
+        "candidates": _("orders that may be it"),
+    }
+    for key, value in told.items():
+        shown = "***" if key in NEVER_SHOWN else redact(_value_words(value))
+        yield names.get(key, key), shown
+
+
+def _value_words(value: Any) -> str:
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    if isinstance(value, int):
+        return grouped(value)
+    if isinstance(value, list):
+        if not any(isinstance(item, list | dict) for item in value):
+            # ["70311", 2, 1420]: article, pieces, price.
+            return " × ".join(str(part) for part in value)
+        return "; ".join(_value_words(item) for item in value)
+    if isinstance(value, dict):
+        pairs = (f"{name}: {shown}" for name, shown in readable(value))
+        return ", ".join(pairs)
+    return NOTHING if value in (None, "") else str(value)
+
+
+def event_rows(order: Order, *, now: datetime) -> Iterator[tuple[Any, str, str]]:
+    """List the trail, newest first."""
+    newest = OrderEvent.objects.filter(order=order).order_by("-pk")[:EVENTS_SHOWN]
+    for event in newest:
+        actor = _("bridge") if event.actor == BRIDGE else event.actor
+        yield when(event.happened_at, now=now), actor, redact(event.text)

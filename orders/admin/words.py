@@ -1,0 +1,158 @@
+"""Says in plain words how an order stands."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
+
+from bridge_site.redaction import redact
+from bridge_site.showing import NOTHING, Tone, absolute, pill, two_lines
+from orders.models import Order, Reservation, Step
+
+RED_BELOW = timedelta(minutes=30)
+AMBER_BELOW = timedelta(minutes=60)
+REASON_SHOWN = 140
+
+RESERVATION_TONES = {
+    Reservation.Status.WANTED: Tone.WARN,
+    Reservation.Status.HELD: Tone.GOOD,
+    Reservation.Status.BY_HAND: Tone.GOOD,
+    Reservation.Status.RELEASING: Tone.INFO,
+    Reservation.Status.SHIPPED: Tone.QUIET,
+    Reservation.Status.RELEASED: Tone.QUIET,
+    Reservation.Status.DROPPED: Tone.QUIET,
+}
+STEP_TONES = {
+    Step.Status.PENDING: Tone.INFO,
+    Step.Status.IN_FLIGHT: Tone.INFO,
+    Step.Status.DONE: Tone.GOOD,
+    Step.Status.REFUSED: Tone.BAD,
+    Step.Status.UNKNOWN: Tone.WARN,
+    Step.Status.NEEDS_PERSON: Tone.BAD,
+    Step.Status.SKIPPED: Tone.QUIET,
+}
+
+
+def situation(order: Order) -> tuple[str, Tone]:
+    """Say what the order waits for or how it ended."""
+    said = _ended(order) or _going_back(order) or _before(order) or _accepted(order)
+    # A word of Kaspi's that nobody knows yet is shown as it is.
+    return said or (f"{order.state} · {order.status}", Tone.WARN)
+
+
+def situation_pill(order: Order) -> SafeString:
+    """Show how the order stands; Kaspi's own words on hovering."""
+    text, tone = situation(order)
+    return pill(text, tone, hint=raw_words(order))
+
+
+def raw_words(order: Order) -> str:
+    """Give Kaspi's own words."""
+    words = [order.state, order.status, order.cancellation_reason]
+    return " · ".join(word for word in words if word)
+
+
+def _ended(order: Order) -> tuple[str, Tone] | None:
+    return {
+        Order.COMPLETED: (_("received by the buyer"), Tone.GOOD),
+        Order.CANCELLED: (_("cancelled"), Tone.QUIET),
+        Order.RETURNED: (_("returned"), Tone.QUIET),
+    }.get(order.status)
+
+
+def _going_back(order: Order) -> tuple[str, Tone] | None:
+    if order.status == Order.CANCELLING:
+        if order.is_back_at_warehouse:
+            return _("cancelled: fetch the goods"), Tone.WARN
+        return _("cancelled in transit"), Tone.WARN
+    return {
+        Order.RETURN_REQUESTED: (_("on its way back"), Tone.WARN),
+        Order.RETURN_ACCEPTED: (_("return accepted"), Tone.INFO),
+    }.get(order.status)
+
+
+def _before(order: Order) -> tuple[str, Tone] | None:
+    if order.state == Order.SIGN_REQUIRED:
+        return _("buyer signs the credit"), Tone.INFO
+    if order.status == Order.APPROVED:
+        return _("new: accept"), Tone.INFO
+    return None
+
+
+def _accepted(order: Order) -> tuple[str, Tone] | None:
+    if order.status != Order.ACCEPTED:
+        return None
+    if order.handed_over_at:
+        return _("on its way to the buyer"), Tone.QUIET
+    if order.state == Order.KASPI_DELIVERY:
+        if order.is_assembled:
+            return _("assembled: hand over"), Tone.INFO
+        return _("accepted: assemble"), Tone.INFO
+    return {
+        Order.PICKUP: (_("buyer collects it"), Tone.INFO),
+        Order.DELIVERY: (_("we deliver it"), Tone.INFO),
+    }.get(order.state, (_("accepted"), Tone.INFO))
+
+
+def left_text(left: timedelta) -> str:
+    """Say a length of time in the two units that matter."""
+    minutes = int(left.total_seconds()) // 60
+    if minutes < 60:
+        return _("%(m)d min") % {"m": minutes}
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return _("%(h)d h %(m)02d min") % {"h": hours, "m": minutes}
+    days, hours = divmod(hours, 24)
+    return _("%(d)d d %(h)d h") % {"d": days, "h": hours}
+
+
+def time_left(due: datetime | None, *, now: datetime) -> SafeString:
+    """Show how long is left until a deadline, the moment itself below."""
+    if due is None:
+        return format_html('<span class="faint">{}</span>', NOTHING)
+    left = due - now
+    if left < timedelta(0):
+        text = _("overdue %(span)s") % {"span": left_text(-left)}
+        shown = pill(text, Tone.BAD)
+    elif left < RED_BELOW:
+        shown = pill(left_text(left), Tone.BAD)
+    elif left < AMBER_BELOW:
+        shown = pill(left_text(left), Tone.WARN)
+    else:
+        shown = pill(left_text(left), Tone.QUIET)
+    # Translators: a deadline's moment
+    until = pgettext("deadline", "until %(moment)s")
+    return two_lines(shown, until % {"moment": absolute(due, now=now)})
+
+
+def reservation_pill(reservation: Reservation | None) -> SafeString:
+    """Show how the order's goods stand at Al-Style."""
+    if reservation is None:
+        return format_html('<span class="faint">{}</span>', NOTHING)
+    status = Reservation.Status(reservation.status)
+    return pill(status.label, RESERVATION_TONES[status])
+
+
+def step_pill(step: Step) -> SafeString:
+    """Show a step's status."""
+    status = Step.Status(step.status)
+    return pill(status.label, STEP_TONES[status])
+
+
+def stuck_reason(step: Step) -> str:
+    """Say in a sentence what a stuck step waits for."""
+    said = redact(step.last_error).strip() or Step.Status(step.status).label
+    name = step.get_kind_display()
+    # Most reasons name their step already.
+    text = said if said.lower().startswith(name.lower()) else f"{name}: {said}"
+    return text[:1].upper() + text[1:]
+
+
+def shortened(text: str) -> str:
+    """Cut a long reason for a list."""
+    first = text.splitlines()[0] if text else ""
+    return first if len(first) <= REASON_SHOWN else first[: REASON_SHOWN - 1] + "…"
