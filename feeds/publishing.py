@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from bridge_site.leases import HeldLease, hold_lease
+from bridge_site.leases import HeldLease, LeaseLost, hold_lease
 from bridge_site.redaction import redact
 from catalog.repricing import reprice
 from feeds import files
@@ -94,10 +95,12 @@ def build_price_list(
     Raises `LeaseTaken` while another build is under way.
     """
     with hold_lease(LEASE) as lease:
-        files.make_directories()
         if is_dry_run:
             return _try_out(now=now)
-        live = heal(now=now)
+        try:
+            live = _make_ready(now=now)
+        except OSError as error:
+            return _not_ready(error, now=now)
         held = FeedBuild.objects.filter(status=Status.ACTIVE, held_until__gt=now)
         if override is None and (active := held.first()):
             return _held(active)
@@ -118,8 +121,10 @@ def override_refusal(
 def roll_back(build: FeedBuild, *, reason: str, actor: str, now: datetime) -> Outcome:
     """Put an archived version back and keep automatic builds off it for a while."""
     with hold_lease(LEASE) as lease:
-        files.make_directories()
-        heal(now=now)
+        try:
+            _make_ready(now=now)
+        except OSError as error:
+            return _not_ready(error, now=now)
         attempt = _begin(lease, now=now, override=Override(reason=reason, actor=actor))
         return attempt.settle(lambda: _put_back(attempt, build.pk))
 
@@ -146,14 +151,16 @@ class _Attempt:
             outcome = work()
         except (Refusal, InvalidPriceList) as refusal:
             outcome = _refused(self, str(refusal))
-        except OSError as error:
-            # The disk is full, or the live file is locked: the next run tries again.
+        except (OSError, LeaseLost) as error:
+            # The disk is full, the live file is locked, or this process slept too
+            # long: the next run tries again.
             outcome = self._failed(str(error))
         except Exception as error:
             self._failed(redact(f"{type(error).__name__}: {error}"))
             raise
         finally:
-            self.draft.path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self.draft.path.unlink(missing_ok=True)
         delete_old_builds(now=self.now)
         return outcome
 
@@ -161,6 +168,19 @@ class _Attempt:
         pk = self.build.pk
         settle_interrupted(pk, now=self.now, reason=reason)
         return Outcome(result=Result.FAILED, reason=reason, build_pk=pk)
+
+
+def _make_ready(*, now: datetime) -> FeedBuild | None:
+    files.make_directories()
+    return heal(now=now)
+
+
+def _not_ready(error: OSError, *, now: datetime) -> Outcome:
+    """Leave a row even when the directory cannot be used: the dashboard shows it."""
+    build = FeedBuild.objects.create(
+        status=Status.FAILED, started_at=now, reason=str(error)
+    )
+    return Outcome(result=Result.FAILED, reason=build.reason, build_pk=build.pk)
 
 
 def _begin(lease: HeldLease, *, now: datetime, override: Override | None) -> _Attempt:
@@ -282,13 +302,17 @@ def _held(active: FeedBuild) -> Outcome:
 def _try_out(*, now: datetime) -> Outcome:
     draft = Draft(path=files.temporary_path("dry-run"))
     try:
+        files.make_directories()
         write_draft(draft, now=now)
         check_draft(draft)
         reason = mass_withdrawal(draft.changes)
     except (Refusal, InvalidPriceList) as refusal:
         reason = str(refusal)
+    except OSError as error:
+        return Outcome(result=Result.FAILED, reason=str(error))
     finally:
-        draft.path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            draft.path.unlink(missing_ok=True)
     return Outcome(
         result=Result.REFUSED if reason else Result.VALID,
         reason=reason,

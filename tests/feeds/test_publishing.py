@@ -7,6 +7,7 @@ import pytest
 from django.utils import timezone
 
 from bridge_site.leases import LeaseTaken, hold_lease
+from bridge_site.models import Lease
 from catalog.models import Product
 from feeds import drafting, files, publishing
 from feeds.models import FeedBuild, Listing, Store
@@ -290,6 +291,33 @@ def test_a_locked_live_file_is_tried_again(shop, monkeypatch, feed_dir):
     monkeypatch.setattr("pathlib.Path.replace", lambda self, to: busy(self, to))
     assert build().result == "published"
     assert len(failures) == 2
+
+
+@pytest.mark.parametrize("options", [{}, {"is_dry_run": True}])
+def test_a_directory_that_cannot_be_used_is_told(shop, settings, tmp_path, options):
+    settings.FEED_DIR = tmp_path / "file"
+    settings.FEED_DIR.write_text("in the way")
+    make_product()
+    outcome = build(**options)
+    assert (outcome.result, outcome.is_success) == ("failed", False)
+    assert outcome.reason
+    assert statuses() == ([] if options else [Status.FAILED])
+
+
+def test_a_build_that_lost_its_lease_publishes_nothing(shop, monkeypatch, feed_dir):
+    make_product()
+    write_draft = drafting.write_draft
+
+    def oversleep(draft, *, now):
+        write_draft(draft, now=now)
+        Lease.objects.update(owner="another")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(publishing, "write_draft", oversleep)
+        assert build().result == "failed"
+    assert not files.live_path().exists()
+    Lease.objects.all().delete()
+    assert build().result == "published"
 
 
 def test_an_unexpected_error_is_told_by_the_row_and_raised(
