@@ -281,14 +281,9 @@ def _tell(plan: Plan, addresses: dict[str, Any]) -> None:
         say(f"    {login:<10} {plan.staff_password}    ({role})")
     say(f"  Прайс-лист · Feed:      {plan.feed_url}")
     say(f"  Что видит Kaspi · Kaspi's view: {page}")
-    say(
-        "  Остатки читаются каждые 2 минуты, заказы — каждую минуту (в работе: 10 и 5),"
-    )
+    every_s = f"{plan.feed_every_s:g}"
+    say("  Заказы читаются каждую минуту, остатки — каждые две (в работе: 5 и 10),")
     say("  прайс-лист строится после каждого изменения, пробный Kaspi забирает его")
-    say(
-        f"  каждые {plan.feed_every_s:g} с. Что происходит с заказами — ниже, строка за строкой."
-    )
-    say(
-        "  Stock is read every 2 minutes, orders every minute; each change builds a feed."
-    )
+    say(f"  каждые {every_s} с. Что происходит с заказами — ниже, строка за строкой.")
+    say("  Orders are read every minute; below is a line for each thing they do.")
     say("  Остановить: Ctrl-C · Ctrl-C stops everything.")
