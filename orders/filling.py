@@ -33,7 +33,14 @@ class Filler:
         `known` by code: lines that are stored and sound are not asked for again.
         """
         filled = [self._with_entries(order, known.get(order.code)) for order in orders]
-        self._recall(filled)
+        self._recall(
+            {
+                entry.masterproduct_id
+                for order in filled
+                for entry in order.entries or ()
+                if not entry.sku
+            }
+        )
         return [self._with_skus(order, known.get(order.code)) for order in filled]
 
     def _with_entries(self, order: KaspiOrder, known: Order | None) -> KaspiOrder:
@@ -47,14 +54,9 @@ class Filler:
             text = _("The lines could not be read: %(error)s") % {"error": error}
             return replace(order, problems=(*order.problems, text))
 
-    def _recall(self, orders: Iterable[KaspiOrder]) -> None:
+    def _recall(self, cards: set[str]) -> None:
         """Remember in one query which cards are known."""
-        wanted = {
-            entry.masterproduct_id
-            for order in orders
-            for entry in order.entries or ()
-            if not entry.sku and entry.masterproduct_id not in self._skus
-        } - {""}
+        wanted = cards - self._skus.keys() - {""}
         if wanted:
             pairs = MasterProduct.objects.filter(masterproduct_id__in=wanted)
             self._skus |= dict(pairs.values_list("masterproduct_id", "sku"))
@@ -88,6 +90,7 @@ class Filler:
         if not card:
             self._count_call()
             card = self._client.entry_product(entry.id)
+            self._recall({card})
         if not card:
             return ""
         if card not in self._skus:

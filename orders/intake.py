@@ -14,9 +14,11 @@ from bridge_site.leases import HeldLease, hold_lease
 from bridge_site.limits import LONG_AGO
 from bridge_site.peers import PeerError
 from bridge_site.redaction import redact
+from orders.facts import has_ended
 from orders.filling import Filler
 from orders.kaspi.client import KaspiClient
 from orders.kaspi.listing import SKEW, WINDOW, Batch, Moment, read_list
+from orders.kaspi.schema import KaspiOrder
 from orders.models import Order, ReadMark
 from orders.storing import Arrival, Stored, load_known, store
 
@@ -142,7 +144,8 @@ class Reader:
     def absorb(self, batch: Batch) -> list[tuple[str, str]]:
         """Store one page; returns the orders that could not be stored."""
         known = load_known(batch.orders)
-        seen = self._filler.fill_in(batch.orders, known=known)
+        wanted = [o for o in batch.orders if o.code in known or self._is_ours(o)]
+        seen = self._filler.fill_in(wanted, known=known)
         self._lease.confirm()
         arrival = Arrival(
             read_at=batch.read_at,
@@ -152,6 +155,13 @@ class Reader:
         stored = store(seen, known, arrival)
         self.result.stored.add(stored)
         return stored.failed
+
+    def _is_ours(self, seen: KaspiOrder) -> bool:
+        """Leave out what was finished before the bridge began to read."""
+        if not has_ended(seen.state, seen.status):
+            return True
+        first, created = self.first_read_at, seen.created_at
+        return first is not None and created is not None and created >= first
 
 
 def running_from(now: datetime) -> Moment:

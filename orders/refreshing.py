@@ -118,7 +118,8 @@ class _Refresh:
             self._read(state, self._recent, marked=True)
         for state in WAITING:
             # The poll reads these; here only what it left there is looked for.
-            if self._unseen().filter(state=state).exists():
+            recent = self._unseen().filter(created_at__gte=self._recent.since)
+            if recent.filter(state=state).exists():
                 self._read(state, self._recent)
         self._read_older()
         self._read_archive()
