@@ -129,13 +129,6 @@ class JournalPaginator(GenericPaginator[M]):
 class ReadOnlyAdmin(StaffAdmin[M]):
     """A journal: staff look at it, nobody writes in it by hand."""
 
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> HttpResponse:
-        """Leave out the row of buttons: the way back is in the breadcrumbs."""
-        context["show_close"] = False
-        return super().render_change_form(request, context, *args, **kwargs)
-
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Rows come from the work itself."""
         return False

@@ -32,6 +32,8 @@ class BridgeAdminSite(admin.AdminSite):
     index_title = _("Overview")
     site_url = None
     empty_value_display = "—"
+    # Not "admin/index.html", which the pages of single apps extend.
+    index_template = "bridge/overview.html"
     enable_nav_sidebar = True
 
     def index(

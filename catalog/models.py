@@ -326,8 +326,9 @@ class PriceRule(models.Model):
                 name="pricerule_shares_leave_something",
                 condition=Q(commission_percent__gte=0, tax_percent__gte=0)
                 & Q(commission_percent__lt=models.Value(95) - models.F("tax_percent")),
+                # Django formats the message once more.
                 violation_error_message=_(
-                    "Commission and tax together must stay below 95 %."
+                    "Commission and tax together must stay below 95 %%."
                 ),
             ),
             models.CheckConstraint(

@@ -7,8 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.urls import reverse
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from bridge_site.charts import Ends, Point, draw_steps
@@ -45,12 +43,12 @@ def tell_story(product: Product, *, now: datetime) -> dict[str, Any]:
 
 def draw(
     changes: Sequence[ProductChange], field: ProductChange.Field, *, now: datetime
-) -> SafeString:
+) -> str:
     """Draw one figure's way; "" when it never changed. `changes`: newest first."""
     since = now - DRAWN
     own = [c for c in reversed(changes) if c.field == field and c.changed_at > since]
     if not own:
-        return format_html("")
+        return ""
     # A little of what was before the first change.
     start = own[0].changed_at - (now - own[0].changed_at) / 20
     points = [Point(at=start.timestamp(), value=own[0].old or 0)]

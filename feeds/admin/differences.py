@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from bridge_site.showing import figure, grouped
+from bridge_site.showing import NOTHING, figure, grouped
 from catalog.models import Product
 from feeds.models import FeedBuild
 from feeds.offers import Reason
@@ -46,7 +46,7 @@ class Difference:
     title: str
     total: int
     # (SKU, product with a way to it, what changed)
-    rows: list[tuple[str, SafeString, SafeString]]
+    rows: list[tuple[str, str, str]]
 
     @property
     def is_cut(self) -> bool:
@@ -126,9 +126,9 @@ def _products(entries: Iterable[Any]) -> dict[str, tuple[int, str]]:
 
 def _row(
     entry: Any, kind: str, products: Mapping[str, tuple[int, str]]
-) -> tuple[str, SafeString, SafeString]:
+) -> tuple[str, str, str]:
     sku = _sku(entry)
-    change = format_html("")
+    change: str = ""
     if isinstance(entry, list):
         _sku_again, old, new = entry
         change = format_html(
@@ -138,7 +138,7 @@ def _row(
             UNITS.get(kind, ""),
         )
     if sku not in products:
-        return sku, format_html('<span class="faint">—</span>'), change
+        return sku, NOTHING, change
     pk, name = products[sku]
     url = reverse("admin:catalog_product_change", args=[pk])
     return sku, format_html('<a href="{}">{}</a>', url, name), change

@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from bridge_site.admin_base import JournalPaginator, ReadOnlyAdmin
-from bridge_site.showing import Tone, file_size, pill, when
+from bridge_site.showing import NOTHING, Tone, file_size, pill, when
 from feeds.models import FeedFetch
 
 ANSWERS = {
@@ -62,9 +62,9 @@ class FeedFetchAdmin(ReadOnlyAdmin[FeedFetch]):
         return format_html('<span class="num">{}</span>', file_size(obj.bytes_sent))
 
     @admin.display(description=_("version"))
-    def show_version(self, obj: FeedFetch) -> SafeString:
+    def show_version(self, obj: FeedFetch) -> str:
         """Show the version that was live, with a way to it."""
         if obj.build_id is None:
-            return format_html("—")
+            return NOTHING
         url = reverse("admin:feeds_feedbuild_change", args=[obj.build_id])
         return format_html('<a href="{}">№{}</a>', url, obj.build_id)
