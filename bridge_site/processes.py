@@ -18,6 +18,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 import psutil
 
@@ -50,30 +51,30 @@ def when_parent_ends(act: Callable[[], None]) -> None:
 def _wait_for_end_of_input() -> None:
     # The descriptor, not sys.stdin: a forked child closes that one, and a lock
     # held by this thread would stay locked there for ever.
-    if sys.platform == "win32":
-        _poll_windows_pipe()
-        return
     try:
-        while os.read(0, 1024):
-            continue
+        if sys.platform == "win32":
+            _poll_windows_pipe()
+        else:
+            while os.read(0, 1024):
+                continue
     except OSError:
         return
 
 
 if sys.platform == "win32":
 
-    def _poll_windows_pipe() -> None:
-        # A pending blocking read would hang every child that inherits the handle.
+    def _poll_windows_pipe() -> NoReturn:
+        """Look at the pipe until that fails, as it does once the other end is closed.
+
+        A pending blocking read would hang every child that inherits the handle.
+        """
         import _winapi
         import msvcrt
 
-        try:
-            handle = msvcrt.get_osfhandle(0)
-            while True:
-                _winapi.PeekNamedPipe(handle, 0)
-                time.sleep(WATCH_EVERY_S)
-        except OSError:
-            return
+        handle = msvcrt.get_osfhandle(0)
+        while True:
+            _winapi.PeekNamedPipe(handle, 0)
+            time.sleep(WATCH_EVERY_S)
 
 
 def exit_after(seconds: float) -> None:

@@ -13,7 +13,8 @@ from typing import NoReturn
 from launch.console import ROOT, CannotGoOn, complain
 
 # Children have 8 s of their own to stop in; what is left then is ended by force.
-STOP_WITHIN_S = 9.0
+STOP_WITHIN_S = 8.5
+LEAST_WAIT_S = 1.0
 
 
 class StopAsked(BaseException):
@@ -65,13 +66,12 @@ def pause() -> None:
 
 
 def stop_all(children: Sequence[Child], *, within_s: float = STOP_WITHIN_S) -> None:
-    """Ask all to stop, then end by force what is left."""
-    for child in children:
-        child.ask_to_stop()
+    """Stop the last started first, and end by force what does not stop in time."""
     until = time.monotonic() + within_s
-    for child in children:
+    for child in reversed(children):
+        child.ask_to_stop()
         try:
-            child.wait(max(0.0, until - time.monotonic()))
+            child.wait(max(LEAST_WAIT_S, until - time.monotonic()))
         except subprocess.TimeoutExpired:
             complain(f"{child.name} did not stop in time and was ended by force.")
             child.kill()

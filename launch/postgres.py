@@ -101,17 +101,16 @@ class _Server:
 
 def _other_user() -> dict[str, Any]:
     """Name another user to run as: PostgreSQL refuses to run as root."""
-    if sys.platform == "win32" or os.geteuid() != 0:
-        return {}
-    import pwd
+    if sys.platform != "win32" and os.geteuid() == 0:
+        import pwd
 
-    for name in ("postgres", "nobody"):
-        try:
-            entry = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
-    raise CannotGoOn(
-        "PostgreSQL does not run as root and no other user was found: run the tests "
-        "as an ordinary user."
-    )
+        known = {entry.pw_name: entry for entry in pwd.getpwall()}
+        for name in ("postgres", "nobody"):
+            if entry := known.get(name):
+                ids = {"user": entry.pw_uid, "group": entry.pw_gid}
+                return {**ids, "extra_groups": []}
+        raise CannotGoOn(
+            "PostgreSQL does not run as root and no other user was found: run the "
+            "tests as an ordinary user."
+        )
+    return {}

@@ -222,6 +222,18 @@ def test_a_demo_killed_hard_leaves_no_process_and_the_next_one_heals(demo):
     assert offers_on_sale(fetch(following.address("Feed")))
 
 
+def test_ctrl_c_while_it_is_being_prepared_stops_it_all(demo):
+    running = demo("--interval", "5")
+    wait_for(lambda: "Preparing" in running.text, timeout_s=60, why="no preparation")
+    started = time.monotonic()
+    running.interrupt()
+    assert running.process.wait(15) == 0
+    assert time.monotonic() - started < 10
+    assert running.tree() == []
+    running.reader.join(10)
+    assert "Traceback" not in running.text, running.text
+
+
 def test_a_port_asked_for_but_taken_is_named(demo, taken_port):
     running = demo("--port", str(taken_port))
     assert running.process.wait(30) == 1
