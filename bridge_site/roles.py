@@ -24,7 +24,19 @@ OPERATOR = frozenset(
         "feeds.build_feed",
         "feeds.change_store",
         "feeds.rollback_feed",
+        "orders.accept_order",
+        "orders.assemble_order",
+        "orders.cancel_order",
+        "orders.change_order",
+        "orders.complete_order",
+        "orders.reserve_order",
+        "orders.retry_step",
+        "orders.view_buyer_data",
     }
+)
+# Read like other rows, but about people: only for those who deal with them.
+PERSONAL = frozenset(
+    {"orders.view_buyer", "orders.view_buyer_data", "orders.view_supplierpapers"}
 )
 STAFF_MANAGEMENT = frozenset(
     {
@@ -46,6 +58,7 @@ def permissions_of(role: str, known: Iterable[str]) -> set[str]:
     """Choose from the known permissions (`app.codename`) those of a role."""
     names = set(known)
     seen = {n for n in names if n.split(".")[0] in WATCHED_APPS and ".view_" in n}
+    seen -= PERSONAL
     if role == "viewer":
         return seen
     if role == "operator":

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from bridge_site.showing import grouped
+from bridge_site.showing import absolute, grouped
 from catalog.models import Product
 from orders.models import Order, OrderLine, Step
 
@@ -134,10 +136,21 @@ class ProductForm(ActionForm):
         return found
 
 
+def placed_words(moment: object) -> str:
+    """Write the moment that the supplier gives an order."""
+    try:
+        placed = datetime.fromisoformat(str(moment))
+    except ValueError:
+        return ""
+    if timezone.is_naive(placed):
+        return str(moment)
+    return absolute(placed, now=timezone.now())
+
+
 def _candidate_words(found: dict[str, Any]) -> str:
     """Describe a candidate in a line: number, moment, sum, goods."""
     goods = ", ".join(f"{line[0]} × {line[1]}" for line in found.get("lines") or [])
-    moment = str(found.get("placed_at") or "")[:16].replace("T", " ")
+    moment = placed_words(found.get("placed_at"))
     total = found.get("sum")
     parts = [f"№{found['id']}", moment, total and f"{grouped(total)} ₸", goods]
     return " · ".join(str(part) for part in parts if part)

@@ -272,5 +272,5 @@ class ReadMarkAdmin(ReadOnlyAdmin[ReadMark]):
     def show_error(self, obj: ReadMark) -> SafeString:
         """Show what went wrong."""
         if not obj.error:
-            return format_html("")
+            return SafeString("")
         return two_lines(redact(obj.error), obj.failed_at and when(obj.failed_at))

@@ -17,7 +17,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from bridge_site.admin_base import StaffAdmin
-from bridge_site.showing import figure, grouped, two_lines, when
+from bridge_site.showing import absolute, figure, grouped, two_lines
 from orders.admin.words import (
     reservation_pill,
     shortened,
@@ -29,7 +29,7 @@ from orders.admin.work import BY_CODE, BY_TIME_LEFT, WORKS, count_works, with_du
 from orders.models import Order, OrderLine, Reservation, Step
 
 DEFAULT_WORK = "open"
-NAME_SHOWN = 60
+NAME_SHOWN = 50
 
 
 class WorkFilter(admin.SimpleListFilter):
@@ -106,7 +106,6 @@ class OrderListAdmin(StaffAdmin[Order]):
         "show_situation",
         "show_reservation",
         "show_stuck",
-        "show_created",
     )
     list_display_links = ("show_code",)
     list_filter = (WorkFilter, "is_express", "created_at")
@@ -160,12 +159,11 @@ class OrderListAdmin(StaffAdmin[Order]):
             row.shown_stuck = stuck[row.pk]  # type: ignore[attr-defined]
             row.shown_reservation = reservations.get(row.pk)  # type: ignore[attr-defined]
 
-    @admin.display(description=_("code"), ordering="code")
-    def show_code(self, obj: Order) -> SafeString:
-        """Show the code, and what is special about the order."""
-        marks = ((obj.is_express, _("express")), (obj.is_preorder, _("pre-order")))
-        said = ", ".join(str(text) for is_so, text in marks if is_so)
-        return two_lines(format_html('<span class="num">{}</span>', obj.code), said)
+    @admin.display(description=_("order, created"), ordering="created_at")
+    def show_code(self, obj: Any) -> SafeString:
+        """Show the code and when the order came."""
+        created = absolute(obj.created_at, now=obj.shown_now)
+        return two_lines(format_html('<span class="num">{}</span>', obj.code), created)
 
     @admin.display(description=_("time left"), ordering="due_at")
     def show_left(self, obj: Any) -> SafeString:
@@ -195,19 +193,21 @@ class OrderListAdmin(StaffAdmin[Order]):
     @admin.display(description=_("status"), ordering="status")
     def show_situation(self, obj: Order) -> SafeString:
         """Show how it stands."""
-        return situation_pill(obj)
+        marks = ((obj.is_express, _("express")), (obj.is_preorder, _("pre-order")))
+        said = ", ".join(str(text) for is_so, text in marks if is_so)
+        return two_lines(situation_pill(obj), said)
 
     @admin.display(description=_("goods at Al-Style"))
     def show_reservation(self, obj: Any) -> SafeString:
         """Show whether the goods are held."""
         return reservation_pill(obj.shown_reservation)
 
-    @admin.display(description=_("what is stuck"))
+    @admin.display(description=_("what is stuck"), empty_value="")
     def show_stuck(self, obj: Any) -> SafeString:
         """Say what waits for a person."""
         steps: list[Step] = obj.shown_stuck
         if not steps:
-            return format_html("")
+            return SafeString("")
         more = len(steps) - 1
         rest = gettext("and %(n)d more") % {"n": more} if more else ""
         said = stuck_reason(steps[0])
@@ -215,8 +215,3 @@ class OrderListAdmin(StaffAdmin[Order]):
             '<span class="stuck" title="{}">{}</span>', said, shortened(said)
         )
         return two_lines(shown, rest)
-
-    @admin.display(description=_("created"), ordering="created_at")
-    def show_created(self, obj: Any) -> SafeString:
-        """Show when it came."""
-        return when(obj.created_at, now=obj.shown_now)

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from bridge_site.admin_base import Button
 from bridge_site.redaction import redact
 from bridge_site.showing import NOTHING, figure, grouped, money, stock_text, when
+from orders.admin.forms import placed_words
 from orders.admin.money import line_margin, line_total, profit_of
 from orders.admin.standing import Standing
 from orders.admin.ways import LINE_WAYS, STEP_WAYS, Way
@@ -63,12 +64,21 @@ def page_panels(
             for w in standing.waybills
         ],
         "may_print": request.user.has_perm("orders.assemble_order"),
+        "is_under_way": any(is_due_now(step, now=now) for step in standing.steps),
         "step_rows": [
             step_row(request, standing, step, now=now)
             for step in reversed(standing.steps)
         ],
         "event_rows": list(event_rows(order, now=now)),
     }
+
+
+def is_due_now(step: Step, *, now: datetime) -> bool:
+    """Tell whether a worker is at the step or about to be."""
+    if step.status == Step.Status.IN_FLIGHT:
+        return True
+    waits = step.status in (Step.Status.PENDING, Step.Status.UNKNOWN)
+    return waits and step.not_before <= now
 
 
 def due_of(order: Order) -> datetime | None:
@@ -112,7 +122,15 @@ def stuck_card(request: HttpRequest, standing: Standing, step: Step) -> dict[str
     return {
         "reason": stuck_reason(step),
         "buttons": step_buttons(request, standing, step),
-        "candidates": step.answered.get("candidates") or [],
+        "candidates": [
+            (
+                f"№{found['id']}",
+                placed_words(found.get("placed_at")),
+                money(found.get("sum")),
+                [f"{line[0]} × {line[1]}" for line in found.get("lines") or []],
+            )
+            for found in step.answered.get("candidates") or []
+        ],
     }
 
 

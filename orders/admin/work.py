@@ -110,5 +110,5 @@ def with_due(orders: QuerySet[Order]) -> QuerySet[Order]:
 BY_TIME_LEFT = (
     F("ended_at").desc(nulls_first=True),
     F("due_at").asc(nulls_last=True),
-    F("created_at").desc(),
+    F("pk").desc(),
 )

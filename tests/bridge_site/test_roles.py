@@ -6,6 +6,7 @@ from django.core.management import call_command
 
 from bridge_site.roles import (
     OPERATOR,
+    PERSONAL,
     ROLES,
     UnknownPermission,
     permissions_of,
@@ -38,6 +39,14 @@ def test_a_viewer_sees_everything_and_changes_nothing():
     seen = granted("viewer")
     assert {"catalog.view_product", "feeds.view_feedbuild"} <= seen
     assert {name for name in seen if ".view_" not in name} == set()
+
+
+def test_only_those_who_deal_with_buyers_see_their_data():
+    sync_roles()
+    assert "orders.view_order" in granted("viewer")
+    assert not PERSONAL & granted("viewer")
+    assert "orders.view_buyer_data" in granted("operator")
+    assert "orders.view_buyer_data" in granted("owner")
 
 
 def test_an_operator_works_but_neither_overrides_nor_manages_staff():

@@ -1,0 +1,246 @@
+"""What the overview says of the orders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Q, Sum
+from django.db.models.functions import TruncDate
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.dateformat import format as format_date
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from bridge_site.charts import Bar, draw_bars
+from bridge_site.redaction import redact
+from bridge_site.showing import Tone, ago, grouped, pill, when
+from orders.admin.words import shortened, situation_pill, stuck_reason, time_left
+from orders.admin.work import BY_TIME_LEFT, OPEN, WORKS, count_works, with_due
+from orders.models import Order, ReadMark, Step
+
+DAYS_DRAWN = 14
+SHOWN = 8
+# Kaspi's new orders are read every 5 minutes, open ones every 15.
+POLL_LATE = timedelta(minutes=15)
+REFRESH_LATE = timedelta(minutes=45)
+POLLED = (Order.NEW, Order.SIGN_REQUIRED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkCount:
+    """How many orders wait for the same thing, and their list."""
+
+    label: str
+    number: str
+    url: str
+    is_urgent: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pressing:
+    """An order whose deadline is near."""
+
+    code: str
+    url: str
+    left: SafeString
+    situation: SafeString
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stuck:
+    """A step that waits for a person."""
+
+    code: str
+    url: str
+    reason: str
+    since: SafeString
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """When a section of Kaspi's was last read."""
+
+    state: str
+    pill: SafeString
+    read: SafeString
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderNeed:
+    """Something about the orders that a person must see."""
+
+    tone: Tone
+    text: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrdersOverview:
+    """Everything the overview shows of the orders."""
+
+    works: list[WorkCount]
+    pressing: list[Pressing]
+    stuck: list[Stuck]
+    readings: list[Reading]
+    needs: list[OrderNeed]
+    charts: list[SafeString]
+
+
+def read_orders(*, now: datetime) -> OrdersOverview:
+    """Read what the overview shows of the orders, in six queries."""
+    counts = count_works()
+    marks = list(ReadMark.objects.order_by("state"))
+    pressing = _pressing()
+    return OrdersOverview(
+        works=_works(counts),
+        pressing=[_shown(order, now=now) for order in pressing],
+        stuck=_stuck(now=now),
+        readings=[_reading(mark, now=now) for mark in marks],
+        needs=[
+            *_needs_of_readings(marks, now=now),
+            *_needs_of_orders(counts, pressing, now=now),
+        ],
+        charts=_charts(now=now),
+    )
+
+
+def _list_url(work: str) -> str:
+    return f"{reverse('admin:orders_order_changelist')}?work={work}"
+
+
+def _order_url(pk: int) -> str:
+    return reverse("admin:orders_order_change", args=[pk])
+
+
+def _works(counts: dict[str, int]) -> list[WorkCount]:
+    return [
+        WorkCount(
+            label=str(work.label),
+            number=grouped(counts[work.code]),
+            url=_list_url(work.code),
+            is_urgent=work.code == "person" and counts[work.code] > 0,
+        )
+        for work in WORKS
+        if work.is_counted
+    ]
+
+
+def _pressing() -> list[Order]:
+    # As a condition object: the type checker knows no annotated names.
+    has_deadline = Q(("due_at__isnull", False))
+    waiting = with_due(Order.objects.filter(OPEN)).filter(has_deadline)
+    return list(waiting.defer("problem", "note").order_by(*BY_TIME_LEFT)[:SHOWN])
+
+
+def _due(order: Order) -> datetime | None:
+    due: datetime | None = getattr(order, "due_at", None)
+    return due
+
+
+def _shown(order: Order, *, now: datetime) -> Pressing:
+    return Pressing(
+        code=order.code,
+        url=_order_url(order.pk),
+        left=time_left(_due(order), now=now),
+        situation=situation_pill(order),
+    )
+
+
+def _stuck(*, now: datetime) -> list[Stuck]:
+    steps = Step.objects.filter(status__in=Step.STUCK).select_related("order")
+    light = steps.defer("sent", "answered", "parameters").order_by("pk")
+    return [
+        Stuck(
+            code=step.order.code,
+            url=_order_url(step.order_id),
+            reason=shortened(stuck_reason(step)),
+            since=when(step.finished_at or step.not_before, now=now),
+        )
+        for step in light[:SHOWN]
+    ]
+
+
+def is_late(mark: ReadMark, *, now: datetime) -> bool:
+    """Tell whether a section was not read to its end for too long."""
+    limit = POLL_LATE if mark.state in POLLED else REFRESH_LATE
+    return now - mark.read_until > limit
+
+
+def _reading(mark: ReadMark, *, now: datetime) -> Reading:
+    if is_late(mark, now=now):
+        shown = pill(_("late"), Tone.BAD)
+    elif mark.error:
+        shown = pill(_("failed"), Tone.WARN)
+    else:
+        shown = pill(_("read"), Tone.GOOD)
+    return Reading(
+        state=mark.state,
+        pill=shown,
+        read=when(mark.read_until, now=now),
+        error=redact(mark.error),
+    )
+
+
+def _needs_of_readings(marks: Sequence[ReadMark], *, now: datetime) -> list[OrderNeed]:
+    url = reverse("admin:orders_readmark_changelist")
+    needs = []
+    for mark in marks:
+        if is_late(mark, now=now):
+            text = _("Orders were last read %(since)s (%(state)s): %(error)s")
+            figures = {
+                "since": ago(mark.read_until, now=now),
+                "state": mark.state,
+                "error": shortened(redact(mark.error)) or _("no answer yet"),
+            }
+            tone = Tone.BAD if mark.state == Order.NEW else Tone.WARN
+            needs.append(OrderNeed(tone=tone, text=text % figures, url=url))
+    return needs
+
+
+def _needs_of_orders(
+    counts: dict[str, int], pressing: Sequence[Order], *, now: datetime
+) -> list[OrderNeed]:
+    needs = []
+    if number := counts["person"]:
+        text = ngettext("%(n)s order needs you", "%(n)s orders need you", number)
+        text %= {"n": grouped(number)}
+        needs.append(OrderNeed(tone=Tone.BAD, text=text, url=_list_url("person")))
+    overdue = [o for o in pressing if (due := _due(o)) is not None and due < now]
+    for order in overdue:
+        text = _("Order %(code)s is overdue") % {"code": order.code}
+        needs.append(OrderNeed(tone=Tone.BAD, text=text, url=_order_url(order.pk)))
+    return needs
+
+
+def _charts(*, now: datetime) -> list[SafeString]:
+    """Draw orders and revenue by the day they were made."""
+    local = timezone.localtime(now)
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
+    days = [midnight - timedelta(days=back) for back in reversed(range(DAYS_DRAWN))]
+    rows = (
+        Order.objects.filter(created_at__gte=days[0])
+        .order_by()
+        .annotate(day=TruncDate("created_at"))
+        .values_list("day")
+        .annotate(Count("pk"), Sum("total_kzt"))
+    )
+    by_day = {day: (number, total or 0) for day, number, total in rows}
+
+    def bars(which: int) -> list[Bar]:
+        return [
+            Bar(
+                label=format_date(day, "j E"),
+                value=by_day.get(day.date(), (0, 0))[which],
+            )
+            for day in days
+        ]
+
+    return [
+        draw_bars(bars(0), title=_("Orders by day")),
+        draw_bars(bars(1), title=_("Revenue by day, ₸")),
+    ]
