@@ -1,0 +1,354 @@
+"""Soak the orders: exactly once under fire, judged by both peers' own books.
+
+    python bench/soak.py --orders 200 --seed 1
+    python bench/soak.py --postgresql            a throw-away PostgreSQL server
+    python bench/soak.py --observe-only          not one write may reach either side
+
+Both peers drop 10 % of their answers after doing the work, fail 10 % of the calls,
+throttle and stall; the workers of two machines are killed every few seconds; a
+manager's rows come into the cart and go. Then the fire is put out, the workers come to
+an end, and the promises are counted. Exits with 1 when one was broken.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bench.soaking.buyers import KASPI_LIFE, SUPPLIER_LIFE, Buyers
+from bench.soaking.fire import Manager, Workers, put_out, set_fire
+from bench.soaking.ground import (
+    MERCHANT_ID,
+    ROOT,
+    Process,
+    empty_database,
+    environment,
+)
+from bench.soaking.verdict import (
+    Verdict,
+    judge_books,
+    judge_bridge,
+    judge_silence,
+    judge_words,
+)
+from launch.postgres import throw_away_server
+from launch.programs import find_postgresql
+from sandbox import AlStyleServer, KaspiServer, wait_until
+from sandbox.alstyle.invented import invented_shop
+from sandbox.audit import StockWatch
+
+GOODS = 90
+# Each third good is scarce, so that buyers meet at the last piece.
+SCARCE_EVERY = 3
+INTERVAL_S = 0.03
+FETCH_EVERY_S = 2.0
+# How old an honest price list may be here; an hour in earnest.
+LAG_S = 30.0
+KILL_EVERY_S = (1.5, 4.5)
+MANAGER_EVERY_S = (6.0, 12.0)
+MANAGER_STAYS_S = 1.5
+MERGE_EVERY_ROWS = 3
+TICK_S = 0.05
+SECONDS_PER_ORDER = 0.7
+CALM_S = 20.0
+SETTLES_WITHIN_S = 240.0
+
+
+class Soak:
+    """One run, from an empty database to the table."""
+
+    def __init__(self, options: argparse.Namespace, directory: Path) -> None:
+        self.options, self.directory = options, directory
+        self.dice = random.Random(options.seed)
+        self.supplier = AlStyleServer(
+            interval_s=0,
+            seed=options.seed,
+            shop=invented_shop(seed=options.seed, count=GOODS),
+            life=SUPPLIER_LIFE,
+            stock_falls="shipping",
+            long_order_ids=options.long_ids,
+        )
+        self.kaspi = KaspiServer(
+            merchant_id=MERCHANT_ID, seed=options.seed, **KASPI_LIFE
+        )
+        self.kaspi.settings.hang_s = 2.0
+        self.watch: StockWatch | None = None
+        self.verdict = Verdict()
+
+    def run(self, database_url: str) -> Verdict:
+        """Soak and judge."""
+        self._settle_environment(database_url)
+        with self.supplier, self.kaspi:
+            self._open_shop()
+            web = Process(
+                "manage.py",
+                "bridge_part",
+                "web",
+                "--exit-with-parent",
+                log=self.directory / "web.log",
+            )
+            nursery = Process(
+                "-m",
+                "bench.soaking.worker",
+                talks=True,
+                log=self.directory / "workers.log",
+            )
+            try:
+                self._list_goods()
+                self._burn(Workers(nursery.tell))
+            finally:
+                nursery.stop()
+                web.stop()
+            self._judge()
+        return self.verdict
+
+    def _settle_environment(self, database_url: str) -> None:
+        settings = environment(
+            self.directory,
+            database_url=database_url,
+            alstyle_url=self.supplier.url,
+            kaspi_url=self.kaspi.url,
+            interval_s=INTERVAL_S,
+            observe_only=self.options.observe_only,
+        )
+        os.environ.update(settings)
+        self.supplier.token = settings["ALSTYLE_TOKEN"]
+        self.kaspi.token = settings["KASPI_TOKEN"]
+        import django
+
+        django.setup()
+
+    def _open_shop(self) -> None:
+        """Bring an empty database to a published price list."""
+        from django.core.management import call_command
+
+        from bridge_site.roles import set_staff
+        from catalog.models import Category
+        from feeds.models import Store
+
+        for number, good in enumerate(self.supplier.goods.values()):
+            if good.stock:
+                good.stock = 1 + number % 4 if number % SCARCE_EVERY == 0 else 60
+        call_command("migrate", verbosity=0)
+        with contextlib.redirect_stdout(sys.stderr):
+            call_command("sync_roles")
+            set_staff("viewer", role="viewer")
+            Store.objects.create(store_id="PP1", name="Алматы")
+            call_command("sync_catalog")
+            # A quarter is not sold: the manager's rows are of these.
+            for category in Category.objects.order_by("pk"):
+                if category.pk % 4:
+                    Category.objects.filter(pk=category.pk).update(is_published=True)
+            call_command("sync_stock")
+            call_command("build_feed")
+
+    def _list_goods(self) -> None:
+        self.watch = StockWatch(self.supplier, self.kaspi, lag_s=LAG_S)
+        address = os.environ["LISTEN"]
+        self.kaspi.set_feed(f"http://{address}/kaspi_price_list.xml")
+        if not wait_until(lambda: bool(self._fetched()), timeout_s=60):
+            raise SystemExit(f"no price list: {self.kaspi.fetches[-1:]}")
+        self.kaspi.every(FETCH_EVERY_S, self.kaspi.fetch_now)
+
+    def _fetched(self) -> int:
+        time.sleep(0.2)
+        return self.kaspi.fetch_now().on_sale
+
+    def _burn(self, workers: Workers) -> None:
+        """Let it burn, put it out, wait until nothing is left to do."""
+        over_s = self.options.minutes * 60
+        buyers = Buyers(
+            self.kaspi, count=self.options.orders, over_s=over_s * 0.85, dice=self.dice
+        )
+        manager = Manager(self.supplier, self.kaspi, dice=self.dice)
+        unrest = Unrest(workers, manager, dice=self.dice)
+        workers.start_all()
+        set_fire(self.supplier, self.kaspi)
+        began = time.monotonic()
+        while (now_s := time.monotonic() - began) < over_s:
+            buyers.turn(now_s)
+            unrest.turn(now_s)
+            time.sleep(TICK_S)
+        struck = put_out(self.supplier, self.kaspi)
+        took_s = self._wait_for_quiet()
+        workers.kill_all()
+        self._say(workers, manager, struck)
+        self.verdict.say("seconds of fire", round(over_s))
+        self.verdict.say("seconds until all was settled", round(took_s))
+
+    def _wait_for_quiet(self) -> float:
+        """Let parcels come home, stop the clocks of life, wait for the workers."""
+        began = time.monotonic()
+        time.sleep(CALM_S)
+        self.supplier.change_settings(statuses_move=False)
+        self.kaspi.change_settings(states_move=False)
+        while time.monotonic() - began < SETTLES_WITHIN_S:
+            open_ends = what_is_open(self.kaspi, observe_only=self.options.observe_only)
+            if not open_ends:
+                return time.monotonic() - began
+            time.sleep(1)
+        self.verdict.promise("things that did not come to an end", open_ends)
+        return time.monotonic() - began
+
+    def _say(self, workers: Workers, manager: Manager, struck: dict[str, int]) -> None:
+        say = self.verdict.say
+        say("orders made by buyers", len(self.kaspi.orders))
+        say("calls: Al-Style, Kaspi", f"{_calls(self.supplier)} {_calls(self.kaspi)}")
+        for kind, number in sorted(struck.items()):
+            say(f"  faults: {kind}", number)
+        say("workers killed", workers.kills)
+        say("manager's rows in the cart", manager.rows)
+        say("supplier orders merged by its staff", manager.merges)
+
+    @property
+    def _peers(self) -> tuple[AlStyleServer, KaspiServer]:
+        return self.supplier, self.kaspi
+
+    def _judge(self) -> None:
+        self._process_all()
+        if self.options.observe_only:
+            judge_silence(self.verdict, *self._peers)
+        elif self.watch is not None:
+            judge_books(self.verdict, *self._peers, self.watch)
+        judge_bridge(self.verdict, self.kaspi)
+        judge_words(self.verdict, self.kaspi, self.directory)
+
+    def _process_all(self) -> None:
+        """As an operator does after an outage: nothing may come of it here."""
+        with (self.directory / "commands.log").open("wb") as log:
+            subprocess.run(
+                [sys.executable, "manage.py", "process_orders", "--all"],
+                cwd=ROOT,
+                stdout=log,
+                stderr=log,
+                check=True,
+                timeout=120,
+            )
+
+
+class Unrest:
+    """What happens at moments of its own: kills, the manager, merged orders."""
+
+    def __init__(
+        self, workers: Workers, manager: Manager, *, dice: random.Random
+    ) -> None:
+        self._workers, self._manager, self._dice = workers, manager, dice
+        self._next_kill_s = dice.uniform(*KILL_EVERY_S)
+        self._next_row_s = dice.uniform(*MANAGER_EVERY_S)
+        self._row_goes_s: float | None = None
+
+    def turn(self, now_s: float) -> None:
+        """Let happen what is due."""
+        if now_s >= self._next_kill_s:
+            self._workers.kill_one(self._dice)
+            self._next_kill_s = now_s + self._dice.uniform(*KILL_EVERY_S)
+        if self._row_goes_s is not None and now_s >= self._row_goes_s:
+            self._manager.leave()
+            self._row_goes_s = None
+        if now_s >= self._next_row_s and self._manager.come():
+            self._row_goes_s = now_s + MANAGER_STAYS_S
+            self._next_row_s = now_s + self._dice.uniform(*MANAGER_EVERY_S)
+            if self._manager.rows % MERGE_EVERY_ROWS == 0:
+                self._manager.merge_two()
+
+
+def what_is_open(kaspi: KaspiServer, *, observe_only: bool) -> list[str]:
+    """List what the bridge has still to do, or to learn from Kaspi."""
+    from django.utils import timezone
+
+    from orders.models import Order, Reservation, Step
+
+    pending = Step.Status.PENDING
+    steps = Step.objects.filter(
+        status__in=(pending, Step.Status.IN_FLIGHT, Step.Status.UNKNOWN)
+    )
+    if observe_only:
+        # What is withheld comes up again in an hour.
+        later = timezone.now() + timedelta(minutes=10)
+        steps = steps.exclude(status=pending, not_before__gt=later)
+    releasing = Reservation.objects.filter(status=Reservation.Status.RELEASING)
+    known = dict(Order.objects.values_list("code", "status"))
+    found = [f"{s.kind} {s.status} of {s.order_id}: {s.last_error}" for s in steps]
+    found += [f"releasing {pk}" for pk in releasing.values_list("order_id", flat=True)]
+    for code, order in kaspi.orders.items():
+        if known.get(code) != order.status:
+            found.append(f"{code} is {order.status}, not {known.get(code)}")
+    return found
+
+
+def _calls(peer: AlStyleServer | KaspiServer) -> int:
+    return sum(peer.counters().values())
+
+
+def parse(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--orders", type=int, default=200)
+    add("--seed", type=int, default=1)
+    add("--minutes", type=float, default=0.0, help="of fire; default: by the orders")
+    add("--database-url", default="", help="a server to make the database on")
+    add("--postgresql", action="store_true", help="start a throw-away server")
+    add("--observe-only", action="store_true", help="not one write may leave")
+    add("--long-ids", action="store_true", help="orders are listed by other numbers")
+    add("--keep", action="store_true", help="keep the directory with the logs")
+    options = parser.parse_args(argv)
+    if options.minutes <= 0:
+        options.minutes = max(options.orders * SECONDS_PER_ORDER, 20) / 60
+    return options
+
+
+@contextlib.contextmanager
+def server_url(options: argparse.Namespace) -> Iterator[str]:
+    """Give the database server to use; empty = a SQLite file."""
+    if not options.postgresql:
+        yield options.database_url
+        return
+    programs = find_postgresql()
+    if programs is None:
+        raise SystemExit("no PostgreSQL was found on this computer")
+    with throw_away_server(programs) as url:
+        yield url
+
+
+def main() -> int:
+    """Soak once and print the table."""
+    options = parse()
+    with contextlib.ExitStack() as stack:
+        directory = Path(tempfile.mkdtemp(prefix="bridge-soak-"))
+        if not options.keep:
+            stack.callback(shutil.rmtree, directory, ignore_errors=True)
+        server = stack.enter_context(server_url(options))
+        url = stack.enter_context(empty_database(server, directory))
+        kind = "PostgreSQL" if url.startswith("postgres") else "SQLite"
+        print(f"{options.orders} orders, seed {options.seed}, {kind}", flush=True)
+        verdict = Soak(options, directory).run(url)
+        _close_connections()
+        print(verdict.shown())
+        if options.keep:
+            print(f"logs: {directory}")
+    return 0 if verdict.is_kept else 1
+
+
+def _close_connections() -> None:
+    from django.db import connections
+
+    connections.close_all()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

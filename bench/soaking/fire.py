@@ -1,0 +1,128 @@
+"""The fire: both peers misbehave, workers are killed, a manager uses the cart."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox import AlStyleServer, KaspiServer
+
+# Longer than the bridge waits for an answer.
+STALL_S = 1.6
+DROPPED, FAILING = 0.10, 0.10
+
+
+def set_fire(supplier: AlStyleServer, kaspi: KaspiServer) -> None:
+    """Switch the faults of both peers on, each with its own seeded dice."""
+    ways: tuple[tuple[AlStyleServer | KaspiServer, dict[str, Any]], ...] = (
+        (supplier, {"variant": "403", "interval": 1}),
+        (kaspi, {"variant": "429", "retry_after": 1}),
+    )
+    for peer, throttle in ways:
+        add = peer.faults.add
+        add("drop_after_work", probability=DROPPED)
+        add("status", code=502, probability=FAILING / 2)
+        add("status", code=500, after_work=True, probability=FAILING / 2)
+        add("throttle", probability=0.02, **throttle)
+        add("stall", probability=0.01, seconds=STALL_S)
+        add("stall", probability=0.01, seconds=STALL_S, after_work=True)
+        add("html", probability=0.01, after_work=True)
+        add("truncate", probability=0.01, honest=False)
+        add("drop_before_work", probability=0.01)
+
+
+def put_out(supplier: AlStyleServer, kaspi: KaspiServer) -> dict[str, int]:
+    """Switch the faults off and tell how often each struck."""
+    struck: dict[str, int] = {}
+    for peer in (supplier, kaspi):
+        for fault in peer.faults.active():
+            kind = str(fault["kind"])
+            struck[kind] = struck.get(kind, 0) + int(fault["fired"])
+        peer.faults.clear()
+    supplier.drop_foreign_rows()
+    return struck
+
+
+@dataclass
+class Workers:
+    """The workers of two machines, replaced as they are killed."""
+
+    tell: Callable[[str], str]
+    machines: int = 2
+    kills: int = 0
+    pids: list[tuple[str, int]] = field(default_factory=list)
+
+    def start_all(self) -> None:
+        """Start an orders and an imports worker for each machine."""
+        for name in ("orders", "imports") * self.machines:
+            self._start(name)
+
+    def kill_one(self, dice: random.Random) -> None:
+        """Kill a worker, wherever it is, and start another in its place."""
+        name, pid = self.pids.pop(dice.randrange(len(self.pids)))
+        self.tell(f"kill {pid}")
+        self.kills += 1
+        self._start(name)
+
+    def kill_all(self) -> None:
+        """End all of them."""
+        while self.pids:
+            self.tell(f"kill {self.pids.pop()[1]}")
+
+    def _start(self, name: str) -> None:
+        self.pids.append((name, int(self.tell(f"start {name}"))))
+
+
+class Manager:
+    """A person who uses the same cart, and the supplier's staff who merge orders.
+
+    The rows come while the cart is empty of ours: between the reading that verifies
+    it and the submit no caller could notice them. Their articles are ones the shop
+    does not sell: whether `add` replaces a row of the same article is unpublished.
+    """
+
+    def __init__(
+        self, supplier: AlStyleServer, kaspi: KaspiServer, *, dice: random.Random
+    ) -> None:
+        self._supplier, self._dice = supplier, dice
+        self._articles = [
+            good.article
+            for good in supplier.goods.values()
+            if str(good.article) not in kaspi.picture
+        ]
+        self.rows = self.merges = 0
+
+    def come(self) -> bool:
+        """Put a row into the cart unless the bridge is in the middle of it."""
+        with self._supplier.lock:
+            if self._supplier.cart.rows:
+                return False
+            self._supplier.add_foreign_row(self._dice.choice(self._articles), 2)
+            self.rows += 1
+            return True
+
+    def leave(self) -> None:
+        """Take the row out again."""
+        self._supplier.drop_foreign_rows()
+
+    def merge_two(self) -> None:
+        """Merge two young orders that the bridge knows."""
+        from orders.models import Reservation
+
+        held = Reservation.objects.filter(
+            status=Reservation.Status.HELD, supplier_order__merged_into=None
+        ).order_by("-pk")
+        numbers = held.values_list("supplier_order__supplier_order_id", flat=True)[:8]
+        with self._supplier.lock:
+            young = [
+                order
+                for number in numbers
+                if (order := self._supplier.orders.find(number)) is not None
+                and order.status in (None, "N", "R")
+                and order.cancel_due is None
+            ]
+            if len(young) >= 2:
+                self._supplier.merge_orders(young[1].id, young[0].id)
+                self.merges += 1
