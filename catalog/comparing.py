@@ -125,8 +125,8 @@ def compare_stock(listed: StockList, *, now: datetime) -> Differences:
     found = Differences()
     rows, unsound, matched = listed.rows, listed.unsound, 0
     words = _("absent from the supplier's list")
-    stored = _stored(STOCK_COLUMNS).filter(gone_at=None)
-    for stored_row in stored.iterator(chunk_size=ROWS_AT_ONCE):
+    # At once: these rows are small, and PostgreSQL's cursors would cost more.
+    for stored_row in _stored(STOCK_COLUMNS).filter(gone_at=None):
         row, old = rows.get(stored_row[1]), stored_row[2:]
         if row is None:
             found.absent += 1

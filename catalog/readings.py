@@ -21,7 +21,7 @@ from bridge_site.leases import (
     database_now,
     hold_lease,
 )
-from bridge_site.peers import PeerError
+from bridge_site.peers import PeerAccessRefused, PeerError
 from bridge_site.queue import enqueue
 from bridge_site.redaction import redact
 from catalog.alstyle.client import AlStyleClient
@@ -152,6 +152,11 @@ def open_reading(
         reading = Reading(run=run, now=moment, accept_shrunk=accept_shrunk)
         try:
             yield reading
+        except PeerAccessRefused as error:
+            message = _("Al-Style refuses access, check ALSTYLE_TOKEN: %(error)s")
+            reading.finish(ImportRun.Status.FAILED, message % {"error": error})
+            line = (run.get_kind_display(), run.message)
+            log.error("%s: %s", *line)  # noqa: TRY400 - no traceback would add to it
         except (PeerError, ReadingRefused, LeaseLost, LeaseTaken) as error:
             reading.finish(ImportRun.Status.FAILED, str(error))
             log.warning("%s: %s", run.get_kind_display(), run.message)

@@ -60,9 +60,12 @@ def lock_products(pks: Iterable[int]) -> None:
 
 
 def update_in_order(products: models.QuerySet[Product], **values: Any) -> None:
-    """Update products in one statement that locks them by primary key."""
-    locked = products.select_for_update().order_by("pk").values("pk")
-    Product.objects.filter(pk__in=locked).update(**values)
+    """Update products, having locked them by primary key."""
+    if connection.features.has_select_for_update:
+        # Not as a subquery of the update: PostgreSQL would run it anew for each row.
+        locked = products.select_for_update().order_by("pk").values_list("pk")
+        list(locked.iterator())
+    products.update(**values)
 
 
 def write_differences(

@@ -16,10 +16,10 @@ from catalog.readings import ReadingFailed
 pytestmark = pytest.mark.django_db
 
 ALWAYS: list[tuple[str, dict[str, Any], str]] = [
-    ("throttle", {"variant": "403", "interval": 0.01}, "HTTP 403"),
+    ("throttle", {"variant": "403", "interval": 0.01}, "check ALSTYLE_TOKEN"),
     ("throttle", {"variant": "429", "interval": 0.01}, "HTTP 429"),
     ("throttle", {"variant": "200", "interval": 0.01}, "HTTP 200"),
-    ("status", {"code": 401, "body": {"status": 401}}, "HTTP 401"),
+    ("status", {"code": 401, "body": {"status": 401}}, "check ALSTYLE_TOKEN"),
     ("status", {"code": 404}, "HTTP 404"),
     ("status", {"code": 500}, "HTTP 500"),
     ("status", {"code": 502}, "HTTP 502"),
@@ -97,6 +97,17 @@ def test_a_fault_leaves_everything_as_it_was(
     assert len(run.message.splitlines()) == 1
     assert 20 < len(run.message) < 500
     assert settings.ALSTYLE_TOKEN not in run.message + caplog.text + out.getvalue()
+
+
+def test_a_refused_token_is_an_error_and_not_tried_again(filled, settings, caplog):
+    settings.ALSTYLE_TOKEN = "some-other-token"
+    filled.forget_arrivals()
+    with pytest.raises(CommandError, match="check ALSTYLE_TOKEN"):
+        call_command("sync_stock")
+    assert len(filled.arrivals) == 1
+    assert [r.levelname for r in caplog.records if r.name == "catalog.readings"] == [
+        "ERROR"
+    ]
 
 
 @pytest.mark.parametrize("kind", ["vanishing", "appearing", "wrong_total"])
