@@ -1,0 +1,348 @@
+from datetime import datetime, timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone, translation
+from django_q.models import Task
+
+from bridge_site.charts import Bar, Ends, Point, draw_bars, draw_steps
+from bridge_site.dashboard import count_held, draw_changes, draw_on_sale, recent_runs
+from bridge_site.liveness import (
+    fetch_part,
+    price_list_part,
+    read_facts,
+    supplier_part,
+    workers_part,
+)
+from bridge_site.models import Heartbeat
+from bridge_site.needs import find_needs
+from bridge_site.showing import (
+    Tone,
+    absolute,
+    ago,
+    duration,
+    file_size,
+    grouped,
+    stock_text,
+)
+from catalog.models import Category, ImportRun, PriceRule, Product
+from feeds.models import FeedBuild, FeedFetch, Store
+from tests.staff import log_in, make_category, make_product, make_reading, page
+
+pytestmark = pytest.mark.django_db
+NOW = timezone.now()
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+
+
+@pytest.fixture(autouse=True)
+def english():
+    with translation.override("en"):
+        yield
+
+
+@pytest.fixture
+def healthy(settings):
+    """A bridge in which nothing needs anybody."""
+    for name in ("orders", "imports"):
+        Heartbeat.objects.create(name=name, host="srv", beaten_at=NOW)
+    Store.objects.create(store_id="PP1")
+    make_category()
+    make_reading()
+    make_reading(kind=ImportRun.Kind.CATALOGUE, age=5 * HOUR)
+    version = make_build()
+    FeedFetch.objects.create(fetched_at=NOW, is_kaspi=True, status_code=304)
+    return version
+
+
+def make_build(status=FeedBuild.Status.ACTIVE, *, age=2 * MINUTE, **values):
+    at = NOW - age
+    published_at = at if status in ("active", "archived") else None
+    counts = {"offers": 40, "on_sale": 31, "left_out": {"out_of_stock": 7}}
+    return FeedBuild.objects.create(
+        status=status,
+        started_at=at,
+        published_at=published_at,
+        **{"counts": counts, **values},
+    )
+
+
+def needs(held=None, failed_tasks=0):
+    facts = read_facts(now=NOW)
+    found = find_needs(facts, held=held or {}, failed_tasks=failed_tasks, now=NOW)
+    return [(need.tone, need.text) for need in found]
+
+
+def parts():
+    facts = read_facts(now=NOW)
+    read = (supplier_part, price_list_part, fetch_part, workers_part)
+    return [(part(facts, now=NOW).tone, part(facts, now=NOW).state) for part in read]
+
+
+def test_when_all_is_well_nothing_needs_anybody(healthy, settings):
+    assert needs() == []
+    assert [state for _tone, state in parts()] == [
+        "fresh",
+        "live",
+        "on time",
+        "working",
+    ]
+    assert "All is well" in page(log_in(settings, "viewer"), reverse("admin:index"))
+
+
+def test_an_empty_bridge_says_what_to_do_first(settings):
+    PriceRule.objects.all().delete()
+    texts = " ".join(text for _tone, text in needs())
+    for words in (
+        "“Orders” are silent; last sign of life: never",
+        "“Readings and price list” are silent",
+        "Stock was last read never",
+        "No active point of sale",
+        "No price rule is in force",
+        "No category is sold",
+        "The price list was never built",
+    ):
+        assert words in texts
+    assert [tone for tone, _state in parts()] == [
+        Tone.BAD,
+        Tone.BAD,
+        Tone.QUIET,
+        Tone.BAD,
+    ]
+    page(log_in(settings, "viewer"), reverse("admin:index"))
+
+
+def stale():
+    ImportRun.objects.update(started_at=NOW - 3 * HOUR)
+
+
+def failing():
+    make_reading(
+        age=MINUTE, status=ImportRun.Status.FAILED, message="no answer within 60 s"
+    )
+
+
+def odd_rows():
+    make_reading(age=MINUTE, counts={"bad": 3})
+
+
+def silent():
+    Heartbeat.objects.filter(name="imports").update(beaten_at=NOW - 12 * MINUTE)
+
+
+def refused():
+    make_build(FeedBuild.Status.REFUSED, age=MINUTE, reason="too many at once")
+
+
+def broken():
+    make_build(FeedBuild.Status.FAILED, age=MINUTE, reason="the disk is full")
+
+
+def kept():
+    FeedBuild.objects.update(held_until=NOW + HOUR)
+
+
+def unbuilt():
+    FeedBuild.objects.update(started_at=NOW - HOUR)
+
+
+def unfetched():
+    FeedFetch.objects.update(fetched_at=NOW - 2 * HOUR)
+
+
+def never_fetched():
+    FeedFetch.objects.update(is_kaspi=False)
+    FeedBuild.objects.update(published_at=NOW - 2 * HOUR)
+
+
+def refusing_kaspi():
+    FeedFetch.objects.update(status_code=401)
+    FeedBuild.objects.update(published_at=NOW - 2 * HOUR)
+
+
+def bad_sku():
+    FeedBuild.objects.update(counts={"left_out": {"bad_sku": 4}})
+
+
+@pytest.mark.parametrize(
+    ("happen", "tone", "words"),
+    [
+        (stale, Tone.BAD, "Stock was last read 3 hours ago: the goods come off sale"),
+        (failing, Tone.WARN, "failed (stock and prices): no answer within 60 s"),
+        (odd_rows, Tone.INFO, "3 rows of the last reading could not be used"),
+        (silent, Tone.BAD, "are silent; last sign of life: 12 minutes ago"),
+        (refused, Tone.BAD, "was refused: too many at once"),
+        (broken, Tone.BAD, "failed: the disk is full"),
+        (kept, Tone.INFO, "was put back by hand"),
+        (unbuilt, Tone.WARN, "was last built 1 hour ago"),
+        (unfetched, Tone.BAD, "Kaspi last fetched the price list 2 hours ago"),
+        (never_fetched, Tone.BAD, "Kaspi has never fetched the price list"),
+        (refusing_kaspi, Tone.BAD, "Kaspi has never fetched the price list"),
+        (bad_sku, Tone.INFO, "forbidden characters”: 4"),
+    ],
+)
+def test_what_goes_wrong_is_the_one_thing_said(healthy, happen, tone, words):
+    happen()
+    ((found_tone, text),) = needs()
+    assert words in text
+    assert found_tone == tone
+
+
+def test_quarantine_and_failed_tasks_are_said(healthy):
+    assert needs(held={"jump": 12, "no_cost": 5}) == [
+        (Tone.WARN, "Quarantine, “price jumped”: 12")
+    ]
+    assert needs(failed_tasks=1) == [
+        (Tone.WARN, "Tasks of the queue failed within a day")
+    ]
+
+
+def test_the_most_pressing_comes_first(healthy):
+    odd_rows()
+    refused()
+    tones = [tone for tone, _text in needs(held={"jump": 1})]
+    assert tones == [Tone.BAD, Tone.WARN, Tone.INFO]
+
+
+def test_a_version_being_built_hides_no_refusal(healthy):
+    refused()
+    make_build(FeedBuild.Status.BUILDING, age=timedelta(0), counts={})
+    assert "was refused" in needs()[0][1]
+
+
+def test_the_last_good_reading_is_known_behind_a_failed_one(healthy):
+    good = ImportRun.objects.get(kind="stock")
+    failing()
+    facts = read_facts(now=NOW)
+    assert facts.good_stock == good
+    assert facts.last_failed.message == "no answer within 60 s"
+    assert supplier_part(facts, now=NOW).state == "failing"
+
+
+def test_dry_runs_count_for_nothing(healthy):
+    ImportRun.objects.all().delete()
+    make_reading(is_dry_run=True)
+    assert read_facts(now=NOW).good_stock is None
+
+
+def test_secrets_are_not_shown(healthy, settings):
+    url = f"https://api.example/api/date?access-token={settings.ALSTYLE_TOKEN}"
+    make_reading(status=ImportRun.Status.FAILED, message=url)
+    make_build(FeedBuild.Status.REFUSED, age=MINUTE, reason=settings.KASPI_TOKEN)
+    Task.objects.create(
+        id="a" * 32,
+        name="x",
+        func="catalog.tasks.sync_stock",
+        started=NOW,
+        stopped=NOW,
+        success=False,
+        result=f"PeerUnavailable: {url}\nTraceback",
+    )
+    text = page(log_in(settings, "viewer"), reverse("admin:index"))
+    assert "catalog.tasks.sync_stock" in text
+    assert "access-token=***" in text
+    for secret in (settings.ALSTYLE_TOKEN, settings.KASPI_TOKEN):
+        assert secret not in text
+
+
+def test_the_overview_takes_as_many_queries_for_many_rows_as_for_few(
+    healthy, settings, django_assert_max_num_queries
+):
+    client = log_in(settings, "owner")
+    for number in range(40):
+        make_reading(age=number * HOUR)
+        make_build(FeedBuild.Status.ARCHIVED, age=number * HOUR)
+    with django_assert_max_num_queries(26):
+        page(client, reverse("admin:index"))
+
+
+def test_reasons_link_to_the_goods_they_concern(healthy, settings):
+    make_product(hold=Product.Hold.JUMP)
+    make_product(hold=Product.Hold.JUMP, gone_at=NOW)
+    assert count_held() == {"jump": 1}
+    text = page(log_in(settings, "viewer"), reverse("admin:index"))
+    url = reverse("admin:catalog_product_changelist")
+    assert f'href="{url}?sale=out_of_stock"' in text
+    assert f'href="{url}?hold=jump"' in text
+
+
+def test_the_charts_carry_on_where_nothing_was_published():
+    for days, number in ((9, 20), (3, 50)):
+        make_build(
+            FeedBuild.Status.ARCHIVED,
+            age=timedelta(days=days),
+            counts={"on_sale": number},
+        )
+    svg = draw_on_sale(now=NOW)
+    assert svg.count(": 20<") == 6
+    assert svg.count(": 50<") == 4
+
+
+def test_changes_are_added_up_by_day():
+    make_reading(counts={"changed": 5, "new": 2, "gone": 1})
+    make_reading(counts={"changed": 7}, age=timedelta(days=1))
+    make_reading(counts={"changed": 90}, status=ImportRun.Status.FAILED)
+    svg = draw_changes(recent_runs(now=NOW), now=NOW)
+    assert svg.count("<rect") == 28
+    assert ": 8<" in svg
+    assert ": 7<" in svg
+    assert ": 90<" not in svg
+
+
+def test_labels_of_charts_are_escaped():
+    bars = draw_bars([Bar(label="<b>", value=1)], title="<i>")
+    points = [Point(at=0.0, value=5), Point(at=0.0, value=5)]
+    ends = Ends(first="<u>", last="now")
+    steps = draw_steps(points, title="<i>", ends=ends, from_zero=False)
+    for svg in (bars, steps):
+        assert not {"<b>", "<i>", "<u>"} & set(svg.split(">"))
+        assert "&lt;i&gt;" in svg
+    assert draw_bars([], title="nothing yet")
+
+
+def test_figures_are_written_as_people_do():
+    assert grouped(1234567) == "1\u202f234\u202f567"
+    assert grouped(-1500) == "−1\u202f500"
+    assert grouped(None) == "—"
+    assert stock_text(51, is_lower_bound=True) == ">50"
+    assert stock_text(0, is_lower_bound=True) == "0"
+    assert stock_text(6001, is_lower_bound=True) == ">6\u202f000"
+    assert file_size(900) == "900 B"
+    assert file_size(None) == file_size(0) == "—"
+    assert duration(NOW, NOW + 200 * timedelta(seconds=1)) == "3 min 20 s"
+    assert duration(NOW, NOW + timedelta(seconds=2.5)) == "2.5 s"
+    assert duration(NOW, None) == "—"
+
+
+@pytest.mark.parametrize(
+    ("past", "in_english", "in_russian"),
+    [
+        (timedelta(seconds=20), "just now", "только что"),
+        (MINUTE, "1 minute ago", "1 минуту назад"),
+        (3 * MINUTE, "3 minutes ago", "3 минуты назад"),
+        (11 * MINUTE, "11 minutes ago", "11 минут назад"),
+        (HOUR, "1 hour ago", "1 час назад"),
+        (30 * HOUR, "30 hours ago", "30 часов назад"),
+        (timedelta(days=21), "21 days ago", "21 день назад"),
+        (-22 * MINUTE, "in 22 minutes", "через 22 минуты"),
+    ],
+)
+def test_distances_in_time_are_grammatical(past, in_english, in_russian):
+    assert ago(NOW - past, now=NOW) == in_english
+    with translation.override("ru"):
+        assert ago(NOW - past, now=NOW) == in_russian
+
+
+def test_moments_are_almatys():
+    now = datetime.fromisoformat("2026-03-02T20:30:00+00:00")
+    assert absolute(now, now=now) == "today, 01:30"
+    assert absolute(now - 3 * HOUR, now=now) == "yesterday, 22:30"
+    with translation.override("ru"):
+        assert absolute(now - 72 * HOUR, now=now) == "28 февраля, 01:30"
+        assert absolute(now - 9000 * HOUR, now=now) == "21.02.2025, 01:30"
+
+
+def test_nothing_is_sold_while_no_category_is_chosen(healthy):
+    Category.objects.update(is_published=False)
+    assert "No category is sold" in needs()[0][1]
+    make_product()
+    assert needs() == []
