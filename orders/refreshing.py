@@ -68,6 +68,23 @@ def refresh_order(order_id: int, client: KaspiClient) -> Order:
     return Order.objects.get(pk=order_id)
 
 
+def fetch_awaited_waybills(client: KaspiClient, result: ReadResult) -> None:
+    """Look for the waybills of packed orders, which come minutes after the packing."""
+    packed = open_orders().filter(
+        state=Order.KASPI_DELIVERY,
+        status=Order.ACCEPTED,
+        is_assembled=True,
+        handed_over_at=None,
+        waybills=None,
+    )
+    for order in packed.order_by("last_seen")[:FEW]:
+        try:
+            result.waybills += refresh_order(order.pk, client).waybills.count()
+        except PeerError as error:
+            log.warning("%s: %s", order.code, error)
+            return
+
+
 def open_orders() -> QuerySet[Order]:
     """List the orders that can still change by themselves."""
     return Order.objects.filter(ended_at__isnull=True)

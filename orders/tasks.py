@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -12,7 +13,7 @@ from bridge_site.peers import PeerError
 from bridge_site.queue import enqueue
 from orders import buyers, intake, processing, refreshing
 from orders.intake import ReadResult
-from orders.kaspi.client import open_client
+from orders.kaspi.client import KaspiClient, open_client
 from orders.machine import is_anything_due
 from orders.models import Order
 from orders.trail import record
@@ -24,7 +25,7 @@ ROUND_S = 120
 
 def poll_orders() -> str:
     """Take in new orders; raises `ReadingFailed` when a section was not read."""
-    return _read(intake.poll_orders)
+    return _read(_poll)
 
 
 def refresh_orders() -> str:
@@ -72,6 +73,12 @@ def sweep_orders() -> str:
 def follow_supplier() -> str:
     """Read what became of our orders at Al-Style."""
     return processing.follow_supplier()
+
+
+def _poll(client: KaspiClient, *, now: datetime) -> ReadResult:
+    result = intake.poll_orders(client, now=now)
+    refreshing.fetch_awaited_waybills(client, result)
+    return result
 
 
 def _read(read: Callable[..., ReadResult]) -> str:

@@ -44,7 +44,7 @@ class ReadMoments(Protocol):
 def is_changed(
     order: Order, seen: KaspiOrder, *, products: Products, now: datetime
 ) -> bool:
-    """Tell whether `order` differs from what was seen; sets the values on it."""
+    """Tell whether the row differs from what was seen; its loaded lines are set."""
     problem = order.problem
     facts = facts_of(seen, order, now=now)
     if any(getattr(order, name) != value for name, value in facts.items()):

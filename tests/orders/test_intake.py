@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -25,6 +26,7 @@ from orders.models import (
     Reservation,
     Step,
 )
+from orders.storing import load_known
 from sandbox.kaspi.orders import product_number, to_id
 from tests.orders.factories import make_product
 
@@ -152,7 +154,7 @@ def test_a_page_that_holds_one_stored_meanwhile_is_stored_one_by_one(
     poll()
     Order.objects.exclude(code=made[1].code).delete()
     # As if another process had stored it between our look and our write.
-    load_known, looks = intake.load_known, []
+    looks = []
 
     def blind_once(seen):
         looks.append(1)
@@ -186,6 +188,45 @@ def test_two_polls_at_once_store_each_order_once(
     assert Order.objects.count() == Step.objects.count() == 120
     done = [result for result in results if not isinstance(result, LeaseTaken)]
     assert sum(len(result.stored.new) for result in done) == 120
+
+
+def test_even_without_the_lease_each_order_is_stored_once(
+    kaspi, poll, product, in_threads, monkeypatch
+):
+    """The twin of the test above: the pollers meet, and only the ids keep order."""
+
+    class NoLease:
+        def confirm(self):
+            pass
+
+    @contextmanager
+    def no_lease(name):
+        yield NoLease()
+
+    monkeypatch.setattr(intake, "hold_lease", no_lease)
+    for _ in range(120):
+        kaspi.new_order([{"sku": "70311"}])
+    results = in_threads([poll, poll, poll])
+    assert all(result.failures == [] for result in results)
+    assert Order.objects.count() == Step.objects.count() == 120
+    assert OrderLine.objects.count() == Reservation.objects.count() == 120
+
+
+def test_a_page_is_stored_whole_or_not_at_all(kaspi, poll, product, monkeypatch):
+    """Killed in mid-page, nothing is half there; the next poll brings it."""
+    for _ in range(3):
+        kaspi.new_order([{"sku": "70311"}])
+
+    def die(*_args):
+        raise SystemExit
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(Step.objects, "bulk_create", die)
+        poll()
+    assert Order.objects.count() == OrderLine.objects.count() == 0
+    assert not ReadMark.objects.exists()
+    poll()
+    assert Order.objects.count() == Step.objects.count() == 3
 
 
 def test_an_order_that_cannot_be_stored_holds_up_no_other_and_is_read_again(

@@ -36,9 +36,16 @@ def page_of(client, state="NEW", **options):
     return client.orders_page(state, **values)
 
 
+class EdgeServer(HTTPServer):
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Edge)
+        self.seen: list[tuple[str, dict[str, str]]] = []
+
+
 class Edge(BaseHTTPRequestHandler):
     """Answers one canned body and keeps the headers that came."""
 
+    server: EdgeServer
     body = b'{"data": []}'
 
     def do_GET(self):
@@ -54,8 +61,7 @@ class Edge(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def edge():
-    with HTTPServer(("127.0.0.1", 0), Edge) as server:
-        server.seen = []
+    with EdgeServer() as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield server

@@ -491,6 +491,21 @@ def test_the_link_of_a_parcel_that_left_is_not_asked(quiet, refresh, packed):
     assert quiet.calls("waybill") == []
 
 
+def test_the_poll_looks_after_waybills_that_come_late(quiet, taken):
+    quiet.change_settings(waybill_after_s=60)
+    accept(quiet, taken)
+    with open_client() as client:
+        client.assemble(taken.id, code=taken.code, places=1)
+    tasks.refresh_orders()
+    assert not Waybill.objects.exists()
+    quiet.clock.advance(61)
+    assert "1 waybills fetched" in tasks.poll_orders()
+    assert Waybill.objects.count() == 1
+    quiet.forget_arrivals()
+    tasks.poll_orders()
+    assert len(quiet.arrivals) == 2
+
+
 # -- interfaces --------------------------------------------------------------------
 
 

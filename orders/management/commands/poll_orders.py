@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from bridge_site.leases import LeaseTaken, database_now
+from bridge_site.leases import LeaseLost, LeaseTaken, database_now
 from orders.intake import ReadingFailed, poll_orders
 from orders.kaspi.client import open_client
 
@@ -18,5 +18,5 @@ class Command(BaseCommand):
         try:
             with open_client() as client:
                 return poll_orders(client, now=database_now()).check()
-        except (LeaseTaken, ReadingFailed) as error:
+        except (LeaseTaken, LeaseLost, ReadingFailed) as error:
             raise CommandError(str(error)) from error
