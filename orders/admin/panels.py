@@ -254,11 +254,11 @@ def buyer_facts(request: HttpRequest, order: Order) -> list[tuple[str, object]]:
         return []
     if not request.user.has_perm("orders.view_buyer_data"):
         return [
-            (_("name"), masked_name(buyer.name) or NOTHING),
+            (_("buyer"), masked_name(buyer.name) or NOTHING),
             (_("phone"), masked_phone(buyer.phone) or NOTHING),
         ]
     facts = [
-        (_("name"), buyer.name),
+        (_("buyer"), buyer.name),
         (_("phone"), whole_phone(buyer.phone)),
         (_("address"), buyer.address),
     ]

@@ -232,8 +232,8 @@ OTHER_WAYS = (
         ),
         form=forms.CancelForm,
         text=_(
-            "The buyer loses the order. More than 5 % cancelled as out of stock can "
-            "switch the shop off for a week."
+            "The buyer loses the order. More than one in twenty cancelled as out of "
+            "stock can switch the shop off for a week."
         ),
         is_danger=True,
     ),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -74,7 +75,7 @@ def do(client, target, slug: str, **data):
     return response
 
 
-def stick(order: Order, to: str, text: str = "Nothing left", **fields: object) -> Step:
+def stick(order: Order, to: str, text: str = "Nothing left", **fields: Any) -> Step:
     """Let the order's reserve end with a person."""
     step, now = step_of(order), timezone.now()
     soon = now + timedelta(minutes=1)
