@@ -234,5 +234,6 @@ def _next_due(unreachable: set[str]) -> Step | None:
     """Pick what is unknown first, then the order whose deadline is nearest."""
     due = _due(now=database_now()).exclude(peer__in=unreachable)
     nearest = F("order__accept_by").asc(nulls_last=True)
-    # "unknown" sorts after "pending".
-    return due.order_by("-status", nearest, "pk").first()
+    # "unknown" sorts after "pending"; an order is finished before the next one of
+    # the same deadline is begun.
+    return due.order_by("-status", nearest, "order_id", "pk").first()

@@ -11,7 +11,7 @@ from orders import claims, machine, outcomes
 from orders.claims import ClaimLost, claim_step
 from orders.connections import Peers
 from orders.models import Order, OrderEvent, Step
-from orders.planning import replan
+from orders.planning import make_step, replan
 from orders.steps import HANDLERS
 from orders.transitions import ForbiddenTransition, move_step
 from tests.orders.factories import make_order, make_product, step_of
@@ -115,6 +115,24 @@ def test_the_nearest_deadline_is_served_first(performed):
     none = make_order((product, 1), accept_by=None)
     process()
     assert performed == [step_of(o).pk for o in (sooner, later, none)]
+
+
+def test_an_order_is_finished_before_the_next_of_the_same_deadline(
+    performed, monkeypatch
+):
+    # Over night all deadlines fall on the same morning: an accept, which takes a
+    # moment, must not wait until everything else is reserved.
+    product, deadline = make_product("1"), timezone.now() + timedelta(hours=3)
+    first = make_order((product, 1), accept_by=deadline)
+    second = make_order((product, 1), accept_by=deadline)
+    Step.objects.filter(order=first).update(status=S.DONE)
+    accept = make_step(first, Step.Kind.ACCEPT, now=timezone.now())
+    accept.save()
+    monkeypatch.setitem(
+        machine.HANDLERS, Step.Kind.ACCEPT, machine.HANDLERS[Step.Kind.RESERVE]
+    )
+    process()
+    assert performed == [accept.pk, step_of(second).pk]
 
 
 def test_what_waits_for_later_is_done_on_demand(performed):
