@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from bridge_site.models import PeerSlot
 from bridge_site.peers import (
     PeerAccessRefused,
     PeerError,
@@ -21,6 +22,11 @@ from orders.kaspi.client import open_client
 NOW = datetime.now(timezone.utc)
 DAY = timedelta(days=1)
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def in_english(settings):
+    settings.LANGUAGE_CODE = "en"
 
 
 @pytest.fixture
@@ -211,6 +217,17 @@ def test_the_merchant_id_is_sent_only_when_asked_for(edge, settings):
     with open_client() as client:
         page_of(client)
     assert "X-Merchant-Uid" not in edge.seen[0][1]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_calls_keep_kaspis_pace_and_use_its_slots(kaspi, settings):
+    settings.KASPI_INTERVAL_S = 0.2
+    with open_client() as client:
+        for _ in range(4):
+            page_of(client)
+    assert min(kaspi.gaps()) >= 0.2
+    assert PeerSlot.objects.count() == 4
+    assert not PeerSlot.objects.filter(name__contains=settings.KASPI_TOKEN).exists()
 
 
 # -- writing -----------------------------------------------------------------------

@@ -15,6 +15,11 @@ DAY = timedelta(days=1)
 pytestmark = pytest.mark.django_db
 
 
+@pytest.fixture(autouse=True)
+def in_english(settings):
+    settings.LANGUAGE_CODE = "en"
+
+
 @pytest.fixture
 def read(kaspi):
     """Read all new orders of the last days; returns the codes as they came."""
