@@ -76,6 +76,13 @@ class WorkFilter(admin.SimpleListFilter):
         return queryset.filter(BY_CODE[self.chosen()].condition())
 
 
+class TimeLeftList(ChangeList):
+    """A list that knows its own order; Django would name the model's."""
+
+    def _get_default_ordering(self) -> Any:
+        return BY_TIME_LEFT
+
+
 def matching(text: str) -> Q:
     """Match what people paste: ids of any kind, one or many."""
     found = Q()
@@ -131,6 +138,10 @@ class OrderListAdmin(StaffAdmin[Order]):
         """Put the least time left on top."""
         return BY_TIME_LEFT
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """Have the column marked that the list is sorted by."""
+        return TimeLeftList
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Order], search_term: str
     ) -> tuple[QuerySet[Order], bool]:
@@ -180,7 +191,8 @@ class OrderListAdmin(StaffAdmin[Order]):
         name = first.name or first.sku or "—"
         if len(name) > NAME_SHOWN:
             name = f"{name[: NAME_SHOWN - 1]}…"
-        shown = f"{name} × {grouped(first.quantity)}"
+        # The figure stays with its sign.
+        shown = f"{name} ×\u00a0{grouped(first.quantity)}"
         more = len(lines) - 1
         text = ngettext("and %(n)d more line", "and %(n)d more lines", more)
         return two_lines(shown, text % {"n": more} if more else "")

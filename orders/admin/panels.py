@@ -81,11 +81,29 @@ def is_due_now(step: Step, *, now: datetime) -> bool:
     return waits and step.not_before <= now
 
 
+def waits_for_accept(order: Order) -> bool:
+    """Tell whether Kaspi waits for us to accept the order."""
+    return order.status == Order.APPROVED and order.state != Order.SIGN_REQUIRED
+
+
+def said_plainly(word: str) -> str:
+    """Say Kaspi's word for a way of delivery or payment; unknown ones as they are."""
+    words = {
+        "DELIVERY_LOCAL": _("within the town"),
+        "DELIVERY_PICKUP": _("pickup"),
+        "DELIVERY_REGIONAL_TODOOR": _("to the door, other town"),
+        "DELIVERY_REGIONAL_PICKUP": _("pickup, other town"),
+        "PREPAID": _("paid"),
+        "PAY_WITH_CREDIT": _("credit"),
+    }
+    return words.get(word, word)
+
+
 def due_of(order: Order) -> datetime | None:
     """Say until when what the order waits for must be done."""
     if order.ended_at is not None:
         return None
-    if order.status == Order.APPROVED and order.state != Order.SIGN_REQUIRED:
+    if waits_for_accept(order):
         return order.accept_by
     if order.status == Order.ACCEPTED and order.handed_over_at is None:
         return order.hand_over_by or order.planned_delivery_at
@@ -224,8 +242,8 @@ def delivery_facts(order: Order, *, now: datetime) -> list[tuple[str, object]]:
     )
     facts: list[tuple[str, object]] = [
         (_("delivery"), ", ".join(text for is_so, text in marks if is_so)),
-        (_("way"), order.delivery_mode),
-        (_("payment"), order.payment_mode),
+        (_("way"), said_plainly(order.delivery_mode)),
+        (_("payment"), said_plainly(order.payment_mode)),
         (_("point of sale"), order.pickup_point),
         (_("waybill"), order.waybill_number),
         (_("reason of cancellation"), order.cancellation_reason),
@@ -234,7 +252,7 @@ def delivery_facts(order: Order, *, now: datetime) -> list[tuple[str, object]]:
         (label, when(moment, now=now))
         for label, moment in (
             (_("created"), order.created_at),
-            (_("accept by"), order.accept_by),
+            (_("accept by"), order.accept_by if waits_for_accept(order) else None),
             (_("hand over by"), order.hand_over_by),
             (_("handed over"), order.handed_over_at),
             (_("delivery planned"), order.planned_delivery_at),

@@ -1,0 +1,133 @@
+"""A person at the orders' pages, in a real browser, with the machine at work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from bridge_site.roles import set_staff, sync_roles
+from orders.connections import Peers
+from orders.machine import process_due
+from orders.models import Order, Reservation, Step
+from tests.orders.factories import make_order, product_of, reservation_of, step_of
+
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.browser,
+    pytest.mark.django_db(transaction=True),
+]
+PASSWORD = "a-long-password"
+
+
+@pytest.fixture
+def supplier(alstyle, settings):
+    settings.ORDER_TIMEOUT_S = 5
+    settings.PEER_LONGEST_WAIT_S = 1
+    settings.AUTO_ACCEPT = False
+    # Nobody has collected the static files.
+    settings.WHITENOISE_AUTOREFRESH = True
+    return alstyle
+
+
+def process() -> None:
+    """Do what is due, as a worker would."""
+    with Peers() as peers:
+        process_due(peers, budget_s=30)
+
+
+def lacking(supplier: Any) -> Order:
+    """Make an order that the supplier refuses for want of goods."""
+    article = next(
+        good.article
+        for good in supplier.goods.values()
+        if good.price1 > 1 and good.available >= 30 and not good.multiplicity
+    )
+    supplier.set_good(int(article), quantity=0)
+    order = make_order((product_of(supplier, article, stock=30), 1))
+    order.lines.update(name="Чайник")
+    process()
+    assert step_of(order).status == Step.Status.REFUSED
+    supplier.set_good(int(article), quantity=30)
+    return order
+
+
+def log_in(browser: Any, url: str, *, width: int) -> Any:
+    sync_roles()
+    set_staff("anna", role="operator", password=PASSWORD)
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, locale="ru-RU"
+    )
+    page = context.new_page()
+    page.goto(f"{url}/admin/")
+    page.fill("#id_username", "anna")
+    page.fill("#id_password", PASSWORD)
+    page.click("#login-form [type=submit]")
+    return page
+
+
+def test_a_refused_order_is_tried_again_and_done(supplier, live_server, chromium):
+    order = lacking(supplier)
+    page = log_in(chromium, live_server.url, width=1440)
+    page.goto(f"{live_server.url}/admin/orders/order/")
+    tab = page.locator("[data-work=person]")
+    assert tab.locator(".count").inner_text() == "1"
+    tab.click()
+    page.click(f"text={order.code}")
+    stuck = page.locator(".stuck-card")
+    assert "Al-Style" in stuck.inner_text()
+    stuck.get_by_role("button", name="Повторить").click()
+    page.wait_for_selector(".messagelist .success")
+    assert page.locator(".stuck-card").count() == 0
+    assert step_of(order).status == Step.Status.PENDING
+    process()
+    # The page looks again by itself while a worker is at it.
+    held = page.locator(".order-head .pill.good")
+    held.wait_for(timeout=15_000)
+    assert reservation_of(order).status == Reservation.Status.HELD
+    number = reservation_of(order).supplier_order
+    assert page.get_by_role("link", name=f"№{number}").count() == 1
+    trail = page.locator(".trail").inner_text()
+    assert "anna" in trail
+    page.goto(f"{live_server.url}/admin/orders/order/?work=person")
+    assert page.locator("#result_list tbody tr").count() == 0
+
+
+def test_a_cancel_asks_first_and_changes_nothing_when_left(
+    supplier, live_server, chromium
+):
+    order = lacking(supplier)
+    page = log_in(chromium, live_server.url, width=1440)
+    page.goto(f"{live_server.url}/admin/orders/order/{order.pk}/change/")
+    page.get_by_role("link", name="Отменить заказ").click()
+    page.get_by_role("link", name="Не надо").click()
+    assert not order.steps.filter(kind=Step.Kind.CANCEL).exists()
+    page.get_by_role("link", name="Отменить заказ").click()
+    page.check("input[value=MERCHANT_OUT_OF_STOCK]")
+    page.get_by_role("button", name="Отменить заказ").click()
+    page.wait_for_selector(".messagelist .success")
+    step = step_of(order, Step.Kind.CANCEL)
+    assert step.parameters["reason"] == "MERCHANT_OUT_OF_STOCK"
+    assert order.events.filter(actor="anna").exists()
+
+
+def test_no_page_is_wider_than_a_phone(supplier, live_server, chromium):
+    order = lacking(supplier)
+    order.lines.update(name="Очень_длинное_название_без_пробелов" * 8)
+    Order.objects.filter(pk=order.pk).update(note="x" * 300, accept_by=timezone.now())
+    page = log_in(chromium, live_server.url, width=390)
+    step = step_of(order)
+    for path in (
+        "order/",
+        f"order/{order.pk}/change/",
+        f"order/{order.pk}/do/cancel/",
+        f"order/step/{step.pk}/drop/",
+        "step/",
+        "reservation/",
+        "supplierorder/",
+        "readmark/",
+    ):
+        page.goto(f"{live_server.url}/admin/orders/{path}")
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert width <= 390, path
