@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import socket
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from bridge_site.leases import database_now
+from bridge_site.leases import HeldLease, database_now
 from orders.models import Step
 from orders.transitions import move_step
 
@@ -26,10 +28,22 @@ class Claim:
 
     def __init__(self, step: Step) -> None:
         self.step = step
+        self._lease: HeldLease | None = None
+
+    @contextmanager
+    def under(self, lease: HeldLease) -> Iterator[None]:
+        """Confirm `lease` too before each write in the block."""
+        self._lease = lease
+        try:
+            yield
+        finally:
+            self._lease = None
 
     def renew(self, **fields: Any) -> None:
-        """Renew the claim, saving `fields` with it. Raises `ClaimLost`."""
+        """Renew the claim, saving `fields` with it. Raises `ClaimLost`, `LeaseLost`."""
         step = self.step
+        if self._lease is not None:
+            self._lease.confirm()
         fields["claimed_until"] = database_now() + timedelta(seconds=CLAIM_S)
         ours = Step.objects.filter(
             pk=step.pk, status=step.status, claimed_by=step.claimed_by

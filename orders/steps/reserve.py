@@ -9,7 +9,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from bridge_site.leases import LeaseTaken, database_now, hold_lease
+from bridge_site.leases import LeaseLost, LeaseTaken, database_now, hold_lease
 from bridge_site.peers import PeerAccessRefused, PeerRefused
 from orders import outcomes
 from orders.carting import (
@@ -71,9 +71,9 @@ class ReserveHandler:
         except PapersMissing as error:
             return outcomes.needs_person(str(error))
         try:
-            with hold_lease(CART_LEASE):
+            with hold_lease(CART_LEASE) as lease, claim.under(lease):
                 return self._dance(claim, peers, reservation, submission)
-        except LeaseTaken:
+        except (LeaseTaken, LeaseLost):
             return outcomes.retry(
                 _("Another worker is using the cart"),
                 after_s=CART_BUSY_AFTER_S,

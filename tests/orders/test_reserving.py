@@ -5,7 +5,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from bridge_site.models import Lease
 from orders import actions, outcomes
+from orders.carting import CART_LEASE
 from orders.models import CartState, Order, Reservation, Step, SupplierOrder
 from orders.planning import replan
 from orders.reservations import reserved_units
@@ -480,4 +482,28 @@ def test_a_refused_release_waits_for_a_person(supplier, one, process):
     call_off(order)
     process()
     assert step_of(order, Step.Kind.RELEASE).status == S.REFUSED
+    assert reservation_of(order).status == R.HELD
+
+
+def test_who_lost_the_cart_to_another_worker_submits_nothing(
+    supplier, one, process, monkeypatch
+):
+    # A worker that was asleep for longer than its lease: by now the rows in the cart
+    # may be those of another order.
+    order = make_order((one, 1))
+    fill = reserve.fill_cart
+
+    def fill_and_sleep(*args):
+        total = fill(*args)
+        Lease.objects.filter(name=CART_LEASE).update(owner="another worker")
+        return total
+
+    monkeypatch.setattr(reserve, "fill_cart", fill_and_sleep)
+    process()
+    assert supplier.calls("submit") == []
+    assert step_of(order).status == S.PENDING
+    monkeypatch.setattr(reserve, "fill_cart", fill)
+    Lease.objects.all().delete()
+    process(also_later=True)
+    assert len(books(supplier)) == 1
     assert reservation_of(order).status == R.HELD
