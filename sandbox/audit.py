@@ -123,9 +123,10 @@ def _judge(found: Audit, order: dict[str, Any], mine: Book) -> None:
 def _goods_of(order: dict[str, Any], every: dict[int, dict[str, Any]]) -> Goods:
     goods = _added((line["article"], line["quantity"]) for line in order["lines"])
     for number in order["merged_from"]:
-        # What came from a merged order still counts as that order's.
-        for article, quantity in _goods_of(every[number], every).items():
-            goods[article] -= quantity
+        # What came from a merged order still counts as that order's; its lines hold
+        # what had been merged into it before.
+        for line in every[number]["lines"]:
+            goods[line["article"]] -= line["quantity"]
     return {article: quantity for article, quantity in goods.items() if quantity}
 
 

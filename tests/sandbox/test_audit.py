@@ -78,6 +78,15 @@ def test_merged_orders_live_as_long_as_the_one_they_went_into(peers):
     assert judged(supplier, kaspi).unserved == [one.code, other.code]
 
 
+def test_orders_merged_one_after_another_keep_their_own_goods(peers):
+    supplier, kaspi = peers
+    made = [reserve(supplier, order_of(kaspi)) for _ in range(3)]
+    supplier.merge_orders(made[0].id, made[1].id)
+    supplier.merge_orders(made[1].id, made[2].id)
+    found = judged(supplier, kaspi)
+    assert (found.served_once, found.wrong_lines) == (3, [])
+
+
 def test_quantities_may_be_rounded_up_to_the_multiple(peers):
     supplier, kaspi = peers
     reserve(supplier, order_of(kaspi, quantity=2), quantity=5)
