@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import random
 import shutil
@@ -55,15 +56,15 @@ SCARCE_EVERY = 3
 INTERVAL_S = 0.03
 FETCH_EVERY_S = 2.0
 # How old an honest price list may be here; an hour in earnest.
-LAG_S = 30.0
+LAG_S = 40.0
 KILL_EVERY_S = (1.5, 4.5)
 MANAGER_EVERY_S = (6.0, 12.0)
 MANAGER_STAYS_S = 1.5
 MERGE_EVERY_ROWS = 3
 TICK_S = 0.05
-SECONDS_PER_ORDER = 0.7
+SECONDS_PER_ORDER = 0.5
 CALM_S = 20.0
-SETTLES_WITHIN_S = 240.0
+SETTLES_WITHIN_S = 400.0
 
 
 class Soak:
@@ -218,6 +219,9 @@ class Soak:
 
     def _judge(self) -> None:
         self._process_all()
+        for name, peer in (("alstyle", self.supplier), ("kaspi", self.kaspi)):
+            book = json.dumps(peer.book(), ensure_ascii=False, indent=1)
+            (self.directory / f"{name}.json").write_text(book, encoding="utf-8")
         if self.options.observe_only:
             judge_silence(self.verdict, *self._peers)
         elif self.watch is not None:
@@ -283,7 +287,9 @@ def what_is_open(kaspi: KaspiServer, *, observe_only: bool) -> list[str]:
     found = [f"{s.kind} {s.status} of {s.order_id}: {s.last_error}" for s in steps]
     found += [f"releasing {pk}" for pk in releasing.values_list("order_id", flat=True)]
     for code, order in kaspi.orders.items():
-        if known.get(code) != order.status:
+        # Called off between two readings: nobody had to do anything.
+        is_gone = code not in known and order.status == "CANCELLED"
+        if known.get(code) != order.status and not is_gone:
             found.append(f"{code} is {order.status}, not {known.get(code)}")
     return found
 

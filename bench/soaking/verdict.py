@@ -191,7 +191,10 @@ def judge_bridge(verdict: Verdict, kaspi: KaspiServer) -> None:
 
     book = {order["code"]: order for order in kaspi.book()}
     known = dict(Order.objects.values_list("code", "status"))
-    verdict.promise("orders the bridge has not seen", sorted(book.keys() - known))
+    unseen = book.keys() - known
+    gone = {code for code in unseen if book[code]["status"] == "CANCELLED"}
+    verdict.say("orders called off before a reading saw them", len(gone))
+    verdict.promise("orders the bridge has not seen", sorted(unseen - gone))
     late = [c for c, o in book.items() if c in known and known[c] != o["status"]]
     verdict.promise("orders of an outdated status", late)
     stuck = Counter(

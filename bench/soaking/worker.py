@@ -26,15 +26,15 @@ log = logging.getLogger("soak.worker")
 # Task and the seconds between two rounds of it in one worker.
 TASKS = {
     "orders": (
-        ("orders.tasks.poll_orders", 1.0),
+        ("orders.tasks.poll_orders", 2.0),
         ("orders.tasks.sweep_orders", 1.0),
         ("orders.tasks.process_orders", 0.3),
-        ("orders.tasks.refresh_orders", 4.0),
+        ("orders.tasks.refresh_orders", 6.0),
     ),
     "imports": (
-        ("catalog.tasks.sync_stock", 4.0),
-        ("feeds.tasks.build_feed", 2.0),
-        ("orders.tasks.follow_supplier", 3.0),
+        ("catalog.tasks.sync_stock", 8.0),
+        ("feeds.tasks.build_feed", 4.0),
+        ("orders.tasks.follow_supplier", 6.0),
     ),
 }
 PAUSE_S = 0.1
