@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext as _
 
-from bridge_site.leases import database_now
+from bridge_site.leases import database_now, is_held
 from bridge_site.peers import (
     PeerAccessRefused,
     PeerError,
@@ -24,6 +24,7 @@ from bridge_site.peers import (
     PeerWriteWithheld,
 )
 from orders import outcomes
+from orders.carting import CART_LEASE
 from orders.claims import Claim, ClaimLost, claim_step
 from orders.connections import Peers
 from orders.models import Step
@@ -227,7 +228,11 @@ def _waiting() -> QuerySet[Step]:
 
 
 def _due(*, now: datetime) -> QuerySet[Step]:
-    return _waiting().filter(not_before__lte=now)
+    due = _waiting().filter(not_before__lte=now)
+    if is_held(CART_LEASE):
+        # Whoever has the cart goes on to the next one when it is done.
+        due = due.exclude(kind=Step.Kind.RESERVE, status=Status.PENDING)
+    return due
 
 
 def _next_due(unreachable: set[str]) -> Step | None:

@@ -7,7 +7,10 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
+from bridge_site.leases import take_lease
+from bridge_site.models import Lease
 from orders import claims, machine, outcomes
+from orders.carting import CART_LEASE
 from orders.claims import ClaimLost, claim_step
 from orders.connections import Peers
 from orders.models import Order, OrderEvent, Step
@@ -133,6 +136,22 @@ def test_an_order_is_finished_before_the_next_of_the_same_deadline(
     )
     process()
     assert performed == [accept.pk, step_of(second).pk]
+
+
+def test_while_another_worker_uses_the_cart_no_reserve_is_begun(performed):
+    # Else two workers write events for every waiting order every few seconds, and the
+    # nearest deadlines are put off the most.
+    order = make_order((make_product("1"), 1))
+    owner = take_lease(CART_LEASE)
+    before = step_of(order)
+    process()
+    assert performed == []
+    assert not machine.is_anything_due(now=timezone.now())
+    after = step_of(order)
+    assert (after.not_before, after.events.count()) == (before.not_before, 0)
+    Lease.objects.filter(owner=owner).delete()
+    process()
+    assert performed == [before.pk]
 
 
 def test_what_waits_for_later_is_done_on_demand(performed):
