@@ -13,6 +13,11 @@ from django.utils.translation import gettext_lazy as _
 # In the order of the work; what is not named comes after, by name.
 APPS = ("orders", "catalog", "feeds")
 MODELS = (
+    "Order",
+    "Step",
+    "Reservation",
+    "SupplierOrder",
+    "ReadMark",
     "Product",
     "Category",
     "PriceRule",

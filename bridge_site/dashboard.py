@@ -26,7 +26,7 @@ from bridge_site.liveness import (
     supplier_part,
     workers_part,
 )
-from bridge_site.needs import Need, find_needs
+from bridge_site.needs import Need, find_needs, in_order
 from bridge_site.redaction import redact
 from bridge_site.showing import duration, grouped, when
 from catalog.admin.readings import reading_buttons
@@ -36,6 +36,7 @@ from feeds.admin.differences import reason_label
 from feeds.admin.versions import build_buttons
 from feeds.admin.versions import status_pill as build_pill
 from feeds.models import FeedBuild, Listing
+from orders.dashboard import OrderNeed, OrdersOverview, read_orders
 
 DAYS_DRAWN = 14
 RECENT = 6
@@ -95,6 +96,7 @@ class Overview:
     charts: list[SafeString]
     failed_tasks: list[FailedTask]
     decisions: list[LogEntry]
+    orders: OrdersOverview
 
 
 def read_overview(request: HttpRequest) -> Overview:
@@ -104,8 +106,10 @@ def read_overview(request: HttpRequest) -> Overview:
     runs = recent_runs(now=now)
     held = count_held()
     failed = failed_tasks(now=now)
+    orders = read_orders(now=now)
+    needs = find_needs(facts, held=held, failed_tasks=len(failed), now=now)
     return Overview(
-        needs=find_needs(facts, held=held, failed_tasks=len(failed), now=now),
+        needs=in_order([*map(_need, orders.needs), *needs]),
         parts=[
             supplier_part(facts, now=now),
             price_list_part(facts, now=now),
@@ -118,10 +122,15 @@ def read_overview(request: HttpRequest) -> Overview:
         held=list(_held(held)),
         readings=[_reading(run, now=now) for run in runs[:RECENT]],
         builds=[_build(build, now=now) for build in facts.builds[:RECENT]],
-        charts=[draw_on_sale(now=now), draw_changes(runs, now=now)],
+        charts=[*orders.charts, draw_on_sale(now=now), draw_changes(runs, now=now)],
         failed_tasks=failed,
         decisions=list(LogEntry.objects.select_related("user")[:RECENT]),
+        orders=orders,
     )
+
+
+def _need(need: OrderNeed) -> Need:
+    return Need(tone=need.tone, text=need.text, url=need.url)
 
 
 def recent_runs(*, now: datetime) -> list[ImportRun]:

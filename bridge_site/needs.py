@@ -65,7 +65,12 @@ def find_needs(
     if failed_tasks:
         text = _("Tasks of the queue failed within a day")
         found.append(Need(tone=Tone.WARN, text=text, url="#failed-tasks"))
-    return sorted(found, key=lambda need: ORDER.index(need.tone))
+    return in_order(found)
+
+
+def in_order(needs: list[Need]) -> list[Need]:
+    """Put the most pressing first."""
+    return sorted(needs, key=lambda need: ORDER.index(need.tone))
 
 
 def _from_workers(facts: Facts, *, now: datetime) -> Iterator[Need]:

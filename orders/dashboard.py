@@ -92,7 +92,7 @@ class OrdersOverview:
 
 
 def read_orders(*, now: datetime) -> OrdersOverview:
-    """Read what the overview shows of the orders, in six queries."""
+    """Read what the overview shows of the orders, in five queries."""
     counts = count_works()
     marks = list(ReadMark.objects.order_by("state"))
     pressing = _pressing()

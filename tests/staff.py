@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings as django_settings
 from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone, translation
@@ -36,7 +37,8 @@ def log_in_superuser(settings: Any, *, language: str = "en") -> Client:
 
 
 def _client(user: User, *, language: str) -> Client:
-    client = Client(headers={"accept-language": language})
+    client = Client()
+    client.cookies[django_settings.LANGUAGE_COOKIE_NAME] = language
     client.force_login(user)
     return client
 

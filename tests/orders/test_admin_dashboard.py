@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone, translation
+
+from bridge_site.showing import Tone
+from orders.dashboard import is_late, read_orders
+from orders.models import Order, ReadMark, Step
+from tests.orders.factories import make_order, make_product
+from tests.staff import HOSTILE, log_in, page
+
+pytestmark = pytest.mark.django_db
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture(autouse=True)
+def english():
+    with translation.override("en"):
+        yield
+
+
+@pytest.fixture
+def now():
+    return timezone.now()
+
+
+def make_mark(state: str, *, age: timedelta, error: str = "") -> ReadMark:
+    now = timezone.now()
+    return ReadMark.objects.create(
+        state=state, read_until=now - age, first_read_at=now, error=error
+    )
+
+
+def stick(order: Order, reason: str) -> None:
+    Step.objects.filter(order=order).update(
+        status=Step.Status.NEEDS_PERSON, last_error=reason
+    )
+
+
+def test_without_orders_nothing_needs_anybody(now):
+    seen = read_orders(now=now)
+    assert (seen.needs, seen.pressing, seen.stuck, seen.readings) == ([], [], [], [])
+
+
+def test_the_nearest_deadlines_are_on_top(now):
+    product = make_product("70311")
+    calm = make_order((product, 1), accept_by=now + 90 * MINUTE)
+    late = make_order((product, 1), accept_by=now - 5 * MINUTE)
+    make_order((product, 1), state=Order.SIGN_REQUIRED)
+    seen = read_orders(now=now)
+    assert [order.code for order in seen.pressing] == [late.code, calm.code]
+    assert f"Order {late.code} is overdue" in [need.text for need in seen.needs]
+
+
+def test_what_is_stuck_is_told_with_its_reason(now):
+    order = make_order((make_product("70311"), 1))
+    stick(order, "No power of attorney")
+    seen = read_orders(now=now)
+    (stuck,) = seen.stuck
+    assert (stuck.code, stuck.reason) == (
+        order.code,
+        "Reserve: No power of attorney",
+    )
+    (urgent,) = [work for work in seen.works if work.is_urgent]
+    assert urgent.number == "1"
+    assert seen.needs[0].tone == Tone.BAD
+    assert "work=person" in seen.needs[0].url
+
+
+def test_a_poll_that_stays_away_is_told(now):
+    assert not is_late(make_mark(Order.NEW, age=6 * MINUTE), now=now)
+    late = make_mark(Order.SIGN_REQUIRED, age=20 * MINUTE, error="HTTP 500")
+    assert is_late(late, now=now)
+    assert not is_late(make_mark(Order.PICKUP, age=20 * MINUTE), now=now)
+    (need,) = read_orders(now=now).needs
+    assert "HTTP 500" in need.text
+    assert need.tone == Tone.WARN
+
+
+def test_the_overview_shows_the_orders_in_few_queries(settings, now):
+    client = log_in(settings, "viewer")
+    product = make_product("70311")
+    stick(make_order((product, 1)), HOSTILE)
+    make_mark(Order.NEW, age=90 * MINUTE, error=HOSTILE)
+
+    def count() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            html = page(client, "/admin/")
+        assert HOSTILE not in html
+        return len(queries)
+
+    few = count()
+    for _ in range(12):
+        stick(make_order((product, 1)), HOSTILE)
+    assert count() == few
+    code = Order.objects.earliest("pk").code
+    assert code in page(client, "/admin/")
+
+
+def test_it_reads_in_a_fixed_number_of_queries(now, django_assert_num_queries):
+    with django_assert_num_queries(5):
+        read_orders(now=now)
