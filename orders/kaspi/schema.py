@@ -207,22 +207,14 @@ def parse_order(raw: Any, *, included: dict[str, Json]) -> KaspiOrder:
     attributes = as_object(row.get("attributes"))
     order_id, code = _names(row, attributes)
     delivery = as_object(attributes.get("kaspiDelivery"))
-    customer = as_object(attributes.get("customer"))
     problems: Notes = []
     remarks: Notes = []
-    created_at = as_moment(attributes.get("creationDate"))
-    if created_at is None:
-        remarks.append(_("creationDate is missing or unreadable"))
     return KaspiOrder(
         id=order_id,
         code=code,
         state=as_text(attributes.get("state"), limit=WORD_LENGTH),
         status=as_text(attributes.get("status"), limit=WORD_LENGTH),
-        created_at=created_at,
-        approved_at=as_moment(attributes.get("approvedByBankDate")),
-        planned_delivery_at=as_moment(attributes.get("plannedDeliveryDate")),
-        hand_over_by=as_moment(delivery.get("courierTransmissionPlanningDate")),
-        handed_over_at=as_moment(delivery.get("courierTransmissionDate")),
+        **_moments_of(attributes, delivery, remarks=remarks),
         total_kzt=read_tenge(
             attributes, "totalPrice", problems=problems, remarks=remarks
         ),
@@ -244,9 +236,7 @@ def parse_order(raw: Any, *, included: dict[str, Json]) -> KaspiOrder:
         ),
         waybill_number=as_text(delivery.get("waybillNumber"), limit=WAYBILL_LENGTH),
         waybill_url=as_text(delivery.get("waybill"), limit=2000),
-        buyer_name=_buyer_name(customer),
-        buyer_phone=read_phone(customer.get("cellPhone")),
-        buyer_address=read_address(attributes.get("deliveryAddress")),
+        **_buyer_of(attributes),
         entries=_entries_of(row, included),
         problems=tuple(problems),
         remarks=tuple(remarks),
@@ -338,13 +328,34 @@ def _entries(rows: list[Any]) -> tuple[KaspiEntry, ...]:
     return tuple(entries.values())
 
 
-def _buyer_name(customer: Json) -> str:
+def _moments_of(
+    attributes: Json, delivery: Json, *, remarks: Notes
+) -> dict[str, datetime | None]:
+    created_at = as_moment(attributes.get("creationDate"))
+    if created_at is None:
+        remarks.append(_("creationDate is missing or unreadable"))
+    return {
+        "created_at": created_at,
+        "approved_at": as_moment(attributes.get("approvedByBankDate")),
+        "planned_delivery_at": as_moment(attributes.get("plannedDeliveryDate")),
+        "hand_over_by": as_moment(delivery.get("courierTransmissionPlanningDate")),
+        "handed_over_at": as_moment(delivery.get("courierTransmissionDate")),
+    }
+
+
+def _buyer_of(attributes: Json) -> dict[str, str]:
+    customer = as_object(attributes.get("customer"))
     whole = as_text(customer.get("name"), limit=BUYER_NAME_LENGTH)
     parts = [
         as_text(customer.get(name), limit=BUYER_NAME_LENGTH)
         for name in ("firstName", "lastName")
     ]
-    return (whole or " ".join(part for part in parts if part))[:BUYER_NAME_LENGTH]
+    name = whole or " ".join(part for part in parts if part)
+    return {
+        "buyer_name": name[:BUYER_NAME_LENGTH],
+        "buyer_phone": read_phone(customer.get("cellPhone")),
+        "buyer_address": read_address(attributes.get("deliveryAddress")),
+    }
 
 
 def _count(value: Any) -> int | None:
