@@ -192,7 +192,7 @@ class Soak:
     def _wait_for_quiet(self) -> float:
         """Let parcels come home, stop the clocks of life, wait for the workers."""
         began = time.monotonic()
-        time.sleep(CALM_S)
+        time.sleep(self.options.calm_s)
         self.supplier.change_settings(statuses_move=False)
         self.kaspi.change_settings(states_move=False)
         while time.monotonic() - began < SETTLES_WITHIN_S:
@@ -311,10 +311,13 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     add("--postgresql", action="store_true", help="start a throw-away server")
     add("--observe-only", action="store_true", help="not one write may leave")
     add("--long-ids", action="store_true", help="orders are listed by other numbers")
+    add("--short", action="store_true", help="less fire, less calm: for the tests")
     add("--keep", action="store_true", help="keep the directory with the logs")
     options = parser.parse_args(argv)
+    least_s = 12 if options.short else 20
     if options.minutes <= 0:
-        options.minutes = max(options.orders * SECONDS_PER_ORDER, 20) / 60
+        options.minutes = max(options.orders * SECONDS_PER_ORDER, least_s) / 60
+    options.calm_s = 3.0 if options.observe_only or options.short else CALM_S
     return options
 
 
