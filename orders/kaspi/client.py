@@ -279,7 +279,8 @@ def _parsed(reply: PeerReply, parse: Callable[[Any], T]) -> T:
                 f"{PEER_NAME}, {reply.path}: {title}", status_code=reply.status_code
             )
         return parse(raw)
-    except PeerProtocolError:
+    except (PeerProtocolError, ArithmeticError):
+        # The latter: a number with an exponent beyond what decimals bear.
         message = _("answered something that is not JSON: %(words)s")
         words = message % {"words": reason_of(reply)}
     except UnreadableAnswer as error:

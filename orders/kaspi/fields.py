@@ -45,7 +45,7 @@ def as_moment(value: Any) -> datetime | None:
         return None
     if isinstance(value, str) and re.fullmatch(r"[0-9]{10,14}", value):
         value = int(value)
-    if isinstance(value, int | Decimal) and EARLIEST_MS <= value <= LATEST_MS:
+    if _is_number(value) and EARLIEST_MS <= value <= LATEST_MS:
         return datetime.fromtimestamp(int(value) / 1000, timezone.utc)
     return None
 
@@ -56,7 +56,7 @@ def as_number(value: Any) -> Decimal | None:
         return None
     if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,12}(\.[0-9]{1,6})?", value):
         value = Decimal(value)
-    if isinstance(value, int | Decimal) and -LARGEST_INT <= value <= LARGEST_INT:
+    if _is_number(value) and -LARGEST_INT <= value <= LARGEST_INT:
         return Decimal(value)
     return None
 
@@ -92,7 +92,7 @@ def read_quantity(raw: Json, *, problems: Notes) -> int | None:
         )
         return None
     value = raw.get("quantity")
-    number = as_whole(value)
+    number = as_whole(value) if _can_be_compared(value) else None
     if not number:
         claim = _("quantity is not a whole number of pieces: %(value)s")
         problems.append(claim % {"value": shown(value)})
@@ -125,3 +125,12 @@ def read_id(value: Any) -> str:
         return ""
     text = str(value).strip()
     return text if text.isprintable() else ""
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | Decimal) and _can_be_compared(value)
+
+
+def _can_be_compared(value: Any) -> bool:
+    # An exponent beyond all bounds makes a decimal that is no number.
+    return not isinstance(value, Decimal) or value.is_finite()

@@ -328,9 +328,7 @@ def _entries(rows: list[Any]) -> tuple[KaspiEntry, ...]:
     return tuple(entries.values())
 
 
-def _moments_of(
-    attributes: Json, delivery: Json, *, remarks: Notes
-) -> dict[str, datetime | None]:
+def _moments_of(attributes: Json, delivery: Json, *, remarks: Notes) -> dict[str, Any]:
     created_at = as_moment(attributes.get("creationDate"))
     if created_at is None:
         remarks.append(_("creationDate is missing or unreadable"))
@@ -343,7 +341,7 @@ def _moments_of(
     }
 
 
-def _buyer_of(attributes: Json) -> dict[str, str]:
+def _buyer_of(attributes: Json) -> dict[str, Any]:
     customer = as_object(attributes.get("customer"))
     whole = as_text(customer.get("name"), limit=BUYER_NAME_LENGTH)
     parts = [

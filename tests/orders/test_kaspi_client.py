@@ -178,6 +178,16 @@ def test_an_unreadable_answer_shows_nothing_of_an_order(client, kaspi, fault, ca
         assert personal not in str(caught.value) + caplog.text
 
 
+@pytest.mark.parametrize(
+    "body",
+    ['{"data": [], "n": 1e99999999999999999999}', '{"data": [NaN]}', "[" * 100_000],
+)
+def test_json_that_cannot_be_read_is_a_protocol_error(client, kaspi, body):
+    kaspi.faults.add("garbage", body=body)
+    with pytest.raises(PeerProtocolError, match="JSON"):
+        page_of(client)
+
+
 @pytest.mark.parametrize("body", ["[]", '"x"', '{"data": 5}', '{"data": {"a": 1}}'])
 def test_an_answer_of_another_shape_is_a_protocol_error(client, kaspi, body):
     kaspi.faults.add("garbage", body=body)
