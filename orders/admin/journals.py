@@ -16,7 +16,13 @@ from bridge_site.admin_base import ReadOnlyAdmin
 from bridge_site.redaction import redact
 from bridge_site.showing import Tone, figure, pill, two_lines, when
 from orders.admin.panels import supplied_lines, supplier_link
-from orders.admin.words import reservation_pill, shortened, step_pill, stuck_reason
+from orders.admin.words import (
+    reservation_pill,
+    shortened,
+    step_pill,
+    stuck_reason,
+    supplier_pill,
+)
 from orders.models import Order, ReadMark, Reservation, Step, SupplierOrder
 
 
@@ -202,14 +208,8 @@ class SupplierOrderAdmin(ReadOnlyAdmin[SupplierOrder]):
 
     @admin.display(description=_("status"), ordering="status")
     def show_status(self, obj: SupplierOrder) -> SafeString:
-        """Show the supplier's code."""
-        if obj.status == SupplierOrder.CANCELLED:
-            return pill(_("cancelled"), Tone.QUIET, hint=obj.status)
-        if obj.status == SupplierOrder.MERGED:
-            return pill(_("merged"), Tone.QUIET, hint=obj.status)
-        if obj.status in SupplierOrder.SHIPPED:
-            return pill(_("shipped"), Tone.GOOD, hint=obj.status)
-        return pill(obj.status or _("not read yet"), Tone.INFO)
+        """Show how it stands there."""
+        return supplier_pill(obj)
 
     @admin.display(description=_("sum, ₸"), ordering="sum_kzt")
     def sum_money(self, obj: SupplierOrder) -> SafeString:

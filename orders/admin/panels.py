@@ -26,6 +26,7 @@ from orders.admin.words import (
     situation_pill,
     step_pill,
     stuck_reason,
+    supplier_pill,
     time_left,
 )
 from orders.buyers import masked_name, masked_phone, whole_phone
@@ -50,6 +51,7 @@ def page_panels(
         "raw_words": raw_words(order),
         "reservation_pill": reservation_pill(standing.reservation),
         "total": money(order.total_kzt),
+        "problem": untold_problem(standing),
         "stuck": [stuck_card(request, standing, step) for step in standing.stuck],
         "line_rows": list(line_rows(request, standing)),
         "supply": supply_facts(standing, now=now),
@@ -129,10 +131,24 @@ def step_buttons(request: HttpRequest, standing: Standing, step: Step) -> list[B
             label=str(way.label),
             url=reverse("admin:act_on_step", args=[step.pk, way.slug]),
             asks_first=way.form is not None,
-            is_main=place == 0 and step.status in Step.STUCK,
+            is_main=place == 0 and _leads_somewhere(standing, step),
         )
         for place, way in enumerate(ways)
     ]
+
+
+def untold_problem(standing: Standing) -> str:
+    """Give what is unclear about the order, unless a stuck step says so already."""
+    problem = standing.order.problem
+    told = any(problem in step.last_error for step in standing.stuck)
+    return "" if told else redact(problem)
+
+
+def _leads_somewhere(standing: Standing, step: Step) -> bool:
+    """Tell whether the first button of a stuck step is what should be done."""
+    unmapped = any(line.product_id is None for line in standing.lines)
+    is_stuck = step.status in Step.STUCK
+    return is_stuck and not (step.kind == Step.Kind.RESERVE and unmapped)
 
 
 def stuck_card(request: HttpRequest, standing: Standing, step: Step) -> dict[str, Any]:
@@ -198,7 +214,7 @@ def supply_facts(standing: Standing, *, now: datetime) -> list[tuple[str, object
     if supplied is not None:
         facts += [
             (_("order at Al-Style"), supplier_link(supplied)),
-            (_("its status"), supplied.status or NOTHING),
+            (_("its status"), supplier_pill(supplied)),
             (_("last read"), when(supplied.read_at, now=now)),
         ]
         if supplied.merged_into is not None:
@@ -291,7 +307,6 @@ def step_row(
     request: HttpRequest, standing: Standing, step: Step, *, now: datetime
 ) -> dict[str, Any]:
     """Describe a step."""
-    is_waiting = step.status in (Step.Status.PENDING, Step.Status.UNKNOWN)
     told = (
         (_("asked for"), step.parameters),
         (_("sent"), step.sent),
@@ -303,7 +318,7 @@ def step_row(
         "step": step,
         "pill": step_pill(step),
         "attempts": figure(step.attempts),
-        "moment": when(step.not_before if is_waiting else step.finished_at, now=now),
+        "moment": when(step.finished_at or step.not_before, now=now),
         "error": redact(step.last_error),
         "told": [(name, list(readable(value))) for name, value in told if value],
         "buttons": [] if is_stuck else step_buttons(request, standing, step),

@@ -11,7 +11,7 @@ from django.utils.translation import pgettext
 
 from bridge_site.redaction import redact
 from bridge_site.showing import NOTHING, Tone, absolute, pill, two_lines
-from orders.models import Order, Reservation, Step
+from orders.models import Order, Reservation, Step, SupplierOrder
 
 RED_BELOW = timedelta(minutes=30)
 AMBER_BELOW = timedelta(minutes=60)
@@ -135,6 +135,24 @@ def reservation_pill(reservation: Reservation | None) -> SafeString:
         return format_html('<span class="faint">{}</span>', NOTHING)
     status = Reservation.Status(reservation.status)
     return pill(status.label, RESERVATION_TONES[status])
+
+
+def supplier_pill(supplied: SupplierOrder) -> SafeString:
+    """Show the status that Al-Style gives its order; its own code on hovering."""
+    words = {
+        "N": (_("awaits payment"), Tone.INFO),
+        "R": (_("preliminary reserve"), Tone.GOOD),
+        "SV": (_("ready to ship"), Tone.GOOD),
+        "OS": (_("being shipped"), Tone.INFO),
+        "OK": (_("being shipped"), Tone.INFO),
+        "P": (_("shipped, unpaid"), Tone.QUIET),
+        "F": (_("shipped and paid"), Tone.QUIET),
+        SupplierOrder.MERGED: (_("merged"), Tone.QUIET),
+        SupplierOrder.CANCELLED: (_("cancelled"), Tone.QUIET),
+        "": (_("just placed"), Tone.INFO),
+    }
+    text, tone = words.get(supplied.status, (supplied.status, Tone.WARN))
+    return pill(text, tone, hint=supplied.status)
 
 
 def step_pill(step: Step) -> SafeString:

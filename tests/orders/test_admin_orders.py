@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone, translation
 from pypdf import PdfReader, PdfWriter
 
+from bridge_site.peers import PeerError
 from orders.models import (
     Buyer,
     Order,
@@ -21,6 +22,7 @@ from orders.models import (
     SupplierOrder,
     Waybill,
 )
+from orders.tasks import refresh_one
 from orders.transitions import move_reservation, move_step
 from tests.orders.factories import make_order, make_product, reservation_of, step_of
 from tests.staff import HOSTILE, log_in, messages_of, page, queued
@@ -644,3 +646,36 @@ def test_a_viewer_has_no_actions(settings, product):
     act(viewer, "accept", order)
     assert not order.steps.filter(kind=K.ACCEPT).exists()
     assert queued() == []
+
+
+# -- reading again -----------------------------------------------------------------
+
+
+def test_an_order_is_read_again_by_a_worker(kaspi, product):
+    made = kaspi.new_order([{"sku": "70311"}])
+    order = make_order((product, 1))
+    code = made.code
+    Order.objects.filter(pk=order.pk).update(code=code, status="SOMETHING_OLD")
+    assert refresh_one(order.pk).startswith(f"{code}: NEW, APPROVED_BY_BANK")
+    order.refresh_from_db()
+    assert order.status == Order.APPROVED
+
+
+def test_an_order_that_cannot_be_read_says_so_in_its_trail(settings, product):
+    settings.KASPI_URL = "http://127.0.0.1:9/shop/api"
+    order = make_order((product, 1))
+    with pytest.raises(PeerError):
+        refresh_one(order.pk)
+    assert "Could not be read again" in order.events.latest("pk").text
+
+
+def test_the_reason_of_a_stuck_step_is_told_once(operator, product):
+    order = make_order((product, 1))
+    order.lines.update(product=None)
+    Order.objects.filter(pk=order.pk).update(problem="None of ours")
+    stick(order, S.NEEDS_PERSON, "None of ours")
+    response = operator.get(page_of(order))
+    assert response.context["problem"] == ""
+    (card,) = response.context["stuck"]
+    # To try again leads nowhere before the product is known.
+    assert not any(button.is_main for button in card["buttons"])
