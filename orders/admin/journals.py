@@ -128,6 +128,8 @@ class ReservationAdmin(ReadOnlyAdmin[Reservation]):
     list_display_links = None
     list_filter = ("status", "counts", "created_at")
     list_select_related = ("order", "supplier_order")
+    # As they came; by moment, the whole table would be sorted for each page.
+    ordering = ("-pk",)
     search_fields = ("order__code", "supplier_order__supplier_order_id")
     search_help_text = _("Order code or number at Al-Style")
 
@@ -187,6 +189,7 @@ class SupplierOrderAdmin(ReadOnlyAdmin[SupplierOrder]):
         "show_read",
     )
     list_filter = ("status", "placed_at")
+    ordering = ("-pk",)
     search_fields = ("supplier_order_id", "listed_id", "reservations__order__code")
     search_help_text = _("Number at Al-Style or order code")
     fields = (

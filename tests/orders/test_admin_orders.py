@@ -266,6 +266,14 @@ def test_what_people_paste_is_found_wherever_it_is(operator, product):
         assert set(response.context["cl"].result_list) == found, text
 
 
+def test_a_search_looks_beyond_the_list_that_is_open(operator, product):
+    make_order((product, 1))
+    html = page(operator, LIST, work="person", is_express__exact="0")
+    form = html[html.index('id="changelist-search"') :].split("</form>")[0]
+    assert 'name="is_express__exact"' in form
+    assert 'name="work"' not in form
+
+
 def test_the_list_takes_few_queries_however_long_it_is(operator, product):
     def count() -> int:
         with CaptureQueriesContext(
