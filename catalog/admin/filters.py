@@ -11,7 +11,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from catalog.admin.trees import indent_of, with_branches
+from catalog.admin.trees import indent_of, read_tree, with_branches
 from catalog.models import Category, Product
 
 
@@ -25,8 +25,8 @@ class BranchFilter(admin.SimpleListFilter):
         self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]
     ) -> list[tuple[Any, Any]]:
         """List the categories as a tree."""
-        live = Category.objects.filter(gone_at=None).order_by("left", "pk")
-        self.branches = list(live.only("pk", "name", "level"))
+        self.tree = read_tree(request)
+        self.branches = [row for row in self.tree.values() if row.gone_at is None]
         return [(str(branch.pk), branch.name) for branch in self.branches]
 
     def choices(self, changelist: ChangeList) -> Iterator[Any]:
@@ -44,7 +44,9 @@ class BranchFilter(admin.SimpleListFilter):
             return queryset
         if not value.isdecimal():
             return queryset.none()
-        return queryset.filter(category_id__in=with_branches([int(value)]))
+        parents = {pk: branch.parent_id for pk, branch in self.tree.items()}
+        branch = with_branches([int(value)], parents=parents)
+        return queryset.filter(category_id__in=branch)
 
 
 class HoldFilter(admin.SimpleListFilter):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin, messages
@@ -30,6 +31,7 @@ from bridge_site.showing import figure, money, stock_text, two_lines, when
 from catalog.admin.filters import BranchFilter, HoldFilter, PresenceFilter
 from catalog.admin.searching import matching
 from catalog.admin.stories import tell_story
+from catalog.admin.trees import read_tree
 from catalog.models import Product
 from catalog.repricing import explain_price, release_held_prices
 
@@ -69,6 +71,18 @@ class ProductForm(GenericForm[Product]):
     """What staff decide about a product."""
 
     class Meta:
+        help_texts = {
+            "sku": _(
+                "What Kaspi knows the offer by. Another SKU makes another offer; "
+                "the former goes off sale."
+            ),
+            "price_override_kzt": _("Sold at this price instead of the rules'."),
+            "price_override_until": _("Then the rules' price again. Blank: for good."),
+            "min_price_kzt": _("The price never goes below this."),
+            "safety_stock": _("So many units of the supplier's stock are not offered."),
+            "preorder_days": _("Blank: as the point of sale has it."),
+            "note": _("For colleagues; nobody else sees it."),
+        }
         error_messages = {
             "preorder_days": {
                 "min_value": _("From 1 to 30 days, or blank."),
@@ -92,13 +106,13 @@ class ProductForm(GenericForm[Product]):
         """Refuse a term without a price, and one that is over already."""
         data = super().clean() or self.cleaned_data
         until = data.get("price_override_until")
-        if until is None or "price_override_until" not in self.changed_data:
+        if until is None:
             return data
-        if until <= timezone.now():
-            text = gettext("This moment has passed already.")
-            self.add_error("price_override_until", ValidationError(text))
-        elif data.get("price_override_kzt") is None:
+        if data.get("price_override_kzt") is None:
             text = gettext("A term needs a fixed price.")
+            self.add_error("price_override_until", ValidationError(text))
+        elif "price_override_until" in self.changed_data and until <= timezone.now():
+            text = gettext("This moment has passed already.")
             self.add_error("price_override_until", ValidationError(text))
         return data
 
@@ -108,7 +122,6 @@ class ProductAdmin(StaffAdmin[Product]):
 
     form = ProductForm
     change_form_template = "admin/catalog/product/change_form.html"
-    list_select_related = ("category",)
     search_fields = ("article",)
     search_help_text = _("Article, SKU, part number, barcode or words of the name")
     actions = ("sell", "stop_selling", "sell_as_category", "release_prices")
@@ -165,6 +178,13 @@ class ProductAdmin(StaffAdmin[Product]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Product]:
         """Leave the long texts out of lists."""
         return super().get_queryset(request).defer("full_name", "note")
+
+    def decorate(self, request: HttpRequest, rows: Sequence[Product]) -> None:
+        """Attach the categories. A join would have to sort them all along."""
+        tree = read_tree(request)
+        for row in rows:
+            if row.category_id is not None:
+                row.category = tree[row.category_id]
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Product], search_term: str
@@ -256,10 +276,10 @@ class ProductAdmin(StaffAdmin[Product]):
     @admin.display(description=_("category"), ordering="category__left")
     def show_category(self, obj: Product) -> SafeString:
         """Show the category's own name; its path on hovering."""
-        if obj.category is None:
+        category = obj.category
+        if category is None:
             return figure(None)
-        path, name = obj.category.path, obj.category.name
-        return format_html('<span title="{}">{}</span>', path, name)
+        return format_html('<span title="{}">{}</span>', category.path, category.name)
 
     @admin.display(description=_("dealer price, ₸"))
     def show_cost(self, obj: Product) -> SafeString:

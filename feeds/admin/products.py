@@ -19,8 +19,15 @@ from bridge_site.showing import absolute, grouped, money
 from catalog.admin.products import CATALOGUE_FILTERS, ProductAdmin
 from catalog.explaining import explain
 from catalog.models import Product
-from feeds.admin.sale import Sale, kept_off_by, look_at, on_sale, sale_pill
-from feeds.offers import Reason, judge_product, read_terms
+from feeds.admin.sale import (
+    Sale,
+    kept_off_by,
+    look_at,
+    on_sale,
+    sale_pill,
+    terms_of,
+)
+from feeds.offers import Reason, judge_product
 
 ON_SALE = "on_sale"
 Hold = Product.Hold
@@ -70,8 +77,7 @@ class SaleFilter(admin.SimpleListFilter):
             return queryset.filter(on_sale())
         if value not in Reason.values:
             return queryset
-        terms = read_terms(now=timezone.now())
-        return queryset.filter(kept_off_by(Reason(value), terms))
+        return queryset.filter(kept_off_by(Reason(value), terms_of(request)))
 
 
 @admin.register(Product)
@@ -94,7 +100,8 @@ class ListedProductAdmin(ProductAdmin):
 
     def decorate(self, request: HttpRequest, rows: Sequence[Product]) -> None:
         """Judge the page's products, all with the same terms."""
-        sales = look_at(rows, read_terms(now=timezone.now()))
+        super().decorate(request, rows)
+        sales = look_at(rows, terms_of(request))
         for row in rows:
             row.sale = sales[row.pk]  # type: ignore[attr-defined]
 
@@ -102,7 +109,7 @@ class ListedProductAdmin(ProductAdmin):
         """Add why it is on sale or not, and how many units may be offered."""
         now = timezone.now()
         verdict = judge_product(obj.pk, now=now)
-        sale = look_at([obj], read_terms(now=now))[obj.pk]
+        sale = look_at([obj], terms_of(request))[obj.pk]
         return {
             **super().panels(request, obj),
             "sale_pill": sale_pill(obj, sale),

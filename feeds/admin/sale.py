@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from django.db.models import Exists, F, OuterRef, Q
+from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -13,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from bridge_site.showing import Tone, pill, two_lines
 from catalog.models import Product
 from feeds.models import Listing
-from feeds.offers import ProductRow, Reason, Terms, judge
+from feeds.offers import ProductRow, Reason, Terms, judge, read_terms
 
 # For the narrow columns of lists.
 SHORT = {
@@ -37,7 +40,8 @@ TONES = {
     Reason.MULTIPLES: Tone.INFO,
 }
 GOOD_SKU = Q(sku__regex=r"^[0-9A-Za-z_-]{1,20}$")
-HAS_NAME = Q(name__regex=r"[^\s]")
+# Names are stripped when they are read.
+HAS_NAME = ~Q(name="")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +56,13 @@ class Sale:
     def is_on_sale(self) -> bool:
         """Tell whether the live list offers it."""
         return self.listing is not None and self.listing.is_available
+
+
+def terms_of(request: HttpRequest) -> Terms:
+    """Read what decides about all products, once for a page."""
+    if not hasattr(request, "sale_terms"):
+        request.sale_terms = read_terms(now=timezone.now())  # type: ignore[attr-defined]
+    return cast("Terms", request.sale_terms)  # type: ignore[attr-defined]
 
 
 def as_row(product: Product) -> ProductRow:
@@ -128,7 +139,12 @@ def kept_off_by(reason: Reason, terms: Terms) -> Q:
 
     Goods with open reservations are judged one by one: their stock is not the row's.
     """
-    condition = _passing_until(reason, terms) & _own_condition(reason, terms)
+    passed = ORDER[: ORDER.index(reason)] if reason in ORDER else ()
+    # The SKU's letters last: looking at them is the dearest.
+    ordered = sorted(passed, key=lambda earlier: earlier == Reason.BAD_SKU)
+    condition = _own_condition(reason, terms)
+    for earlier in ordered:
+        condition &= _passes(earlier, terms)
     if not terms.reserved:
         return condition
     held = Product.objects.filter(pk__in=list(terms.reserved))
@@ -150,20 +166,10 @@ ORDER = (
 )
 
 
-def _passing_until(reason: Reason, terms: Terms) -> Q:
-    passing = Q()
-    for earlier in _before(reason):
-        passing &= _passes(earlier, terms)
-    return passing
-
-
-def _before(reason: Reason) -> Iterable[Reason]:
-    return ORDER[: ORDER.index(reason)] if reason in ORDER else ()
-
-
 def _passes(reason: Reason, terms: Terms) -> Q:
     published = Q(is_published=Product.Publish.YES)
     by_category = Q(is_published=Product.Publish.CATEGORY)
+    in_sold_branch = Q(category_id__in=terms.published_categories)
     free = Q(stock__gt=F("safety_stock"))
     whole = Q(multiplicity=None) | Q(multiplicity__lte=1)
     least = max(terms.least, 1)
@@ -171,8 +177,7 @@ def _passes(reason: Reason, terms: Terms) -> Q:
     enough_packs = Q(stock__gte=F("safety_stock") + F("multiplicity") * least)
     return {
         Reason.GONE: Q(gone_at=None),
-        Reason.NOT_PUBLISHED: published
-        | (by_category & Q(category__is_published=True)),
+        Reason.NOT_PUBLISHED: published | (by_category & in_sold_branch),
         Reason.BAD_SKU: GOOD_SKU,
         Reason.BAD_NAME: HAS_NAME,
         Reason.NO_PRICE: Q(price_kzt__gt=0, hold=Product.Hold.NONE),
@@ -186,7 +191,8 @@ def _passes(reason: Reason, terms: Terms) -> Q:
 def _own_condition(reason: Reason, terms: Terms) -> Q:
     """Say that the reason applies. Not by `~`, which nulls would slip through."""
     by_category = Q(is_published=Product.Publish.CATEGORY)
-    unsold = Q(category=None) | Q(category__is_published=False)
+    sold = terms.published_categories
+    unsold = Q(category=None) | ~Q(category_id__in=sold)
     if reason == Reason.NOT_PUBLISHED:
         return Q(is_published=Product.Publish.NO) | (by_category & unsold)
     if reason == Reason.NO_PRICE:

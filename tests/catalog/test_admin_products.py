@@ -164,6 +164,8 @@ def test_a_term_needs_a_price_and_a_future(operator):
     assert "passed already" in errors(past)
     fine = save(operator, product, price_override_kzt=9990, **term(2))
     assert fine.status_code == 302
+    forgotten = save(operator, product, price_override_kzt="", **term(2))
+    assert "needs a fixed price" in errors(forgotten)
 
 
 def test_the_suppliers_fields_cannot_be_written(operator):
