@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import pgettext
 
 from bridge_site.redaction import redact
 from bridge_site.showing import NOTHING, Tone, absolute, pill, two_lines
@@ -124,8 +123,7 @@ def time_left(due: datetime | None, *, now: datetime) -> SafeString:
         shown = pill(left_text(left), Tone.WARN)
     else:
         shown = pill(left_text(left), Tone.QUIET)
-    # Translators: a deadline's moment
-    until = pgettext("deadline", "until %(moment)s")
+    until = _("due %(moment)s")
     return two_lines(shown, until % {"moment": absolute(due, now=now)})
 
 
