@@ -24,7 +24,19 @@ class ActionImpossible(Exception):
 
 
 def retry_step(step: Step, *, actor: str) -> None:
-    """Try a stuck step again, with all its attempts."""
+    """Try a stuck step again, with all its attempts.
+
+    A reserve that left candidates may have its order at the supplier: it is settled
+    by `adopt_supplier_order` or `reserve_anew`.
+    """
+    if step.answered.get("candidates"):
+        raise ActionImpossible(
+            _("Choose the order at Al-Style that is this one's, or reserve anew")
+        )
+    _retry(step, actor=actor)
+
+
+def _retry(step: Step, *, actor: str) -> None:
     now = database_now()
     with transaction.atomic():
         if step.status == Status.REFUSED:
@@ -127,8 +139,8 @@ def adopt_supplier_order(step: Step, number: str, *, actor: str) -> None:
 def reserve_anew(step: Step, *, actor: str) -> None:
     """Settle a doubtful reserve: none of the candidates is ours, order again."""
     with transaction.atomic():
-        Step.objects.filter(pk=step.pk).update(sent={}, sent_at=None)
-        retry_step(step, actor=actor)
+        Step.objects.filter(pk=step.pk).update(sent={}, sent_at=None, answered={})
+        _retry(step, actor=actor)
 
 
 def accept_unreserved(order: Order, *, actor: str) -> None:

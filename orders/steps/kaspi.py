@@ -46,7 +46,9 @@ class KaspiHandler:
 
     def describe(self, step: Step) -> str:
         """Say what would be sent."""
-        return f"{step.get_kind_display()} {step.order.code} {step.parameters or ''}"
+        # The buyer's code is a secret, whatever else is told.
+        told = {k: v for k, v in step.parameters.items() if k != "code"}
+        return f"{step.get_kind_display()} {step.order.code} {told or ''}".rstrip()
 
     def perform(self, claim: Claim, peers: Peers) -> Outcome:
         """Send the write, unless its effect is there or it has become pointless."""

@@ -7,6 +7,7 @@ from django_q.models import OrmQ
 from orders import actions
 from orders.actions import ActionImpossible
 from orders.models import OrderEvent, Reservation, Step
+from orders.steps import HANDLERS
 from tests.orders.factories import (
     make_order,
     make_product,
@@ -107,3 +108,20 @@ def test_a_dropped_step_says_who_and_why(product):
     actions.skip_step(step, actor="anna", reason="bought elsewhere")
     assert step_of(order).status == S.SKIPPED
     assert "bought elsewhere" in OrderEvent.objects.filter(order=order).last().text
+
+
+def test_a_reserve_with_candidates_is_chosen_not_retried(product):
+    order = make_order((product, 1))
+    step = set_status(order, S.NEEDS_PERSON)
+    step.answered = {"candidates": [{"id": "412001"}]}
+    step.save()
+    with pytest.raises(ActionImpossible):
+        actions.retry_step(step, actor="anna")
+    actions.reserve_anew(step, actor="anna")
+    assert (step_of(order).status, step_of(order).answered) == (S.PENDING, {})
+
+
+def test_the_buyers_code_is_never_told(product):
+    order = make_order((product, 1))
+    step = Step(order=order, kind=K.COMPLETE, parameters={"code": "4711"})
+    assert "4711" not in HANDLERS[K.COMPLETE].describe(step)
