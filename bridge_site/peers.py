@@ -87,7 +87,7 @@ class PeerReply:
             return json.loads(
                 self.body, parse_float=Decimal, parse_constant=_no_constant
             )
-        except (ValueError, RecursionError) as error:
+        except (ValueError, ArithmeticError, RecursionError) as error:
             message = _(
                 "%(peer)s: %(path)s answered something that is not JSON: %(words)s"
             )

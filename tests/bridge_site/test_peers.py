@@ -98,6 +98,15 @@ def test_a_dripping_answer_is_cut_at_the_deadline(peer, supplier):
     assert time.monotonic() - begun < 2
 
 
+@pytest.mark.parametrize("body", ["1e99999999999999999999", "NaN", "[" * 100_000])
+def test_json_that_no_number_or_stack_can_hold_is_a_protocol_error(
+    peer, supplier, body
+):
+    supplier.faults.add("garbage", body=body)
+    with pytest.raises(PeerProtocolError, match="JSON"):
+        peer.read("/api/brands").json()
+
+
 @pytest.mark.parametrize("fault", ["html", "truncate"])
 def test_an_unreadable_answer_is_a_protocol_error(peer, supplier, fault):
     supplier.faults.add(fault)
