@@ -79,13 +79,11 @@ def _good(
         name=name,
         full_name=", ".join(filter(None, [name, str(row.get("brand") or "")])),
         category=category,
-        price1=max(1, price1) if dice.random() > 0.01 else 1,
+        price1=max(2, price1),
         price2=price2,
         brand=str(row.get("brand") or ""),
         weight=round(dice.uniform(0.05, 4), 2),
         barcode=f"4870{dice.randint(10**8, 10**9 - 1)}",
-        rrp=int(dice.random() < 0.05),
-        multiplicity=dice.choice((5, 10)) if dice.random() < 0.02 else None,
     )
     good.show(row.get("quantity", 0))
     return good
