@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.db import connection
 from django.db.models import Q
 
 
@@ -30,8 +29,11 @@ def _holding(word: str) -> Q:
 
 
 def _variants(word: str) -> list[str]:
-    """Give the ways a word may be written; SQLite folds the case of ASCII only."""
-    if connection.vendor != "sqlite" or word.isascii():
+    """Give the ways a word may be written.
+
+    SQLite, and PostgreSQL in the locale C, fold the case of ASCII letters only.
+    """
+    if word.isascii():
         return [word]
     lower = word.lower()
     return list(dict.fromkeys([lower, lower.capitalize(), word.upper(), word]))
