@@ -16,6 +16,8 @@ from typing import Any
 from launch.console import CannotGoOn, complain
 from launch.demo import free_port
 
+# Under plain C, which is what root often has, only Latin letters have a lower case.
+LOCALE = () if sys.platform == "win32" else ("--locale=C.UTF-8",)
 # Nothing here needs to survive a power cut.
 CONFIGURATION = """
 listen_addresses = '127.0.0.1'
@@ -55,7 +57,7 @@ class _Server:
         self._hand_over()
         made = self._run(
             *("initdb", "-D", str(self._data), "-U", "bridge", "-E", "UTF8"),
-            *("--locale=C", "-A", "scram-sha-256", f"--pwfile={password_file}", "-N"),
+            *("-A", "scram-sha-256", f"--pwfile={password_file}", "-N", *LOCALE),
         )
         if made:
             raise CannotGoOn("initdb failed: the lines above say why.")
