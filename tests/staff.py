@@ -119,18 +119,23 @@ def make_version(change: Callable[[], Any] | None = None) -> FeedBuild:
 
 
 def furnish(settings: Any, feed_dir: Any) -> None:
-    """Fill the bridge: goods of every kind, readings, versions, fetches, names that
-    would like to be code."""
+    """Fill the bridge with something of everything; names would like to be code."""
     settings.FEED_DIR = feed_dir
     now = timezone.now()
     for name in ("orders", "imports"):
         Heartbeat.objects.create(name=name, host="srv", beaten_at=now)
     Store.objects.create(store_id="PP1", name=HOSTILE)
+    _furnish_goods(now)
+    _furnish_readings(settings, now)
+    _furnish_versions(now)
+
+
+def _furnish_goods(now: datetime) -> None:
     top = make_category("Периферия", right=29)
     sold = make_category(HOSTILE, parent=top, level=2, path=f"Периферия / {HOSTILE}")
     unsold = make_category("Бумага", is_published=False)
     by_category = Product.Publish.CATEGORY
-    first = make_product(name=HOSTILE, brand=HOSTILE, note=HOSTILE)
+    make_product(name=HOSTILE, brand=HOSTILE, note=HOSTILE)
     make_product(category=sold, is_published=by_category, stock_is_lower_bound=True)
     make_product(category=unsold, is_published=by_category)
     make_product(stock=0)
@@ -142,9 +147,12 @@ def furnish(settings: Any, feed_dir: Any) -> None:
     # The migration's default rule is gone where a test before emptied all tables.
     PriceRule.objects.get_or_create(product=None, category=None, brand="")
     PriceRule.objects.create(name=HOSTILE, brand="Zeta", category=top, round_to_kzt=100)
-    bad_rows = [["70311", f"price1: not a number: {HOSTILE}"], HOSTILE]
+
+
+def _furnish_readings(settings: Any, now: datetime) -> None:
     run = make_reading(
-        counts={"read": 412, "changed": 9, "bad": 2, "warnings": 1}, bad_rows=bad_rows
+        counts={"read": 412, "changed": 9, "bad": 2, "warnings": 1},
+        bad_rows=[["70311", f"price1: not a number: {HOSTILE}"], HOSTILE],
     )
     make_reading(
         kind=ImportRun.Kind.CATALOGUE,
@@ -152,17 +160,16 @@ def furnish(settings: Any, feed_dir: Any) -> None:
         message=f"Al-Style: {HOSTILE} token {settings.ALSTYLE_TOKEN}",
     )
     make_reading(status=ImportRun.Status.RUNNING, finished_at=None, counts={})
+    product = Product.objects.order_by("pk")[0]
+    changed: dict[str, Any] = {"product": product, "run": run, "changed_at": now}
+    ProductChange.objects.create(field="stock", old=7, new=10, **changed)
+    reason = f"Rule: {HOSTILE}\nPrice: 7 990"
     ProductChange.objects.create(
-        product=first, run=run, field="stock", old=7, new=10, changed_at=now
+        field="price", old=7000, new=7990, reason=reason, **changed
     )
-    ProductChange.objects.create(
-        product=first,
-        field="price",
-        old=7000,
-        new=7990,
-        changed_at=now,
-        reason=f"Rule: {HOSTILE}\nPrice: 7 990",
-    )
+
+
+def _furnish_versions(now: datetime) -> None:
     make_version()
     version = make_version(lambda: Product.objects.update(stock=7))
     FeedBuild.objects.create(
