@@ -24,7 +24,7 @@ import requests
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from launch.demo import free_port
-from sandbox import AlStyleServer
+from sandbox import AlStyleServer, KaspiServer
 
 ROOT = Path(__file__).resolve().parent.parent
 MAX_MIB, MAX_PERCENT = 300, 3
@@ -32,7 +32,10 @@ MAX_MIB, MAX_PERCENT = 300, 3
 WARM_UP_S = 50
 # The supervisor, web, and per cluster the sentinel, pusher, worker and monitor.
 WHOLE_FAMILY = 10
-PAGES = ("", "catalog/product/", "catalog/category/", "feeds/feedbuild/", "auth/user/")
+PAGES = (
+    *("", "catalog/product/", "catalog/category/", "feeds/feedbuild/"),
+    *("orders/order/", "auth/user/"),
+)
 PASSWORD = "bench-password"
 
 
@@ -40,9 +43,13 @@ def main() -> int:
     options = argparse.ArgumentParser()
     options.add_argument("--seconds", type=float, default=60)
     seconds = options.parse_args().seconds
-    with TemporaryDirectory() as folder, AlStyleServer(interval_s=0) as supplier:
+    with (
+        TemporaryDirectory() as folder,
+        AlStyleServer(interval_s=0) as supplier,
+        KaspiServer() as kaspi,
+    ):
         site, environment = f"127.0.0.1:{free_port()}", dict(os.environ)
-        environment.update(settings(folder, site, supplier))
+        environment.update(settings(folder, site, supplier, kaspi))
         for step in (("migrate", "-v0"), ("collectstatic", "--noinput", "-v0")):
             manage(*step, environment=environment)
         manage("prepare_demo", environment=environment)
@@ -60,7 +67,9 @@ def main() -> int:
             bridge.communicate(timeout=15)
 
 
-def settings(folder: str, site: str, supplier: AlStyleServer) -> dict[str, str]:
+def settings(
+    folder: str, site: str, supplier: AlStyleServer, kaspi: KaspiServer
+) -> dict[str, str]:
     return {
         "DJANGO_SETTINGS_MODULE": "bridge_site.settings",
         "ENV_FILE": os.devnull,
@@ -72,8 +81,8 @@ def settings(folder: str, site: str, supplier: AlStyleServer) -> dict[str, str]:
         "ALSTYLE_URL": supplier.url,
         "ALSTYLE_TOKEN": supplier.token,
         "ALSTYLE_INTERVAL_S": "0.1",
-        "KASPI_URL": supplier.url,
-        "KASPI_TOKEN": "kaspi-bench-token",
+        "KASPI_URL": kaspi.url,
+        "KASPI_TOKEN": kaspi.token,
         "KASPI_MERCHANT_ID": "QazDemo",
         "KASPI_COMPANY": "Qaz Demo",
         "LOG_LEVEL": "WARNING",
