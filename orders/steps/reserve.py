@@ -84,8 +84,10 @@ class ReserveHandler:
         self, claim: Claim, peers: Peers, reservation: Reservation, submission: Any
     ) -> Outcome:
         wanted = wanted_lines(reservation)
-        if _has_unsettled_twin(claim.step, wanted):
-            text = _("An order for the same goods may just have been made: waiting")
+        if _is_submit_unsettled(claim.step, wanted):
+            text = _(
+                "An order that may just have been made is looked for first: waiting"
+            )
             return outcomes.retry(text, after_s=TWIN_AFTER_S, is_attempt=False)
         try:
             total = fill_cart(peers.cart, wanted, claim)
@@ -187,10 +189,12 @@ def _multiples(reservation: Reservation) -> str:
     return ""
 
 
-def _has_unsettled_twin(step: Step, wanted: Sequence[WantedLine]) -> bool:
-    """Tell whether an order for the very same goods may exist that nobody owns yet.
+def _is_submit_unsettled(step: Step, wanted: Sequence[WantedLine]) -> bool:
+    """Tell whether an order may exist that nobody owns yet and that is in our way.
 
-    Until it is found or surely absent, two such orders could not be told apart.
+    One for the very same goods: until it is found or surely absent, two such orders
+    could not be told apart. Any other until it was looked for once: a submit that
+    works late would take the rows that we put into the cart.
     """
     lines = [[line.article, line.quantity] for line in wanted]
     unsettled = Step.objects.filter(
@@ -198,8 +202,8 @@ def _has_unsettled_twin(step: Step, wanted: Sequence[WantedLine]) -> bool:
         status__in=(Step.Status.UNKNOWN, Step.Status.IN_FLIGHT),
     ).exclude(pk=step.pk)
     return any(
-        sent.get("phase") == SUBMITTING and sent.get("lines") == lines
-        for sent in unsettled.values_list("sent", flat=True)
+        sent.get("phase") == SUBMITTING and (looks == 0 or sent.get("lines") == lines)
+        for sent, looks in unsettled.values_list("sent", "looks")
     )
 
 

@@ -165,6 +165,21 @@ def test_twins_are_told_apart(supplier, one, process):
     assert len(held) == 2
 
 
+def test_the_cart_stays_closed_until_a_doubtful_submit_was_looked_for(
+    supplier, one, two, process
+):
+    first, second = make_order((one, 1)), make_order((two, 1))
+    supplier.faults.add("drop_before_work", method="submit", times=1)
+    process()
+    # It may still work late, and take whatever is in the cart by then.
+    assert step_of(first).status == S.UNKNOWN
+    assert step_of(second).status == S.PENDING
+    Step.objects.filter(pk=step_of(first).pk).update(not_before=timezone.now())
+    process(also_later=True)
+    assert step_of(first).status == S.UNKNOWN
+    assert reservation_of(second).status == R.HELD
+
+
 def test_long_numbers_in_the_list_do_not_hide_our_own_orders(supplier, one, process):
     supplier.change_settings(long_order_ids=True)
     first = make_order((one, 1))
