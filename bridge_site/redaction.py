@@ -14,8 +14,8 @@ SECRET_SETTINGS = ("ALSTYLE_TOKEN", "KASPI_TOKEN", "FEED_PASSWORD", "SECRET_KEY"
 # Shapes that are secret even when the value is not one of ours, such as a token
 # that was replaced a minute ago.
 SECRET_SHAPES = re.compile(
-    r"(?i)(access-token=|x-auth-token['\"]?\s*[:=]\s*['\"]?|(?<=://)[^/@\s:]*:)"
-    r"([^&\s'\"@]+)"
+    r"(?i)(access-token=|x-auth-token['\"]?\s*[:=]\s*['\"]?)([^&\s'\"]+)"
+    r"|(://[^/@\s:]*:)([^/@\s]+)(?=@)"
 )
 # Shorter values would tear holes into ordinary words.
 MIN_SECRET_LENGTH = 4
@@ -44,7 +44,7 @@ def redact(text: str) -> str:
     """Replace every secret in `text` by `***`."""
     for secret in configured_secrets():
         text = text.replace(secret, MASK)
-    return SECRET_SHAPES.sub(rf"\1{MASK}", text)
+    return SECRET_SHAPES.sub(lambda m: f"{m[1] or m[3]}{MASK}", text)
 
 
 class RedactingFormatter(logging.Formatter):

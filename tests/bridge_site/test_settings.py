@@ -130,6 +130,13 @@ def test_secrets_are_masked_wherever_they_stand(text):
         assert secret not in masked
 
 
+@pytest.mark.parametrize(
+    "text", ["http://127.0.0.1:8000/admin/orders", "12:30 at 10:45, a@b.kz", "x: y"]
+)
+def test_what_is_no_secret_stays(text):
+    assert redact(text) == text
+
+
 def test_a_logged_traceback_is_masked():
     error = RuntimeError("https://api/x?access-token=alstyle-test-token")
     info = (RuntimeError, error, None)
