@@ -26,7 +26,7 @@ from bench.measuring import (
 )
 
 LEAVES = 400
-ROUNDS = 5
+ROUNDS = 9
 CHANGED_SHARE = 0.01
 BAR = 2.0
 
