@@ -9,15 +9,6 @@ from collections.abc import Iterable
 from launch.console import ROOT
 
 EXAMPLE = ROOT / ".env.example"
-# Not settings of the bridge, but as able to lead its processes astray.
-FOREIGN = (
-    "DJANGO_SETTINGS_MODULE",
-    "ENV_FILE",
-    "MP_START_METHOD",
-    "PYTHONHOME",
-    "PYTHONPATH",
-    "Q_CLUSTER_NAME",
-)
 
 
 def setting_names() -> list[str]:
