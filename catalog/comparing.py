@@ -123,11 +123,14 @@ def _shown_stock(row: dict[str, Any]) -> str:
 def compare_stock(listed: StockList, *, now: datetime) -> Differences:
     """Compare stock and prices with the live goods; what is absent counts as 0."""
     found = Differences()
-    rows, unsound, matched = listed.rows, listed.unsound, 0
+    rows, unsound = listed.rows, listed.unsound
     words = _("absent from the supplier's list")
     # At once: these rows are small, and PostgreSQL's cursors would cost more.
-    for stored_row in _stored(STOCK_COLUMNS).filter(gone_at=None):
+    known = list(_stored(STOCK_COLUMNS).filter(gone_at=None))
+    for stored_row in known:
         row, old = rows.get(stored_row[1]), stored_row[2:]
+        if row == old:
+            continue
         if row is None:
             found.absent += 1
             nothing = (0, False, *old[2:])
@@ -135,12 +138,12 @@ def compare_stock(listed: StockList, *, now: datetime) -> Differences:
                 found.add(
                     stored_row[0], STOCK_COLUMNS, old=old, new=nothing, reason=words
                 )
-            continue
-        matched += 1
-        found.sound += stored_row[1] not in unsound
-        if old != row:
+        else:
             found.add(stored_row[0], STOCK_COLUMNS, old=old, new=row)
-    found.known = matched + found.absent
+    found.known = len(known)
+    matched = found.known - found.absent
+    doubtful = sum(stored_row[1] in unsound for stored_row in known) if unsound else 0
+    found.sound = matched - doubtful
     found.unknown = len(rows) - matched
     found.changed = sum(map(len, found.updates.values()))
     _mark_flapping(found, now=now)
