@@ -86,7 +86,5 @@ def reserved_units() -> dict[int, int]:
 
     The catalogue knows no orders: the setting names the function that does.
     """
-    source: Callable[[], dict[int, int]] = import_string(
-        settings.RESERVED_UNITS_SOURCE
-    )
+    source: Callable[[], dict[int, int]] = import_string(settings.RESERVED_UNITS_SOURCE)
     return source()

@@ -131,9 +131,7 @@ def test_an_order_is_finished_before_the_next_of_the_same_deadline(
     Step.objects.filter(order=first).update(status=S.DONE)
     accept = make_step(first, Step.Kind.ACCEPT, now=timezone.now())
     accept.save()
-    monkeypatch.setitem(
-        machine.HANDLERS, Step.Kind.ACCEPT, machine.HANDLERS[Step.Kind.RESERVE]
-    )
+    monkeypatch.setitem(HANDLERS, Step.Kind.ACCEPT, HANDLERS[Step.Kind.RESERVE])
     process()
     assert performed == [accept.pk, step_of(second).pk]
 

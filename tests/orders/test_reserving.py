@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from bridge_site.models import Lease
 from orders import actions, outcomes
-from orders.carting import CART_LEASE
+from orders.carting import CART_LEASE, fill_cart
 from orders.models import CartState, Order, Reservation, Step, SupplierOrder
 from orders.planning import replan
 from orders.reservations import reserved_units
@@ -506,7 +506,7 @@ def test_who_lost_the_cart_to_another_worker_submits_nothing(
     # A worker that was asleep for longer than its lease: by now the rows in the cart
     # may be those of another order.
     order = make_order((one, 1))
-    fill = reserve.fill_cart
+    fill = fill_cart
 
     def fill_and_sleep(*args):
         total = fill(*args)
