@@ -20,7 +20,33 @@ from urllib3.util.retry import Retry
 
 from bridge_site.deadlines import DeadlineAdapter, call_deadline
 from bridge_site.limits import ClockBusy, Priority, TokenClock
-from bridge_site.redaction import redact
+from bridge_site.peer_errors import (
+    PeerAccessRefused,
+    PeerBusy,
+    PeerError,
+    PeerOutcomeUnknown,
+    PeerProtocolError,
+    PeerRefused,
+    PeerThrottled,
+    PeerUnavailable,
+    PeerWriteWithheld,
+)
+
+__all__ = [
+    "Peer",
+    "PeerAccessRefused",
+    "PeerBusy",
+    "PeerError",
+    "PeerOutcomeUnknown",
+    "PeerProtocolError",
+    "PeerRefused",
+    "PeerReply",
+    "PeerThrottled",
+    "PeerUnavailable",
+    "PeerWriteWithheld",
+    "retry_after_s",
+    "slow_down_s",
+]
 
 log = logging.getLogger(__name__)
 
@@ -29,46 +55,6 @@ MAX_REDIRECTS = 3
 RETRIED_STATUSES = (500, 502, 503, 504)
 THROTTLED_TRIES = 3
 WORDS_LENGTH = 300
-
-
-class PeerError(Exception):
-    """A call to a peer that did not bring what was asked; says so in one sentence."""
-
-    def __init__(self, message: str, *, status_code: int | None = None) -> None:
-        super().__init__(redact(message))
-        self.status_code = status_code
-
-
-class PeerUnavailable(PeerError):
-    """Surely nothing was done; try again later."""
-
-
-class PeerBusy(PeerUnavailable):
-    """Our own calls keep the peer's clock busy; no turn came."""
-
-
-class PeerThrottled(PeerUnavailable):
-    """The peer asked us to slow down."""
-
-
-class PeerRefused(PeerError):
-    """The peer said no; the message carries its words."""
-
-
-class PeerAccessRefused(PeerRefused):
-    """The token is not accepted: a person must act."""
-
-
-class PeerProtocolError(PeerError):
-    """The answer cannot be read."""
-
-
-class PeerOutcomeUnknown(PeerError):
-    """A write may or may not have happened: look before doing it again."""
-
-
-class PeerWriteWithheld(PeerError):
-    """`OBSERVE_ONLY` is on: the write was not sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,3 +35,5 @@ STORAGES["staticfiles"] = {  # noqa: F405
     "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
 }
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# Nobody collects static files for the tests; WhiteNoise would warn of their absence.
+WHITENOISE_AUTOREFRESH = True

@@ -23,15 +23,12 @@ HOSTILE = "<script>alert('x')</script> \"&amp; O'Хара"
 
 def log_in(settings: Any, role: str, *, language: str = "en") -> Client:
     """Give the browser of somebody with this role."""
-    # Nobody has collected the static files.
-    settings.WHITENOISE_AUTOREFRESH = True
     sync_roles()
     set_staff(role, role=role, password="a-long-password")
     return _client(User.objects.get(username=role), language=language)
 
 
 def log_in_superuser(settings: Any, *, language: str = "en") -> Client:
-    settings.WHITENOISE_AUTOREFRESH = True
     user = User.objects.create_superuser("root")
     return _client(user, language=language)
 

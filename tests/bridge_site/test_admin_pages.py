@@ -106,7 +106,6 @@ def test_an_unknown_kind_of_reading_is_not_found(settings):
 
 
 def test_strangers_are_sent_to_the_login(client, settings):
-    settings.WHITENOISE_AUTOREFRESH = True
     for name in ("admin:index", *LISTS):
         response = client.get(reverse(name))
         assert response.status_code == 302

@@ -25,7 +25,6 @@ PASSWORD = "a-long-password"
 @pytest.fixture
 def bridge(live_server, settings, tmp_path):
     """Serve a furnished bridge; returns its address."""
-    settings.WHITENOISE_AUTOREFRESH = True
     furnish(settings, tmp_path / "feed")
     for _number in range(60):
         make_product()

@@ -27,7 +27,6 @@ def supplier(alstyle, settings):
     settings.PEER_LONGEST_WAIT_S = 1
     settings.AUTO_ACCEPT = False
     # Nobody has collected the static files.
-    settings.WHITENOISE_AUTOREFRESH = True
     return alstyle
 
 

@@ -7,7 +7,6 @@ from tests.feeds.making import make_reading, make_store
 @pytest.fixture(autouse=True)
 def feed_dir(settings, tmp_path):
     settings.FEED_DIR = tmp_path / "feed"
-    settings.WHITENOISE_AUTOREFRESH = True  # Nobody has collected the static files.
     return settings.FEED_DIR
 
 
