@@ -31,9 +31,6 @@ from bridge_site.settings import *  # noqa: F403
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
     # A file, not memory: threads and other processes must meet on it.
     DATABASES["default"]["TEST"] = {"NAME": VAR_DIR / "test.sqlite3"}  # noqa: F405
-# Nothing is collected for the tests; WhiteNoise warns of a folder that is not there.
-STATIC_ROOT = VAR_DIR / "staticfiles"  # noqa: F405
-STATIC_ROOT.mkdir(exist_ok=True)
 STORAGES["staticfiles"] = {  # noqa: F405
     "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
 }
