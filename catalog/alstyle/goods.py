@@ -47,8 +47,8 @@ def parse_element_page(raw: Any) -> ElementPage:
     pagination = as_map(answer.get("pagination"), name="pagination")
     total = as_whole(pagination.get("totalCount"))
     if total is None:
-        words = shown(pagination.get("totalCount"))
-        raise UnreadableAnswer(f"totalCount: {_('not a whole number')}: {words}")
+        words = _("not a whole number")
+        raise UnreadableAnswer(doubt("totalCount", words, pagination.get("totalCount")))
     return ElementPage(elements=parse_elements(answer.get("elements")), total=total)
 
 

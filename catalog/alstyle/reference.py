@@ -82,7 +82,7 @@ def parse_category(raw: Any, *, doubts: Doubts) -> CategoryRow:
     left, right = as_whole(raw.get("left")), as_whole(raw.get("right"))
     if left is None or right is None or left >= right:
         interval = f"{shown(raw.get('left'))}…{shown(raw.get('right'))}"
-        doubts.append(f"left, right: {_('not an interval')}: {interval}")
+        doubts.append(doubt("left…right", _("not an interval"), interval))
         left = right = 0
     return CategoryRow(id=number, name=name or number, left=left, right=right)
 
@@ -129,6 +129,6 @@ def _papers(raw: Any, *, name: str) -> tuple[dict[str, Any], ...]:
     if isinstance(raw, dict):
         records = raw.values()
     elif not isinstance(raw, list) and raw is not None:
-        raise UnreadableAnswer(f"{name}: {_('not an array')}: {shown(raw)}")
+        raise UnreadableAnswer(doubt(name, _("not an array"), raw))
     kept = [item for item in records if isinstance(item, dict)]
     return tuple(item for item in kept if item.get("empty") is not True)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
 
-from catalog.alstyle.fields import shown
+from catalog.alstyle.fields import doubt, shown
 
 # The stored columns' lengths; a test holds them against the models.
 NAME_LENGTH = 500
@@ -150,7 +150,7 @@ class StockList:
 def as_list(raw: Any, *, name: str) -> list[Any]:
     """Take an array, flat or nested once."""
     if not isinstance(raw, list):
-        raise UnreadableAnswer(f"{name}: {_('not an array')}: {shown(raw)}")
+        raise UnreadableAnswer(doubt(name, _("not an array"), raw))
     if len(raw) == 1 and isinstance(raw[0], list):
         return raw[0]
     return raw
@@ -162,7 +162,7 @@ def as_map(raw: Any, *, name: str) -> dict[str, Any]:
         return raw
     if raw == []:
         return {}
-    raise UnreadableAnswer(f"{name}: {_('not an object')}: {shown(raw)}")
+    raise UnreadableAnswer(doubt(name, _("not an object"), raw))
 
 
 def parse_data(raw: Any) -> Any:
