@@ -1,0 +1,111 @@
+"""Two workers and one cart: what the lease prevents, and what it would be without."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+
+import pytest
+from django.db import connections
+
+from catalog.alstyle.cart import CartClient
+from orders import machine
+from orders.connections import Peers
+from orders.machine import process_due
+from orders.steps import reserve
+from tests.orders.factories import make_order, product_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+WAIT_S = 1.5
+
+
+@pytest.fixture
+def goods(supplier, settings):
+    settings.AUTO_ACCEPT = False
+    plain = [
+        good.article
+        for good in supplier.goods.values()
+        if good.price1 > 1 and good.available >= 30 and not good.multiplicity
+    ]
+    return [product_of(supplier, article) for article in plain[:2]]
+
+
+@pytest.fixture
+def interleaved(monkeypatch):
+    """Let one worker add its rows just before the other one's submit, if it can."""
+    checked, second_added = threading.Event(), threading.Event()
+    fill, add = reserve.__dict__["fill_cart"], CartClient.add
+
+    def fill_and_wait(*args):
+        is_first = not checked.is_set()
+        total = fill(*args)
+        checked.set()
+        if is_first:
+            second_added.wait(WAIT_S)
+        return total
+
+    def add_and_tell(self, lines):
+        is_second = checked.is_set()
+        add(self, lines)
+        if is_second:
+            second_added.set()
+
+    monkeypatch.setattr(reserve, "fill_cart", fill_and_wait)
+    monkeypatch.setattr(CartClient, "add", add_and_tell)
+    return checked
+
+
+def work(*, after: threading.Event | None = None) -> threading.Thread:
+    def run():
+        if after is not None:
+            after.wait(10)
+        try:
+            with Peers() as peers:
+                process_due(peers, budget_s=20)
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def placed(supplier) -> list[set[int]]:
+    return [
+        {line.article for line in order.lines}
+        for order in supplier.orders.orders.values()
+    ]
+
+
+def race(supplier, goods, checked) -> list[set[int]]:
+    first, second = goods
+    make_order((first, 1))
+    worker = work()
+    assert checked.wait(10)
+    make_order((second, 1))
+    for thread in (worker, work()):
+        thread.join()
+    work().join()
+    return placed(supplier)
+
+
+def test_under_the_lease_each_order_holds_its_own_goods(supplier, goods, interleaved):
+    first, second = (int(product.article) for product in goods)
+    assert race(supplier, goods, interleaved) == [{first}, {second}]
+
+
+def test_without_the_lease_one_order_takes_the_others_goods(
+    supplier, goods, interleaved, monkeypatch
+):
+    class NoLease:
+        def confirm(self):
+            pass
+
+    @contextmanager
+    def no_lease(name):
+        yield NoLease()
+
+    monkeypatch.setattr(reserve, "hold_lease", no_lease)
+    monkeypatch.setattr(machine, "is_held", lambda name: False)
+    _first, second = goods
+    assert int(second.article) in race(supplier, goods, interleaved)[0]
