@@ -32,7 +32,10 @@ def shown() -> dict[str, tuple[str, str]]:
     assert build_price_list(now=timezone.now()).is_success
     tree = etree.parse(str(live_path()))
     return {
-        str(offer.get("sku")): (place.get("available"), place.get("stockCount"))
+        str(offer.get("sku")): (
+            str(place.get("available")),
+            str(place.get("stockCount")),
+        )
         for offer in tree.iterfind(".//k:offer", NS)
         for place in offer.iterfind(".//k:availability", NS)
     }
