@@ -21,7 +21,8 @@ ALLOWED_HOSTS = read.names("ALLOWED_HOSTS", ["127.0.0.1", "localhost"])
 CSRF_TRUSTED_ORIGINS = read.names("CSRF_TRUSTED_ORIGINS")
 HTTPS_ONLY = read.flag("HTTPS_ONLY", default=not DEBUG)
 LISTEN = read.text("LISTEN", "127.0.0.1:8000")
-VAR_DIR = Path(read.text("VAR_DIR", str(BASE_DIR / "var")))
+# A relative folder is meant from the project, wherever a service is started.
+VAR_DIR = BASE_DIR / read.text("VAR_DIR", "var")
 
 # --- Al-Style -------------------------------------------------------------------------
 ALSTYLE_URL = read.url(
@@ -65,7 +66,7 @@ TASKS_AFTER_CATALOGUE_CHANGE = ["feeds.tasks.build_feed"]
 CHANGES_KEPT_DAYS = read.integer("CHANGES_KEPT_DAYS", 180, at_least=1)
 
 # --- Price list -----------------------------------------------------------------------
-FEED_DIR = Path(read.text("FEED_DIR", str(VAR_DIR / "feed")))
+FEED_DIR = BASE_DIR / read.text("FEED_DIR", str(VAR_DIR / "feed"))
 FEED_USER = read.text("FEED_USER")
 FEED_PASSWORD = read.text("FEED_PASSWORD")
 FEED_KEPT_VERSIONS = read.integer("FEED_KEPT_VERSIONS", 50, at_least=2)
@@ -248,7 +249,7 @@ LOGGING = {
     "loggers": {
         # At DEBUG these print whole URLs; Al-Style's carry the token.
         "urllib3": {"level": "INFO"},
-        "django_q": {"handlers": [], "propagate": True, "level": "WARNING"},
+        "django-q": {"handlers": [], "propagate": True, "level": "WARNING"},
     },
 }
 SETTING_PROBLEMS = read.problems

@@ -17,6 +17,10 @@ from launch.console import ROOT, CannotGoOn, complain, say
 from launch.environment import child_environment
 from launch.venv import prepared_python
 
+HTTPS_HINT = (
+    "Unless HTTPS_ONLY=0, the admin answers over https only: put nginx or Apache in\n"
+    "front (deploy/). The price list answers either way."
+)
 STEPS = (
     ("migrate", "--noinput", "-v", "0"),
     ("collectstatic", "--noinput", "-v", "0"),
@@ -43,6 +47,7 @@ def serve(arguments: Sequence[str]) -> int:
         try:
             for step in STEPS:
                 run_step(step[0], [*manage, *step], environment=environment)
+            say(HTTPS_HINT)
             return run_bridge(manage, environment)
         except StopAsked:
             return 0

@@ -7,17 +7,19 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from django.db import transaction
 from django.utils.translation import gettext as _
-from pypdf import PdfReader, PdfWriter
-from pypdf.errors import PyPdfError
 
 from bridge_site.peers import PeerError
 from orders.kaspi.client import KaspiClient
 from orders.kaspi.schema import KaspiOrder
 from orders.models import Order, Waybill
 from orders.trail import record
+
+if TYPE_CHECKING:
+    from pypdf import PdfWriter
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +61,10 @@ def merged_waybills(orders: Sequence[Order]) -> Merged:
     ids = [order.pk for order in orders]
     for kept in Waybill.objects.filter(order__in=ids).order_by("pk"):
         newest[kept.order_id] = kept
+    # Here, not above: every process of the bridge would hold its 12 MB, and only the
+    # one that merges needs them.
+    from pypdf import PdfWriter
+
     writer, missing = PdfWriter(), []
     for order in orders:
         waybill = newest.get(order.pk)
@@ -94,6 +100,9 @@ def _fetch(client: KaspiClient, seen: KaspiOrder, *, now: datetime) -> bool:
 
 def _append(writer: PdfWriter, pdf: bytes) -> bool:
     """Append a file's pages; one that cannot be read is left out."""
+    from pypdf import PdfReader
+    from pypdf.errors import PyPdfError
+
     try:
         writer.append(PdfReader(io.BytesIO(pdf)))
     except (PyPdfError, ValueError, KeyError, TypeError, RecursionError):

@@ -119,7 +119,7 @@ def _multiple(alstyle: AlStyleServer, article: int) -> int:
 
 
 def announce(alstyle: AlStyleServer, kaspi: KaspiServer, path: Path | None) -> None:
-    """Print the addresses and write them, whole or not at all."""
+    """Write the addresses to `path`, whole or not at all; without one, print them."""
     addresses = {
         "alstyle_url": alstyle.url,
         "kaspi_url": kaspi.url,
@@ -132,7 +132,8 @@ def announce(alstyle: AlStyleServer, kaspi: KaspiServer, path: Path | None) -> N
         draft = path.with_name(path.name + ".part")
         draft.write_text(json.dumps(addresses), encoding="utf-8")
         draft.replace(path)
-    print(json.dumps(addresses), flush=True)
+    else:
+        print(json.dumps(addresses), flush=True)
 
 
 def _say(line: str) -> None:
