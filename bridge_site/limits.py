@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
-from typing import Literal, Protocol
+from typing import Literal
 
 from django.db.models import QuerySet
 
@@ -29,13 +29,6 @@ Slot = tuple[int, datetime]
 
 class ClockBusy(Exception):
     """No turn came within the time the caller would wait."""
-
-
-class Limiter(Protocol):
-    """Decides when a call may be made."""
-
-    def turn(self, priority: Priority) -> contextmanager[None]:  # type: ignore[valid-type]
-        """Wait for a turn, run the block, count the interval from its end."""
 
 
 class CallSlots:

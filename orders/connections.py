@@ -7,10 +7,9 @@ from typing import Literal
 
 from django.conf import settings
 
-from bridge_site.limits import TokenClock, clock_name
 from bridge_site.peers import Peer
 from catalog.alstyle.cart import CartClient
-from catalog.alstyle.client import PEER_NAME, AlStyleClient, slow_down_s
+from catalog.alstyle.client import AlStyleClient, open_peer
 from orders.kaspi.client import KaspiClient
 from orders.kaspi.client import open_client as open_kaspi
 
@@ -32,22 +31,8 @@ class Peers:
 
     @cached_property
     def _alstyle(self) -> Peer:
-        return Peer(
-            name=PEER_NAME,
-            base_url=settings.ALSTYLE_URL,
-            timeout_s=float(settings.ORDER_TIMEOUT_S),
-            limiter=TokenClock(
-                name=clock_name("alstyle", settings.ALSTYLE_TOKEN),
-                interval_s=float(settings.ALSTYLE_INTERVAL_S),
-                patience_s=PATIENCE_S,
-            ),
-            user_agent=settings.USER_AGENT,
-            params={"access-token": settings.ALSTYLE_TOKEN},
-            proxy=settings.OUTBOUND_PROXY,
-            observe_only=settings.OBSERVE_ONLY,
-            throttled_for_s=slow_down_s,
-            backoff_s=float(settings.PEER_BACKOFF_S),
-            longest_wait_s=float(settings.PEER_LONGEST_WAIT_S),
+        return open_peer(
+            timeout_s=float(settings.ORDER_TIMEOUT_S), patience_s=PATIENCE_S
         )
 
     @cached_property

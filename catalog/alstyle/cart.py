@@ -16,7 +16,7 @@ from bridge_site.peers import (
     PeerRefused,
     PeerReply,
 )
-from catalog.alstyle.client import PEER_NAME
+from catalog.alstyle.client import PEER_NAME, says_no
 from catalog.alstyle.schema import UnreadableAnswer
 from catalog.alstyle.trade import (
     CartRow,
@@ -112,7 +112,7 @@ class CartClient:
     ) -> T:
         reply = self.peer.read(path, params=params, priority=priority)
         raw = reply.json()
-        if _says_no(raw):
+        if says_no(raw):
             raise PeerRefused(f"{PEER_NAME}, {path}: {_words(raw, reply)}")
         try:
             return parse(raw)
@@ -135,16 +135,12 @@ class CartClient:
             raw = reply.json()
         except PeerProtocolError as error:
             raise PeerOutcomeUnknown(str(error)) from None
-        if _says_no(raw):
+        if says_no(raw):
             raise PeerRefused(f"{PEER_NAME}, {reply.path}: {_words(raw, reply)}")
         try:
             return parse(raw)
         except UnreadableAnswer as error:
             raise PeerOutcomeUnknown(f"{PEER_NAME}, {reply.path}: {error}") from None
-
-
-def _says_no(raw: Any) -> bool:
-    return isinstance(raw, dict) and raw.get("success", raw.get("status")) is False
 
 
 def _words(raw: dict[str, Any], reply: PeerReply) -> str:

@@ -51,6 +51,7 @@ ARTICLES_LIMIT = 1000
 SLOW_DOWN_S = 5.0
 # The "slow down" answer is tiny; a list of all goods is not parsed to look for it.
 SLOW_DOWN_BYTES = 2000
+CRAWL_PATIENCE_S = 120
 
 
 class AlStyleClient:
@@ -129,7 +130,7 @@ class AlStyleClient:
     def _read(self, method: str, parse: Callable[[Any], T], **params: str | int) -> T:
         reply = self.peer.read(f"api/{method}", params=params)
         raw = reply.json()
-        if isinstance(raw, dict) and raw.get("success", raw.get("status")) is False:
+        if says_no(raw):
             raise PeerRefused(f"{PEER_NAME}, {method}: {reply.words()}")
         try:
             return parse(raw)
@@ -140,23 +141,36 @@ class AlStyleClient:
 
 def open_client() -> AlStyleClient:
     """Make a client from the settings; close it by `with`."""
-    return AlStyleClient(
-        Peer(
-            name=PEER_NAME,
-            base_url=settings.ALSTYLE_URL,
-            timeout_s=float(settings.ALSTYLE_TIMEOUT_S),
-            limiter=TokenClock(
-                name=clock_name("alstyle", settings.ALSTYLE_TOKEN),
-                interval_s=float(settings.ALSTYLE_INTERVAL_S),
-            ),
-            user_agent=settings.USER_AGENT,
-            params={"access-token": settings.ALSTYLE_TOKEN},
-            proxy=settings.OUTBOUND_PROXY,
-            observe_only=settings.OBSERVE_ONLY,
-            throttled_for_s=slow_down_s,
-            backoff_s=float(settings.PEER_BACKOFF_S),
-        )
+    return AlStyleClient(open_peer(timeout_s=float(settings.ALSTYLE_TIMEOUT_S)))
+
+
+def open_peer(*, timeout_s: float, patience_s: float = CRAWL_PATIENCE_S) -> Peer:
+    """Make the connection to Al-Style from the settings; `close()` it.
+
+    `patience_s`: how long a call waits for its turn at the token's clock.
+    """
+    return Peer(
+        name=PEER_NAME,
+        base_url=settings.ALSTYLE_URL,
+        timeout_s=timeout_s,
+        limiter=TokenClock(
+            name=clock_name("alstyle", settings.ALSTYLE_TOKEN),
+            interval_s=float(settings.ALSTYLE_INTERVAL_S),
+            patience_s=patience_s,
+        ),
+        user_agent=settings.USER_AGENT,
+        params={"access-token": settings.ALSTYLE_TOKEN},
+        proxy=settings.OUTBOUND_PROXY,
+        observe_only=settings.OBSERVE_ONLY,
+        throttled_for_s=slow_down_s,
+        backoff_s=float(settings.PEER_BACKOFF_S),
+        longest_wait_s=float(settings.PEER_LONGEST_WAIT_S),
     )
+
+
+def says_no(raw: Any) -> bool:
+    """Tell whether an answer is a refusal, in either of Al-Style's two ways."""
+    return isinstance(raw, dict) and raw.get("success", raw.get("status")) is False
 
 
 def slow_down_s(reply: PeerReply) -> float | None:
