@@ -65,7 +65,7 @@ class MemoryPeer:
         self.refresh()
 
     def read(self, path: str, *, params: dict[str, Any] | None = None, **_: Any) -> Any:
-        from bridge_site.peers import PeerReply
+        from plumbing.peers import PeerReply
 
         method = path.removeprefix("api/")
         body = self.bodies.get(method) or self._answer(method, params or {})

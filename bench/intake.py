@@ -66,10 +66,10 @@ def read(
 ) -> None:
     from django.db import connection
 
-    from bridge_site.leases import database_now
-    from orders.intake import poll_orders
     from orders.kaspi.client import open_client
-    from orders.refreshing import refresh_orders
+    from orders.reading.polling import poll_orders
+    from orders.reading.refreshing import refresh_orders
+    from plumbing.leases import database_now
 
     kaspi.forget_arrivals()
     said: list[str] = []

@@ -71,8 +71,8 @@ def open_shop(supplier: AlStyleServer, kaspi: KaspiServer) -> list[str]:
 
 def empty() -> None:
     """Forget all orders and clocks."""
-    from bridge_site.models import PeerClock, PeerSlot
     from orders.models import Order, ReadMark, Reservation, SupplierOrder
+    from plumbing.models import PeerClock, PeerSlot
 
     Reservation.objects.all().delete()
     for model in (Order, SupplierOrder, ReadMark, PeerClock, PeerSlot):
@@ -90,9 +90,9 @@ def order_many(kaspi: KaspiServer, skus: list[str], *, count: int) -> None:
 
 def take_in() -> None:
     """Poll once."""
-    from bridge_site.leases import database_now
-    from orders.intake import poll_orders
     from orders.kaspi.client import open_client
+    from orders.reading.polling import poll_orders
+    from plumbing.leases import database_now
 
     with open_client() as client:
         poll_orders(client, now=database_now()).check()
@@ -100,9 +100,9 @@ def take_in() -> None:
 
 def confirm() -> None:
     """Refresh once."""
-    from bridge_site.leases import database_now
     from orders.kaspi.client import open_client
-    from orders.refreshing import refresh_orders
+    from orders.reading.refreshing import refresh_orders
+    from plumbing.leases import database_now
 
     with open_client() as client:
         refresh_orders(client, now=database_now()).check()
@@ -110,11 +110,11 @@ def confirm() -> None:
 
 def do_all(*, budget_s: float) -> None:
     """Reserve and accept all that waits."""
-    from orders.connections import Peers
-    from orders.machine import process_due
+    from orders.clients import Clients
+    from orders.steps.machine import process_due
 
-    with Peers() as peers:
-        process_due(peers, budget_s=budget_s)
+    with Clients() as clients:
+        process_due(clients, budget_s=budget_s)
 
 
 def measure_many(bars: Bars, *, count: int) -> None:

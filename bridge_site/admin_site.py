@@ -6,8 +6,6 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
-from django.template.response import TemplateResponse
-from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 
 # In the order of the work; what is not named comes after, by name.
@@ -30,7 +28,7 @@ MODELS = (
 
 
 class BridgeAdminSite(admin.AdminSite):
-    """Django's admin with the bridge's name and its dashboard as the index."""
+    """Django's admin with the bridge's name and the overview as its index."""
 
     site_header = _("Al-Style → Kaspi")
     site_title = _("Bridge")
@@ -40,16 +38,6 @@ class BridgeAdminSite(admin.AdminSite):
     # Not "admin/index.html", which the pages of single apps extend.
     index_template = "bridge/overview.html"
     enable_nav_sidebar = True
-
-    def index(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> TemplateResponse:
-        """Show the dashboard above the list of pages."""
-        # Named, not imported: the dashboard stands on all apps, whose admin pages
-        # need this class to exist first.
-        read_overview = import_string("bridge_site.dashboard.read_overview")
-        context = {"overview": read_overview(request), **(extra_context or {})}
-        return super().index(request, context)
 
     def get_app_list(
         self, request: HttpRequest, app_label: str | None = None

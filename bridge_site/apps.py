@@ -9,6 +9,8 @@ from django.utils.translation import gettext_lazy as _
 
 class BridgeSiteConfig(AppConfig):
     name = "bridge_site"
+    # The tables of `plumbing` have the package's own name as theirs.
+    label = "bridge"
     verbose_name = _("Bridge")
 
     def ready(self) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
-from bridge_site.redaction import setting_text
+from plumbing.redaction import setting_text
 
 REQUIRED = {
     "SECRET_KEY": "any 50 or more random characters",

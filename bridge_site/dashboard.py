@@ -16,8 +16,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django_q.models import Failure
 
-from bridge_site.admin_base import Button
-from bridge_site.charts import Bar, draw_bars
+from backoffice.charts import Bar, draw_bars
+from backoffice.formatting import duration, grouped, when
+from backoffice.pages import Button
 from bridge_site.liveness import (
     Part,
     fetch_part,
@@ -27,8 +28,6 @@ from bridge_site.liveness import (
     workers_part,
 )
 from bridge_site.needs import Need, find_needs, in_order
-from bridge_site.redaction import redact
-from bridge_site.showing import duration, grouped, when
 from catalog.admin.readings import reading_buttons
 from catalog.admin.readings import status_pill as reading_pill
 from catalog.models import ImportRun, Product
@@ -37,6 +36,7 @@ from feeds.admin.versions import build_buttons
 from feeds.admin.versions import status_pill as build_pill
 from feeds.models import FeedBuild, Listing
 from orders.dashboard import OrderNeed, OrdersOverview, read_orders
+from plumbing.redaction import redact
 
 DAYS_DRAWN = 14
 RECENT = 6

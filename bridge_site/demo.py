@@ -11,11 +11,11 @@ from django.core.management import call_command
 from django.db import transaction
 
 from bridge_site.checks import LOOPBACK
-from bridge_site.leases import LEASE_S, is_held
-from bridge_site.models import Lease
 from bridge_site.roles import ROLES, set_staff
 from catalog.models import Category, Product
 from feeds.models import Store
+from plumbing.leases import LEASE_S, is_taken
+from plumbing.models import Lease
 
 STORE_ID = "PP1"
 # The demo sells two of three branches, so that the third shows what is left out.
@@ -57,9 +57,9 @@ def wait_for_leases(*, say: Say) -> None:
     """Wait for what a demo that was killed still holds; its leases run out."""
     names = list(Lease.objects.values_list("name", flat=True))
     until = time.monotonic() + LEASE_S
-    if any(map(is_held, names)):
+    if any(map(is_taken, names)):
         say("Жду, пока закончится прошлый запуск… · Waiting for the last demo's end…")
-    while any(map(is_held, names)) and time.monotonic() < until:
+    while any(map(is_taken, names)) and time.monotonic() < until:
         time.sleep(0.5)
 
 

@@ -13,11 +13,11 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django_q.models import OrmQ
 
-from bridge_site.models import Heartbeat
-from bridge_site.redaction import redact
-from bridge_site.showing import Tone, grouped, when
+from backoffice.formatting import Tone, grouped, when
 from catalog.models import ImportRun
 from feeds.models import FeedBuild, FeedFetch
+from plumbing.models import Heartbeat
+from plumbing.redaction import redact
 
 CLUSTERS = ("orders", "imports")
 # The beat comes every minute; a long task may hold it back a little.

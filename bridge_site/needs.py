@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from backoffice.formatting import Tone, ago, grouped
 from bridge_site.liveness import (
     BuildStatus,
     Facts,
@@ -19,11 +20,10 @@ from bridge_site.liveness import (
     stock_is_late,
     stock_read_at,
 )
-from bridge_site.redaction import redact
-from bridge_site.showing import Tone, ago, grouped
 from catalog.models import Category, PriceRule, Product
 from feeds.models import Store
 from feeds.offers import Reason
+from plumbing.redaction import redact
 
 # Builds come every ten minutes.
 BUILD_LATE = timedelta(minutes=45)

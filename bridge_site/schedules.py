@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 from django_q.models import Schedule
 
-from bridge_site.queue import Cluster
+from plumbing.queue import Cluster
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,14 +36,14 @@ class Recurring:
 SCHEDULES = (
     Recurring(
         name="beat-orders",
-        func="bridge_site.tasks.beat",
+        func="plumbing.tasks.beat",
         cluster="orders",
         minutes=1,
         args="('orders',)",
     ),
     Recurring(
         name="beat-imports",
-        func="bridge_site.tasks.beat",
+        func="plumbing.tasks.beat",
         cluster="imports",
         minutes=1,
         args="('imports',)",

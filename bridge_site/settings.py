@@ -107,7 +107,7 @@ SUBMIT_PARAMETERS_IN = read.text("SUBMIT_PARAMETERS_IN", "query")
 KASPI_TIMEOUT_S = read.number("KASPI_TIMEOUT_S", "30", at_least=1)
 ORDER_TIMEOUT_S = read.number("ORDER_TIMEOUT_S", "30", at_least=1)
 KASPI_SEND_MERCHANT_UID = read.flag("KASPI_SEND_MERCHANT_UID", default=False)
-RESERVED_UNITS_SOURCE = "orders.reservations.reserved_units"
+RESERVED_UNITS_SOURCE = "orders.supply.reserved.reserved_units"
 
 # --- Database -------------------------------------------------------------------------
 VAR_DIR.mkdir(parents=True, exist_ok=True)
@@ -140,6 +140,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_q",
     "bridge_site.apps.BridgeSiteConfig",
+    "plumbing.apps.PlumbingConfig",
     "catalog",
     "orders.apps.OrdersConfig",
     "feeds",
@@ -238,7 +239,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {
         "redacted": {
-            "()": "bridge_site.redaction.RedactingFormatter",
+            "()": "plumbing.redaction.RedactingFormatter",
             "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
         }
     },

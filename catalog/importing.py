@@ -9,7 +9,6 @@ from django.conf import settings
 from django.db.models import F
 from django.utils.translation import gettext as _
 
-from bridge_site.leases import HeldLease, database_now
 from catalog.alstyle.client import AlStyleClient
 from catalog.alstyle.schema import CategoryList, Element, Problem, StockList
 from catalog.branches import BranchDifferences, compare_branches, write_branches
@@ -19,6 +18,7 @@ from catalog.models import ImportRun, Product, ProductChange
 from catalog.readings import Reading, ReadingRefused, hold_writing_lease, open_reading
 from catalog.tree import build_tree
 from catalog.writing import touch_seen, write_differences
+from plumbing.leases import LeaseHandle, database_now
 
 # A reading every ten minutes may have the same odd rows each time.
 BAD_ROWS_KEPT_DAYS = 14
@@ -91,7 +91,7 @@ def delete_old_changes(*, now: datetime | None = None) -> tuple[int, int]:
 
 
 def _store_catalogue(
-    reading: Reading, listed: CategoryList, crawl: Crawl, *, lease: HeldLease
+    reading: Reading, listed: CategoryList, crawl: Crawl, *, lease: LeaseHandle
 ) -> None:
     branches = _compare_branches(reading, listed)
     found = compare_elements(

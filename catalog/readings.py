@@ -14,19 +14,19 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from bridge_site.leases import (
-    HeldLease,
-    LeaseLost,
-    LeaseTaken,
-    database_now,
-    hold_lease,
-)
-from bridge_site.peers import PeerAccessRefused, PeerError
-from bridge_site.queue import enqueue
-from bridge_site.redaction import redact
 from catalog.alstyle.client import AlStyleClient
 from catalog.alstyle.schema import Problem
 from catalog.models import ImportRun
+from plumbing.leases import (
+    LeaseHandle,
+    LeaseLost,
+    LeaseTaken,
+    database_now,
+    under_lease,
+)
+from plumbing.peers import PeerAccessRefused, PeerError
+from plumbing.queue import enqueue
+from plumbing.redaction import redact
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ class Reading:
             )
 
     def conclude(
-        self, write: Callable[[], None], *, lease: HeldLease, has_changes: bool
+        self, write: Callable[[], None], *, lease: LeaseHandle, has_changes: bool
     ) -> None:
         """Write everything and end the run, in one transaction; a dry run only ends.
 
@@ -144,7 +144,7 @@ def open_reading(
     def moment() -> datetime:
         return now or database_now()
 
-    with hold_lease(LEASES[kind]):
+    with under_lease(LEASES[kind]):
         _mark_interrupted(kind, now=moment())
         run = ImportRun.objects.create(
             kind=kind, is_dry_run=dry_run, started_at=moment()
@@ -177,13 +177,13 @@ def _mark_interrupted(kind: ImportRun.Kind, *, now: datetime) -> None:
 
 
 @contextmanager
-def hold_writing_lease() -> Iterator[HeldLease]:
+def hold_writing_lease() -> Iterator[LeaseHandle]:
     """Wait for the other kind of reading to finish writing, then hold its lease."""
     give_up = time.monotonic() + WRITING_PATIENCE_S
     with ExitStack() as stack:
         while True:
             try:
-                lease = stack.enter_context(hold_lease(WRITING_LEASE))
+                lease = stack.enter_context(under_lease(WRITING_LEASE))
                 break
             except LeaseTaken:
                 if time.monotonic() > give_up:

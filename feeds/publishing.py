@@ -16,8 +16,6 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from bridge_site.leases import HeldLease, LeaseLost, hold_lease
-from bridge_site.redaction import redact
 from catalog.repricing import reprice
 from feeds import files
 from feeds.comparing import mass_withdrawal
@@ -26,6 +24,8 @@ from feeds.healing import finish_publication, heal, settle_interrupted
 from feeds.models import FeedBuild
 from feeds.retention import delete_old_builds
 from feeds.validating import InvalidPriceList
+from plumbing.leases import LeaseHandle, LeaseLost, under_lease
+from plumbing.redaction import redact
 
 LEASE = "feed-build"
 Status = FeedBuild.Status
@@ -94,7 +94,7 @@ def build_price_list(
     A dry run changes neither list nor database, and takes the prices as stored.
     Raises `LeaseTaken` while another build is under way.
     """
-    with hold_lease(LEASE) as lease:
+    with under_lease(LEASE) as lease:
         if is_dry_run:
             return _try_out(now=now)
         try:
@@ -120,7 +120,7 @@ def override_refusal(
 
 def roll_back(build: FeedBuild, *, reason: str, actor: str, now: datetime) -> Outcome:
     """Put an archived version back and keep automatic builds off it for a while."""
-    with hold_lease(LEASE) as lease:
+    with under_lease(LEASE) as lease:
         try:
             _make_ready(now=now)
         except OSError as error:
@@ -135,7 +135,7 @@ class _Attempt:
 
     build: FeedBuild
     draft: Draft
-    lease: HeldLease
+    lease: LeaseHandle
     now: datetime
     override: Override | None
     began_s: float = field(default_factory=time.monotonic)
@@ -183,7 +183,7 @@ def _not_ready(error: OSError, *, now: datetime) -> Outcome:
     return Outcome(result=Result.FAILED, reason=build.reason, build_pk=build.pk)
 
 
-def _begin(lease: HeldLease, *, now: datetime, override: Override | None) -> _Attempt:
+def _begin(lease: LeaseHandle, *, now: datetime, override: Override | None) -> _Attempt:
     build = FeedBuild.objects.create(status=Status.BUILDING, started_at=now)
     draft = Draft(path=files.temporary_path(f"build-{build.pk}"))
     return _Attempt(build=build, draft=draft, lease=lease, now=now, override=override)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from bridge_site.leases import LeaseTaken
 from feeds import retention
 from feeds.publishing import build_price_list
+from plumbing.leases import LeaseTaken
 
 
 def build_feed() -> str:

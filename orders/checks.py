@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
-from orders.deadlines import parse_holidays, parse_work_week
+from orders.working_time import parse_holidays, parse_work_week
 
 
 @register("bridge")

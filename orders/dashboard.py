@@ -14,12 +14,12 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from bridge_site.charts import Bar, draw_bars
-from bridge_site.redaction import redact
-from bridge_site.showing import Tone, ago, grouped, pill, when
+from backoffice.charts import Bar, draw_bars
+from backoffice.formatting import Tone, ago, grouped, pill, when
 from orders.admin.words import shortened, situation_pill, stuck_reason, time_left
 from orders.admin.work import BY_TIME_LEFT, OPEN, WORKS, count_works, with_due
 from orders.models import Order, ReadMark, Step
+from plumbing.redaction import redact
 
 DAYS_DRAWN = 14
 SHOWN = 8

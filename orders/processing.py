@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from bridge_site.leases import LeaseTaken, database_now
-from orders.connections import Peers
-from orders.following import follow_supplier_orders
-from orders.machine import Processed, is_anything_due, process_due, sweep
-from orders.reservations import close_contained
-from orders.watching import cancel_out_of_stock, watch_deadlines
+from orders.clients import Clients
+from orders.plan.deadlines import cancel_out_of_stock, watch_deadlines
+from orders.steps.machine import Processed, is_anything_due, process_due, sweep
+from orders.supply.following import follow_supplier_orders
+from orders.supply.reserved import close_contained
+from plumbing.leases import LeaseTaken, database_now
 
 
 def process_orders(*, budget_s: float, also_later: bool = False) -> Processed:
     """Do what is due, for at most `budget_s` seconds."""
     watch_deadlines(now=database_now())
-    with Peers() as peers:
-        processed = process_due(peers, budget_s=budget_s, also_later=also_later)
+    with Clients() as clients:
+        processed = process_due(clients, budget_s=budget_s, also_later=also_later)
         if cancel_out_of_stock(now=database_now()):
-            processed.join(process_due(peers, budget_s=budget_s))
+            processed.join(process_due(clients, budget_s=budget_s))
     close_contained()
     return processed
 
@@ -31,8 +31,8 @@ def sweep_orders() -> bool:
 
 def follow_supplier() -> str:
     """Read what became of our orders at Al-Style."""
-    with Peers() as peers:
+    with Clients() as clients:
         try:
-            return follow_supplier_orders(peers.cart, now=database_now()).summary
+            return follow_supplier_orders(clients.cart, now=database_now()).summary
         except LeaseTaken as error:
             return str(error)

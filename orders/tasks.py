@@ -8,15 +8,16 @@ from datetime import datetime
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from bridge_site.leases import LeaseTaken, database_now
-from bridge_site.peers import PeerError
-from bridge_site.queue import enqueue
-from orders import buyers, intake, processing, refreshing
-from orders.intake import ReadResult
+from orders import buyers, processing
 from orders.kaspi.client import KaspiClient, open_client
-from orders.machine import is_anything_due
 from orders.models import Order
-from orders.trail import record
+from orders.plan.events import record
+from orders.reading import polling, refreshing
+from orders.reading.polling import ReadResult
+from orders.steps.machine import is_anything_due
+from plumbing.leases import LeaseTaken, database_now
+from plumbing.peers import PeerError
+from plumbing.queue import enqueue
 
 PROCESS = "orders.tasks.process_orders"
 # Shorter than the cluster's time limit for a task; what is left gets a task anew.
@@ -76,7 +77,7 @@ def follow_supplier() -> str:
 
 
 def _poll(client: KaspiClient, *, now: datetime) -> ReadResult:
-    result = intake.poll_orders(client, now=now)
+    result = polling.poll_orders(client, now=now)
     refreshing.fetch_awaited_waybills(client, result)
     return result
 

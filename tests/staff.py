@@ -12,11 +12,11 @@ from django.test import Client
 from django.utils import timezone, translation
 from django_q.models import OrmQ
 
-from bridge_site.models import Heartbeat
 from bridge_site.roles import set_staff, sync_roles
 from catalog.models import Category, ImportRun, PriceRule, Product, ProductChange
 from feeds.models import FeedBuild, FeedFetch, Store
 from feeds.publishing import Outcome, build_price_list
+from plumbing.models import Heartbeat
 
 HOSTILE = "<script>alert('x')</script> \"&amp; O'Хара"
 

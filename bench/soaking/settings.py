@@ -20,9 +20,10 @@ LOGGING["root"]["handlers"] = ["console"]  # type: ignore[index]  # noqa: F405
 
 def shorten_waits() -> None:
     """Shrink the waits of this process; call after `django.setup()`."""
-    from bridge_site import leases
-    from orders import claims, machine, tasks
-    from orders.steps import kaspi, reserve
+    from orders import tasks
+    from orders.plan import claims
+    from orders.steps import kaspi, machine, reserve
+    from plumbing import leases
 
     short: dict[Any, dict[str, float]] = {
         claims: {"CLAIM_S": 8},

@@ -14,12 +14,12 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from bridge_site.admin_base import StaffAdmin, log_objects, report
-from bridge_site.queue import enqueue
-from bridge_site.showing import Tone, figure, pill, two_lines
+from backoffice.formatting import Tone, figure, pill, two_lines
+from backoffice.pages import StaffAdmin, log_objects, report
 from catalog.admin.filters import ListedFilter
 from catalog.admin.trees import count_goods, indent_of, with_branches
 from catalog.models import Category
+from plumbing.queue import enqueue
 
 
 @admin.register(Category)

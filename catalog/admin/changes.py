@@ -10,8 +10,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from bridge_site.admin_base import JournalPaginator, ReadOnlyAdmin
-from bridge_site.showing import Tone, bulleted, grouped, pill, when
+from backoffice.formatting import Tone, bulleted, grouped, pill, when
+from backoffice.pages import JournalPaginator, ReadOnlyAdmin
 from catalog.models import ProductChange
 
 Field = ProductChange.Field

@@ -18,7 +18,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from bridge_site.admin_base import (
+from backoffice.formatting import figure, money, stock_text, two_lines, when
+from backoffice.pages import (
     Button,
     GenericForm,
     StaffAdmin,
@@ -26,14 +27,13 @@ from bridge_site.admin_base import (
     log_objects,
     report,
 )
-from bridge_site.queue import enqueue
-from bridge_site.showing import figure, money, stock_text, two_lines, when
 from catalog.admin.filters import BranchFilter, HoldFilter, PresenceFilter
 from catalog.admin.searching import matching
 from catalog.admin.stories import tell_story
 from catalog.admin.trees import read_tree
 from catalog.models import Product
 from catalog.repricing import explain_price, release_held_prices
+from plumbing.queue import enqueue
 
 BUILD_TASK = "feeds.tasks.build_feed"
 SKU = re.compile(r"[0-9A-Za-z_-]{1,20}", re.ASCII)

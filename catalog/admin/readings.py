@@ -13,11 +13,11 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from bridge_site.admin_base import Button, ReadOnlyAdmin, go_back, log_action
-from bridge_site.queue import enqueue
-from bridge_site.redaction import redact
-from bridge_site.showing import Tone, duration, figure, pill, when
+from backoffice.formatting import Tone, duration, figure, pill, when
+from backoffice.pages import Button, ReadOnlyAdmin, go_back, log_action
 from catalog.models import ImportRun
+from plumbing.queue import enqueue
+from plumbing.redaction import redact
 
 Status = ImportRun.Status
 PERMISSION = "catalog.sync_catalogue"

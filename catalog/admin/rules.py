@@ -17,11 +17,11 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from bridge_site.admin_base import GenericChoice, GenericForm, StaffAdmin
-from bridge_site.queue import enqueue
-from bridge_site.showing import Tone, figure, grouped, pill, two_lines
+from backoffice.formatting import Tone, figure, grouped, pill, two_lines
+from backoffice.pages import GenericChoice, GenericForm, StaffAdmin
 from catalog.admin.trees import indent_of, with_branches
 from catalog.models import Category, PriceRule, Product
+from plumbing.queue import enqueue
 
 
 def describe_scope(rule: PriceRule) -> str:

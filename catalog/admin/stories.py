@@ -9,8 +9,8 @@ from typing import Any
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from bridge_site.charts import Ends, Point, draw_steps
-from bridge_site.showing import absolute, when
+from backoffice.charts import Ends, Point, draw_steps
+from backoffice.formatting import absolute, when
 from catalog.admin.changes import reason_lines, was_and_is
 from catalog.models import Product, ProductChange
 

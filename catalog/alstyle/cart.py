@@ -8,14 +8,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal, TypeVar
 
-from bridge_site.limits import Priority
-from bridge_site.peers import (
-    Peer,
-    PeerOutcomeUnknown,
-    PeerProtocolError,
-    PeerRefused,
-    PeerReply,
-)
 from catalog.alstyle.client import PEER_NAME, says_no
 from catalog.alstyle.schema import UnreadableAnswer
 from catalog.alstyle.trade import (
@@ -26,6 +18,14 @@ from catalog.alstyle.trade import (
     parse_order,
     parse_orders_page,
     parse_submitted,
+)
+from plumbing.limits import Priority
+from plumbing.peers import (
+    PeerConnection,
+    PeerOutcomeUnknown,
+    PeerProtocolError,
+    PeerRefused,
+    PeerReply,
 )
 
 T = TypeVar("T")
@@ -47,7 +47,7 @@ class CartClient:
     """Buys at Al-Style. The cart is shared with the people who use the portal."""
 
     def __init__(
-        self, peer: Peer, *, parameters_in: Literal["query", "form"] = "query"
+        self, peer: PeerConnection, *, parameters_in: Literal["query", "form"] = "query"
     ) -> None:
         self.peer = peer
         self.parameters_in = parameters_in

@@ -8,14 +8,6 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 
-from bridge_site.limits import TokenClock, clock_name
-from bridge_site.peers import (
-    Peer,
-    PeerProtocolError,
-    PeerRefused,
-    PeerReply,
-    retry_after_s,
-)
 from catalog.alstyle.goods import (
     parse_element_page,
     parse_elements,
@@ -40,6 +32,14 @@ from catalog.alstyle.schema import (
     UserData,
     Warehouse,
 )
+from plumbing.limits import TokenClock, clock_name
+from plumbing.peers import (
+    PeerConnection,
+    PeerProtocolError,
+    PeerRefused,
+    PeerReply,
+    retry_after_s,
+)
 
 T = TypeVar("T")
 
@@ -57,7 +57,7 @@ CRAWL_PATIENCE_S = 120
 class AlStyleClient:
     """Asks Al-Style; raises `PeerError`'s family and returns frozen values."""
 
-    def __init__(self, peer: Peer) -> None:
+    def __init__(self, peer: PeerConnection) -> None:
         self.peer = peer
 
     def __enter__(self) -> AlStyleClient:
@@ -144,12 +144,14 @@ def open_client() -> AlStyleClient:
     return AlStyleClient(open_peer(timeout_s=float(settings.ALSTYLE_TIMEOUT_S)))
 
 
-def open_peer(*, timeout_s: float, patience_s: float = CRAWL_PATIENCE_S) -> Peer:
+def open_peer(
+    *, timeout_s: float, patience_s: float = CRAWL_PATIENCE_S
+) -> PeerConnection:
     """Make the connection to Al-Style from the settings; `close()` it.
 
     `patience_s`: how long a call waits for its turn at the token's clock.
     """
-    return Peer(
+    return PeerConnection(
         name=PEER_NAME,
         base_url=settings.ALSTYLE_URL,
         timeout_s=timeout_s,

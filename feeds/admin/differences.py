@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from bridge_site.showing import NOTHING, figure, grouped
+from backoffice.formatting import NOTHING, figure, grouped
 from catalog.models import Product
 from feeds.models import FeedBuild
 from feeds.offers import Reason

@@ -8,8 +8,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from bridge_site.admin_base import JournalPaginator, ReadOnlyAdmin
-from bridge_site.showing import NOTHING, Tone, file_size, pill, when
+from backoffice.formatting import NOTHING, Tone, file_size, pill, when
+from backoffice.pages import JournalPaginator, ReadOnlyAdmin
 from feeds.models import FeedFetch
 
 ANSWERS = {

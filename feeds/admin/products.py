@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from bridge_site.showing import absolute, grouped, money
+from backoffice.formatting import absolute, grouped, money
 from catalog.admin.products import CATALOGUE_FILTERS, ProductAdmin
 from catalog.explaining import explain
 from catalog.models import Product

@@ -13,7 +13,7 @@ from django.utils.functional import Promise
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from bridge_site.showing import Tone, pill, two_lines
+from backoffice.formatting import Tone, pill, two_lines
 from catalog.models import Product
 from feeds.models import Listing
 from feeds.offers import ProductRow, Reason, Terms, judge, read_terms

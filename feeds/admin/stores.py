@@ -11,10 +11,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from bridge_site.admin_base import GenericForm, StaffAdmin
-from bridge_site.queue import enqueue
-from bridge_site.showing import Tone, figure, pill, two_lines
+from backoffice.formatting import Tone, figure, pill, two_lines
+from backoffice.pages import GenericForm, StaffAdmin
 from feeds.models import Store
+from plumbing.queue import enqueue
 
 
 class StoreForm(GenericForm[Store]):

@@ -25,20 +25,20 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from bridge_site.admin_base import (
+from backoffice.formatting import Tone, file_size, grouped, pill, two_lines, when
+from backoffice.pages import (
     Button,
     ReadOnlyAdmin,
     go_back,
     log_action,
     log_objects,
 )
-from bridge_site.leases import LeaseTaken
-from bridge_site.queue import enqueue
-from bridge_site.showing import Tone, file_size, grouped, pill, two_lines, when
 from feeds import files
 from feeds.admin.differences import count_panels, difference_tables
 from feeds.models import FeedBuild
 from feeds.publishing import Outcome, override_refusal, roll_back
+from plumbing.leases import LeaseTaken
+from plumbing.queue import enqueue
 
 Status = FeedBuild.Status
 TONES = {
@@ -122,7 +122,7 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
             url = reverse("admin:roll_back_feed", args=[obj.pk])
             label = gettext("Put this version back…")
             buttons.append(Button(label=label, url=url, asks_first=True))
-        if is_held(obj) and may("feeds.rollback_feed"):
+        if is_taken(obj) and may("feeds.rollback_feed"):
             url = reverse("admin:end_feed_hold", args=[obj.pk])
             buttons.append(Button(label=gettext("Let automatic builds go on"), url=url))
         if files.version_path(obj.pk).exists():
@@ -136,7 +136,7 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
             "count_panels": count_panels(obj.counts),
             "differences": difference_tables(obj),
             "is_refused": obj.status in (Status.REFUSED, Status.FAILED),
-            "held_until": obj.held_until if is_held(obj) else None,
+            "held_until": obj.held_until if is_taken(obj) else None,
         }
 
     def get_urls(self) -> list[URLPattern]:
@@ -279,7 +279,7 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
     @admin.display(description=_("status"), ordering="status")
     def show_status(self, obj: FeedBuild) -> SafeString:
         """Show what became of it."""
-        if is_held(obj):
+        if is_taken(obj):
             return format_html("{} {}", status_pill(obj), pill(_("kept"), Tone.WARN))
         return status_pill(obj)
 
@@ -352,6 +352,6 @@ def can_override(build: FeedBuild) -> bool:
     return not newer.filter(published_at__isnull=False).exists()
 
 
-def is_held(build: FeedBuild) -> bool:
+def is_taken(build: FeedBuild) -> bool:
     """Tell whether automatic builds keep off this version."""
     return build.held_until is not None and build.held_until > timezone.now()

@@ -14,13 +14,13 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from bridge_site.admin_base import log_objects
-from bridge_site.leases import database_now
-from orders.actions import ActionImpossible
+from backoffice.pages import log_objects
 from orders.admin.standing import read_standing
 from orders.admin.ways import Data, Way, order_of
 from orders.models import Order, OrderEvent, OrderLine, Step
-from orders.trail import record
+from orders.plan.actions import ActionImpossible
+from orders.plan.events import record
+from plumbing.leases import database_now
 
 CONFIRM = "admin/orders/confirm.html"
 

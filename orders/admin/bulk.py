@@ -14,16 +14,16 @@ from django.urls import reverse
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from bridge_site.admin_base import log_objects, report
-from bridge_site.showing import grouped
-from orders.actions import ActionImpossible
+from backoffice.formatting import grouped
+from backoffice.pages import log_objects, report
 from orders.admin.acting import CONFIRM, act_once, title_of
 from orders.admin.forms import ActionForm, CancelForm, PlacesForm
 from orders.admin.listing import OrderListAdmin
 from orders.admin.standing import Standing, read_standing
 from orders.admin.ways import ORDER_WAYS, STEP_WAYS, Data, Way
 from orders.models import Order
-from orders.waybills import merged_waybills
+from orders.plan.actions import ActionImpossible
+from orders.reading.waybills import merged_waybills
 
 # Each order is a transaction; more would keep the person waiting.
 AT_ONCE = 200

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from bridge_site.showing import absolute, grouped
+from backoffice.formatting import absolute, grouped
 from catalog.models import Product
 from orders.models import Order, OrderLine, Step
 

@@ -12,9 +12,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from bridge_site.admin_base import ReadOnlyAdmin
-from bridge_site.redaction import redact
-from bridge_site.showing import Tone, figure, pill, two_lines, when
+from backoffice.formatting import Tone, figure, pill, two_lines, when
+from backoffice.pages import ReadOnlyAdmin
 from orders.admin.panels import supplied_lines, supplier_link
 from orders.admin.words import (
     reservation_pill,
@@ -24,6 +23,7 @@ from orders.admin.words import (
     supplier_pill,
 )
 from orders.models import Order, ReadMark, Reservation, Step, SupplierOrder
+from plumbing.redaction import redact
 
 
 def order_link(order: Order) -> SafeString:

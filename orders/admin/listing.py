@@ -16,8 +16,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from bridge_site.admin_base import StaffAdmin
-from bridge_site.showing import absolute, figure, grouped, two_lines
+from backoffice.formatting import absolute, figure, grouped, two_lines
+from backoffice.pages import StaffAdmin
 from orders.admin.words import (
     reservation_pill,
     shortened,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from bridge_site.leases import database_now
 from catalog.models import Product
-from orders import actions
-from orders.actions import ActionImpossible
 from orders.models import Order, OrderLine, Step
-from orders.trail import record
+from orders.plan import actions
+from orders.plan.actions import ActionImpossible
+from orders.plan.events import record
+from plumbing.leases import database_now
 
 
 def map_line(line: OrderLine, product: Product, *, actor: str) -> None:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from bridge_site.showing import money
+from backoffice.formatting import money
 from catalog.models import Product
 from catalog.pricing import PERCENT
 from catalog.rules import RuleBook, load_rules

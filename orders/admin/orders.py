@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from bridge_site.admin_base import Button
+from backoffice.pages import Button
 from orders.admin.acting import take
 from orders.admin.bulk import BulkActions, pdf_answer
 from orders.admin.panels import offered, page_panels

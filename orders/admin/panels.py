@@ -13,9 +13,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from bridge_site.admin_base import Button
-from bridge_site.redaction import redact
-from bridge_site.showing import NOTHING, figure, grouped, money, stock_text, when
+from backoffice.formatting import NOTHING, figure, grouped, money, stock_text, when
+from backoffice.pages import Button
 from orders.admin.forms import placed_words
 from orders.admin.money import line_margin, line_total, profit_of
 from orders.admin.standing import Standing
@@ -31,7 +30,8 @@ from orders.admin.words import (
 )
 from orders.buyers import masked_name, masked_phone, whole_phone
 from orders.models import Buyer, Order, OrderEvent, OrderLine, Step, SupplierOrder
-from orders.trail import BRIDGE
+from orders.plan.events import BRIDGE
+from plumbing.redaction import redact
 
 EVENTS_SHOWN = 200
 # The buyer's code opens the parcel: nobody needs to read it again.

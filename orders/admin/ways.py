@@ -11,12 +11,12 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from bridge_site.queue import enqueue
-from orders import actions
 from orders.admin import forms
 from orders.admin.mapping import map_line
 from orders.admin.standing import Held, Kind, Standing, Status
 from orders.models import Order, OrderLine, Step
+from orders.plan import actions
+from plumbing.queue import enqueue
 
 REFRESH = "orders.tasks.refresh_one"
 RETRY, ACCEPT, ASSEMBLE = "retry_step", "accept_order", "assemble_order"

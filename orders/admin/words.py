@@ -8,9 +8,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from bridge_site.redaction import redact
-from bridge_site.showing import NOTHING, Tone, absolute, pill, two_lines
+from backoffice.formatting import NOTHING, Tone, absolute, pill, two_lines
 from orders.models import Order, Reservation, Step, SupplierOrder
+from plumbing.redaction import redact
 
 RED_BELOW = timedelta(minutes=30)
 AMBER_BELOW = timedelta(minutes=60)

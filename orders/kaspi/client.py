@@ -10,13 +10,6 @@ from urllib.parse import quote, urljoin, urlsplit
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from bridge_site.limits import Priority, TokenClock, clock_name
-from bridge_site.peers import (
-    PeerOutcomeUnknown,
-    PeerProtocolError,
-    PeerRefused,
-    PeerReply,
-)
 from orders.kaspi.peer import KaspiPeer, reason_of
 from orders.kaspi.schema import (
     KaspiEntry,
@@ -30,6 +23,13 @@ from orders.kaspi.schema import (
     parse_orders_page,
     parse_resource_code,
     parse_resource_id,
+)
+from plumbing.limits import Priority, TokenClock, clock_name
+from plumbing.peers import (
+    PeerOutcomeUnknown,
+    PeerProtocolError,
+    PeerRefused,
+    PeerReply,
 )
 
 T = TypeVar("T")

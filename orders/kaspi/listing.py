@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 
 from django.utils.translation import gettext as _
 
-from bridge_site.peers import PeerProtocolError
 from orders.kaspi.client import LONGEST_WINDOW, PEER_NAME, KaspiClient
 from orders.kaspi.schema import BadRow, KaspiOrder
+from plumbing.peers import PeerProtocolError
 
 log = logging.getLogger(__name__)
 

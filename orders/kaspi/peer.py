@@ -9,14 +9,14 @@ from urllib.parse import urlsplit
 from django.utils.translation import gettext as _
 from requests.structures import CaseInsensitiveDict
 
-from bridge_site.peers import Peer, PeerReply
 from orders.kaspi.schema import parse_error_title
+from plumbing.peers import PeerConnection, PeerReply
 
 SECRET_HEADERS = ("X-Auth-Token", "X-Merchant-Uid")
 KASPI_DOMAIN = "kaspi.kz"
 
 
-class KaspiPeer(Peer):
+class KaspiPeer(PeerConnection):
     """Says what Kaspi said in its first error title, never a piece of an order."""
 
     def for_file(self, url: str) -> KaspiPeer | None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from orders.claims import Claim
-from orders.connections import Peers
+from orders.clients import Clients
 from orders.models import Step
-from orders.outcomes import Outcome
+from orders.plan.claims import Claim
+from orders.steps.outcomes import Outcome
 
 
 class Handler(Protocol):
@@ -17,10 +17,10 @@ class Handler(Protocol):
         """Say what would be sent; for `OBSERVE_ONLY`."""
         ...
 
-    def perform(self, claim: Claim, peers: Peers) -> Outcome:
+    def perform(self, claim: Claim, clients: Clients) -> Outcome:
         """Ask the peer; may raise `PeerError`'s family and `ClaimLost`."""
         ...
 
-    def look(self, claim: Claim, peers: Peers) -> Outcome:
+    def look(self, claim: Claim, clients: Clients) -> Outcome:
         """Look at the peer whether an earlier try had its effect."""
         ...

@@ -10,15 +10,15 @@ from functools import partial
 
 from django.utils.translation import gettext as _
 
-from bridge_site.leases import database_now
-from bridge_site.peers import PeerAccessRefused, PeerError, PeerRefused
-from orders import outcomes
-from orders.claims import Claim
-from orders.connections import Peers
+from orders.clients import Clients
 from orders.kaspi.client import KaspiClient
 from orders.models import Order, Step
-from orders.outcomes import Outcome
-from orders.refreshing import refresh_order
+from orders.plan.claims import Claim
+from orders.reading.refreshing import refresh_order
+from orders.steps import outcomes
+from orders.steps.outcomes import Outcome
+from plumbing.leases import database_now
+from plumbing.peers import PeerAccessRefused, PeerError, PeerRefused
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class KaspiHandler:
         told = {k: v for k, v in step.parameters.items() if k != "code"}
         return f"{step.get_kind_display()} {step.order.code} {told or ''}".rstrip()
 
-    def perform(self, claim: Claim, peers: Peers) -> Outcome:
+    def perform(self, claim: Claim, clients: Clients) -> Outcome:
         """Send the write, unless its effect is there or it has become pointless."""
         step = claim.step
         order = Order.objects.get(pk=step.order_id)
@@ -58,27 +58,27 @@ class KaspiHandler:
         if settled is not None:
             return settled
         if not self.repeats and _was_sent(step):
-            return self.look(claim, peers)
+            return self.look(claim, clients)
         claim.renew(sent_at=database_now(), sent={"kind": step.kind})
         try:
-            self.send(peers.kaspi, order, step)
+            self.send(clients.kaspi, order, step)
         except PeerAccessRefused:
             raise
         except PeerRefused as error:
             # Perhaps it is so already: the order itself tells.
-            settled = self._settled(refresh_order(order.pk, peers.kaspi), step)
+            settled = self._settled(refresh_order(order.pk, clients.kaspi), step)
             return settled or outcomes.refused(str(error), apply=partial(_forget, step))
         if self.rereads:
-            _reread(order, peers)
+            _reread(order, clients)
         text = _("%(step)s: Kaspi has taken it")
         return outcomes.done(
             text % {"step": step.get_kind_display()}, apply=partial(_forget, step)
         )
 
-    def look(self, claim: Claim, peers: Peers) -> Outcome:
+    def look(self, claim: Claim, clients: Clients) -> Outcome:
         """Re-read the order: is the wanted state there?"""
         step = claim.step
-        order = refresh_order(step.order_id, peers.kaspi)
+        order = refresh_order(step.order_id, clients.kaspi)
         settled = self._settled(order, step)
         if settled is not None:
             return settled
@@ -114,9 +114,9 @@ def _was_sent(step: Step) -> bool:
     return earlier.exclude(status=Step.Status.REFUSED).exists()
 
 
-def _reread(order: Order, peers: Peers) -> None:
+def _reread(order: Order, clients: Clients) -> None:
     try:
-        refresh_order(order.pk, peers.kaspi)
+        refresh_order(order.pk, clients.kaspi)
     except PeerError as error:
         # The write is done; the next refresh will show its effect.
         log.warning("%s", error)

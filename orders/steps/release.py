@@ -7,15 +7,15 @@ from functools import partial
 
 from django.utils.translation import gettext as _
 
-from bridge_site.peers import PeerAccessRefused, PeerRefused
 from catalog.alstyle.trade import SupplierOrderRow
-from orders import outcomes
-from orders.claims import Claim
-from orders.connections import Peers
+from orders.clients import Clients
 from orders.models import Reservation, Step, SupplierOrder
-from orders.outcomes import Outcome
-from orders.reservations import orders_merged_into
-from orders.transitions import move_reservation
+from orders.plan.claims import Claim
+from orders.plan.transitions import move_reservation
+from orders.steps import outcomes
+from orders.steps.outcomes import Outcome
+from orders.supply.reserved import orders_merged_into
+from plumbing.peers import PeerAccessRefused, PeerRefused
 
 Held = Reservation.Status
 
@@ -29,7 +29,7 @@ class ReleaseHandler:
         number = reservation.supplier_order if reservation is not None else "—"
         return _("cancel order %(number)s at Al-Style") % {"number": number}
 
-    def perform(self, claim: Claim, peers: Peers) -> Outcome:
+    def perform(self, claim: Claim, clients: Clients) -> Outcome:
         """Ask Al-Style to cancel the order that holds the goods."""
         reservation = _held_reservation(claim.step)
         if reservation is None or reservation.supplier_order is None:
@@ -43,11 +43,11 @@ class ReleaseHandler:
             return outcomes.needs_person(text % {"number": supplied})
         claim.renew()
         try:
-            peers.cart.cancel(supplied.supplier_order_id)
+            clients.cart.cancel(supplied.supplier_order_id)
         except PeerAccessRefused:
             raise
         except PeerRefused as error:
-            row = peers.cart.order(supplied.supplier_order_id)
+            row = clients.cart.order(supplied.supplier_order_id)
             return _by_status(claim.step, row, otherwise=outcomes.refused(str(error)))
         text = _("Al-Style was asked to cancel order %(number)s")
         return outcomes.done(
@@ -55,12 +55,12 @@ class ReleaseHandler:
             apply=partial(_mark, claim.step, to=Held.RELEASING),
         )
 
-    def look(self, claim: Claim, peers: Peers) -> Outcome:
+    def look(self, claim: Claim, clients: Clients) -> Outcome:
         """See what became of the order at Al-Style."""
         reservation = _held_reservation(claim.step)
         if reservation is None or reservation.supplier_order is None:
             return outcomes.skipped(_("Nothing is held for this order"))
-        row = peers.cart.order(reservation.supplier_order.supplier_order_id)
+        row = clients.cart.order(reservation.supplier_order.supplier_order_id)
         # Asking twice to cancel the same order does no harm, once it was looked at.
         again = outcomes.retry(
             _("Al-Style has not cancelled the order: asking again"), after_s=0

@@ -9,10 +9,14 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from bridge_site.leases import LeaseLost, LeaseTaken, database_now, hold_lease
-from bridge_site.peers import PeerAccessRefused, PeerRefused
-from orders import outcomes
-from orders.carting import (
+from orders.clients import Clients
+from orders.models import Order, Reservation, Step, SupplierOrder
+from orders.plan.claims import Claim
+from orders.plan.planning import problem_of
+from orders.plan.transitions import move_reservation
+from orders.steps import outcomes
+from orders.steps.outcomes import Outcome
+from orders.supply.cart import (
     CART_LEASE,
     CartOccupied,
     GoodsRefused,
@@ -21,15 +25,11 @@ from orders.carting import (
     fill_cart,
     forget_cart,
 )
-from orders.claims import Claim
-from orders.connections import Peers
-from orders.models import Order, Reservation, Step, SupplierOrder
-from orders.outcomes import Outcome
-from orders.papers import PapersMissing, prepare_submission
-from orders.planning import problem_of
-from orders.reservations import supplied_quantity
-from orders.searching import Found, find_submitted
-from orders.transitions import move_reservation
+from orders.supply.reserved import supplied_quantity
+from orders.supply.searching import Found, find_submitted
+from orders.supply.submission import PapersMissing, prepare_submission
+from plumbing.leases import LeaseLost, LeaseTaken, database_now, under_lease
+from plumbing.peers import PeerAccessRefused, PeerRefused
 
 SUBMITTING = "submit"
 CART_BUSY_AFTER_S = 5
@@ -53,7 +53,7 @@ class ReserveHandler:
         text = _("an order for %(goods)s under the code %(code)s")
         return text % {"goods": goods or "—", "code": step.order.code}
 
-    def perform(self, claim: Claim, peers: Peers) -> Outcome:
+    def perform(self, claim: Claim, clients: Clients) -> Outcome:
         """Reserve the goods of the step's order."""
         step = claim.step
         order = Order.objects.get(pk=step.order_id)
@@ -67,12 +67,12 @@ class ReserveHandler:
         if not wanted_lines(reservation):
             return outcomes.needs_person(_("No pieces are left to be reserved"))
         try:
-            submission = prepare_submission(peers, reference=order.code)
+            submission = prepare_submission(clients, reference=order.code)
         except PapersMissing as error:
             return outcomes.needs_person(str(error))
         try:
-            with hold_lease(CART_LEASE) as lease, claim.under(lease):
-                return self._dance(claim, peers, reservation, submission)
+            with under_lease(CART_LEASE) as lease, claim.under(lease):
+                return self._dance(claim, clients, reservation, submission)
         except (LeaseTaken, LeaseLost):
             return outcomes.retry(
                 _("Another worker is using the cart"),
@@ -81,7 +81,7 @@ class ReserveHandler:
             )
 
     def _dance(
-        self, claim: Claim, peers: Peers, reservation: Reservation, submission: Any
+        self, claim: Claim, clients: Clients, reservation: Reservation, submission: Any
     ) -> Outcome:
         wanted = wanted_lines(reservation)
         if _is_submit_unsettled(claim.step, wanted):
@@ -90,7 +90,7 @@ class ReserveHandler:
             )
             return outcomes.retry(text, after_s=TWIN_AFTER_S, is_attempt=False)
         try:
-            total = fill_cart(peers.cart, wanted, claim)
+            total = fill_cart(clients.cart, wanted, claim)
         except CartOccupied as error:
             return outcomes.retry(
                 str(error), after_s=CART_OCCUPIED_AFTER_S, is_attempt=False
@@ -108,11 +108,11 @@ class ReserveHandler:
             },
         )
         try:
-            number = peers.cart.submit(submission)
+            number = clients.cart.submit(submission)
         except PeerAccessRefused:
             raise
         except PeerRefused as error:
-            empty_cart(peers.cart, claim)
+            empty_cart(clients.cart, claim)
             return outcomes.refused(str(error))
         text = _("Reserved: order %(number)s at Al-Style, %(sum)s ₸")
         return outcomes.done(
@@ -121,14 +121,14 @@ class ReserveHandler:
             apply=partial(_hold, claim.step, number=number, total=total, lines=None),
         )
 
-    def look(self, claim: Claim, peers: Peers) -> Outcome:
+    def look(self, claim: Claim, clients: Clients) -> Outcome:
         """Look for the order that an earlier try may have made."""
         step = claim.step
         if step.sent.get("phase") != SUBMITTING or step.sent_at is None:
             text = _("The try ended before anything was ordered: doing it again")
             return outcomes.retry(text, after_s=0)
         found = find_submitted(
-            peers.cart, sent=step.sent, sent_at=step.sent_at, priority="order"
+            clients.cart, sent=step.sent, sent_at=step.sent_at, priority="order"
         )
         if len(found.matches) == 1:
             return _adopt(step, found)

@@ -5,18 +5,8 @@ from django.urls import reverse
 from django.utils import timezone, translation
 from django_q.models import Task
 
-from bridge_site.charts import Bar, Ends, Point, draw_bars, draw_steps
-from bridge_site.dashboard import count_held, draw_changes, draw_on_sale, recent_runs
-from bridge_site.liveness import (
-    fetch_part,
-    price_list_part,
-    read_facts,
-    supplier_part,
-    workers_part,
-)
-from bridge_site.models import Heartbeat
-from bridge_site.needs import find_needs
-from bridge_site.showing import (
+from backoffice.charts import Bar, Ends, Point, draw_bars, draw_steps
+from backoffice.formatting import (
     Tone,
     absolute,
     ago,
@@ -25,8 +15,18 @@ from bridge_site.showing import (
     grouped,
     stock_text,
 )
+from bridge_site.dashboard import count_held, draw_changes, draw_on_sale, recent_runs
+from bridge_site.liveness import (
+    fetch_part,
+    price_list_part,
+    read_facts,
+    supplier_part,
+    workers_part,
+)
+from bridge_site.needs import find_needs
 from catalog.models import Category, ImportRun, PriceRule, Product
 from feeds.models import FeedBuild, FeedFetch, Store
+from plumbing.models import Heartbeat
 from tests.staff import log_in, make_category, make_product, make_reading, page
 
 pytestmark = pytest.mark.django_db

@@ -16,7 +16,6 @@ from typing import Any
 import psutil
 import pytest
 
-from bridge_site.models import Heartbeat
 from bridge_site.processes import (
     Supervisor,
     end_marked,
@@ -24,7 +23,8 @@ from bridge_site.processes import (
     part_environment,
     settle_address,
 )
-from bridge_site.queue import enqueue
+from plumbing.models import Heartbeat
+from plumbing.queue import enqueue
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TREE = "BRIDGE_TEST_TREE"
@@ -123,7 +123,7 @@ def bridge(bridge_env) -> Iterator[Callable[..., RunningBridge]]:
 
 def run_a_task_on_each_cluster() -> None:
     for cluster in ("orders", "imports"):
-        enqueue("bridge_site.tasks.beat", cluster, cluster=cluster)
+        enqueue("plumbing.tasks.beat", cluster, cluster=cluster)
     wait_for(lambda: Heartbeat.objects.count() == 2, timeout_s=40)
 
 

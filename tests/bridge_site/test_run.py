@@ -28,7 +28,16 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 pytestmark = pytest.mark.once
 
 COPIED = [
-    *("bridge_site", "catalog", "orders", "feeds", "sandbox", "launch"),
+    *(
+        "plumbing",
+        "backoffice",
+        "bridge_site",
+        "catalog",
+        "orders",
+        "feeds",
+        "sandbox",
+        "launch",
+    ),
     *("templates", "static", "locale"),
 ]
 
@@ -304,8 +313,8 @@ def test_serve_runs_without_posix_modules_and_without_fork(project, tmp_path):
     )
     try:
         await_page(f"http://127.0.0.1:{port}/i18n/", process)
-        enqueue = "from bridge_site.queue import enqueue\n" + "\n".join(
-            f"enqueue('bridge_site.tasks.beat', '{name}', cluster='{name}')"
+        enqueue = "from plumbing.queue import enqueue\n" + "\n".join(
+            f"enqueue('plumbing.tasks.beat', '{name}', cluster='{name}')"
             for name in ("orders", "imports")
         )
         run_py(project, "manage", "shell", "-c", enqueue, env=environment)

@@ -10,7 +10,7 @@ from django.conf import settings as live
 from django.core.checks import run_checks
 
 from bridge_site.env import SettingsReader
-from bridge_site.redaction import RedactingFormatter, redact
+from plumbing.redaction import RedactingFormatter, redact
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ import logging
 
 import pytest
 
-from bridge_site.peers import (
+from catalog.alstyle.client import open_client, slow_down_s
+from plumbing.peers import (
     PeerAccessRefused,
     PeerError,
     PeerProtocolError,
@@ -12,7 +13,6 @@ from bridge_site.peers import (
     PeerReply,
     PeerUnavailable,
 )
-from catalog.alstyle.client import open_client, slow_down_s
 
 pytestmark = pytest.mark.django_db
 

@@ -10,13 +10,13 @@ from datetime import timedelta
 import pytest
 from django.core.management import CommandError, call_command
 
-from bridge_site.leases import LeaseTaken, database_now, hold_lease, take_lease
-from bridge_site.models import Lease
 from catalog import readings
 from catalog.alstyle.client import open_client
 from catalog.importing import import_catalogue, import_stock
 from catalog.models import Category, ImportRun, Product
 from catalog.repricing import reprice
+from plumbing.leases import LeaseTaken, database_now, take_lease, under_lease
+from plumbing.models import Lease
 from sandbox import wait_until
 from tests.catalog.factories import make_product
 from tests.conftest import ROOT
@@ -67,7 +67,7 @@ def test_of_two_readings_at_once_one_does_it_and_the_other_says_so(
     [("sync_catalog", "catalogue-sync"), ("sync_stock", "stock-sync")],
 )
 def test_a_command_says_that_another_is_under_way(alstyle, command, lease):
-    with hold_lease(lease), pytest.raises(CommandError) as caught:
+    with under_lease(lease), pytest.raises(CommandError) as caught:
         call_command(command)
     assert str(caught.value).startswith(f"{lease} is already under way")
     assert caught.value.returncode == 1
@@ -103,7 +103,7 @@ def test_writing_waits_for_the_other_reading_to_have_written(
     held_until = []
 
     def hold():
-        with hold_lease(readings.WRITING_LEASE):
+        with under_lease(readings.WRITING_LEASE):
             time.sleep(1)
             held_until.append(time.monotonic())
 
@@ -120,7 +120,7 @@ def test_writing_waits_for_the_other_reading_to_have_written(
 
 def test_a_writer_that_never_ends_fails_the_run(alstyle, monkeypatch):
     monkeypatch.setattr(readings, "WRITING_PATIENCE_S", 0)
-    with hold_lease(readings.WRITING_LEASE), open_client() as client:
+    with under_lease(readings.WRITING_LEASE), open_client() as client:
         run = import_catalogue(client)
     assert run.status == "failed"
     assert "alstyle-import is already under way" in run.message

@@ -8,9 +8,9 @@ import pytest
 from django.utils import timezone
 
 from bridge_site.roles import set_staff, sync_roles
-from orders.connections import Peers
-from orders.machine import process_due
+from orders.clients import Clients
 from orders.models import Order, Reservation, Step
+from orders.steps.machine import process_due
 from tests.orders.factories import make_order, product_of, reservation_of, step_of
 
 pytestmark = [
@@ -32,8 +32,8 @@ def supplier(alstyle, settings):
 
 def process() -> None:
     """Do what is due, as a worker would."""
-    with Peers() as peers:
-        process_due(peers, budget_s=30)
+    with Clients() as clients:
+        process_due(clients, budget_s=30)
 
 
 def lacking(supplier: Any) -> Order:

@@ -5,10 +5,10 @@ from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 from django.utils import timezone
 
-from bridge_site.leases import hold_lease
 from catalog.models import Product
 from feeds import files, publishing
 from feeds.models import FeedBuild, Store
+from plumbing.leases import under_lease
 from tests.feeds.making import make_products
 from tests.staff import build, log_in, make_version, messages_of, page, queued
 
@@ -131,7 +131,7 @@ def test_what_still_cannot_be_published_is_said_as_an_error(
 
 
 def test_a_build_under_way_is_not_disturbed(owner, refused):
-    with hold_lease(publishing.LEASE):
+    with under_lease(publishing.LEASE):
         response = owner.post(
             url_of(refused, "admin:override_feed"), {"reason": "do it"}, follow=True
         )

@@ -2,11 +2,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from bridge_site.leases import hold_lease
 from catalog.models import Product
 from feeds.models import FeedBuild
 from feeds.publishing import LEASE, roll_back
 from feeds.tasks import build_feed
+from plumbing.leases import under_lease
 from tests.feeds.making import build, make_product, make_products
 from tests.feeds.reading import live
 
@@ -58,7 +58,7 @@ def test_force_needs_a_reason_and_leaves_it_in_the_row(shop, capsys):
 
 def test_command_and_task_say_when_another_build_is_under_way(shop):
     make_product()
-    with hold_lease(LEASE):
+    with under_lease(LEASE):
         with pytest.raises(CommandError, match="under way"):
             call_command("build_feed")
         assert build_feed() == "Another build is under way."

@@ -94,7 +94,7 @@ def test_killed_at_any_point_the_next_run_heals(goods, environment, feed_dir, po
 
 
 def expire_leases():
-    from bridge_site.models import Lease
+    from plumbing.models import Lease
 
     Lease.objects.all().delete()
 

@@ -10,9 +10,9 @@ from catalog.models import ImportRun, PriceRule
 from feeds.files import live_path
 from feeds.models import Store
 from feeds.publishing import build_price_list
-from orders.connections import Peers
-from orders.machine import process_due
+from orders.clients import Clients
 from orders.models import Step
+from orders.steps.machine import process_due
 from sandbox import AlStyleServer
 from tests.orders.factories import make_order, product_of, step_of
 
@@ -61,8 +61,8 @@ def test_the_last_unit_is_sold_once_and_then_shown_as_none(supplier):
 
     orders = [make_order((product, 1)), make_order((product, 1))]
     assert shown() == {product.sku: ("no", "0"), other.sku: ("yes", "9")}
-    with Peers() as peers:
-        process_due(peers, budget_s=20)
+    with Clients() as clients:
+        process_due(clients, budget_s=20)
     statuses = sorted(step_of(order).status for order in orders)
     assert statuses == [Step.Status.DONE, Step.Status.REFUSED]
     assert shown()[product.sku] == ("no", "0")

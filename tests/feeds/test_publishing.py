@@ -6,13 +6,13 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from bridge_site.leases import LeaseTaken, hold_lease
-from bridge_site.models import Lease
 from catalog.models import Product
 from feeds import drafting, files, publishing
 from feeds.models import FeedBuild, Listing, Store
 from feeds.publishing import Override, override_refusal, roll_back
 from feeds.validating import InvalidPriceList
+from plumbing.leases import LeaseTaken, under_lease
+from plumbing.models import Lease
 from tests.feeds.making import (
     build,
     make_product,
@@ -337,7 +337,7 @@ def test_an_unexpected_error_is_told_by_the_row_and_raised(
 
 def test_one_of_two_builds_at_once_says_so(shop):
     make_products(3)
-    with hold_lease(publishing.LEASE), pytest.raises(LeaseTaken):
+    with under_lease(publishing.LEASE), pytest.raises(LeaseTaken):
         build()
     assert FeedBuild.objects.count() == 0
     assert build().result == "published"
@@ -376,7 +376,7 @@ def test_without_the_lease_two_builds_spoil_each_other(both_write, monkeypatch):
             pass
 
     monkeypatch.setattr(
-        publishing, "hold_lease", lambda _name: contextlib.nullcontext(NoLease())
+        publishing, "under_lease", lambda _name: contextlib.nullcontext(NoLease())
     )
     both_write()
     assert statuses() != [Status.ACTIVE]

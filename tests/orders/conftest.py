@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from orders.connections import Peers
-from orders.machine import process_due
+from orders.clients import Clients
+from orders.steps.machine import process_due
 from sandbox import AlStyleServer
 
 TOKEN = "alstyle-test-token"
@@ -25,7 +25,7 @@ def process():
     """Do what is due, as a worker would."""
 
     def run(*, also_later: bool = False, budget_s: float = 30):
-        with Peers() as peers:
-            return process_due(peers, budget_s=budget_s, also_later=also_later)
+        with Clients() as clients:
+            return process_due(clients, budget_s=budget_s, also_later=also_later)
 
     return run

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from catalog.models import Product
 from orders.models import Order, OrderLine, Reservation, Step
-from orders.planning import open_order
+from orders.plan.planning import open_order
 
 _numbers = count(703_214_588)
 

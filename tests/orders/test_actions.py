@@ -4,9 +4,9 @@ import pytest
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from orders import actions
-from orders.actions import ActionImpossible
 from orders.models import OrderEvent, Reservation, Step
+from orders.plan import actions
+from orders.plan.actions import ActionImpossible
 from orders.steps import HANDLERS
 from tests.orders.factories import (
     make_order,

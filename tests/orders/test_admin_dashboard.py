@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 
-from bridge_site.showing import Tone
+from backoffice.formatting import Tone
 from orders.dashboard import is_late, read_orders
 from orders.models import Order, ReadMark, Step
 from tests.orders.factories import make_order, make_product

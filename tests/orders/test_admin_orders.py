@@ -12,7 +12,6 @@ from django.urls import reverse
 from django.utils import timezone, translation
 from pypdf import PdfReader, PdfWriter
 
-from bridge_site.peers import PeerError
 from orders.models import (
     Buyer,
     Order,
@@ -22,8 +21,9 @@ from orders.models import (
     SupplierOrder,
     Waybill,
 )
+from orders.plan.transitions import move_reservation, move_step
 from orders.tasks import refresh_one
-from orders.transitions import move_reservation, move_step
+from plumbing.peers import PeerError
 from tests.orders.factories import make_order, make_product, reservation_of, step_of
 from tests.staff import HOSTILE, log_in, messages_of, page, queued
 
@@ -49,7 +49,7 @@ def queue(monkeypatch):
         tasks.append((func, *args, cluster))
         return "id"
 
-    monkeypatch.setattr("orders.actions.enqueue", enqueue)
+    monkeypatch.setattr("orders.plan.actions.enqueue", enqueue)
     monkeypatch.setattr("orders.admin.ways.enqueue", enqueue)
     return tasks
 

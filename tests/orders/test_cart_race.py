@@ -9,10 +9,9 @@ import pytest
 from django.db import connections
 
 from catalog.alstyle.cart import CartClient
-from orders import machine
-from orders.connections import Peers
-from orders.machine import process_due
-from orders.steps import reserve
+from orders.clients import Clients
+from orders.steps import machine, reserve
+from orders.steps.machine import process_due
 from tests.orders.factories import make_order, product_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -60,8 +59,8 @@ def work(*, after: threading.Event | None = None) -> threading.Thread:
         if after is not None:
             after.wait(10)
         try:
-            with Peers() as peers:
-                process_due(peers, budget_s=20)
+            with Clients() as clients:
+                process_due(clients, budget_s=20)
         finally:
             connections.close_all()
 
@@ -105,7 +104,7 @@ def test_without_the_lease_one_order_takes_the_others_goods(
     def no_lease(name):
         yield NoLease()
 
-    monkeypatch.setattr(reserve, "hold_lease", no_lease)
+    monkeypatch.setattr(reserve, "under_lease", no_lease)
     monkeypatch.setattr(machine, "is_held", lambda name: False)
     _first, second = goods
     assert int(second.article) in race(supplier, goods, interleaved)[0]

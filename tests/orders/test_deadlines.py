@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orders.checks import check_working_time
-from orders.deadlines import (
+from orders.working_time import (
     ALMATY,
     WorkingTime,
     accept_deadline,

@@ -6,11 +6,11 @@ import pytest
 from django.utils import timezone
 
 from catalog.models import ImportRun
-from orders.connections import Peers
-from orders.following import follow_supplier_orders
+from orders.clients import Clients
 from orders.models import Order, Reservation, Step, SupplierOrder
-from orders.planning import replan
-from orders.reservations import close_contained, reserved_units
+from orders.plan.planning import replan
+from orders.supply.following import follow_supplier_orders
+from orders.supply.reserved import close_contained, reserved_units
 from tests.orders.factories import make_order, product_of, reservation_of, step_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -34,8 +34,8 @@ def product(supplier):
 
 
 def follow():
-    with Peers() as peers:
-        return follow_supplier_orders(peers.cart, now=timezone.now())
+    with Clients() as clients:
+        return follow_supplier_orders(clients.cart, now=timezone.now())
 
 
 def placed(supplier, order: Order):

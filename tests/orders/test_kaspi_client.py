@@ -7,8 +7,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from bridge_site.models import PeerSlot
-from bridge_site.peers import (
+from orders.kaspi.client import open_client
+from plumbing.models import PeerSlot
+from plumbing.peers import (
     PeerAccessRefused,
     PeerError,
     PeerOutcomeUnknown,
@@ -17,7 +18,6 @@ from bridge_site.peers import (
     PeerUnavailable,
     PeerWriteWithheld,
 )
-from orders.kaspi.client import open_client
 
 NOW = datetime.now(timezone.utc)
 DAY = timedelta(days=1)

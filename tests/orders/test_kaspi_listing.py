@@ -5,10 +5,10 @@ from itertools import pairwise
 
 import pytest
 
-from bridge_site.peers import PeerProtocolError
 from orders.kaspi import listing
 from orders.kaspi.client import open_client
 from orders.kaspi.listing import SKEW, WINDOW, read_list, windows
+from plumbing.peers import PeerProtocolError
 
 NOW = datetime.now(timezone.utc)
 DAY = timedelta(days=1)

@@ -7,16 +7,16 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
-from bridge_site.leases import take_lease
-from bridge_site.models import Lease
-from orders import claims, machine, outcomes
-from orders.carting import CART_LEASE
-from orders.claims import ClaimLost, claim_step
-from orders.connections import Peers
+from orders.clients import Clients
 from orders.models import Order, OrderEvent, Step
-from orders.planning import make_step, replan
-from orders.steps import HANDLERS
-from orders.transitions import ForbiddenTransition, move_step
+from orders.plan import claims
+from orders.plan.claims import ClaimLost, claim_step
+from orders.plan.planning import make_step, replan
+from orders.plan.transitions import ForbiddenTransition, move_step
+from orders.steps import HANDLERS, machine, outcomes
+from orders.supply.cart import CART_LEASE
+from plumbing.leases import take_lease
+from plumbing.models import Lease
 from tests.orders.factories import make_order, make_product, step_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -55,8 +55,8 @@ def performed(monkeypatch):
 
 
 def process() -> None:
-    with Peers() as peers:
-        machine.process_due(peers, budget_s=20)
+    with Clients() as clients:
+        machine.process_due(clients, budget_s=20)
 
 
 def test_many_workers_do_each_step_once(performed):
@@ -158,8 +158,8 @@ def test_what_waits_for_later_is_done_on_demand(performed):
     Step.objects.update(not_before=later)
     process()
     assert performed == []
-    with Peers() as peers:
-        machine.process_due(peers, budget_s=20, also_later=True)
+    with Clients() as clients:
+        machine.process_due(clients, budget_s=20, also_later=True)
     assert performed == [step_of(order).pk]
 
 

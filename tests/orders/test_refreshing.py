@@ -10,10 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django_q.models import OrmQ
 
-from bridge_site.leases import hold_lease
-from bridge_site.peers import PeerRefused, PeerUnavailable
-from orders import refreshing, tasks
-from orders.intake import ReadResult, poll_orders
+from orders import tasks
 from orders.kaspi.client import open_client
 from orders.models import (
     Buyer,
@@ -24,8 +21,12 @@ from orders.models import (
     Step,
     Waybill,
 )
-from orders.refreshing import refresh_order, refresh_orders
-from orders.storing import Arrival, store
+from orders.reading import refreshing
+from orders.reading.polling import ReadResult, poll_orders
+from orders.reading.refreshing import refresh_order, refresh_orders
+from orders.reading.storing import Arrival, store
+from plumbing.leases import under_lease
+from plumbing.peers import PeerRefused, PeerUnavailable
 from tests.orders.factories import make_product
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -523,7 +524,7 @@ def test_the_command_fails_with_the_reason(quiet):
     quiet.faults.add("status", code=500)
     with pytest.raises(CommandError, match="HTTP 500"):
         call_command("refresh_orders")
-    with hold_lease(refreshing.LEASE), pytest.raises(CommandError, match="under way"):
+    with under_lease(refreshing.LEASE), pytest.raises(CommandError, match="under way"):
         call_command("refresh_orders")
 
 

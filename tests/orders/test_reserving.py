@@ -5,13 +5,13 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from bridge_site.models import Lease
-from orders import actions, outcomes
-from orders.carting import CART_LEASE, fill_cart
 from orders.models import CartState, Order, Reservation, Step, SupplierOrder
-from orders.planning import replan
-from orders.reservations import reserved_units
-from orders.steps import reserve
+from orders.plan import actions
+from orders.plan.planning import replan
+from orders.steps import outcomes, reserve
+from orders.supply.cart import CART_LEASE, fill_cart
+from orders.supply.reserved import reserved_units
+from plumbing.models import Lease
 from tests.orders.factories import (
     make_order,
     make_product,

@@ -7,7 +7,7 @@ from django.utils import timezone
 from pypdf import PdfReader
 
 from orders.models import Order, Waybill
-from orders.waybills import merged_waybills
+from orders.reading.waybills import merged_waybills
 from sandbox.kaspi.orders import Waybill as Issued
 from sandbox.kaspi.waybills import waybill_pdf
 from tests.orders.factories import make_order

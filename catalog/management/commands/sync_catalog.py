@@ -6,10 +6,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from bridge_site.leases import LeaseTaken
 from catalog.alstyle.client import open_client
 from catalog.importing import import_catalogue
 from catalog.readings import ReadingFailed, result_of
+from plumbing.leases import LeaseTaken
 
 
 class Command(BaseCommand):

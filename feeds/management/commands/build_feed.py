@@ -7,8 +7,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from bridge_site.leases import LeaseTaken
 from feeds.publishing import Override, build_price_list
+from plumbing.leases import LeaseTaken
 
 
 class Command(BaseCommand):

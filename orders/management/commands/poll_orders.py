@@ -6,9 +6,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from bridge_site.leases import LeaseLost, LeaseTaken, database_now
-from orders.intake import ReadingFailed, poll_orders
 from orders.kaspi.client import open_client
+from orders.reading.polling import ReadingFailed, poll_orders
+from plumbing.leases import LeaseLost, LeaseTaken, database_now
 
 
 class Command(BaseCommand):

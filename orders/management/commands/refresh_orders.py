@@ -6,10 +6,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from bridge_site.leases import LeaseLost, LeaseTaken, database_now
-from orders.intake import ReadingFailed
 from orders.kaspi.client import open_client
-from orders.refreshing import refresh_orders
+from orders.reading.polling import ReadingFailed
+from orders.reading.refreshing import refresh_orders
+from plumbing.leases import LeaseLost, LeaseTaken, database_now
 
 
 class Command(BaseCommand):

@@ -1,0 +1,1 @@
+"""What is to be asked of the peers for an order, and the rows that say it."""

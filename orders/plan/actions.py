@@ -1,0 +1,261 @@
+"""What staff ask for: each function writes rows, none calls a peer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+
+from catalog.models import Product
+from orders.models import Order, Reservation, Step, SupplierOrder
+from orders.plan.events import record
+from orders.plan.planning import make_step, merged_quantities, replan
+from orders.plan.transitions import move_reservation, move_step
+from plumbing.leases import database_now
+from plumbing.queue import enqueue
+
+PROCESS = "orders.tasks.process_orders"
+Held, Kind, Status = Reservation.Status, Step.Kind, Step.Status
+
+
+class ActionImpossible(Exception):
+    """The order is not in a state for this; the text tells the person why."""
+
+
+def retry_step(step: Step, *, actor: str) -> None:
+    """Try a stuck step again, with all its attempts.
+
+    A reserve that left candidates may have its order at the supplier: it is settled
+    by `adopt_supplier_order` or `reserve_anew`.
+    """
+    if step.answered.get("candidates"):
+        raise ActionImpossible(
+            _("Choose the order at Al-Style that is this one's, or reserve anew")
+        )
+    _retry(step, actor=actor)
+
+
+def _retry(step: Step, *, actor: str) -> None:
+    now = database_now()
+    with transaction.atomic():
+        if step.status == Status.REFUSED:
+            text = _("%(step)s: a person has it tried again")
+            figures = {"step": step.get_kind_display()}
+            if not move_step(
+                step, Status.SKIPPED, text=text % figures, now=now, actor=actor
+            ):
+                raise ActionImpossible(_("Somebody else was first: look again"))
+            if step.kind == Kind.RESERVE:
+                _want_goods(step.order)
+            _create(step.order, Kind(step.kind), step.parameters, actor=actor)
+        else:
+            if step.kind == Kind.RESERVE and step.status == Status.NEEDS_PERSON:
+                _want_goods(step.order)
+            _wake(step, actor=actor)
+        enqueue(PROCESS, cluster="orders")
+
+
+def request_step(
+    order: Order,
+    kind: Step.Kind,
+    *,
+    actor: str,
+    parameters: dict[str, Any] | None = None,
+) -> None:
+    """Ask for a step: a waiting one of the kind is woken, else one is made."""
+    with transaction.atomic():
+        Order.objects.select_for_update().get(pk=order.pk)
+        if kind == Kind.RESERVE:
+            _want_goods(order)
+        elif kind == Kind.RELEASE and not _is_held(order):
+            raise ActionImpossible(_("Nothing is held for this order"))
+        waiting = order.steps.filter(kind=kind, status__in=Step.OPEN).first()
+        if waiting is None:
+            _create(order, kind, parameters or {}, actor=actor)
+        else:
+            if parameters:
+                Step.objects.filter(pk=waiting.pk, status=waiting.status).update(
+                    parameters=parameters
+                )
+            _wake(waiting, actor=actor)
+        enqueue(PROCESS, cluster="orders")
+
+
+def mark_reserved_by_hand(order: Order, *, actor: str, number: str = "") -> None:
+    """Note that a person has reserved the goods at Al-Style.
+
+    With the supplier's order number the bridge follows it like its own.
+    """
+    now = database_now()
+    with transaction.atomic():
+        Order.objects.select_for_update().get(pk=order.pk)
+        _refuse_unsettled(order, Kind.RESERVE)
+        reservation = _want_goods(order)
+        text = _("Reserved by hand")
+        if number:
+            supplied = _free_supplier_order(number)
+            text = f"{text}: {number}"
+            fields = {"supplier_order": supplied, "held_at": now}
+            to = Held.HELD
+        else:
+            fields, to = {"held_at": now}, Held.BY_HAND
+        move_reservation(reservation, to, text=text, now=now, actor=actor, **fields)
+        _skip_waiting(order, Kind.RESERVE, reason=text, actor=actor)
+        replan(order, now=now, actor=actor)
+        enqueue(PROCESS, cluster="orders")
+
+
+def mark_released(order: Order, *, actor: str) -> None:
+    """Note that a person has seen to it that Al-Style holds nothing any more."""
+    now = database_now()
+    with transaction.atomic():
+        Order.objects.select_for_update().get(pk=order.pk)
+        _refuse_unsettled(order, Kind.RELEASE)
+        reservation = order.reservations.filter(
+            status__in=(Held.HELD, Held.RELEASING, Held.BY_HAND)
+        ).first()
+        if reservation is None:
+            raise ActionImpossible(_("Nothing is held for this order"))
+        by_hand = reservation.status == Held.BY_HAND
+        to = Held.DROPPED if by_hand else Held.RELEASED
+        text = _("Released by hand")
+        move_reservation(reservation, to, text=text, now=now, actor=actor)
+        _skip_waiting(order, Kind.RELEASE, reason=text, actor=actor)
+
+
+def adopt_supplier_order(step: Step, number: str, *, actor: str) -> None:
+    """Settle a doubtful reserve: this order at Al-Style is the one."""
+    if step.kind != Kind.RESERVE or step.status != Status.NEEDS_PERSON:
+        raise ActionImpossible(_("This step waits for no such choice"))
+    candidates = {str(c["id"]) for c in step.answered.get("candidates", [])}
+    if number not in candidates:
+        raise ActionImpossible(
+            _("Order %(number)s is not among the candidates") % {"number": number}
+        )
+    mark_reserved_by_hand(step.order, actor=actor, number=number)
+
+
+def reserve_anew(step: Step, *, actor: str) -> None:
+    """Settle a doubtful reserve: none of the candidates is ours, order again."""
+    with transaction.atomic():
+        Step.objects.filter(pk=step.pk).update(sent={}, sent_at=None, answered={})
+        _retry(step, actor=actor)
+
+
+def accept_unreserved(order: Order, *, actor: str) -> None:
+    """Accept although nothing is reserved: a person will find the goods."""
+    request_step(order, Kind.ACCEPT, actor=actor)
+
+
+def skip_step(step: Step, *, actor: str, reason: str) -> None:
+    """Drop a stuck step: a person has seen to it."""
+    text = _("%(step)s: dropped, %(reason)s")
+    figures = {"step": step.get_kind_display(), "reason": reason}
+    if Status.SKIPPED not in Step.ALLOWED[Status(step.status)] or not move_step(
+        step, Status.SKIPPED, text=text % figures, now=database_now(), actor=actor
+    ):
+        raise ActionImpossible(_("The step is not waiting any more: look again"))
+
+
+def _create(
+    order: Order, kind: Step.Kind, parameters: dict[str, Any], *, actor: str
+) -> None:
+    now = database_now()
+    step = make_step(order, kind, now=now, parameters=parameters)
+    try:
+        with transaction.atomic():
+            step.save(force_insert=True)
+    except IntegrityError:
+        raise ActionImpossible(_("This is being done already: look again")) from None
+    text = _("%(step)s: asked for") % {"step": step.get_kind_display()}
+    record(order, text, now=now, step=step, actor=actor)
+
+
+def _wake(step: Step, *, actor: str) -> None:
+    now = database_now()
+    if step.status == Status.NEEDS_PERSON:
+        text = _("%(step)s: a person has it tried again")
+        figures = {"step": step.get_kind_display()}
+        if move_step(
+            step,
+            Status.PENDING,
+            text=text % figures,
+            now=now,
+            actor=actor,
+            not_before=now,
+            attempts=0,
+            looks=0,
+        ):
+            return
+        raise ActionImpossible(_("Somebody else was first: look again"))
+    waiting = Step.objects.filter(
+        pk=step.pk, status__in=(Status.PENDING, Status.UNKNOWN)
+    )
+    if not waiting.update(not_before=now):
+        raise ActionImpossible(_("This is being done already: look again"))
+
+
+def _want_goods(order: Order) -> Reservation:
+    """Give the order's wanted reservation, making one when there is none."""
+    reservation = order.reservations.filter(status__in=Reservation.OPEN).first()
+    if reservation is None:
+        reservation = Reservation.objects.create(order=order, created_at=database_now())
+    if reservation.status != Held.WANTED:
+        raise ActionImpossible(_("The goods are reserved already"))
+    # What a person mapped or corrected since the order came counts now.
+    map_lines(order)
+    reservation.lines.all().delete()
+    for product_id, quantity in merged_quantities(list(order.lines.all())).items():
+        reservation.lines.create(product_id=product_id, quantity=quantity)
+    return reservation
+
+
+def map_lines(order: Order) -> None:
+    """Find the products of lines whose SKU was unknown when the order came."""
+    problems = order.problem.split("\n")
+    for line in order.lines.filter(product__isnull=True).exclude(sku=""):
+        product = Product.objects.filter(sku=line.sku).first()
+        if product is None:
+            continue
+        line.product = product
+        if line.quantity:
+            said = f"{line.sku}: {line.problem}"
+            problems = [problem for problem in problems if problem != said]
+            line.problem = ""
+        line.save(update_fields=["product", "problem"])
+    if order.problem != "\n".join(problems):
+        order.problem = "\n".join(problems)
+        order.save(update_fields=["problem"])
+
+
+def _is_held(order: Order) -> bool:
+    return order.reservations.filter(
+        status__in=(Held.HELD, Held.RELEASING, Held.BY_HAND)
+    ).exists()
+
+
+def _free_supplier_order(number: str) -> SupplierOrder:
+    supplied, _created = SupplierOrder.objects.get_or_create(
+        supplier_order_id=number, defaults={"placed_at": database_now()}
+    )
+    if supplied.reservations.filter(status__in=Reservation.OPEN).exists():
+        raise ActionImpossible(
+            _("Order %(number)s at Al-Style holds another order's goods")
+            % {"number": number}
+        )
+    return supplied
+
+
+def _refuse_unsettled(order: Order, kind: Step.Kind) -> None:
+    unsettled = (Status.IN_FLIGHT, Status.UNKNOWN)
+    if order.steps.filter(kind=kind, status__in=unsettled).exists():
+        raise ActionImpossible(
+            _("The bridge is at it right now: wait a minute and look again")
+        )
+
+
+def _skip_waiting(order: Order, kind: Step.Kind, *, reason: str, actor: str) -> None:
+    waiting = (Status.PENDING, Status.NEEDS_PERSON, Status.REFUSED)
+    for step in order.steps.filter(kind=kind, status__in=waiting):
+        skip_step(step, actor=actor, reason=reason)

@@ -1,0 +1,80 @@
+"""A step in the hands of one worker."""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from orders.models import Step
+from orders.plan.transitions import move_step
+from plumbing.leases import LeaseHandle, database_now
+
+# Longer than one wait for the supplier's clock and one call; short enough that a
+# killed worker's step is looked at within two minutes.
+CLAIM_S = 110
+
+
+class ClaimLost(Exception):
+    """The claim ran out and somebody else has the step: stop before writing."""
+
+
+class Claim:
+    """The right to work on a step, renewed before each write."""
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+        self._lease: LeaseHandle | None = None
+
+    @contextmanager
+    def under(self, lease: LeaseHandle) -> Iterator[None]:
+        """Confirm `lease` too before each write in the block."""
+        self._lease = lease
+        try:
+            yield
+        finally:
+            self._lease = None
+
+    def renew(self, **fields: Any) -> None:
+        """Renew the claim, saving `fields` with it. Raises `ClaimLost`, `LeaseLost`."""
+        step = self.step
+        if self._lease is not None:
+            self._lease.confirm()
+        fields["claimed_until"] = database_now() + timedelta(seconds=CLAIM_S)
+        ours = Step.objects.filter(
+            pk=step.pk, status=step.status, claimed_by=step.claimed_by
+        )
+        if ours.update(**fields) != 1:
+            raise ClaimLost(f"step {step.pk}")
+        for name, value in fields.items():
+            setattr(step, name, value)
+
+
+def claim_step(step: Step, *, text: str) -> Claim | None:
+    """Take a waiting step, or one whose outcome is unknown; None if another did."""
+    now = database_now()
+    owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+    until = now + timedelta(seconds=CLAIM_S)
+    if step.status == Step.Status.PENDING:
+        won = move_step(
+            step,
+            Step.Status.IN_FLIGHT,
+            text=text,
+            now=now,
+            attempts=step.attempts + 1,
+            claimed_by=owner,
+            claimed_until=until,
+        )
+        return Claim(step) if won else None
+    free = Step.objects.filter(
+        pk=step.pk, status=Step.Status.UNKNOWN, claimed_by=step.claimed_by
+    )
+    looks = step.looks + 1
+    if free.update(claimed_by=owner, claimed_until=until, looks=looks) != 1:
+        return None
+    step.claimed_by, step.claimed_until, step.looks = owner, until, looks
+    return Claim(step)

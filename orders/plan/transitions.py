@@ -1,0 +1,72 @@
+"""The only place where a step or a reservation changes its status."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from orders.models import Reservation, Step
+from orders.plan.events import BRIDGE, record
+
+
+class ForbiddenTransition(Exception):
+    """The status named cannot follow the one there is: a programming error."""
+
+
+def move_step(
+    step: Step, to: str, *, text: str, now: datetime, actor: str = BRIDGE, **fields: Any
+) -> bool:
+    """Change the step's status if it is still what we read; write the event.
+
+    False means that somebody else was first: do nothing more with the step.
+    """
+    if to not in Step.ALLOWED[Step.Status(step.status)]:
+        raise ForbiddenTransition(f"step {step.pk}: {step.status} → {to}")
+    if to in Step.TERMINAL:
+        fields.setdefault("finished_at", now)
+    if to != Step.Status.IN_FLIGHT:
+        fields |= {"claimed_by": "", "claimed_until": None}
+    with transaction.atomic():
+        as_read = Step.objects.filter(
+            pk=step.pk, status=step.status, claimed_by=step.claimed_by
+        )
+        if as_read.update(status=to, **fields) != 1:
+            return False
+        record(step.order, text, now=now, step=step, actor=actor)
+    step.status = to
+    for name, value in fields.items():
+        setattr(step, name, value)
+    return True
+
+
+def move_reservation(
+    reservation: Reservation,
+    to: str,
+    *,
+    text: str,
+    now: datetime,
+    actor: str = BRIDGE,
+    **fields: Any,
+) -> bool:
+    """Change the reservation's status if it is still what we read; write the event."""
+    if to not in Reservation.ALLOWED[Reservation.Status(reservation.status)]:
+        raise ForbiddenTransition(
+            f"reservation {reservation.pk}: {reservation.status} → {to}"
+        )
+    if to not in Reservation.OPEN:
+        fields.setdefault("closed_at", now)
+    if to in (Reservation.Status.RELEASED, Reservation.Status.DROPPED):
+        fields["counts"] = False
+    with transaction.atomic():
+        as_read = Reservation.objects.filter(
+            pk=reservation.pk, status=reservation.status
+        )
+        if as_read.update(status=to, **fields) != 1:
+            return False
+        record(reservation.order, text, now=now, actor=actor)
+    reservation.status = to
+    for name, value in fields.items():
+        setattr(reservation, name, value)
+    return True

@@ -1,0 +1,1 @@
+"""Reads orders at Kaspi and stores what is there."""

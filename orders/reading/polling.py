@@ -1,0 +1,233 @@
+"""Takes in new orders: every order that waits at Kaspi, readable or not."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.utils.translation import gettext as _
+
+from orders.kaspi.client import KaspiClient
+from orders.kaspi.listing import SKEW, WINDOW, Batch, Moment, read_list
+from orders.kaspi.schema import KaspiOrder
+from orders.models import Order, ReadMark
+from orders.reading.comparing import has_ended
+from orders.reading.filling import Filler
+from orders.reading.storing import Arrival, Stored, load_known, store
+from plumbing.leases import LeaseHandle, under_lease
+from plumbing.limits import LONG_AGO
+from plumbing.peers import PeerError
+from plumbing.redaction import redact
+
+log = logging.getLogger(__name__)
+
+LEASE = "kaspi-poll"
+STATES = (Order.NEW, Order.SIGN_REQUIRED)
+# The marks of two readings overlap, whatever the clocks do between them.
+OVERLAP = timedelta(hours=2)
+BAD_ROWS_TOLD = 5
+
+
+class ReadingFailed(Exception):
+    """Not every section could be read; carries the run's one line."""
+
+
+@dataclass(slots=True, kw_only=True)
+class ReadResult:
+    """What a reading brought. `failures`: what could not be read, and why."""
+
+    stored: Stored = field(default_factory=Stored)
+    pages: int = 0
+    bad_rows: int = 0
+    waybills: int = 0
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def has_work(self) -> bool:
+        """Tell whether something may be due now."""
+        return bool(self.stored.new or self.stored.changed)
+
+    @property
+    def summary(self) -> str:
+        """Say it in one line."""
+        stored = self.stored
+        figures = {
+            "new": len(stored.new),
+            "changed": len(stored.changed),
+            "unchanged": stored.unchanged,
+            "problems": sum(1 for order in stored.new if order.problem),
+            "bad": self.bad_rows,
+            "waybills": self.waybills,
+        }
+        parts = [
+            _("%(new)d new"),
+            _("%(changed)d changed"),
+            _("%(unchanged)d unchanged"),
+        ]
+        for name, words in (
+            ("problems", _("%(problems)d need a person")),
+            ("bad", _("%(bad)d rows unreadable")),
+            ("waybills", _("%(waybills)d waybills fetched")),
+        ):
+            parts += [words] if figures[name] else []
+        return "; ".join([", ".join(parts) % figures, *self.failures])
+
+    def check(self) -> str:
+        """Return the summary, or raise `ReadingFailed` with it."""
+        if self.failures:
+            raise ReadingFailed(self.summary)
+        return self.summary
+
+
+def poll_orders(client: KaspiClient, *, now: datetime) -> ReadResult:
+    """Read the sections in which orders wait and store what is there.
+
+    A section that fails does not keep the other from being read; its mark tells why.
+    Raises `LeaseTaken` when a reading is under way.
+    """
+    result, moment = ReadResult(), running_from(now)
+    with under_lease(LEASE) as lease:
+        reader = Reader(client, lease=lease, result=result, moment=moment)
+        for state in STATES:
+            _poll(reader, state, now=now)
+    return result
+
+
+class Reader:
+    """Reads lists and stores their pages one by one."""
+
+    def __init__(
+        self,
+        client: KaspiClient,
+        *,
+        lease: LeaseHandle,
+        result: ReadResult,
+        moment: Moment,
+    ) -> None:
+        self.client, self.result, self.moment = client, result, moment
+        self._lease = lease
+        self._filler = Filler(client)
+        self.first_read_at = first_read_at()
+
+    def read(
+        self,
+        state: str,
+        *,
+        since: datetime,
+        until: datetime,
+        on_batch: Callable[[Batch], None] | None = None,
+    ) -> str:
+        """Read and store a list; returns what a person should know of it.
+
+        Raises `PeerError`'s family; what was read before that is stored.
+        """
+        troubles: list[str] = []
+        for batch in read_list(
+            self.client, state, since=since, until=until, moment=self.moment
+        ):
+            self.result.pages += 1
+            troubles += [
+                f"{row.key or '—'}: {row.reason}"
+                for row in batch.bad_rows
+                if f"{row.key or '—'}: {row.reason}" not in troubles
+            ]
+            failed = self.absorb(batch)
+            troubles += [f"{code}: {reason}" for code, reason in failed]
+            if on_batch is not None:
+                on_batch(batch)
+        self.result.bad_rows += len(troubles)
+        return "; ".join(troubles[:BAD_ROWS_TOLD])
+
+    def absorb(self, batch: Batch) -> list[tuple[str, str]]:
+        """Store one page; returns the orders that could not be stored."""
+        known = load_known(batch.orders)
+        wanted = [o for o in batch.orders if o.code in known or self._is_ours(o)]
+        seen = self._filler.fill_in(wanted, known=known)
+        self._lease.confirm()
+        arrival = Arrival(
+            read_at=batch.read_at,
+            now=self.moment(),
+            first_read_at=self.first_read_at,
+        )
+        stored = store(seen, known, arrival)
+        self.result.stored.add(stored)
+        return stored.failed
+
+    def _is_ours(self, seen: KaspiOrder) -> bool:
+        """Leave out what was finished before the bridge began to read."""
+        if not has_ended(seen.state, seen.status):
+            return True
+        first, created = self.first_read_at, seen.created_at
+        return first is not None and created is not None and created >= first
+
+
+def running_from(now: datetime) -> Moment:
+    """Make a clock that shows `now` and runs on."""
+    begun = time.monotonic()
+    return lambda: now + timedelta(seconds=time.monotonic() - begun)
+
+
+def first_read_at() -> datetime | None:
+    """Say since when the bridge reads orders; None = not yet."""
+    marks = ReadMark.objects.filter(state=Order.NEW, read_until__gt=LONG_AGO)
+    return marks.values_list("first_read_at", flat=True).first()
+
+
+def window_of(mark: ReadMark | None, *, now: datetime) -> tuple[datetime, datetime]:
+    """Say in which span of creation an order may be that waits now.
+
+    The filter is by creation, and an order may wait to be signed for days before it
+    is new: never less than the longest window, more after an outage.
+    """
+    until = now + SKEW
+    since = until - WINDOW
+    if mark is not None and mark.read_until > LONG_AGO:
+        since = min(since, mark.read_until - OVERLAP)
+    return since, until
+
+
+def note_read(state: str, *, now: datetime, trouble: str = "") -> None:
+    """Move a section's mark: it was read to the last page."""
+    mark, _is_new = ReadMark.objects.get_or_create(
+        state=state, defaults={"read_until": now, "first_read_at": now}
+    )
+    if mark.read_until == LONG_AGO:
+        # So far every reading had failed.
+        mark.first_read_at = now
+    mark.read_until, mark.failed_at, mark.error = now, None, redact(trouble)
+    mark.save()
+
+
+def note_failure(state: str, *, now: datetime, error: str) -> None:
+    """Leave a section's mark where it is and say why."""
+    ReadMark.objects.update_or_create(
+        state=state,
+        defaults={"failed_at": now, "error": redact(error)},
+        create_defaults={
+            "read_until": LONG_AGO,
+            "first_read_at": now,
+            "failed_at": now,
+            "error": redact(error),
+        },
+    )
+
+
+def _poll(reader: Reader, state: str, *, now: datetime) -> None:
+    mark = ReadMark.objects.filter(state=state).first()
+    since, until = window_of(mark, now=now)
+    before = len(reader.result.stored.failed)
+    try:
+        trouble = reader.read(state, since=since, until=until)
+    except PeerError as error:
+        note_failure(state, now=now, error=str(error))
+        reader.result.failures.append(f"{state}: {error}")
+        log.warning("%s: %s", state, error)
+        return
+    if len(reader.result.stored.failed) > before:
+        note_failure(state, now=now, error=trouble)
+        reader.result.failures.append(f"{state}: {trouble}")
+        return
+    note_read(state, now=now, trouble=trouble)

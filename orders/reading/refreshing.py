@@ -1,0 +1,230 @@
+"""Reads open orders again until they end, and finds those that went past the poll."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Max, Min, QuerySet
+from django.utils.translation import gettext as _
+
+from orders.kaspi.client import KaspiClient
+from orders.kaspi.listing import SKEW, WINDOW, Batch, Moment, windows
+from orders.kaspi.schema import KaspiOrder
+from orders.models import Order, ReadMark
+from orders.plan.events import record
+from orders.reading.filling import Filler
+from orders.reading.polling import (
+    Reader,
+    ReadResult,
+    first_read_at,
+    note_failure,
+    note_read,
+    running_from,
+)
+from orders.reading.storing import Arrival, load_known, store
+from orders.reading.waybills import fetch_waybills
+from plumbing.leases import database_now, under_lease
+from plumbing.peers import PeerError
+
+log = logging.getLogger(__name__)
+
+LEASE = "kaspi-refresh"
+MOVING = (Order.KASPI_DELIVERY, Order.PICKUP, Order.DELIVERY)
+WAITING = (Order.NEW, Order.SIGN_REQUIRED)
+# Up to so many orders are asked for one by one rather than by leafing through lists.
+FEW = 10
+BY_CODE_AT_ONCE = 50
+# Fetched in one run; the others follow in the next.
+WAYBILLS_AT_ONCE = 60
+# A buyer may return goods for 14 days, and Kaspi may tell of it a little later.
+RETURNS_FOR = timedelta(days=16)
+WATCH_RETURNS_EVERY = timedelta(hours=23)
+
+
+def refresh_orders(client: KaspiClient, *, now: datetime) -> ReadResult:
+    """Read every open order again, and the finished ones that may come back.
+
+    Raises `LeaseTaken` when a refresh is under way.
+    """
+    result, moment = ReadResult(), running_from(now)
+    with under_lease(LEASE) as lease:
+        reader = Reader(client, lease=lease, result=result, moment=moment)
+        _Refresh(reader, now=now).run()
+    return result
+
+
+def refresh_order(order_id: int, client: KaspiClient) -> Order:
+    """Read one order again; returns its row as it is then.
+
+    Raises `PeerError`'s family, `PeerRefused` when Kaspi does not know it.
+    """
+    order = Order.objects.get(pk=order_id)
+    read_at = database_now()
+    seen = client.order_by_code(order.code) or client.order(order.kaspi_id)
+    _store_one(seen, Filler(client), read_at=read_at, now=database_now())
+    fetch_waybills(client, [seen], at_most=1, now=database_now())
+    return Order.objects.get(pk=order_id)
+
+
+def fetch_awaited_waybills(client: KaspiClient, result: ReadResult) -> None:
+    """Look for the waybills of packed orders, which come minutes after the packing."""
+    packed = open_orders().filter(
+        state=Order.KASPI_DELIVERY,
+        status=Order.ACCEPTED,
+        is_assembled=True,
+        handed_over_at=None,
+        waybills=None,
+    )
+    for order in packed.order_by("last_seen")[:FEW]:
+        try:
+            result.waybills += refresh_order(order.pk, client).waybills.count()
+        except PeerError as error:
+            log.warning("%s: %s", order.code, error)
+            return
+
+
+def open_orders() -> QuerySet[Order]:
+    """List the orders that can still change by themselves."""
+    return Order.objects.filter(ended_at__isnull=True)
+
+
+def _store_one(
+    seen: KaspiOrder, filler: Filler, *, read_at: datetime, now: datetime
+) -> int:
+    """Store one order; returns how many rows changed."""
+    known = load_known([seen])
+    filled = filler.fill_in([seen], known=known)
+    arrival = Arrival(read_at=read_at, now=now, first_read_at=first_read_at())
+    return len(store(filled, known, arrival).changed)
+
+
+@dataclass(slots=True)
+class _Span:
+    """A span of creation moments, with room for clocks that differ."""
+
+    since: datetime
+    until: datetime
+
+    @classmethod
+    def of(cls, orders: QuerySet[Order]) -> _Span | None:
+        """Find the span in which the orders were created; None without orders."""
+        ends = orders.aggregate(first=Min("created_at"), last=Max("created_at"))
+        if ends["first"] is None:
+            return None
+        return cls(ends["first"] - SKEW, ends["last"] + SKEW)
+
+    def calls(self) -> int:
+        """Count the windows that a list of this span takes."""
+        return len(list(windows(self.since, self.until)))
+
+
+class _Refresh:
+    """One run."""
+
+    def __init__(self, reader: Reader, *, now: datetime) -> None:
+        self._reader, self._now = reader, now
+        self._client, self._result = reader.client, reader.result
+        self._moment: Moment = reader.moment
+        self._recent = _Span(now + SKEW - WINDOW, now + SKEW)
+
+    def run(self) -> None:
+        """Read by lists what lists hold, the rest by code."""
+        for state in MOVING:
+            self._read(state, self._recent, marked=True)
+        for state in WAITING:
+            # The poll reads these; here only what it left there is looked for.
+            recent = self._unseen().filter(created_at__gte=self._recent.since)
+            if recent.filter(state=state).exists():
+                self._read(state, self._recent)
+        self._read_older()
+        self._read_archive()
+        self._read_by_code()
+        self._watch_returns()
+
+    def _unseen(self) -> QuerySet[Order]:
+        return open_orders().filter(last_seen__lt=self._now)
+
+    def _read(self, state: str, span: _Span, *, marked: bool = False) -> bool:
+        try:
+            trouble = self._reader.read(
+                state, since=span.since, until=span.until, on_batch=self._fetch_waybills
+            )
+        except PeerError as error:
+            self._result.failures.append(f"{state}: {error}")
+            log.warning("%s: %s", state, error)
+            if marked:
+                note_failure(state, now=self._now, error=str(error))
+            return False
+        if marked:
+            note_read(state, now=self._now, trouble=trouble)
+        return True
+
+    def _read_older(self) -> None:
+        """Leaf back for older orders where that takes fewer calls than by code."""
+        older = self._unseen().filter(created_at__lt=self._recent.since)
+        span = _Span.of(older)
+        if span is None or older.count() <= max(FEW, span.calls() * len(MOVING)):
+            return
+        for state in MOVING:
+            self._read(state, span)
+
+    def _read_archive(self) -> None:
+        """Look for many orders that are in no open section where finished ones are."""
+        unseen = self._unseen()
+        span = _Span.of(unseen)
+        if span is None or unseen.count() <= FEW or self._result.failures:
+            return
+        self._read(Order.ARCHIVE, span)
+
+    def _read_by_code(self) -> None:
+        """Ask for what is left, the longest unseen first."""
+        filler = Filler(self._client)
+        for order in self._unseen().order_by("last_seen")[:BY_CODE_AT_ONCE]:
+            read_at = self._moment()
+            try:
+                seen = self._client.order_by_code(order.code)
+                if seen is None:
+                    self._note_absent(order, read_at=read_at)
+                    continue
+                changed = _store_one(seen, filler, read_at=read_at, now=self._moment())
+            except PeerError as error:
+                self._result.failures.append(f"{order.code}: {error}")
+                log.warning("%s: %s", order.code, error)
+                return
+            self._result.stored.changed += [order] * changed
+            self._result.stored.unchanged += 1 - changed
+            self._result.waybills += fetch_waybills(
+                self._client, [seen], at_most=1, now=self._moment()
+            )
+
+    def _note_absent(self, order: Order, *, read_at: datetime) -> None:
+        """Tell once that Kaspi does not show an order; it is asked for again."""
+        text = _("Kaspi does not show this order any more: look in its cabinet")
+        missing = Order.objects.filter(pk=order.pk)
+        if missing.exclude(problem=text).update(problem=text):
+            record(order, text, now=self._moment())
+        missing.update(last_seen=read_at)
+
+    def _watch_returns(self) -> None:
+        """Once a day, look whether a finished order came back."""
+        due = self._now - WATCH_RETURNS_EVERY
+        watched = ReadMark.objects.filter(state=Order.ARCHIVE, failed_at=None)
+        if watched.filter(read_until__gt=due).exists():
+            return
+        since = self._now - RETURNS_FOR
+        finished = Order.objects.filter(status=Order.COMPLETED, ended_at__gt=since)
+        span = _Span.of(finished)
+        if span is None:
+            return
+        older = _Span(span.since, min(span.until, self._recent.since))
+        if older.since < older.until:
+            self._read(Order.KASPI_DELIVERY, older)
+        self._read(Order.ARCHIVE, span, marked=True)
+
+    def _fetch_waybills(self, batch: Batch) -> None:
+        left = WAYBILLS_AT_ONCE - self._result.waybills
+        self._result.waybills += fetch_waybills(
+            self._client, batch.orders, at_most=left, now=self._moment()
+        )

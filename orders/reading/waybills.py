@@ -1,0 +1,110 @@
+"""Keeps waybills: their links die once the parcel has left."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from orders.kaspi.client import KaspiClient
+from orders.kaspi.schema import KaspiOrder
+from orders.models import Order, Waybill
+from orders.plan.events import record
+from plumbing.peers import PeerError
+
+if TYPE_CHECKING:
+    from pypdf import PdfWriter
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merged:
+    """Many waybills as one file; `missing`: codes of orders that have none."""
+
+    pdf: bytes
+    missing: tuple[str, ...]
+
+
+def fetch_waybills(
+    client: KaspiClient, seen: Iterable[KaspiOrder], *, at_most: int, now: datetime
+) -> int:
+    """Fetch the waybills that are not kept yet; returns how many.
+
+    One that fails is tried again by the next reading, which brings a new link.
+    """
+    linked = {
+        order.code: order
+        for order in seen
+        if order.waybill_url and order.handed_over_at is None
+    }
+    if not linked or at_most <= 0:
+        return 0
+    kept = set(
+        Waybill.objects.filter(order__code__in=linked).values_list(
+            "order__code", "number"
+        )
+    )
+    wanted = [o for o in linked.values() if (o.code, o.waybill_number) not in kept]
+    return sum(_fetch(client, order, now=now) for order in wanted[:at_most])
+
+
+def merged_waybills(orders: Sequence[Order]) -> Merged:
+    """Put the newest waybill of each order into one PDF, in this order."""
+    newest: dict[int, Waybill] = {}
+    ids = [order.pk for order in orders]
+    for kept in Waybill.objects.filter(order__in=ids).order_by("pk"):
+        newest[kept.order_id] = kept
+    # Here, not above: every process of the bridge would hold its 12 MB, and only the
+    # one that merges needs them.
+    from pypdf import PdfWriter
+
+    writer, missing = PdfWriter(), []
+    for order in orders:
+        waybill = newest.get(order.pk)
+        if waybill is None or not _append(writer, bytes(waybill.pdf)):
+            missing.append(order.code)
+    if not writer.pages:
+        return Merged(pdf=b"", missing=tuple(missing))
+    file = io.BytesIO()
+    writer.write(file)
+    return Merged(pdf=file.getvalue(), missing=tuple(missing))
+
+
+def _fetch(client: KaspiClient, seen: KaspiOrder, *, now: datetime) -> bool:
+    try:
+        pdf = client.waybill_pdf(seen.waybill_url)
+    except PeerError as error:
+        log.warning("order %s: no waybill: %s", seen.code, error)
+        return False
+    with transaction.atomic():
+        order = Order.objects.filter(code=seen.code).first()
+        if order is None:
+            return False
+        waybill, is_new = Waybill.objects.get_or_create(
+            order=order,
+            number=seen.waybill_number,
+            defaults={"pdf": pdf, "fetched_at": now},
+        )
+        if is_new:
+            text = _("Waybill %(number)s fetched") % {"number": waybill.number or "—"}
+            record(order, text, now=now)
+    return is_new
+
+
+def _append(writer: PdfWriter, pdf: bytes) -> bool:
+    """Append a file's pages; one that cannot be read is left out."""
+    from pypdf import PdfReader
+    from pypdf.errors import PyPdfError
+
+    try:
+        writer.append(PdfReader(io.BytesIO(pdf)))
+    except (PyPdfError, ValueError, KeyError, TypeError, RecursionError):
+        return False
+    return True

@@ -1,0 +1,243 @@
+"""Does what is due: claim, call with no transaction open, settle."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.utils.translation import gettext as _
+
+from orders.clients import Clients
+from orders.models import Step
+from orders.plan.claims import Claim, ClaimLost, claim_step
+from orders.plan.planning import replan
+from orders.plan.transitions import move_step
+from orders.steps import HANDLERS, outcomes
+from orders.steps.outcomes import Outcome
+from orders.supply.cart import CART_LEASE
+from plumbing.leases import database_now, is_taken
+from plumbing.peers import (
+    PeerAccessRefused,
+    PeerError,
+    PeerOutcomeUnknown,
+    PeerRefused,
+    PeerUnavailable,
+    PeerWriteWithheld,
+)
+
+log = logging.getLogger(__name__)
+
+Status = Step.Status
+BACKOFF_S, LONGEST_BACKOFF_S = 30, 600
+LOOK_AFTER_S = 30
+WITHHELD_AFTER_S = 3600
+REFUSED_ACCESS_AFTER_S = 600
+
+
+@dataclass(slots=True)
+class Processed:
+    """What one run of the machine did."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    unreachable: set[str] = field(default_factory=set)
+
+    def add(self, status: str) -> None:
+        """Count a settled step."""
+        self.counts[status] = self.counts.get(status, 0) + 1
+
+    def join(self, other: Processed) -> None:
+        """Add another run's figures."""
+        for status, number in other.counts.items():
+            self.counts[status] = self.counts.get(status, 0) + number
+        self.unreachable |= other.unreachable
+
+    @property
+    def summary(self) -> str:
+        """Say it in one line."""
+        parts = [f"{number} {status}" for status, number in self.counts.items()]
+        parts += [f"{peer} unreachable" for peer in sorted(self.unreachable)]
+        return ", ".join(parts) or "nothing due"
+
+
+def sweep(*, now: datetime) -> int:
+    """Take steps from workers that died: whether they had written is unknown."""
+    dead = Step.objects.filter(status=Status.IN_FLIGHT, claimed_until__lt=now)
+    swept = 0
+    for step in dead.select_related("order"):
+        text = _("%(step)s: its worker was lost, the outcome is unknown")
+        swept += move_step(
+            step,
+            Status.UNKNOWN,
+            text=text % {"step": step.get_kind_display()},
+            now=now,
+            not_before=now,
+        )
+    return swept
+
+
+def process_due(
+    clients: Clients,
+    *,
+    budget_s: float,
+    also_later: bool = False,
+    clock: Callable[[], float] = time.monotonic,
+) -> Processed:
+    """Do what is due until nothing is left or `budget_s` is spent.
+
+    `also_later`: also, once each, what waits for a later moment.
+    """
+    result, give_up = Processed(), clock() + budget_s
+    sweep(now=database_now())
+    later = list(_waiting().values_list("pk", flat=True)) if also_later else []
+    while clock() < give_up:
+        step = _next_due(result.unreachable)
+        if step is None and later:
+            step = _waiting().filter(pk=later.pop(0)).first()
+            if step is None:
+                continue
+        if step is None:
+            break
+        run_step(step, clients, result)
+    return result
+
+
+def is_anything_due(*, now: datetime) -> bool:
+    """Tell whether a step waits to be done or looked at."""
+    return _due(now=now).exists()
+
+
+def run_step(step: Step, clients: Clients, result: Processed) -> None:
+    """Claim one step, do it or look for its effect, settle it."""
+    is_look = step.status == Status.UNKNOWN
+    name = step.get_kind_display()
+    claim = claim_step(step, text=_("%(step)s: begun") % {"step": name})
+    if claim is None:
+        return
+    if step.attempts > settings.STEP_ATTEMPTS and not is_look:
+        outcome = outcomes.needs_person(
+            _("%(step)s: tried %(tries)s times in vain: %(error)s")
+            % {
+                "step": name,
+                "tries": settings.STEP_ATTEMPTS,
+                "error": step.last_error,
+            }
+        )
+    else:
+        try:
+            outcome = _attempt(claim, clients, result, is_look=is_look)
+        except ClaimLost:
+            return
+    if settle(step, outcome):
+        result.add(step.status)
+
+
+def settle(step: Step, outcome: Outcome) -> bool:
+    """Write the outcome, what follows from it, and the new plan, all or nothing."""
+    now = database_now()
+    fields: dict[str, Any] = {
+        "last_error": "" if outcome.status == Status.DONE else outcome.text,
+        "not_before": now + timedelta(seconds=outcome.after_s),
+        "answered": outcome.answered or step.answered,
+    }
+    if not outcome.is_attempt:
+        fields["attempts"] = F("attempts") - 1
+    with transaction.atomic():
+        if step.status == outcome.status:
+            # Still unknown after a look.
+            free = Step.objects.filter(
+                pk=step.pk, status=step.status, claimed_by=step.claimed_by
+            )
+            return free.update(claimed_by="", claimed_until=None, **fields) == 1
+        if not move_step(step, outcome.status, text=outcome.text, now=now, **fields):
+            return False
+        if outcome.apply is not None:
+            outcome.apply(now)
+        step.order.refresh_from_db()
+        replan(step.order, now=now)
+    return True
+
+
+def _attempt(
+    claim: Claim, clients: Clients, result: Processed, *, is_look: bool
+) -> Outcome:
+    """Call the peer; every failure becomes an outcome."""
+    step = claim.step
+    handler = HANDLERS[Step.Kind(step.kind)]
+    name = step.get_kind_display()
+    try:
+        if is_look:
+            return handler.look(claim, clients)
+        if settings.OBSERVE_ONLY:
+            return _withheld(name, handler.describe(step))
+        return handler.perform(claim, clients)
+    except PeerWriteWithheld as error:
+        return _withheld(name, str(error))
+    except PeerOutcomeUnknown as error:
+        text = _("%(step)s: it is unknown whether it was done: %(error)s")
+        return outcomes.unknown(
+            text % {"step": name, "error": error}, look_after_s=LOOK_AFTER_S
+        )
+    except (PeerUnavailable, PeerAccessRefused) as error:
+        result.unreachable.add(step.peer)
+        return _later(step, str(error), error=error, is_look=is_look)
+    except PeerRefused as error:
+        if is_look:
+            return _later(step, str(error), error=error, is_look=True)
+        return outcomes.refused(
+            _("%(step)s: refused: %(error)s") % {"step": name, "error": error}
+        )
+    except PeerError as error:
+        return _later(step, str(error), error=error, is_look=is_look)
+
+
+def _later(step: Step, text: str, *, error: PeerError, is_look: bool) -> Outcome:
+    """Come back later; only a peer that was not reached gives the try back."""
+    tries = step.looks if is_look else step.attempts
+    after_s = min(BACKOFF_S * 2 ** max(tries - 1, 0), LONGEST_BACKOFF_S)
+    name = step.get_kind_display()
+    said = _("%(step)s: %(error)s") % {"step": name, "error": text}
+    if is_look:
+        return outcomes.unknown(said, look_after_s=after_s)
+    if isinstance(error, PeerAccessRefused):
+        after_s = REFUSED_ACCESS_AFTER_S
+    reached = not isinstance(error, PeerUnavailable | PeerAccessRefused)
+    return outcomes.retry(said, after_s=after_s, is_attempt=reached)
+
+
+def _withheld(name: str, what: str) -> Outcome:
+    text = _("%(step)s: withheld, OBSERVE_ONLY is on; would be sent: %(what)s")
+    return outcomes.retry(
+        text % {"step": name, "what": what}, after_s=WITHHELD_AFTER_S, is_attempt=False
+    )
+
+
+def _waiting() -> QuerySet[Step]:
+    return Step.objects.filter(
+        Q(status=Status.PENDING)
+        | Q(status=Status.UNKNOWN, claimed_until__isnull=True)
+        | Q(status=Status.UNKNOWN, claimed_until__lt=database_now())
+    ).select_related("order")
+
+
+def _due(*, now: datetime) -> QuerySet[Step]:
+    due = _waiting().filter(not_before__lte=now)
+    if is_taken(CART_LEASE):
+        # Whoever has the cart goes on to the next one when it is done.
+        due = due.exclude(kind=Step.Kind.RESERVE, status=Status.PENDING)
+    return due
+
+
+def _next_due(unreachable: set[str]) -> Step | None:
+    """Pick what is unknown first, then the order whose deadline is nearest."""
+    due = _due(now=database_now()).exclude(peer__in=unreachable)
+    nearest = F("order__accept_by").asc(nulls_last=True)
+    # "unknown" sorts after "pending"; an order is finished before the next one of
+    # the same deadline is begun.
+    return due.order_by("-status", nearest, "order_id", "pk").first()

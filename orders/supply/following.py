@@ -1,0 +1,240 @@
+"""Follows our orders at Al-Style: held, merged, shipped, cancelled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from catalog.alstyle.cart import CartClient, OrderType
+from catalog.alstyle.trade import SupplierOrderRow
+from orders.models import Order, Reservation, Step, SupplierOrder
+from orders.plan.events import record
+from orders.plan.planning import make_step
+from orders.plan.transitions import move_reservation
+from orders.supply.reserved import orders_merged_into, supplied_quantity
+from plumbing.leases import under_lease
+from plumbing.peers import PeerRefused
+
+Held = Reservation.Status
+FOLLOWED: tuple[OrderType, ...] = ("index", "current", "canceled", "archive")
+MOST_PAGES = 10
+# Read one by one in a run: those no page showed, and new ones whose lines to check.
+MOST_SINGLES = 10
+# A cancel that the supplier has not carried out by then needs its manager.
+RELEASE_PATIENCE = timedelta(hours=6)
+
+
+@dataclass(slots=True)
+class Followed:
+    """What one run saw."""
+
+    read: int = 0
+    changed: int = 0
+
+    @property
+    def summary(self) -> str:
+        """Say it in one line."""
+        return f"{self.read} orders at Al-Style read, {self.changed} changed"
+
+
+def follow_supplier_orders(cart: CartClient, *, now: datetime) -> Followed:
+    """Read what became of the orders that hold our goods; low priority."""
+    result = Followed()
+    with under_lease("alstyle-follow"):
+        tracked = list(_tracked())
+        if not tracked:
+            return result
+        listed = _read_lists(cart, tracked)
+        singles = MOST_SINGLES
+        for supplied in tracked:
+            row = listed.get(supplied.supplier_order_id) or listed.get(
+                supplied.listed_id
+            )
+            if (row is None or supplied.read_at is None) and singles > 0:
+                singles -= 1
+                row = _read_single(cart, supplied) or row
+            if row is not None:
+                result.read += 1
+                result.changed += apply_row(supplied, row, now=now)
+        _complain_about_slow_releases(now=now)
+    return result
+
+
+def apply_row(supplied: SupplierOrder, row: SupplierOrderRow, *, now: datetime) -> bool:
+    """Take in what the supplier says of an order; True when something changed."""
+    with transaction.atomic():
+        supplied = SupplierOrder.objects.select_for_update().get(pk=supplied.pk)
+        before = (supplied.status, supplied.merged_into_id)
+        supplied.status, supplied.read_at = row.status, now
+        if row.order_id != supplied.supplier_order_id:
+            supplied.listed_id = row.order_id
+        if row.lines is not None:
+            supplied.lines = [list(line) for line in row.lines]
+            supplied.sum_kzt = row.sum_kzt
+        if row.status == SupplierOrder.MERGED and row.merge_with:
+            supplied.merged_into = _merge_target(row.merge_with, supplied, now=now)
+        supplied.save()
+        if row.lines is not None and supplied.merged_into_id is None:
+            _compare_lines(supplied, now=now)
+        _follow_reservations(supplied, now=now)
+        return before != (supplied.status, supplied.merged_into_id)
+
+
+def _tracked() -> Iterable[SupplierOrder]:
+    """Orders that hold goods of an open reservation, and what they merged into."""
+    open_ones = Reservation.objects.filter(status__in=(Held.HELD, Held.RELEASING))
+    ids = set(open_ones.values_list("supplier_order_id", flat=True))
+    while True:
+        targets = set(
+            SupplierOrder.objects.filter(pk__in=ids, merged_into__isnull=False)
+            .exclude(merged_into__in=ids)
+            .values_list("merged_into_id", flat=True)
+        )
+        if not targets:
+            break
+        ids |= targets
+    return SupplierOrder.objects.filter(pk__in=ids).order_by("read_at", "pk")
+
+
+def _read_lists(
+    cart: CartClient, tracked: list[SupplierOrder]
+) -> dict[str, SupplierOrderRow]:
+    wanted = {s.listed_id or s.supplier_order_id for s in tracked}
+    rows: dict[str, SupplierOrderRow] = {}
+    for kind in FOLLOWED:
+        for page in range(1, MOST_PAGES + 1):
+            if wanted <= rows.keys():
+                return rows
+            answer = cart.orders_page(kind, page=page, priority="crawl")
+            fresh = {r.order_id: r for r in answer.rows if r.order_id not in rows}
+            rows.update(fresh)
+            if not fresh or page >= answer.total_pages:
+                break
+    return rows
+
+
+def _read_single(cart: CartClient, supplied: SupplierOrder) -> SupplierOrderRow | None:
+    try:
+        return cart.order(supplied.supplier_order_id, priority="crawl")
+    except PeerRefused:
+        # Unknown to the supplier: the lists of the next run may show it.
+        return None
+
+
+def _merge_target(
+    number: str, supplied: SupplierOrder, *, now: datetime
+) -> SupplierOrder | None:
+    known = SupplierOrder.objects.filter(
+        Q(supplier_order_id=number) | Q(listed_id=number)
+    ).first()
+    if known is None:
+        known = SupplierOrder.objects.create(supplier_order_id=number, placed_at=now)
+    # A ring of merges would be followed for ever.
+    step: SupplierOrder | None = known
+    while step is not None:
+        if step.pk == supplied.pk:
+            return None
+        step = step.merged_into
+    return known
+
+
+def _follow_reservations(supplied: SupplierOrder, *, now: datetime) -> None:
+    for source in (supplied, *orders_merged_into(supplied)):
+        for reservation in source.reservations.filter(
+            status__in=(Held.HELD, Held.RELEASING)
+        ).select_related("order"):
+            _follow(reservation, supplied, now=now)
+
+
+def _follow(
+    reservation: Reservation, supplied: SupplierOrder, *, now: datetime
+) -> None:
+    figures = {"number": supplied}
+    if supplied.status in SupplierOrder.SHIPPED:
+        text = _("Al-Style has shipped order %(number)s")
+        move_reservation(
+            reservation, Held.SHIPPED, text=text % figures, now=now, left_stock_at=now
+        )
+    elif supplied.status == SupplierOrder.CANCELLED:
+        was_held = reservation.status == Held.HELD
+        text = _("Al-Style has cancelled order %(number)s")
+        moved = move_reservation(
+            reservation, Held.RELEASED, text=text % figures, now=now
+        )
+        if moved and was_held:
+            _want_again(reservation, supplied, now=now)
+
+
+def _want_again(
+    reservation: Reservation, supplied: SupplierOrder, *, now: datetime
+) -> None:
+    """The supplier let the goods go by itself: a living order needs a person."""
+    order = reservation.order
+    if order.status in (*Order.CALLED_OFF, *Order.ENDED):
+        return
+    anew = Reservation.objects.create(order=order, created_at=now)
+    for line in reservation.lines.all():
+        line.pk, line.reservation = None, anew
+        line.save(force_insert=True)
+    text = _(
+        "Al-Style cancelled order %(number)s by itself: reserve the goods anew, "
+        "or cancel the buyer's order"
+    )
+    _need_person(order, Step.Kind.RESERVE, text % {"number": supplied}, now=now)
+
+
+def _compare_lines(supplied: SupplierOrder, *, now: datetime) -> None:
+    """Check that the supplier's order holds all that its reservations want."""
+    reservations = supplied.reservations.filter(status=Held.HELD)
+    wanted: dict[str, int] = {}
+    for reservation in reservations:
+        for line in reservation.lines.select_related("product"):
+            quantity = supplied_quantity(line.quantity, line.product.multiplicity)
+            article = line.product.article
+            wanted[article] = wanted.get(article, 0) + quantity
+    held: dict[str, int] = {}
+    for article, quantity, _price in supplied.lines:
+        held[article] = held.get(article, 0) + quantity
+    short = {a: q - held.get(a, 0) for a, q in wanted.items() if held.get(a, 0) < q}
+    if not short:
+        return
+    goods = ", ".join(f"{article}: {missing}" for article, missing in short.items())
+    text = _("Al-Style's order %(number)s is short of pieces: %(goods)s")
+    for reservation in reservations:
+        _need_person(
+            reservation.order,
+            Step.Kind.RELEASE,
+            text % {"number": supplied, "goods": goods},
+            now=now,
+        )
+
+
+def _complain_about_slow_releases(*, now: datetime) -> None:
+    slow = Reservation.objects.filter(status=Held.RELEASING).select_related(
+        "order", "supplier_order"
+    )
+    for reservation in slow:
+        asked = reservation.order.steps.filter(
+            kind=Step.Kind.RELEASE, status=Step.Status.DONE
+        ).last()
+        if asked is None or asked.finished_at is None:
+            continue
+        if now - asked.finished_at > RELEASE_PATIENCE:
+            text = _("Al-Style has not cancelled order %(number)s: call its manager")
+            figures = {"number": reservation.supplier_order}
+            _need_person(reservation.order, Step.Kind.RELEASE, text % figures, now=now)
+
+
+def _need_person(order: Order, kind: Step.Kind, text: str, *, now: datetime) -> None:
+    with transaction.atomic():
+        if order.steps.filter(kind=kind, status__in=Step.OPEN).exists():
+            return
+        step = make_step(order, kind, now=now, status=Step.Status.NEEDS_PERSON)
+        step.last_error = text
+        step.save(force_insert=True)
+        record(order, text, now=now, step=step)

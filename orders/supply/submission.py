@@ -1,0 +1,116 @@
+"""The power of attorney and the way of delivery that a supplier order names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from catalog.alstyle.cart import Submission
+from catalog.alstyle.trade import parse_moment
+from orders.clients import Clients
+from orders.models import SupplierPapers
+from plumbing.leases import database_now
+
+ALMATY = ZoneInfo("Asia/Almaty")
+READ_EVERY = timedelta(days=1)
+NAME = "alstyle"
+
+
+class PapersMissing(Exception):
+    """There is no valid paper to order with; the text says what to do."""
+
+
+def prepare_submission(clients: Clients, *, reference: str) -> Submission:
+    """Choose the papers for an order; read anew when a day old or not valid.
+
+    Raises `PapersMissing`, `PeerError`.
+    """
+    today = database_now().astimezone(ALMATY).date()
+    papers = SupplierPapers.objects.filter(
+        name=NAME, read_at__gt=database_now() - READ_EVERY
+    ).first()
+    if papers is not None:
+        try:
+            return _submission(papers, reference=reference, today=today)
+        except PapersMissing:
+            # Perhaps put right in the portal a minute ago.
+            pass
+    papers = _read(clients, now=database_now())
+    return _submission(papers, reference=reference, today=today)
+
+
+def attorney_ends_on(papers: SupplierPapers, *, today: date) -> date | None:
+    """Tell when the last power of attorney in use ends."""
+    chosen = _choose(papers.attorneys, bin_=_bin(papers), today=today)
+    return None if chosen is None else _day(chosen.get("ДатаОкончания"))
+
+
+def _read(clients: Clients, *, now: datetime) -> SupplierPapers:
+    data = clients.supplier.user_data()
+    papers, _created = SupplierPapers.objects.update_or_create(
+        name=NAME,
+        defaults={
+            "attorneys": list(data.attorneys),
+            "deliveries": list(data.deliveries),
+            "bin": data.bin,
+            "read_at": now,
+        },
+    )
+    return papers
+
+
+def _submission(papers: SupplierPapers, *, reference: str, today: date) -> Submission:
+    bin_ = _bin(papers)
+    attorney = _choose(papers.attorneys, bin_=bin_, today=today)
+    if attorney is None:
+        raise PapersMissing(
+            _(
+                "Al-Style has no valid power of attorney for us: "
+                "enter a new one in its portal, then retry"
+            )
+        )
+    delivery = _choose(papers.deliveries, bin_=bin_, today=None)
+    if delivery is None:
+        raise PapersMissing(
+            _(
+                "Al-Style knows no way of delivery for us: "
+                "enter one in its portal, then retry"
+            )
+        )
+    return Submission(
+        shipping_date=today,
+        attorney=attorney,
+        delivery=delivery,
+        reference=reference,
+        bin=bin_,
+    )
+
+
+def _bin(papers: SupplierPapers) -> str:
+    return str(settings.ALSTYLE_BIN or papers.bin)
+
+
+def _choose(
+    records: Iterable[Mapping[str, Any]], *, bin_: str, today: date | None
+) -> Mapping[str, Any] | None:
+    """Take the main record of our BIN, else its first, else the first of any."""
+    valid = [r for r in records if today is None or _is_valid(r, today=today)]
+    ours = [r for r in valid if not bin_ or str(r.get("БИН") or "") in ("", bin_)]
+    main = [r for r in ours if r.get("Основной") in (True, 1, "1")]
+    return next(iter([*main, *ours]), None)
+
+
+def _is_valid(record: Mapping[str, Any], *, today: date) -> bool:
+    ends = _day(record.get("ДатаОкончания"))
+    begins = _day(record.get("ДатаВыдачи"))
+    return ends is not None and ends >= today and (begins is None or begins <= today)
+
+
+def _day(raw: Any) -> date | None:
+    moment = parse_moment(raw)
+    return None if moment is None else moment.astimezone(ALMATY).date()

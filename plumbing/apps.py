@@ -1,0 +1,13 @@
+"""The plumbing's app."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class PlumbingConfig(AppConfig):
+    name = "plumbing"
+    # The name that its tables and their history bear in every database there is.
+    label = "bridge_site"
+    verbose_name = _("Plumbing")

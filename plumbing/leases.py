@@ -1,0 +1,123 @@
+"""The right to do one kind of work, kept in the database for all hosts."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+from django.db import IntegrityError, close_old_connections, connection, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from plumbing.models import Lease
+
+# A killed holder keeps others waiting for at most this long.
+LEASE_S = 90
+RENEW_EVERY_S = 20
+
+
+class LeaseTaken(Exception):
+    """Somebody else does this work right now."""
+
+    def __init__(self, name: str, *, owner: str, until: datetime) -> None:
+        super().__init__(f"{name} is already under way ({owner})")
+        self.name, self.owner, self.until = name, owner, until
+
+
+class LeaseLost(Exception):
+    """The lease ran out and another process took it; stop before writing."""
+
+
+def database_now() -> datetime:
+    """Ask the database for the time: the one clock that all hosts share."""
+    if connection.vendor == "sqlite":
+        # SQLite lives on one host, whose clock it would be anyway.
+        return timezone.now()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        (now,) = cursor.fetchone()
+    return now  # type: ignore[no-any-return]
+
+
+class LeaseHandle:
+    """A lease this process holds; renewed in the background while it lives."""
+
+    def __init__(self, name: str, *, owner: str) -> None:
+        self.name, self.owner = name, owner
+        self._stop = threading.Event()
+        self._thread = threading.Thread(
+            target=self._renew_until_stopped, name=f"lease-{name}", daemon=True
+        )
+
+    def confirm(self) -> None:
+        """Renew now, or raise `LeaseLost`. Call before writing results."""
+        until = database_now() + timedelta(seconds=LEASE_S)
+        held = Lease.objects.filter(name=self.name, owner=self.owner)
+        if not held.update(until=until):
+            raise LeaseLost(f"{self.name} was taken over by another process")
+
+    def start(self) -> None:
+        """Begin to renew in the background."""
+        self._thread.start()
+
+    def release(self) -> None:
+        """Stop renewing and let others in at once."""
+        self._stop.set()
+        self._thread.join()
+        Lease.objects.filter(name=self.name, owner=self.owner).delete()
+
+    def _renew_until_stopped(self) -> None:
+        try:
+            while not self._stop.wait(RENEW_EVERY_S):
+                try:
+                    close_old_connections()
+                    self.confirm()
+                except LeaseLost:
+                    return
+                except Exception:
+                    # The database is away for a moment: the next round may succeed,
+                    # and confirm() in the worker decides before anything is written.
+                    connection.close()
+        finally:
+            connection.close()
+
+
+def take_lease(name: str, *, seconds: int = LEASE_S) -> str:
+    """Take the lease and return the owner's mark, or raise `LeaseTaken`."""
+    owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+    now = database_now()
+    until = now + timedelta(seconds=seconds)
+    if Lease.objects.filter(name=name, until__lte=now).update(owner=owner, until=until):
+        return owner
+    try:
+        with transaction.atomic():
+            Lease.objects.create(name=name, owner=owner, until=until)
+    except IntegrityError:
+        holder = Lease.objects.filter(name=name).first()
+        if holder is None:
+            # Released between our two questions.
+            return take_lease(name, seconds=seconds)
+        raise LeaseTaken(name, owner=holder.owner, until=holder.until) from None
+    return owner
+
+
+@contextmanager
+def under_lease(name: str) -> Iterator[LeaseHandle]:
+    """Hold the lease `name` for the block; raises `LeaseTaken` when another has it."""
+    lease = LeaseHandle(name, owner=take_lease(name))
+    lease.start()
+    try:
+        yield lease
+    finally:
+        lease.release()
+
+
+def is_taken(name: str) -> bool:
+    """Tell whether somebody has the lease now."""
+    held = Lease.objects.filter(name=name, until__gt=Now())
+    return bool(held.exists())

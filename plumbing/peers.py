@@ -1,0 +1,401 @@
+"""The one seam through which HTTP to a peer goes."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import urllib3
+from django.db import connection
+from django.utils.translation import gettext as _
+from urllib3.util.retry import Retry
+
+from plumbing.call_deadlines import DeadlineAdapter, call_deadline
+from plumbing.limits import ClockBusy, Priority, TokenClock
+from plumbing.peer_errors import (
+    PeerAccessRefused,
+    PeerBusy,
+    PeerError,
+    PeerOutcomeUnknown,
+    PeerProtocolError,
+    PeerRefused,
+    PeerThrottled,
+    PeerUnavailable,
+    PeerWriteWithheld,
+)
+
+__all__ = [
+    "PeerAccessRefused",
+    "PeerBusy",
+    "PeerConnection",
+    "PeerError",
+    "PeerOutcomeUnknown",
+    "PeerProtocolError",
+    "PeerRefused",
+    "PeerReply",
+    "PeerThrottled",
+    "PeerUnavailable",
+    "PeerWriteWithheld",
+    "retry_after_s",
+    "slow_down_s",
+]
+
+log = logging.getLogger(__name__)
+
+MAX_BODY_BYTES = 256 * 1024 * 1024
+MAX_REDIRECTS = 3
+RETRIED_STATUSES = (500, 502, 503, 504)
+THROTTLED_TRIES = 3
+WORDS_LENGTH = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerReply:
+    """A whole answer."""
+
+    peer: str
+    path: str
+    status_code: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """Parse the body; fractions become `Decimal`. Raises `PeerProtocolError`."""
+        try:
+            return json.loads(
+                self.body, parse_float=Decimal, parse_constant=_no_constant
+            )
+        except (ValueError, ArithmeticError, RecursionError) as error:
+            message = _(
+                "%(peer)s: %(path)s answered something that is not JSON: %(words)s"
+            )
+            raise PeerProtocolError(
+                message % {"peer": self.peer, "path": self.path, "words": self.words()},
+                status_code=self.status_code,
+            ) from error
+
+    def words(self) -> str:
+        """Give the beginning of the body as plain text."""
+        text = self.body[: 4 * WORDS_LENGTH].decode("utf-8", errors="replace")
+        plain = re.sub(r"<[^>]*>|\s+", " ", text)
+        return re.sub(r"\s+", " ", plain).strip()[:WORDS_LENGTH] or _("an empty answer")
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(name)
+
+
+def slow_down_s(reply: PeerReply) -> float | None:
+    """Read how long a peer asks us to wait, or None; 429 is every peer's way."""
+    if reply.status_code != 429:
+        return None
+    return retry_after_s(reply) or 1.0
+
+
+def retry_after_s(reply: PeerReply) -> float | None:
+    """Read `Retry-After` when it is a number of seconds."""
+    raw = reply.headers.get("Retry-After", "")
+    return float(raw) if raw.isdigit() else None
+
+
+class PeerConnection:
+    """Calls one peer: deadline, clock, retries of reads, errors without secrets."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        base_url: str,
+        timeout_s: float,
+        limiter: TokenClock,
+        user_agent: str,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        proxy: str = "",
+        observe_only: bool = False,
+        throttled_for_s: Callable[[PeerReply], float | None] = slow_down_s,
+        backoff_s: float = 2.0,
+        longest_wait_s: float = 60.0,
+    ) -> None:
+        self.name, self.base_url = name, base_url.rstrip("/")
+        self.timeout_s, self.limiter = timeout_s, limiter
+        self.observe_only = observe_only
+        self.params = dict(params or {})
+        self._throttled_for_s = throttled_for_s
+        self._longest_wait_s = longest_wait_s
+        self._retries = Retry(
+            total=3,
+            status_forcelist=RETRIED_STATUSES,
+            allowed_methods=frozenset({"GET"}),
+            backoff_factor=backoff_s,
+            backoff_max=longest_wait_s,
+        )
+        self._session = requests.Session()
+        # Only what the owner configures counts: no proxy or .netrc of the shell.
+        self._session.trust_env = False
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, DeadlineAdapter())
+        if proxy:
+            self._session.proxies = {"http": proxy, "https": proxy}
+        self._session.headers.update({"User-Agent": user_agent, **(headers or {})})
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def __enter__(self) -> PeerConnection:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def read(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, str | int] | None = None,
+        priority: Priority = "crawl",
+    ) -> PeerReply:
+        """GET something that changes nothing; retried within reason.
+
+        Raises `PeerUnavailable`, `PeerRefused`, `PeerProtocolError`.
+        """
+        retries, throttled = self._retries, 0
+        while True:
+            try:
+                reply = self._call("GET", path, params=params, priority=priority)
+            except PeerBusy:
+                raise
+            except PeerUnavailable as error:
+                retries = self._spend(retries, path, error=error)
+                continue
+            wait_s = self._throttled_for_s(reply)
+            if wait_s is not None:
+                throttled += 1
+                self._pause_throttled(reply, wait_s=wait_s, tries=throttled)
+            elif reply.status_code in RETRIED_STATUSES:
+                retries = self._spend(retries, path, error=self._failure(reply))
+            else:
+                return self._accepted(reply)
+
+    def write(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str | int] | None = None,
+        json_body: Any = None,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        priority: Priority = "order",
+    ) -> PeerReply:
+        """Make one call that changes something at the peer; never repeated.
+
+        Raises `PeerWriteWithheld`, `PeerUnavailable` and `PeerRefused` when surely
+        nothing was done, `PeerOutcomeUnknown` when it may have been.
+        """
+        if self.observe_only:
+            message = _("OBSERVE_ONLY is on: %(method)s %(path)s was not sent")
+            raise PeerWriteWithheld(message % {"method": method, "path": path})
+        # A fresh connection: on a kept one that the peer has just closed, nobody
+        # could tell whether the write arrived.
+        self._session.close()
+        reply = self._call(
+            method,
+            path,
+            params=params,
+            json_body=json_body,
+            form=form,
+            headers=headers,
+            priority=priority,
+            is_write=True,
+        )
+        if self._throttled_for_s(reply) is not None:
+            raise PeerThrottled(self._sentence(reply), status_code=reply.status_code)
+        if reply.status_code >= 500:
+            raise PeerOutcomeUnknown(
+                self._sentence(reply), status_code=reply.status_code
+            )
+        return self._accepted(reply)
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str | int] | None,
+        priority: Priority,
+        json_body: Any = None,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        is_write: bool = False,
+    ) -> PeerReply:
+        _refuse_open_transaction()
+        url = f"{self.base_url}/{path.lstrip('/')}"
+        query = {**(params or {}), **self.params}
+        deadline = None
+        try:
+            with (
+                self.limiter.turn(priority),
+                call_deadline(self.timeout_s) as deadline,
+            ):
+                reply = self._send(
+                    method,
+                    url,
+                    path,
+                    params=query,
+                    json=json_body,
+                    data=form,
+                    headers=headers,
+                )
+            if deadline.has_passed:
+                # A body without a length looks whole wherever it is cut.
+                raise requests.exceptions.ReadTimeout
+            return reply
+        except ClockBusy:
+            message = _("%(peer)s: no turn came within %(seconds)s s; try later")
+            raise PeerBusy(
+                message % {"peer": self.name, "seconds": self.limiter.patience_s}
+            ) from None
+        except PeerProtocolError as error:
+            if is_write:
+                raise PeerOutcomeUnknown(str(error)) from None
+            raise
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as e:
+            # The exception's own text holds the URL, and the URL holds the token.
+            is_late = deadline is not None and deadline.has_passed
+            raise self._lost(path, e, is_write=is_write, is_late=is_late) from None
+
+    def _send(self, method: str, url: str, path: str, **sent: Any) -> PeerReply:
+        for _hop in range(MAX_REDIRECTS + 1):
+            response = self._session.request(
+                method,
+                url,
+                timeout=(min(self.timeout_s, 15), self.timeout_s),
+                stream=True,
+                allow_redirects=False,
+                **sent,
+            )
+            with response:
+                body = self._body(response, path=path)
+            if response.is_redirect:
+                url = self._redirected(method, url, response.headers["location"], path)
+                sent["params"] = None
+                continue
+            return PeerReply(
+                peer=self.name,
+                path=path,
+                status_code=response.status_code,
+                headers=response.headers,
+                body=body,
+            )
+        raise PeerProtocolError(self._said(path, _("redirects without end")))
+
+    def _body(self, response: requests.Response, *, path: str) -> bytes:
+        chunks, size = [], 0
+        while chunk := response.raw.read1(1 << 16, decode_content=True):
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > MAX_BODY_BYTES:
+                raise PeerProtocolError(self._said(path, _("an answer without end")))
+        expected = response.headers.get("Content-Length", "")
+        received = response.raw.tell()
+        if expected.isdigit() and received < int(expected):
+            raise urllib3.exceptions.IncompleteRead(received, int(expected) - received)
+        return b"".join(chunks)
+
+    def _redirected(self, method: str, url: str, location: str, path: str) -> str:
+        target = urljoin(url, location)
+        there, here = urlsplit(target), urlsplit(url)
+        if method != "GET" or (there.scheme, there.netloc) != (
+            here.scheme,
+            here.netloc,
+        ):
+            words = _("a redirect to %(host)s, which is not followed")
+            raise PeerProtocolError(self._said(path, words % {"host": there.netloc}))
+        return target
+
+    def _lost(
+        self, path: str, error: Exception, *, is_write: bool, is_late: bool
+    ) -> PeerError:
+        if is_late or isinstance(error, requests.exceptions.Timeout):
+            words = _("no answer within %(seconds)s s") % {"seconds": self.timeout_s}
+        elif isinstance(error, requests.exceptions.SSLError):
+            words = _("no secure connection")
+        elif _never_sent(error):
+            words = _("no connection")
+        else:
+            words = _("the connection broke before the whole answer came")
+        if is_write and not _never_sent(error):
+            return PeerOutcomeUnknown(self._said(path, words))
+        return PeerUnavailable(self._said(path, words))
+
+    def _spend(self, retries: Retry, path: str, *, error: PeerError) -> Retry:
+        """Count one failed read and wait, or raise `error` when the tries are spent."""
+        try:
+            left = retries.increment(
+                "GET", path, error=urllib3.exceptions.ProtocolError(str(error))
+            )
+        except urllib3.exceptions.MaxRetryError:
+            raise error from None
+        log.warning("%s (%s tries left)", error, left.total)
+        time.sleep(left.get_backoff_time())
+        return left
+
+    def _pause_throttled(self, reply: PeerReply, *, wait_s: float, tries: int) -> None:
+        if tries >= THROTTLED_TRIES or wait_s > self._longest_wait_s:
+            kind = PeerAccessRefused if reply.status_code == 403 else PeerThrottled
+            raise kind(self._sentence(reply), status_code=reply.status_code)
+        wait_s = min(wait_s * tries, self._longest_wait_s)
+        log.warning("%s: slowing down for %s s", self.name, wait_s)
+        self.limiter.push_back(wait_s)
+        if not self.limiter.interval:
+            time.sleep(wait_s)
+
+    def _accepted(self, reply: PeerReply) -> PeerReply:
+        if 200 <= reply.status_code < 300:
+            return reply
+        raise self._failure(reply)
+
+    def _failure(self, reply: PeerReply) -> PeerError:
+        code = reply.status_code
+        kind: type[PeerError] = PeerRefused
+        if code in (401, 403):
+            kind = PeerAccessRefused
+        elif code >= 500:
+            kind = PeerUnavailable
+        return kind(self._sentence(reply), status_code=code)
+
+    def _sentence(self, reply: PeerReply) -> str:
+        return self._said(reply.path, f"HTTP {reply.status_code}, {reply.words()}")
+
+    def _said(self, path: str, words: str) -> str:
+        return f"{self.name}, {path}: {words}"
+
+
+def _never_sent(error: Exception) -> bool:
+    """Tell whether the request surely did not leave: no connection came about."""
+    if isinstance(error, requests.exceptions.ConnectTimeout):
+        return True
+    reason = getattr(error.args[0] if error.args else None, "reason", None)
+    return isinstance(
+        reason,
+        urllib3.exceptions.NewConnectionError
+        | urllib3.exceptions.ConnectTimeoutError
+        | urllib3.exceptions.ProxyError,
+    )
+
+
+def _refuse_open_transaction() -> None:
+    """A peer may take a minute to answer: no transaction waits that long."""
+    blocks = connection.atomic_blocks
+    if any(not getattr(block, "_from_testcase", False) for block in blocks):
+        raise RuntimeError("a peer was called inside a database transaction")
