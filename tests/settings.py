@@ -1,9 +1,12 @@
 """The settings as the tests use them: no .env, loopback peers, test secrets."""
 
 import os
+import zlib
 from pathlib import Path
 from tempfile import gettempdir
 
+# Two checkouts on one machine may be tested at once.
+CHECKOUT = f"{zlib.crc32(__file__.encode()):08x}"
 os.environ.update(
     ENV_FILE=os.devnull,
     SECRET_KEY="tests-only-" + "k" * 50,
@@ -21,7 +24,7 @@ os.environ.update(
     KASPI_COMPANY="Qaz Demo",
     KASPI_INTERVAL_S="0",
     VAR_DIR=os.environ.get(
-        "TEST_VAR_DIR", str(Path(gettempdir()) / "kaspi-bridge-tests")
+        "TEST_VAR_DIR", str(Path(gettempdir()) / f"kaspi-bridge-tests-{CHECKOUT}")
     ),
     DATABASE_URL=os.environ.get("TEST_DATABASE_URL", ""),
 )
