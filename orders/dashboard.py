@@ -17,7 +17,7 @@ from django.utils.translation import ngettext
 from backoffice.charts import Bar, draw_bars
 from backoffice.formatting import Tone, ago, grouped, pill, when
 from orders.admin.words import shortened, situation_pill, stuck_reason, time_left
-from orders.admin.work import BY_TIME_LEFT, OPEN, WORKS, count_works, with_due
+from orders.admin.work import BY_TIME_LEFT, WORKS, count_works
 from orders.models import Order, ReadMark, Step
 from plumbing.redaction import redact
 
@@ -131,21 +131,16 @@ def _works(counts: dict[str, int]) -> list[WorkCount]:
 
 def _pressing() -> list[Order]:
     # As a condition object: the type checker knows no annotated names.
-    has_deadline = Q(("due_at__isnull", False))
-    waiting = with_due(Order.objects.filter(OPEN)).filter(has_deadline)
+    has_deadline = Q(("due__isnull", False))
+    waiting = Order.objects.open().with_due().filter(has_deadline)
     return list(waiting.defer("problem", "note").order_by(*BY_TIME_LEFT)[:SHOWN])
-
-
-def _due(order: Order) -> datetime | None:
-    due: datetime | None = getattr(order, "due_at", None)
-    return due
 
 
 def _shown(order: Order, *, now: datetime) -> Pressing:
     return Pressing(
         code=order.code,
         url=_order_url(order.pk),
-        left=time_left(_due(order), now=now),
+        left=time_left(order.due_at, now=now),
         situation=situation_pill(order),
     )
 
@@ -209,7 +204,7 @@ def _needs_of_orders(
         text = ngettext("%(n)s order needs you", "%(n)s orders need you", number)
         text %= {"n": grouped(number)}
         needs.append(OrderNeed(tone=Tone.BAD, text=text, url=_list_url("person")))
-    overdue = [o for o in pressing if (due := _due(o)) is not None and due < now]
+    overdue = [o for o in pressing if (due := o.due_at) is not None and due < now]
     for order in overdue:
         text = _("Order %(code)s is overdue") % {"code": order.code}
         needs.append(OrderNeed(tone=Tone.BAD, text=text, url=_order_url(order.pk)))

@@ -25,7 +25,7 @@ from orders.admin.words import (
     stuck_reason,
     time_left,
 )
-from orders.admin.work import BY_CODE, BY_TIME_LEFT, WORKS, count_works, with_due
+from orders.admin.work import BY_CODE, BY_TIME_LEFT, WORKS, count_works
 from orders.models import Order, OrderLine, Reservation, Step
 
 DEFAULT_WORK = "open"
@@ -152,7 +152,7 @@ class OrderListAdmin(StaffAdmin[Order]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
         """Add the deadline."""
-        return with_due(super().get_queryset(request))
+        return Order.objects.with_due()
 
     def get_ordering(self, request: HttpRequest) -> Any:
         """Put the least time left on top."""
@@ -196,7 +196,7 @@ class OrderListAdmin(StaffAdmin[Order]):
         created = absolute(obj.created_at, now=obj.shown_now)
         return two_lines(format_html('<span class="num">{}</span>', obj.code), created)
 
-    @admin.display(description=_("time left"), ordering="due_at")
+    @admin.display(description=_("time left"), ordering="due")
     def show_left(self, obj: Any) -> SafeString:
         """Show how long is left."""
         return time_left(obj.due_at, now=obj.shown_now)

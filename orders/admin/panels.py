@@ -46,7 +46,7 @@ def page_panels(
     profit = profit_of(standing)
     return {
         "standing": standing,
-        "due_left": time_left(due_of(order), now=now),
+        "due_left": time_left(order.due_at, now=now),
         "situation": situation_pill(order),
         "raw_words": raw_words(order),
         "reservation_pill": reservation_pill(standing.reservation),
@@ -83,11 +83,6 @@ def is_due_now(step: Step, *, now: datetime) -> bool:
     return waits and step.not_before <= now
 
 
-def waits_for_accept(order: Order) -> bool:
-    """Tell whether Kaspi waits for us to accept the order."""
-    return order.status == Order.APPROVED and order.state != Order.SIGN_REQUIRED
-
-
 def said_plainly(word: str) -> str:
     """Say Kaspi's word for a way of delivery or payment; unknown ones as they are."""
     words = {
@@ -99,17 +94,6 @@ def said_plainly(word: str) -> str:
         "PAY_WITH_CREDIT": _("credit"),
     }
     return words.get(word, word)
-
-
-def due_of(order: Order) -> datetime | None:
-    """Say until when what the order waits for must be done."""
-    if order.ended_at is not None:
-        return None
-    if waits_for_accept(order):
-        return order.accept_by
-    if order.status == Order.ACCEPTED and order.handed_over_at is None:
-        return order.hand_over_by or order.planned_delivery_at
-    return None
 
 
 def offered(
@@ -268,7 +252,7 @@ def delivery_facts(order: Order, *, now: datetime) -> list[tuple[str, object]]:
         (label, when(moment, now=now))
         for label, moment in (
             (_("created"), order.created_at),
-            (_("accept by"), order.accept_by if waits_for_accept(order) else None),
+            (_("accept by"), order.accept_by if order.awaits_accept else None),
             (_("hand over by"), order.hand_over_by),
             (_("handed over"), order.handed_over_at),
             (_("delivery planned"), order.planned_delivery_at),

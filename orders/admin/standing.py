@@ -37,12 +37,6 @@ class Standing:
         return self.held in (Held.HELD, Held.BY_HAND)
 
     @property
-    def is_new(self) -> bool:
-        """Whether Kaspi waits for us to accept it."""
-        order = self.order
-        return order.status == Order.APPROVED and order.state != Order.SIGN_REQUIRED
-
-    @property
     def is_accepted(self) -> bool:
         """Whether it is accepted and still with us."""
         order = self.order

@@ -101,14 +101,18 @@ ACCEPT_WAYS = (
         slug="accept",
         label=_("Accept"),
         permission=ACCEPT,
-        fits=lambda s, _o: s.is_new and s.is_reserved and s.is_free(Kind.ACCEPT),
+        fits=lambda s, _o: (
+            s.order.awaits_accept and s.is_reserved and s.is_free(Kind.ACCEPT)
+        ),
         act=lambda order, data, actor: ask(order, Kind.ACCEPT, actor),
     ),
     Way(
         slug="accept-unreserved",
         label=_("Accept unreserved…"),
         permission=ACCEPT,
-        fits=lambda s, _o: s.is_new and not s.is_reserved and s.is_free(Kind.ACCEPT),
+        fits=lambda s, _o: (
+            s.order.awaits_accept and not s.is_reserved and s.is_free(Kind.ACCEPT)
+        ),
         act=lambda order, data, actor: actions.accept_unreserved(order, actor=actor),
         form=forms.ActionForm,
         text=_(

@@ -75,10 +75,10 @@ def _going_back(order: Order) -> tuple[str, Tone] | None:
 
 
 def _before(order: Order) -> tuple[str, Tone] | None:
+    if order.awaits_accept:
+        return _("new: accept"), Tone.INFO
     if order.state == Order.SIGN_REQUIRED:
         return _("buyer signs the credit"), Tone.INFO
-    if order.status == Order.APPROVED:
-        return _("new: accept"), Tone.INFO
     return None
 
 

@@ -1,4 +1,4 @@
-"""The staff's work lists: which orders wait for what, and until when."""
+"""The staff's work lists: which orders wait for what."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Case, Count, DateTimeField, F, Q, QuerySet, Value, When
-from django.db.models.functions import Coalesce
+from django.db.models import Count, F, Q, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -16,7 +15,6 @@ from orders.models import Order, Reservation, Step
 OPEN = Q(ended_at__isnull=True)
 AT_KASPI = Q(state=Order.KASPI_DELIVERY, status=Order.ACCEPTED)
 BY_US = Q(state__in=(Order.PICKUP, Order.DELIVERY), status=Order.ACCEPTED)
-TO_ACCEPT = Q(status=Order.APPROVED) & ~Q(state=Order.SIGN_REQUIRED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +60,11 @@ WORKS = (
         label=_("Needs a person"),
         condition=lambda: Q(pk__in=stuck_orders()),
     ),
-    Work(code="accept", label=_("To accept"), condition=lambda: OPEN & TO_ACCEPT),
+    Work(
+        code="accept",
+        label=_("To accept"),
+        condition=lambda: OPEN & Order.AWAITS_ACCEPT,
+    ),
     Work(code="reserve", label=_("To reserve"), condition=_to_reserve),
     Work(code="assemble", label=_("To assemble"), condition=_to_assemble),
     Work(code="hand_over", label=_("To hand over"), condition=_to_hand_over),
@@ -92,23 +94,9 @@ def count_works() -> dict[str, int]:
     )
 
 
-def with_due(orders: QuerySet[Order]) -> QuerySet[Order]:
-    """Add `due_at`: until when what the order waits for must be done."""
-    nothing = Value(None, output_field=DateTimeField())
-    hand_over = Coalesce("hand_over_by", "planned_delivery_at")
-    due = Case(
-        When(ended_at__isnull=False, then=nothing),
-        When(TO_ACCEPT, then=F("accept_by")),
-        When(status=Order.ACCEPTED, handed_over_at__isnull=True, then=hand_over),
-        default=nothing,
-        output_field=DateTimeField(),
-    )
-    return orders.annotate(due_at=due)
-
-
 # Open orders first, the nearest deadline on top; ended ones by their end.
 BY_TIME_LEFT = (
     F("ended_at").desc(nulls_first=True),
-    F("due_at").asc(nulls_last=True),
+    F("due").asc(nulls_last=True),
     F("pk").desc(),
 )

@@ -2,9 +2,36 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, F, Q, Value, When
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
+
+
+class OrderQuerySet(models.QuerySet["Order"]):
+    def open(self) -> OrderQuerySet:
+        return self.filter(ended_at__isnull=True)
+
+    def awaiting_accept(self) -> OrderQuerySet:
+        """`Order.awaits_accept` in SQL."""
+        return self.filter(Order.AWAITS_ACCEPT)
+
+    def with_due(self) -> OrderQuerySet:
+        """Add `due`: `Order.due_at` in SQL, to filter and sort by."""
+        nothing = Value(None, output_field=models.DateTimeField())
+        due = Case(
+            When(ended_at__isnull=False, then=nothing),
+            When(Order.AWAITS_ACCEPT, then=F("accept_by")),
+            When(
+                status=Order.ACCEPTED,
+                handed_over_at__isnull=True,
+                then=Coalesce("hand_over_by", "planned_delivery_at"),
+            ),
+            default=nothing,
+        )
+        return self.annotate(due=due)
 
 
 class Order(models.Model):
@@ -23,6 +50,8 @@ class Order(models.Model):
     ENDED = (COMPLETED, CANCELLED, RETURNED)
     # The buyer will not get the goods.
     CALLED_OFF = (CANCELLED, CANCELLING, RETURNED, RETURN_REQUESTED, RETURN_ACCEPTED)
+    # Before the buyer has signed the credit, Kaspi takes no accept.
+    AWAITS_ACCEPT = Q(status=APPROVED) & ~Q(state=SIGN_REQUIRED)
 
     kaspi_id = models.CharField(_("id at Kaspi"), max_length=80, unique=True)
     code = models.CharField(_("code"), max_length=40, unique=True)
@@ -63,6 +92,8 @@ class Order(models.Model):
     problem = models.TextField(_("what is wrong"), blank=True)
     note = models.TextField(_("note"), blank=True)
 
+    objects = OrderQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("order")
         verbose_name_plural = _("orders")
@@ -95,6 +126,22 @@ class Order(models.Model):
 
     def __str__(self) -> str:
         return self.code
+
+    # These two stand in SQL as well, in `OrderQuerySet`; one test compares them.
+    @property
+    def awaits_accept(self) -> bool:
+        return self.status == self.APPROVED and self.state != self.SIGN_REQUIRED
+
+    @property
+    def due_at(self) -> datetime | None:
+        """Until when what the order waits for must be done; None = no deadline."""
+        if self.ended_at is not None:
+            return None
+        if self.awaits_accept:
+            return self.accept_by
+        if self.status == self.ACCEPTED and self.handed_over_at is None:
+            return self.hand_over_by or self.planned_delivery_at
+        return None
 
 
 class Buyer(models.Model):
