@@ -36,7 +36,7 @@ OPERATOR = frozenset(
 )
 # Read like other rows, but about people: only for those who deal with them.
 PERSONAL = frozenset(
-    {"orders.view_buyer", "orders.view_buyer_data", "orders.view_supplierpapers"}
+    {"orders.view_buyer", "orders.view_buyer_data", "orders.view_supplieraccount"}
 )
 STAFF_MANAGEMENT = frozenset(
     {

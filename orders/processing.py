@@ -5,8 +5,8 @@ from __future__ import annotations
 from orders.clients import Clients
 from orders.plan.deadlines import cancel_out_of_stock, watch_deadlines
 from orders.steps.machine import Processed, is_anything_due, process_due, sweep
+from orders.supply.counting import close_contained
 from orders.supply.following import follow_supplier_orders
-from orders.supply.reserved import close_contained
 from plumbing.leases import LeaseTaken, database_now
 
 

@@ -12,6 +12,7 @@ from orders import buyers, processing
 from orders.kaspi.client import KaspiClient, open_client
 from orders.models import Order
 from orders.plan.events import record
+from orders.plan.wanting import see_to_processing
 from orders.reading import polling, refreshing
 from orders.reading.polling import ReadResult
 from orders.steps.machine import is_anything_due
@@ -19,7 +20,6 @@ from plumbing.leases import LeaseTaken, database_now
 from plumbing.peers import PeerError
 from plumbing.queue import enqueue
 
-PROCESS = "orders.tasks.process_orders"
 # Shorter than the cluster's time limit for a task; what is left gets a task anew.
 ROUND_S = 120
 
@@ -45,7 +45,7 @@ def refresh_one(order_id: int) -> str:
         record(order, text % {"error": error}, now=database_now())
         raise
     if is_anything_due(now=database_now()):
-        enqueue(PROCESS, cluster="orders")
+        see_to_processing()
     return f"{order.code}: {order.state}, {order.status}"
 
 
@@ -59,7 +59,7 @@ def process_orders() -> str:
     processed = processing.process_orders(budget_s=ROUND_S)
     # A peer that is away is left alone until the next sweep.
     if not processed.unreachable and is_anything_due(now=database_now()):
-        enqueue(PROCESS, cluster="orders")
+        see_to_processing()
     return processed.summary
 
 
@@ -67,7 +67,7 @@ def sweep_orders() -> str:
     """Free what dead workers held and see to it that due work is done."""
     if not processing.sweep_orders():
         return "nothing due"
-    enqueue(PROCESS, cluster="orders")
+    see_to_processing()
     return "work is due"
 
 
@@ -91,8 +91,8 @@ def _read(read: Callable[..., ReadResult]) -> str:
         # Not a failure: somebody else is just doing it.
         return str(error)
     if result.has_work:
-        enqueue(PROCESS, cluster="orders")
-    if result.stored.new:
+        see_to_processing()
+    if result.saved.new:
         # What was just ordered must not be offered for another ten minutes.
         for name in settings.TASKS_AFTER_CATALOGUE_CHANGE:
             enqueue(name, cluster="imports")

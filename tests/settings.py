@@ -2,11 +2,8 @@
 
 import os
 import zlib
-from pathlib import Path
 from tempfile import gettempdir
 
-# Two checkouts on one machine may be tested at once.
-CHECKOUT = f"{zlib.crc32(__file__.encode()):08x}"
 os.environ.update(
     ENV_FILE=os.devnull,
     SECRET_KEY="tests-only-" + "k" * 50,
@@ -23,8 +20,10 @@ os.environ.update(
     KASPI_MERCHANT_ID="QazDemo",
     KASPI_COMPANY="Qaz Demo",
     KASPI_INTERVAL_S="0",
+    # Two checkouts on one machine may be tested at once.
     VAR_DIR=os.environ.get(
-        "TEST_VAR_DIR", str(Path(gettempdir()) / f"kaspi-bridge-tests-{CHECKOUT}")
+        "TEST_VAR_DIR",
+        f"{gettempdir()}/kaspi-bridge-tests-{zlib.crc32(__file__.encode()):08x}",
     ),
     DATABASE_URL=os.environ.get("TEST_DATABASE_URL", ""),
 )

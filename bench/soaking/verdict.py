@@ -14,7 +14,7 @@ from sandbox.audit import Audit, StockWatch, audit
 from sandbox.kaspi.writes import WRITES as KASPI_WRITES
 
 # Buyers' own data, their labels, and the shop's own papers at Al-Style.
-UNSEARCHED = ("Buyer", "Waybill", "SupplierPapers", "Session")
+UNSEARCHED = ("Buyer", "Waybill", "SupplierAccount", "Session")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,8 +15,10 @@ from orders.models.supply import (
     CartState,
     Reservation,
     ReservationLine,
+    SupplierAccount,
     SupplierOrder,
-    SupplierPapers,
+    merged_quantities,
+    supplied_quantity,
 )
 
 __all__ = [
@@ -30,7 +32,9 @@ __all__ = [
     "Reservation",
     "ReservationLine",
     "Step",
+    "SupplierAccount",
     "SupplierOrder",
-    "SupplierPapers",
     "Waybill",
+    "merged_quantities",
+    "supplied_quantity",
 ]

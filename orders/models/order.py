@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 
 from django.db import models
 from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+
+from plumbing.limits import LONG_AGO
+from plumbing.redaction import redact
+
+# Kaspi's new orders are read every 5 minutes, open ones every 15.
+POLL_LATE = timedelta(minutes=15)
+REFRESH_LATE = timedelta(minutes=45)
 
 
 class OrderQuerySet(models.QuerySet["Order"]):
@@ -46,10 +55,19 @@ class Order(models.Model):
     RETURN_REQUESTED = "KASPI_DELIVERY_RETURN_REQUESTED"
     RETURN_ACCEPTED = "RETURN_ACCEPTED_BY_MERCHANT"
 
+    STATES = (NEW, SIGN_REQUIRED, PICKUP, DELIVERY, KASPI_DELIVERY, ARCHIVE)
+    # Where an order waits before it is accepted, and where an accepted one moves on.
+    WAITING_STATES = (NEW, SIGN_REQUIRED)
+    MOVING_STATES = (KASPI_DELIVERY, PICKUP, DELIVERY)
+
     # Nothing can change any more.
     ENDED = (COMPLETED, CANCELLED, RETURNED)
     # The buyer will not get the goods.
     CALLED_OFF = (CANCELLED, CANCELLING, RETURNED, RETURN_REQUESTED, RETURN_ACCEPTED)
+    STATUSES = (
+        *(APPROVED, ACCEPTED, COMPLETED, CANCELLED, CANCELLING),
+        *(RETURN_REQUESTED, RETURN_ACCEPTED, RETURNED),
+    )
     # Before the buyer has signed the credit, Kaspi takes no accept.
     AWAITS_ACCEPT = Q(status=APPROVED) & ~Q(state=SIGN_REQUIRED)
 
@@ -126,6 +144,42 @@ class Order(models.Model):
 
     def __str__(self) -> str:
         return self.code
+
+    @property
+    def has_ended(self) -> bool:
+        """Tell whether nothing but a return can change the order."""
+        if self.status in self.ENDED:
+            return True
+        return self.state == self.ARCHIVE and not self.is_called_off
+
+    @property
+    def is_called_off(self) -> bool:
+        """Tell whether the buyer will not get the goods."""
+        return self.status in self.CALLED_OFF
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether nothing more can be asked for the order's sake."""
+        return self.is_called_off or self.status in self.ENDED
+
+    @property
+    def is_fetched_by_kaspi(self) -> bool:
+        return self.state == self.KASPI_DELIVERY
+
+    def reason_to_look(self, lines: Iterable[OrderLine]) -> str:
+        """Say why a person must look before goods are bought; empty when not."""
+        if self.problem:
+            return self.problem
+        lines = list(lines)
+        if not lines:
+            return gettext("The order came without its lines: read it again")
+        for line in lines:
+            if line.problem:
+                return line.problem
+            if line.product_id is None:
+                text = gettext("SKU %(sku)s is none of our products")
+                return text % {"sku": line.sku or "—"}
+        return ""
 
     # These two stand in SQL as well, in `OrderQuerySet`; one test compares them.
     @property
@@ -218,6 +272,33 @@ class MasterProduct(models.Model):
         return f"{self.masterproduct_id} → {self.sku}"
 
 
+class ReadMarkQuerySet(models.QuerySet["ReadMark"]):
+    """Marks of sections read, and how they are moved."""
+
+    def first_read_at(self) -> datetime | None:
+        """Say since when the bridge reads orders; None = not yet."""
+        marks = self.filter(state=Order.NEW, read_until__gt=LONG_AGO)
+        return marks.values_list("first_read_at", flat=True).first()
+
+    def note_read(self, state: str, *, now: datetime, trouble: str = "") -> None:
+        """Move a section's mark: it was read to the last page."""
+        mark, _is_new = self.get_or_create(
+            state=state, defaults={"read_until": now, "first_read_at": now}
+        )
+        if not mark.was_ever_read:
+            mark.first_read_at = now
+        mark.read_until, mark.failed_at, mark.error = now, None, redact(trouble)
+        mark.save()
+
+    def note_failure(self, state: str, *, now: datetime, error: str) -> None:
+        """Leave a section's mark where it is and say why."""
+        failed = {"failed_at": now, "error": redact(error)}
+        never = {"read_until": LONG_AGO, "first_read_at": now}
+        self.update_or_create(
+            state=state, defaults=failed, create_defaults={**never, **failed}
+        )
+
+
 class ReadMark(models.Model):
     """Up to which moment the orders of a state were read to the last page."""
 
@@ -228,12 +309,23 @@ class ReadMark(models.Model):
     failed_at = models.DateTimeField(_("failed"), null=True, blank=True)
     error = models.TextField(_("error"), blank=True)
 
+    objects = ReadMarkQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("reading of orders")
         verbose_name_plural = _("readings of orders")
 
     def __str__(self) -> str:
         return self.state
+
+    @property
+    def was_ever_read(self) -> bool:
+        return self.read_until > LONG_AGO
+
+    def is_late(self, *, now: datetime) -> bool:
+        """Tell whether the section was not read to its end for too long."""
+        limit = POLL_LATE if self.state in Order.WAITING_STATES else REFRESH_LATE
+        return now - self.read_until > limit
 
 
 class Waybill(models.Model):

@@ -2,11 +2,84 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import TypedDict
+
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from orders.models.order import Order
+
+
+class StepParameters(TypedDict, total=False):
+    """What a step is to be done with."""
+
+    reason: str
+    comment: str
+    places: int
+    # The buyer's; deleted when it has served.
+    code: str
+    entry_id: str
+    remained: int
+
+
+class Candidate(TypedDict):
+    """An order at Al-Style that may be the one a doubtful submit made."""
+
+    id: str
+    sum: int | None
+    placed_at: str | None
+    lines: list[list[str | int | None]]
+
+
+class StepAnswer(TypedDict, total=False):
+    """What the peer answered, as far as anybody needs it later."""
+
+    supplier_order_id: str
+    adopted: bool
+    is_stock: bool
+    candidates: list[Candidate]
+
+
+class SentToPeer(TypedDict, total=False):
+    """What was sent, as far as a later look at the peer needs it; no secrets."""
+
+    kind: str
+    phase: str
+    lines: list[list[str | int]]
+    sum: int
+    reference: str
+
+
+class StepQuerySet(models.QuerySet["Step"]):
+    """Steps by what can happen to them next."""
+
+    def of_kind(self, *kinds: str) -> StepQuerySet:
+        return self.filter(kind__in=kinds)
+
+    def open(self) -> StepQuerySet:
+        return self.filter(status__in=Step.OPEN)
+
+    def idle(self) -> StepQuerySet:
+        return self.filter(status__in=Step.IDLE)
+
+    def unsettled(self) -> StepQuerySet:
+        return self.filter(status__in=Step.UNSETTLED)
+
+    def stuck(self) -> StepQuerySet:
+        return self.filter(status__in=Step.STUCK)
+
+    def asked(self) -> StepQuerySet:
+        """Those that were not dropped: asked for, whatever became of it."""
+        return self.exclude(status=Step.Status.SKIPPED)
+
+    def unclaimed(self, *, now: datetime) -> StepQuerySet:
+        """Those a worker may claim, now or later."""
+        pending = Q(status=Step.Status.PENDING)
+        unknown = Q(status=Step.Status.UNKNOWN)
+        free = Q(claimed_until__isnull=True) | Q(claimed_until__lt=now)
+        return self.filter(pending | (unknown & free))
 
 
 class Step(models.Model):
@@ -39,6 +112,10 @@ class Step(models.Model):
 
     OPEN = (Status.PENDING, Status.IN_FLIGHT, Status.UNKNOWN, Status.NEEDS_PERSON)
     TERMINAL = (Status.DONE, Status.REFUSED, Status.SKIPPED)
+    # Nobody is at it: it may be dropped, or what it asks for may be changed.
+    IDLE = (Status.PENDING, Status.NEEDS_PERSON, Status.REFUSED)
+    # A peer was asked, and what came of it is not known yet.
+    UNSETTLED = (Status.IN_FLIGHT, Status.UNKNOWN)
     # Waiting for somebody to decide.
     STUCK = (Status.REFUSED, Status.NEEDS_PERSON)
     ALLOWED = {
@@ -99,6 +176,8 @@ class Step(models.Model):
     created_at = models.DateTimeField(_("created"))
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
 
+    objects = StepQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("step")
         verbose_name_plural = _("steps")
@@ -147,6 +226,22 @@ class Step(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()}: {self.get_status_display()}"
+
+    @property
+    def is_idle(self) -> bool:
+        return self.status in self.IDLE
+
+    @property
+    def is_unsettled(self) -> bool:
+        return self.status in self.UNSETTLED
+
+    @property
+    def is_stuck(self) -> bool:
+        return self.status in self.STUCK
+
+    @property
+    def is_dropped(self) -> bool:
+        return self.status == self.Status.SKIPPED
 
 
 class OrderEvent(models.Model):

@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from orders.models.order import Order
+from orders.models.order import Order, OrderLine
+
+
+def merged_quantities(lines: Iterable[OrderLine]) -> dict[int, int]:
+    """Add up the pieces per product id; lines that cannot be read are left out."""
+    total: Counter[int] = Counter()
+    for line in lines:
+        if line.product_id is not None and line.quantity:
+            total[line.product_id] += line.quantity
+    return dict(total)
+
+
+def supplied_quantity(quantity: int, multiplicity: int | None) -> int:
+    """Round up to what the supplier sells at once; the rest stays with us."""
+    by = multiplicity or 1
+    return -(-quantity // by) * by
+
+
+class SupplierOrderQuerySet(models.QuerySet["SupplierOrder"]):
+    """Al-Style's orders under either of their numbers."""
+
+    def numbered(self, *numbers: str) -> SupplierOrderQuerySet:
+        return self.filter(Q(supplier_order_id__in=numbers) | Q(listed_id__in=numbers))
 
 
 class SupplierOrder(models.Model):
@@ -36,6 +61,8 @@ class SupplierOrder(models.Model):
     placed_at = models.DateTimeField(_("placed"))
     read_at = models.DateTimeField(_("last read"), null=True, blank=True)
 
+    objects = SupplierOrderQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("order at Al-Style")
         verbose_name_plural = _("orders at Al-Style")
@@ -43,6 +70,62 @@ class SupplierOrder(models.Model):
 
     def __str__(self) -> str:
         return self.supplier_order_id
+
+    @property
+    def has_left_stock(self) -> bool:
+        return self.status in self.SHIPPED
+
+    @property
+    def is_cancelled(self) -> bool:
+        return self.status == self.CANCELLED
+
+    @property
+    def quantities(self) -> dict[str, int]:
+        """Map articles to the pieces that the supplier has in this order."""
+        pieces: Counter[str] = Counter()
+        for article, quantity, _price in self.lines:
+            pieces[article] += quantity
+        return dict(pieces)
+
+    def merged_sources(self) -> list[SupplierOrder]:
+        """List the supplier's orders that went into this one, directly or not."""
+        found: list[SupplierOrder] = []
+        todo = [self]
+        while todo:
+            sources = [s for s in todo.pop().merged.all() if s not in found]
+            found += sources
+            todo += sources
+        return found
+
+    def is_shared(self) -> bool:
+        """Tell whether a cancel would take other orders' goods away too."""
+        if self.merged_into_id is not None:
+            return True
+        whole = [self, *self.merged_sources()]
+        return Reservation.objects.open().filter(supplier_order__in=whole).count() > 1
+
+
+class ReservationQuerySet(models.QuerySet["Reservation"]):
+    """Reservations by what they still mean for the stock and for the order."""
+
+    def open(self) -> ReservationQuerySet:
+        return self.filter(status__in=Reservation.OPEN)
+
+    def wanted(self) -> ReservationQuerySet:
+        return self.filter(status=Reservation.Status.WANTED)
+
+    def held(self) -> ReservationQuerySet:
+        """Those whose goods one of Al-Style's orders holds, being released or not."""
+        return self.filter(
+            status__in=(Reservation.Status.HELD, Reservation.Status.RELEASING)
+        )
+
+    def to_release(self) -> ReservationQuerySet:
+        """Those that a person may call released."""
+        return self.held() | self.filter(status=Reservation.Status.BY_HAND)
+
+    def counted(self) -> ReservationQuerySet:
+        return self.filter(counts=True)
 
 
 class Reservation(models.Model):
@@ -94,6 +177,8 @@ class Reservation(models.Model):
     # Whether it is still to be subtracted from the supplier's stock.
     counts = models.BooleanField(_("counts against the stock"), default=True)
 
+    objects = ReservationQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("reservation")
         verbose_name_plural = _("reservations")
@@ -134,6 +219,24 @@ class Reservation(models.Model):
     def __str__(self) -> str:
         return f"{self.order_id}: {self.get_status_display()}"
 
+    @property
+    def has_goods(self) -> bool:
+        """Tell whether the buyer's order may be accepted for its sake."""
+        return self.status in (self.Status.HELD, self.Status.BY_HAND)
+
+    @property
+    def has_left_stock(self) -> bool:
+        supplied = self.supplier_order
+        return supplied is not None and supplied.has_left_stock
+
+    def want(self, lines: Iterable[OrderLine]) -> None:
+        """Make a reservation that is still to be made want what the lines say."""
+        self.lines.all().delete()
+        ReservationLine.objects.bulk_create(
+            ReservationLine(reservation=self, product_id=pk, quantity=quantity)
+            for pk, quantity in merged_quantities(lines).items()
+        )
+
 
 class ReservationLine(models.Model):
     """Pieces of one product in a reservation; one line per product."""
@@ -167,9 +270,14 @@ class ReservationLine(models.Model):
     def __str__(self) -> str:
         return f"{self.product_id} × {self.quantity}"
 
+    @property
+    def supplied_quantity(self) -> int:
+        """Pieces that the supplier must give for these."""
+        return supplied_quantity(self.quantity, self.product.multiplicity)
 
-class SupplierPapers(models.Model):
-    """The papers that `submit` asks for, as read once a day: one row."""
+
+class SupplierAccount(models.Model):
+    """Our account at Al-Style, which `submit` must name: one row, read once a day."""
 
     name = models.CharField(_("name"), max_length=40, primary_key=True)
     # Al-Style's own records; they name people, so no page and no log shows them.
@@ -179,8 +287,8 @@ class SupplierPapers(models.Model):
     read_at = models.DateTimeField(_("read"))
 
     class Meta:
-        verbose_name = _("papers")
-        verbose_name_plural = _("papers")
+        verbose_name = _("account at Al-Style")
+        verbose_name_plural = _("accounts at Al-Style")
 
     def __str__(self) -> str:
         return self.name

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from catalog.models import Product
 from orders.models import Order, Reservation, Step, SupplierOrder
-from orders.plan.events import record
-from orders.plan.planning import make_step, merged_quantities, replan
+from orders.models.step import StepParameters
+from orders.plan.planning import replan
 from orders.plan.transitions import move_reservation, move_step
+from orders.plan.wanting import see_to_processing, want_step
 from plumbing.leases import database_now
-from plumbing.queue import enqueue
 
-PROCESS = "orders.tasks.process_orders"
-Held, Kind, Status = Reservation.Status, Step.Kind, Step.Status
+Kind, Status = Step.Kind, Step.Status
 
 
 class ActionImpossible(Exception):
@@ -53,7 +50,7 @@ def _retry(step: Step, *, actor: str) -> None:
             if step.kind == Kind.RESERVE and step.status == Status.NEEDS_PERSON:
                 _want_goods(step.order)
             _wake(step, actor=actor)
-        enqueue(PROCESS, cluster="orders")
+        see_to_processing()
 
 
 def request_step(
@@ -61,16 +58,16 @@ def request_step(
     kind: Step.Kind,
     *,
     actor: str,
-    parameters: dict[str, Any] | None = None,
+    parameters: StepParameters | None = None,
 ) -> None:
     """Ask for a step: a waiting one of the kind is woken, else one is made."""
     with transaction.atomic():
         Order.objects.select_for_update().get(pk=order.pk)
         if kind == Kind.RESERVE:
             _want_goods(order)
-        elif kind == Kind.RELEASE and not _is_held(order):
+        elif kind == Kind.RELEASE and not order.reservations.to_release().exists():
             raise ActionImpossible(_("Nothing is held for this order"))
-        waiting = order.steps.filter(kind=kind, status__in=Step.OPEN).first()
+        waiting = order.steps.of_kind(kind).open().first()
         if waiting is None:
             _create(order, kind, parameters or {}, actor=actor)
         else:
@@ -79,7 +76,7 @@ def request_step(
                     parameters=parameters
                 )
             _wake(waiting, actor=actor)
-        enqueue(PROCESS, cluster="orders")
+        see_to_processing()
 
 
 def mark_reserved_by_hand(order: Order, *, actor: str, number: str = "") -> None:
@@ -96,14 +93,21 @@ def mark_reserved_by_hand(order: Order, *, actor: str, number: str = "") -> None
         if number:
             supplied = _free_supplier_order(number)
             text = f"{text}: {number}"
-            fields = {"supplier_order": supplied, "held_at": now}
-            to = Held.HELD
+            to = Reservation.Status.HELD
         else:
-            fields, to = {"held_at": now}, Held.BY_HAND
-        move_reservation(reservation, to, text=text, now=now, actor=actor, **fields)
-        _skip_waiting(order, Kind.RESERVE, reason=text, actor=actor)
+            supplied, to = None, Reservation.Status.BY_HAND
+        move_reservation(
+            reservation,
+            to,
+            text=text,
+            now=now,
+            actor=actor,
+            supplier_order=supplied,
+            held_at=now,
+        )
+        _skip_idle(order, Kind.RESERVE, reason=text, actor=actor)
         replan(order, now=now, actor=actor)
-        enqueue(PROCESS, cluster="orders")
+        see_to_processing()
 
 
 def mark_released(order: Order, *, actor: str) -> None:
@@ -112,16 +116,14 @@ def mark_released(order: Order, *, actor: str) -> None:
     with transaction.atomic():
         Order.objects.select_for_update().get(pk=order.pk)
         _refuse_unsettled(order, Kind.RELEASE)
-        reservation = order.reservations.filter(
-            status__in=(Held.HELD, Held.RELEASING, Held.BY_HAND)
-        ).first()
+        reservation = order.reservations.to_release().first()
         if reservation is None:
             raise ActionImpossible(_("Nothing is held for this order"))
-        by_hand = reservation.status == Held.BY_HAND
-        to = Held.DROPPED if by_hand else Held.RELEASED
+        by_hand = reservation.status == Reservation.Status.BY_HAND
+        to = Reservation.Status.DROPPED if by_hand else Reservation.Status.RELEASED
         text = _("Released by hand")
         move_reservation(reservation, to, text=text, now=now, actor=actor)
-        _skip_waiting(order, Kind.RELEASE, reason=text, actor=actor)
+        _skip_idle(order, Kind.RELEASE, reason=text, actor=actor)
 
 
 def adopt_supplier_order(step: Step, number: str, *, actor: str) -> None:
@@ -159,17 +161,15 @@ def skip_step(step: Step, *, actor: str, reason: str) -> None:
 
 
 def _create(
-    order: Order, kind: Step.Kind, parameters: dict[str, Any], *, actor: str
+    order: Order, kind: Step.Kind, parameters: StepParameters, *, actor: str
 ) -> None:
+    text = _("%(step)s: asked for") % {"step": kind.label}
     now = database_now()
-    step = make_step(order, kind, now=now, parameters=parameters)
-    try:
-        with transaction.atomic():
-            step.save(force_insert=True)
-    except IntegrityError:
-        raise ActionImpossible(_("This is being done already: look again")) from None
-    text = _("%(step)s: asked for") % {"step": step.get_kind_display()}
-    record(order, text, now=now, step=step, actor=actor)
+    step = want_step(
+        order, kind, now=now, parameters=parameters, text=text, actor=actor
+    )
+    if step is None:
+        raise ActionImpossible(_("This is being done already: look again"))
 
 
 def _wake(step: Step, *, actor: str) -> None:
@@ -198,16 +198,14 @@ def _wake(step: Step, *, actor: str) -> None:
 
 def _want_goods(order: Order) -> Reservation:
     """Give the order's wanted reservation, making one when there is none."""
-    reservation = order.reservations.filter(status__in=Reservation.OPEN).first()
+    reservation = order.reservations.open().first()
     if reservation is None:
         reservation = Reservation.objects.create(order=order, created_at=database_now())
-    if reservation.status != Held.WANTED:
+    if reservation.status != Reservation.Status.WANTED:
         raise ActionImpossible(_("The goods are reserved already"))
     # What a person mapped or corrected since the order came counts now.
     map_lines(order)
-    reservation.lines.all().delete()
-    for product_id, quantity in merged_quantities(list(order.lines.all())).items():
-        reservation.lines.create(product_id=product_id, quantity=quantity)
+    reservation.want(order.lines.all())
     return reservation
 
 
@@ -229,17 +227,11 @@ def map_lines(order: Order) -> None:
         order.save(update_fields=["problem"])
 
 
-def _is_held(order: Order) -> bool:
-    return order.reservations.filter(
-        status__in=(Held.HELD, Held.RELEASING, Held.BY_HAND)
-    ).exists()
-
-
 def _free_supplier_order(number: str) -> SupplierOrder:
     supplied, _created = SupplierOrder.objects.get_or_create(
         supplier_order_id=number, defaults={"placed_at": database_now()}
     )
-    if supplied.reservations.filter(status__in=Reservation.OPEN).exists():
+    if supplied.reservations.open().exists():
         raise ActionImpossible(
             _("Order %(number)s at Al-Style holds another order's goods")
             % {"number": number}
@@ -248,14 +240,12 @@ def _free_supplier_order(number: str) -> SupplierOrder:
 
 
 def _refuse_unsettled(order: Order, kind: Step.Kind) -> None:
-    unsettled = (Status.IN_FLIGHT, Status.UNKNOWN)
-    if order.steps.filter(kind=kind, status__in=unsettled).exists():
+    if order.steps.of_kind(kind).unsettled().exists():
         raise ActionImpossible(
             _("The bridge is at it right now: wait a minute and look again")
         )
 
 
-def _skip_waiting(order: Order, kind: Step.Kind, *, reason: str, actor: str) -> None:
-    waiting = (Status.PENDING, Status.NEEDS_PERSON, Status.REFUSED)
-    for step in order.steps.filter(kind=kind, status__in=waiting):
+def _skip_idle(order: Order, kind: Step.Kind, *, reason: str, actor: str) -> None:
+    for step in order.steps.of_kind(kind).idle():
         skip_step(step, actor=actor, reason=reason)

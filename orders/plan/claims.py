@@ -8,11 +8,14 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING
 
 from orders.models import Step
-from orders.plan.transitions import move_step
+from orders.plan.transitions import StepFields, move_step
 from plumbing.leases import LeaseHandle, database_now
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 # Longer than one wait for the supplier's clock and one call; short enough that a
 # killed worker's step is looked at within two minutes.
@@ -39,7 +42,7 @@ class Claim:
         finally:
             self._lease = None
 
-    def renew(self, **fields: Any) -> None:
+    def renew(self, **fields: Unpack[StepFields]) -> None:
         """Renew the claim, saving `fields` with it. Raises `ClaimLost`, `LeaseLost`."""
         step = self.step
         if self._lease is not None:

@@ -9,10 +9,9 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from orders.models import Order, Step
+from orders.models.step import StepParameters
 from orders.plan.events import record
-from orders.plan.planning import make_step
-
-Kind, Status = Step.Kind, Step.Status
+from orders.plan.wanting import want_step
 
 
 def watch_deadlines(*, now: datetime) -> int:
@@ -21,20 +20,19 @@ def watch_deadlines(*, now: datetime) -> int:
     Where the owner wants it, such an order is accepted although nothing is reserved.
     """
     near = now + timedelta(minutes=settings.DEADLINE_NEAR_MIN)
-    pressing = Order.objects.filter(
-        ended_at__isnull=True,
-        status=Order.APPROVED,
-        accept_by__lte=near,
-        deadline_warned_at__isnull=True,
-    ).exclude(state=Order.SIGN_REQUIRED)
+    pressing = Order.objects.open().awaiting_accept().filter(accept_by__lte=near)
+    unreserved = _(
+        "Accepted unreserved before its deadline, as the owner's setting says"
+    )
     warned = 0
-    for order in pressing:
+    for order in pressing.filter(deadline_warned_at__isnull=True):
         with transaction.atomic():
             mine = Order.objects.filter(pk=order.pk, deadline_warned_at__isnull=True)
             if not mine.update(deadline_warned_at=now):
                 continue
             record(order, _("The deadline to accept the order is near"), now=now)
-            _accept_unreserved(order, now=now)
+            if settings.ACCEPT_UNRESERVED_BEFORE_DEADLINE and settings.AUTO_ACCEPT:
+                _want_first(order, Step.Kind.ACCEPT, now=now, text=unreserved)
             warned += 1
     return warned
 
@@ -43,45 +41,26 @@ def cancel_out_of_stock(*, now: datetime) -> int:
     """Where the owner wants it, cancel what the supplier refused for stock."""
     if not settings.AUTO_CANCEL_OUT_OF_STOCK:
         return 0
-    short = Step.objects.filter(
-        kind=Kind.RESERVE,
-        status=Status.REFUSED,
+    short = Step.objects.of_kind(Step.Kind.RESERVE).filter(
+        status=Step.Status.REFUSED,
         answered__is_stock=True,
-        order__status=Order.APPROVED,
-        order__ended_at__isnull=True,
-    ).select_related("order")
-    asked = 0
-    for step in short:
-        asked += _want(
-            step.order,
-            Kind.CANCEL,
-            now=now,
-            parameters={"reason": "MERCHANT_OUT_OF_STOCK"},
-            text=_("Cancelled as out of stock, as the owner's setting says"),
-        )
-    return asked
+        order__in=Order.objects.open().filter(status=Order.APPROVED),
+    )
+    text = _("Cancelled as out of stock, as the owner's setting says")
+    return sum(
+        _want_first(step.order, Step.Kind.CANCEL, now=now, text=text)
+        for step in short.select_related("order")
+    )
 
 
-def _accept_unreserved(order: Order, *, now: datetime) -> None:
-    if settings.ACCEPT_UNRESERVED_BEFORE_DEADLINE and settings.AUTO_ACCEPT:
-        text = _("Accepted unreserved before its deadline, as the owner's setting says")
-        _want(order, Kind.ACCEPT, now=now, parameters={}, text=text)
-
-
-def _want(
-    order: Order,
-    kind: Step.Kind,
-    *,
-    now: datetime,
-    parameters: dict[str, str],
-    text: str,
-) -> bool:
+def _want_first(order: Order, kind: Step.Kind, *, now: datetime, text: str) -> bool:
+    """Ask for a step that was never asked for: one refused is a person's."""
+    parameters: StepParameters = (
+        {"reason": "MERCHANT_OUT_OF_STOCK"} if kind == Step.Kind.CANCEL else {}
+    )
     with transaction.atomic():
         Order.objects.select_for_update().get(pk=order.pk)
-        asked = order.steps.filter(kind=kind).exclude(status=Status.SKIPPED)
-        if asked.exists():
+        if order.steps.of_kind(kind).asked().exists():
             return False
-        step = make_step(order, kind, now=now, parameters=parameters)
-        step.save(force_insert=True)
-        record(order, text, now=now, step=step)
-        return True
+        step = want_step(order, kind, now=now, parameters=parameters, text=text)
+        return step is not None

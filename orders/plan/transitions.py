@@ -3,12 +3,43 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 from django.db import transaction
 
-from orders.models import Reservation, Step
+from orders.models import Reservation, Step, SupplierOrder
+from orders.models.step import SentToPeer, StepAnswer
 from orders.plan.events import BRIDGE, record
+
+if TYPE_CHECKING:
+    from django.db.models.expressions import Combinable
+    from typing_extensions import Unpack
+
+
+class StepFields(TypedDict, total=False):
+    """What may be written with a step's new status."""
+
+    attempts: int | Combinable
+    looks: int
+    not_before: datetime
+    claimed_by: str
+    claimed_until: datetime | None
+    sent: SentToPeer
+    sent_at: datetime | None
+    answered: StepAnswer
+    last_error: str
+    finished_at: datetime | None
+
+
+class ReservationFields(TypedDict, total=False):
+    """What may be written with a reservation's new status."""
+
+    supplier_order: SupplierOrder | None
+    cost_kzt: int | None
+    held_at: datetime | None
+    closed_at: datetime | None
+    left_stock_at: datetime | None
+    counts: bool
 
 
 class ForbiddenTransition(Exception):
@@ -16,7 +47,13 @@ class ForbiddenTransition(Exception):
 
 
 def move_step(
-    step: Step, to: str, *, text: str, now: datetime, actor: str = BRIDGE, **fields: Any
+    step: Step,
+    to: str,
+    *,
+    text: str,
+    now: datetime,
+    actor: str = BRIDGE,
+    **fields: Unpack[StepFields],
 ) -> bool:
     """Change the step's status if it is still what we read; write the event.
 
@@ -27,7 +64,7 @@ def move_step(
     if to in Step.TERMINAL:
         fields.setdefault("finished_at", now)
     if to != Step.Status.IN_FLIGHT:
-        fields |= {"claimed_by": "", "claimed_until": None}
+        fields["claimed_by"], fields["claimed_until"] = "", None
     with transaction.atomic():
         as_read = Step.objects.filter(
             pk=step.pk, status=step.status, claimed_by=step.claimed_by
@@ -48,7 +85,7 @@ def move_reservation(
     text: str,
     now: datetime,
     actor: str = BRIDGE,
-    **fields: Any,
+    **fields: Unpack[ReservationFields],
 ) -> bool:
     """Change the reservation's status if it is still what we read; write the event."""
     if to not in Reservation.ALLOWED[Reservation.Status(reservation.status)]:

@@ -1,8 +1,8 @@
-"""What Kaspi says of an order, as our rows hold it; nothing here is saved or asked."""
+"""Compares an order with what Kaspi says of it; nothing here is saved or asked."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,25 +16,7 @@ from orders.kaspi.schema import KaspiEntry, KaspiOrder
 from orders.models import Buyer, Order, OrderLine
 from orders.working_time import accept_deadline
 
-STATES = (
-    Order.NEW,
-    Order.SIGN_REQUIRED,
-    Order.PICKUP,
-    Order.DELIVERY,
-    Order.KASPI_DELIVERY,
-    Order.ARCHIVE,
-)
-STATUSES = (
-    Order.APPROVED,
-    Order.ACCEPTED,
-    Order.COMPLETED,
-    Order.CANCELLED,
-    Order.CANCELLING,
-    Order.RETURN_REQUESTED,
-    Order.RETURN_ACCEPTED,
-    Order.RETURNED,
-)
-# Named alike here and at Kaspi's client.
+# Named alike in our row and in Kaspi's client.
 SAME = (
     "state",
     "status",
@@ -55,155 +37,129 @@ SAME = (
     "is_back_at_warehouse",
     "waybill_number",
 )
-LINE_FACTS = ("name", "quantity", "price_kzt", "total_kzt", "needs_imei", "problem")
 # Ours, or said better by the other changes.
 UNTOLD = ("ended_at", "accept_by", "problem", "planned_delivery_at", "kaspi_id")
 
 Products = Mapping[str, Product]
+Values = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """One value that is no longer what it was."""
+class Difference:
+    """What our rows must be set to for them to say what Kaspi says.
 
-    label: str
-    old: Any
-    new: Any
+    `order`, `lines` and `buyer` hold only values that differ; `new_lines` are unsaved.
+    False when nothing differs.
+    """
 
-    def __str__(self) -> str:
-        return f"{self.label}: {_shown(self.old)} → {_shown(self.new)}"
+    order: Values
+    lines: list[tuple[OrderLine, Values]]
+    new_lines: list[OrderLine]
+    buyer: Values
+
+    def __bool__(self) -> bool:
+        return bool(self.order or self.lines or self.new_lines or self.buyer)
+
+    @property
+    def concerns_goods(self) -> bool:
+        """Tell whether what is to be reserved may be another now."""
+        return bool(self.lines or self.new_lines)
 
 
-def order_of(seen: KaspiOrder, *, now: datetime, read_at: datetime) -> Order:
-    """Make the row of a new order, unsaved."""
-    order = Order(
-        kaspi_id=seen.id,
-        code=seen.code,
-        created_at=seen.created_at or now,
-        first_seen=now,
-        last_seen=read_at,
+def compare(
+    order: Order,
+    lines: Iterable[OrderLine],
+    buyer: Buyer | None,
+    seen: KaspiOrder,
+    *,
+    products: Products,
+    now: datetime,
+) -> Difference:
+    """Compare the rows of an order with what was seen; what Kaspi leaves out is kept.
+
+    A new order is compared as an empty row: everything differs.
+    """
+    lines = list(lines)
+    changed, new = _compare_lines(order, lines, seen, products=products)
+    values = _order_values(seen, order, now=now)
+    state = values.get("state", order.state)
+    values["problem"] = _problem(
+        seen, [*_as_changed(lines, changed), *_told(new)], state
     )
-    for name, value in facts_of(seen, order, now=now).items():
-        setattr(order, name, value)
-    return order
+    return Difference(
+        order=_differing(order, values),
+        lines=changed,
+        new_lines=new,
+        buyer=_buyer_values(order, buyer, seen),
+    )
 
 
-def facts_of(seen: KaspiOrder, order: Order, *, now: datetime) -> dict[str, Any]:
-    """List what the order's row should hold; what Kaspi leaves out is left alone."""
-    facts = {
+def _differing(row: Model, values: Values) -> Values:
+    return {name: new for name, new in values.items() if getattr(row, name) != new}
+
+
+def _order_values(seen: KaspiOrder, order: Order, *, now: datetime) -> Values:
+    values: Values = {
         name: value
         for name in SAME
         if (value := getattr(seen, name)) is not None and value != ""
     }
-    facts["kaspi_id"] = seen.id
+    values["kaspi_id"] = seen.id
     if order.hand_over_by is None and seen.hand_over_by is not None:
-        facts["hand_over_by"] = seen.hand_over_by
-    state, status = seen.state or order.state, seen.status or order.status
-    if status == Order.APPROVED and state != Order.SIGN_REQUIRED:
-        facts["accept_by"] = accept_deadline(
+        values["hand_over_by"] = seen.hand_over_by
+    after = _after(order, seen)
+    if after.awaits_accept:
+        values["accept_by"] = accept_deadline(
             seen.approved_at or order.approved_at or order.created_at,
-            is_express=facts.get("is_express", order.is_express),
+            is_express=values.get("is_express", order.is_express),
         )
-    if not has_ended(state, status):
-        facts["ended_at"] = None
+    if not after.has_ended:
+        values["ended_at"] = None
     elif order.ended_at is None:
-        facts["ended_at"] = now
-    return facts
+        values["ended_at"] = now
+    return values
 
 
-def has_ended(state: str, status: str) -> bool:
-    """Tell whether nothing but a return can change the order."""
-    if status in Order.ENDED:
-        return True
-    return state == Order.ARCHIVE and status not in Order.CALLED_OFF
+def _after(order: Order, seen: KaspiOrder) -> Order:
+    """Give an order as far on as this one will be; a rule asks it."""
+    return Order(state=seen.state or order.state, status=seen.status or order.status)
 
 
-def line_of(order: Order, entry: KaspiEntry, *, products: Products) -> OrderLine:
-    """Make the row of a line, unsaved."""
-    return OrderLine(
-        order=order,
-        entry_id=entry.id,
-        sku=entry.sku,
-        product=products.get(entry.sku),
-        **_line_facts(entry, product=products.get(entry.sku)),
-    )
+def _compare_lines(
+    order: Order, lines: list[OrderLine], seen: KaspiOrder, *, products: Products
+) -> tuple[list[tuple[OrderLine, Values]], list[OrderLine]]:
+    # An answer without any line is a gap in it, not an order emptied.
+    if not seen.entries:
+        return [], []
+    entries = {entry.id: entry for entry in seen.entries}
+    changed = []
+    for line in lines:
+        entry = entries.pop(line.entry_id, None)
+        if entry is None:
+            values: Values = {"quantity": 0, "problem": ""}
+        else:
+            # A product once found stays: a SKU mapped anew must not change what was
+            # bought.
+            product = line.product or products.get(entry.sku or line.sku)
+            values = _line_values(entry, product=product)
+            values["sku"] = entry.sku or line.sku
+            values["name"] = entry.name or line.name
+            values["product"] = product
+        if differing := _differing(line, values):
+            changed.append((line, differing))
+    new = []
+    for entry in entries.values():
+        product = products.get(entry.sku)
+        values = _line_values(entry, product=product)
+        new.append(
+            OrderLine(
+                order=order, entry_id=entry.id, sku=entry.sku, product=product, **values
+            )
+        )
+    return changed, new
 
 
-def line_changes(
-    line: OrderLine, entry: KaspiEntry, *, products: Products
-) -> list[Change]:
-    """Set the line to what Kaspi says now and list what changed.
-
-    A product once found stays: a SKU mapped anew must not change what was bought.
-    """
-    product = line.product or products.get(entry.sku or line.sku)
-    facts = _line_facts(entry, product=product)
-    facts["sku"] = entry.sku or line.sku
-    facts["name"] = entry.name or line.name
-    changes = set_facts(line, facts, label=facts["sku"] or entry.id)
-    if line.product_id is None and product is not None:
-        line.product = product
-        changes.append(Change(label=facts["sku"], old=None, new=str(product)))
-    return changes
-
-
-def removal_of(line: OrderLine) -> list[Change]:
-    """Set a line that Kaspi no longer has to no pieces and say so."""
-    label = line.sku or line.entry_id
-    return set_facts(line, {"quantity": 0, "problem": ""}, label=label)
-
-
-def order_problem(seen: KaspiOrder, lines: Iterable[OrderLine], *, state: str) -> str:
-    """Say in sentences what a person must look at; empty when nothing."""
-    found = list(seen.problems)
-    if seen.status and seen.status not in STATUSES:
-        claim = _("Kaspi's status %(status)s is unknown to the bridge")
-        found.append(claim % {"status": seen.status})
-    if state not in STATES:
-        claim = _("Kaspi's section %(state)s is unknown to the bridge")
-        found.append(claim % {"state": state or "—"})
-    lines = list(lines)
-    if not lines and seen.entries is not None:
-        found.append(_("The order has no lines at Kaspi"))
-    found += [
-        f"{line.sku or line.entry_id}: {line.problem}" for line in lines if line.problem
-    ]
-    return "\n".join(dict.fromkeys(found))
-
-
-def buyer_of(seen: KaspiOrder) -> dict[str, str]:
-    """List what is known of the buyer; masked and missing values are left out."""
-    known = {
-        "name": seen.buyer_name,
-        "phone": seen.buyer_phone,
-        "address": seen.buyer_address,
-    }
-    return {name: value for name, value in known.items() if value}
-
-
-def new_buyer(order: Order, seen: KaspiOrder) -> Buyer | None:
-    """Make the row of the buyer, unsaved; None when nothing is known."""
-    known = buyer_of(seen)
-    return Buyer(order=order, **known) if known else None
-
-
-def set_facts(row: Model, facts: Mapping[str, Any], *, label: str = "") -> list[Change]:
-    """Set what differs on the row, without saving, and list it."""
-    changes = []
-    for name, new in facts.items():
-        old = getattr(row, name)
-        if old == new:
-            continue
-        setattr(row, name, new)
-        if name in UNTOLD:
-            continue
-        words = str(row._meta.get_field(name).verbose_name)  # type: ignore[union-attr]
-        words = f"{label}, {words}" if label else words
-        changes.append(Change(label=words, old=old, new=new))
-    return changes
-
-
-def _line_facts(entry: KaspiEntry, *, product: Product | None) -> dict[str, Any]:
+def _line_values(entry: KaspiEntry, *, product: Product | None) -> Values:
     found = list(entry.problems)
     if product is None and entry.sku:
         found.append(_("none of our products has this SKU"))
@@ -217,6 +173,83 @@ def _line_facts(entry: KaspiEntry, *, product: Product | None) -> dict[str, Any]
         "needs_imei": entry.needs_imei,
         "problem": "; ".join(found),
     }
+
+
+def _buyer_values(order: Order, buyer: Buyer | None, seen: KaspiOrder) -> Values:
+    """Masked and missing values are left out; after the end the data are let rest."""
+    known = {
+        "name": seen.buyer_name,
+        "phone": seen.buyer_phone,
+        "address": seen.buyer_address,
+    }
+    known = {name: value for name, value in known.items() if value}
+    # A new order is taken in with its buyer, ended or not.
+    is_new = order.pk is None
+    if not is_new and _after(order, seen).has_ended:
+        return {}
+    return known if buyer is None else _differing(buyer, known)
+
+
+def _as_changed(
+    lines: Iterable[OrderLine], changed: Iterable[tuple[OrderLine, Values]]
+) -> Iterator[tuple[str, str]]:
+    """Give name and problem of each line as they will be."""
+    values_of = {id(line): values for line, values in changed}
+    for line in lines:
+        values = values_of.get(id(line), {})
+        sku = values.get("sku", line.sku)
+        yield sku or line.entry_id, values.get("problem", line.problem)
+
+
+def _told(lines: Iterable[OrderLine]) -> Iterator[tuple[str, str]]:
+    for line in lines:
+        yield line.sku or line.entry_id, line.problem
+
+
+def _problem(
+    seen: KaspiOrder, problems_of_lines: list[tuple[str, str]], state: str
+) -> str:
+    """Say in sentences what a person must look at; empty when nothing."""
+    found = list(seen.problems)
+    if seen.status and seen.status not in Order.STATUSES:
+        claim = _("Kaspi's status %(status)s is unknown to the bridge")
+        found.append(claim % {"status": seen.status})
+    if state not in Order.STATES:
+        claim = _("Kaspi's section %(state)s is unknown to the bridge")
+        found.append(claim % {"state": state or "—"})
+    if not problems_of_lines and seen.entries is not None:
+        found.append(_("The order has no lines at Kaspi"))
+    found += [f"{name}: {problem}" for name, problem in problems_of_lines if problem]
+    return "\n".join(dict.fromkeys(found))
+
+
+def describe(difference: Difference, order: Order, *, had_buyer: bool) -> str:
+    """Say for the order's events what changed; call before the rows are set.
+
+    Of the buyer it is only said that something changed.
+    """
+    told = [*_described(order, difference.order)]
+    for line, values in difference.lines:
+        label = values.get("sku", line.sku) or line.entry_id
+        told += _described(line, values, label=label)
+    told += [f"{_('new line')}: — → {line}" for line in difference.new_lines]
+    if difference.buyer:
+        words, old = _("buyer's data"), "***" if had_buyer else "—"
+        told.append(f"{words}: {old} → ***")
+    return "; ".join(told)
+
+
+def _described(row: Model, values: Values, *, label: str = "") -> Iterator[str]:
+    for name, new in values.items():
+        if name in UNTOLD:
+            continue
+        old = getattr(row, name)
+        if name == "product":
+            yield f"{label}: {_shown(old)} → {_shown(new)}"
+            continue
+        words = str(row._meta.get_field(name).verbose_name)  # type: ignore[union-attr]
+        words = f"{label}, {words}" if label else words
+        yield f"{words}: {_shown(old)} → {_shown(new)}"
 
 
 def _shown(value: Any) -> str:

@@ -14,18 +14,14 @@ from orders.kaspi.client import KaspiClient
 from orders.kaspi.listing import SKEW, WINDOW, Batch, Moment, read_list
 from orders.kaspi.schema import KaspiOrder
 from orders.models import Order, ReadMark
-from orders.reading.comparing import has_ended
-from orders.reading.filling import Filler
-from orders.reading.storing import Arrival, Stored, load_known, store
+from orders.reading.entries import EntryReader
+from orders.reading.saving import Arrival, Saved, load_known, save_orders
 from plumbing.leases import LeaseHandle, under_lease
-from plumbing.limits import LONG_AGO
 from plumbing.peers import PeerError
-from plumbing.redaction import redact
 
 log = logging.getLogger(__name__)
 
 LEASE = "kaspi-poll"
-STATES = (Order.NEW, Order.SIGN_REQUIRED)
 # The marks of two readings overlap, whatever the clocks do between them.
 OVERLAP = timedelta(hours=2)
 BAD_ROWS_TOLD = 5
@@ -39,7 +35,7 @@ class ReadingFailed(Exception):
 class ReadResult:
     """What a reading brought. `failures`: what could not be read, and why."""
 
-    stored: Stored = field(default_factory=Stored)
+    saved: Saved = field(default_factory=Saved)
     pages: int = 0
     bad_rows: int = 0
     waybills: int = 0
@@ -48,17 +44,17 @@ class ReadResult:
     @property
     def has_work(self) -> bool:
         """Tell whether something may be due now."""
-        return bool(self.stored.new or self.stored.changed)
+        return bool(self.saved.new or self.saved.changed)
 
     @property
     def summary(self) -> str:
         """Say it in one line."""
-        stored = self.stored
+        saved = self.saved
         figures = {
-            "new": len(stored.new),
-            "changed": len(stored.changed),
-            "unchanged": stored.unchanged,
-            "problems": sum(1 for order in stored.new if order.problem),
+            "new": len(saved.new),
+            "changed": len(saved.changed),
+            "unchanged": saved.unchanged,
+            "problems": sum(1 for order in saved.new if order.problem),
             "bad": self.bad_rows,
             "waybills": self.waybills,
         }
@@ -91,7 +87,7 @@ def poll_orders(client: KaspiClient, *, now: datetime) -> ReadResult:
     result, moment = ReadResult(), running_from(now)
     with under_lease(LEASE) as lease:
         reader = Reader(client, lease=lease, result=result, moment=moment)
-        for state in STATES:
+        for state in Order.WAITING_STATES:
             _poll(reader, state, now=now)
     return result
 
@@ -109,8 +105,8 @@ class Reader:
     ) -> None:
         self.client, self.result, self.moment = client, result, moment
         self._lease = lease
-        self._filler = Filler(client)
-        self.first_read_at = first_read_at()
+        self._entries = EntryReader(client)
+        self.first_read_at = ReadMark.objects.first_read_at()
 
     def read(
         self,
@@ -145,20 +141,20 @@ class Reader:
         """Store one page; returns the orders that could not be stored."""
         known = load_known(batch.orders)
         wanted = [o for o in batch.orders if o.code in known or self._is_ours(o)]
-        seen = self._filler.fill_in(wanted, known=known)
+        seen = self._entries.complete(wanted, known=known)
         self._lease.confirm()
         arrival = Arrival(
             read_at=batch.read_at,
             now=self.moment(),
             first_read_at=self.first_read_at,
         )
-        stored = store(seen, known, arrival)
-        self.result.stored.add(stored)
-        return stored.failed
+        saved = save_orders(seen, known, arrival)
+        self.result.saved.add(saved)
+        return saved.failed
 
     def _is_ours(self, seen: KaspiOrder) -> bool:
         """Leave out what was finished before the bridge began to read."""
-        if not has_ended(seen.state, seen.status):
+        if not Order(state=seen.state, status=seen.status).has_ended:
             return True
         first, created = self.first_read_at, seen.created_at
         return first is not None and created is not None and created >= first
@@ -170,12 +166,6 @@ def running_from(now: datetime) -> Moment:
     return lambda: now + timedelta(seconds=time.monotonic() - begun)
 
 
-def first_read_at() -> datetime | None:
-    """Say since when the bridge reads orders; None = not yet."""
-    marks = ReadMark.objects.filter(state=Order.NEW, read_until__gt=LONG_AGO)
-    return marks.values_list("first_read_at", flat=True).first()
-
-
 def window_of(mark: ReadMark | None, *, now: datetime) -> tuple[datetime, datetime]:
     """Say in which span of creation an order may be that waits now.
 
@@ -184,50 +174,24 @@ def window_of(mark: ReadMark | None, *, now: datetime) -> tuple[datetime, dateti
     """
     until = now + SKEW
     since = until - WINDOW
-    if mark is not None and mark.read_until > LONG_AGO:
+    if mark is not None and mark.was_ever_read:
         since = min(since, mark.read_until - OVERLAP)
     return since, until
-
-
-def note_read(state: str, *, now: datetime, trouble: str = "") -> None:
-    """Move a section's mark: it was read to the last page."""
-    mark, _is_new = ReadMark.objects.get_or_create(
-        state=state, defaults={"read_until": now, "first_read_at": now}
-    )
-    if mark.read_until == LONG_AGO:
-        # So far every reading had failed.
-        mark.first_read_at = now
-    mark.read_until, mark.failed_at, mark.error = now, None, redact(trouble)
-    mark.save()
-
-
-def note_failure(state: str, *, now: datetime, error: str) -> None:
-    """Leave a section's mark where it is and say why."""
-    ReadMark.objects.update_or_create(
-        state=state,
-        defaults={"failed_at": now, "error": redact(error)},
-        create_defaults={
-            "read_until": LONG_AGO,
-            "first_read_at": now,
-            "failed_at": now,
-            "error": redact(error),
-        },
-    )
 
 
 def _poll(reader: Reader, state: str, *, now: datetime) -> None:
     mark = ReadMark.objects.filter(state=state).first()
     since, until = window_of(mark, now=now)
-    before = len(reader.result.stored.failed)
+    before = len(reader.result.saved.failed)
     try:
         trouble = reader.read(state, since=since, until=until)
     except PeerError as error:
-        note_failure(state, now=now, error=str(error))
+        ReadMark.objects.note_failure(state, now=now, error=str(error))
         reader.result.failures.append(f"{state}: {error}")
         log.warning("%s: %s", state, error)
         return
-    if len(reader.result.stored.failed) > before:
-        note_failure(state, now=now, error=trouble)
+    if len(reader.result.saved.failed) > before:
+        ReadMark.objects.note_failure(state, now=now, error=trouble)
         reader.result.failures.append(f"{state}: {trouble}")
         return
-    note_read(state, now=now, trouble=trouble)
+    ReadMark.objects.note_read(state, now=now, trouble=trouble)

@@ -6,24 +6,18 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Max, Min, QuerySet
+from django.db.models import Max, Min
 from django.utils.translation import gettext as _
 
 from orders.kaspi.client import KaspiClient
 from orders.kaspi.listing import SKEW, WINDOW, Batch, Moment, windows
 from orders.kaspi.schema import KaspiOrder
 from orders.models import Order, ReadMark
+from orders.models.order import OrderQuerySet
 from orders.plan.events import record
-from orders.reading.filling import Filler
-from orders.reading.polling import (
-    Reader,
-    ReadResult,
-    first_read_at,
-    note_failure,
-    note_read,
-    running_from,
-)
-from orders.reading.storing import Arrival, load_known, store
+from orders.reading.entries import EntryReader
+from orders.reading.polling import Reader, ReadResult, running_from
+from orders.reading.saving import Arrival, load_known, save_orders
 from orders.reading.waybills import fetch_waybills
 from plumbing.leases import database_now, under_lease
 from plumbing.peers import PeerError
@@ -31,8 +25,6 @@ from plumbing.peers import PeerError
 log = logging.getLogger(__name__)
 
 LEASE = "kaspi-refresh"
-MOVING = (Order.KASPI_DELIVERY, Order.PICKUP, Order.DELIVERY)
-WAITING = (Order.NEW, Order.SIGN_REQUIRED)
 # Up to so many orders are asked for one by one rather than by leafing through lists.
 FEW = 10
 BY_CODE_AT_ONCE = 50
@@ -63,14 +55,14 @@ def refresh_order(order_id: int, client: KaspiClient) -> Order:
     order = Order.objects.get(pk=order_id)
     read_at = database_now()
     seen = client.order_by_code(order.code) or client.order(order.kaspi_id)
-    _store_one(seen, Filler(client), read_at=read_at, now=database_now())
+    _save_one(seen, EntryReader(client), read_at=read_at, now=database_now())
     fetch_waybills(client, [seen], at_most=1, now=database_now())
     return Order.objects.get(pk=order_id)
 
 
 def fetch_awaited_waybills(client: KaspiClient, result: ReadResult) -> None:
     """Look for the waybills of packed orders, which come minutes after the packing."""
-    packed = open_orders().filter(
+    packed = Order.objects.open().filter(
         state=Order.KASPI_DELIVERY,
         status=Order.ACCEPTED,
         is_assembled=True,
@@ -85,19 +77,16 @@ def fetch_awaited_waybills(client: KaspiClient, result: ReadResult) -> None:
             return
 
 
-def open_orders() -> QuerySet[Order]:
-    """List the orders that can still change by themselves."""
-    return Order.objects.filter(ended_at__isnull=True)
-
-
-def _store_one(
-    seen: KaspiOrder, filler: Filler, *, read_at: datetime, now: datetime
+def _save_one(
+    seen: KaspiOrder, entries: EntryReader, *, read_at: datetime, now: datetime
 ) -> int:
-    """Store one order; returns how many rows changed."""
+    """Save one order; returns how many rows changed."""
     known = load_known([seen])
-    filled = filler.fill_in([seen], known=known)
-    arrival = Arrival(read_at=read_at, now=now, first_read_at=first_read_at())
-    return len(store(filled, known, arrival).changed)
+    filled = entries.complete([seen], known=known)
+    arrival = Arrival(
+        read_at=read_at, now=now, first_read_at=ReadMark.objects.first_read_at()
+    )
+    return len(save_orders(filled, known, arrival).changed)
 
 
 @dataclass(slots=True)
@@ -108,7 +97,7 @@ class _Span:
     until: datetime
 
     @classmethod
-    def of(cls, orders: QuerySet[Order]) -> _Span | None:
+    def of(cls, orders: OrderQuerySet) -> _Span | None:
         """Find the span in which the orders were created; None without orders."""
         ends = orders.aggregate(first=Min("created_at"), last=Max("created_at"))
         if ends["first"] is None:
@@ -131,9 +120,9 @@ class _Refresh:
 
     def run(self) -> None:
         """Read by lists what lists hold, the rest by code."""
-        for state in MOVING:
+        for state in Order.MOVING_STATES:
             self._read(state, self._recent, marked=True)
-        for state in WAITING:
+        for state in Order.WAITING_STATES:
             # The poll reads these; here only what it left there is looked for.
             recent = self._unseen().filter(created_at__gte=self._recent.since)
             if recent.filter(state=state).exists():
@@ -143,8 +132,8 @@ class _Refresh:
         self._read_by_code()
         self._watch_returns()
 
-    def _unseen(self) -> QuerySet[Order]:
-        return open_orders().filter(last_seen__lt=self._now)
+    def _unseen(self) -> OrderQuerySet:
+        return Order.objects.open().filter(last_seen__lt=self._now)
 
     def _read(self, state: str, span: _Span, *, marked: bool = False) -> bool:
         try:
@@ -155,19 +144,21 @@ class _Refresh:
             self._result.failures.append(f"{state}: {error}")
             log.warning("%s: %s", state, error)
             if marked:
-                note_failure(state, now=self._now, error=str(error))
+                ReadMark.objects.note_failure(state, now=self._now, error=str(error))
             return False
         if marked:
-            note_read(state, now=self._now, trouble=trouble)
+            ReadMark.objects.note_read(state, now=self._now, trouble=trouble)
         return True
 
     def _read_older(self) -> None:
         """Leaf back for older orders where that takes fewer calls than by code."""
         older = self._unseen().filter(created_at__lt=self._recent.since)
         span = _Span.of(older)
-        if span is None or older.count() <= max(FEW, span.calls() * len(MOVING)):
+        if span is None or older.count() <= max(
+            FEW, span.calls() * len(Order.MOVING_STATES)
+        ):
             return
-        for state in MOVING:
+        for state in Order.MOVING_STATES:
             self._read(state, span)
 
     def _read_archive(self) -> None:
@@ -180,7 +171,7 @@ class _Refresh:
 
     def _read_by_code(self) -> None:
         """Ask for what is left, the longest unseen first."""
-        filler = Filler(self._client)
+        entries = EntryReader(self._client)
         for order in self._unseen().order_by("last_seen")[:BY_CODE_AT_ONCE]:
             read_at = self._moment()
             try:
@@ -188,13 +179,13 @@ class _Refresh:
                 if seen is None:
                     self._note_absent(order, read_at=read_at)
                     continue
-                changed = _store_one(seen, filler, read_at=read_at, now=self._moment())
+                changed = _save_one(seen, entries, read_at=read_at, now=self._moment())
             except PeerError as error:
                 self._result.failures.append(f"{order.code}: {error}")
                 log.warning("%s: %s", order.code, error)
                 return
-            self._result.stored.changed += [order] * changed
-            self._result.stored.unchanged += 1 - changed
+            self._result.saved.changed += [order] * changed
+            self._result.saved.unchanged += 1 - changed
             self._result.waybills += fetch_waybills(
                 self._client, [seen], at_most=1, now=self._moment()
             )

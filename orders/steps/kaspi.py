@@ -100,17 +100,15 @@ class KaspiHandler:
         if self.is_reached is not None and self.is_reached(order, step):
             text = _("%(step)s: Kaspi has it (%(status)s)")
             return outcomes.done(text % figures, apply=partial(_forget, step))
-        over = order.status in (*Order.CALLED_OFF, *Order.ENDED)
-        if over and not self.survives_cancel:
+        if order.is_over and not self.survives_cancel:
             text = _("%(step)s: no longer possible, the order is %(status)s")
             return outcomes.skipped(text % figures)
         return None
 
 
 def _was_sent(step: Step) -> bool:
-    earlier = Step.objects.filter(
-        order_id=step.order_id, kind=step.kind, sent_at__isnull=False
-    )
+    sent = Step.objects.of_kind(step.kind).filter(sent_at__isnull=False)
+    earlier = sent.filter(order_id=step.order_id)
     return earlier.exclude(status=Step.Status.REFUSED).exists()
 
 
@@ -140,7 +138,7 @@ def _is_back(order: Order, step: Step) -> bool:
 
 
 def _is_called_off(order: Order, step: Step) -> bool:
-    return order.status in Order.CALLED_OFF
+    return order.is_called_off
 
 
 def _is_completed(order: Order, step: Step) -> bool:

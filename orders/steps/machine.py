@@ -7,18 +7,18 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F
 from django.utils.translation import gettext as _
 
 from orders.clients import Clients
 from orders.models import Step
+from orders.models.step import StepQuerySet
 from orders.plan.claims import Claim, ClaimLost, claim_step
 from orders.plan.planning import replan
-from orders.plan.transitions import move_step
+from orders.plan.transitions import StepFields, move_step
 from orders.steps import HANDLERS, outcomes
 from orders.steps.outcomes import Outcome
 from orders.supply.cart import CART_LEASE
@@ -95,11 +95,11 @@ def process_due(
     """
     result, give_up = Processed(), clock() + budget_s
     sweep(now=database_now())
-    later = list(_waiting().values_list("pk", flat=True)) if also_later else []
+    later = list(_unclaimed().values_list("pk", flat=True)) if also_later else []
     while clock() < give_up:
         step = _next_due(result.unreachable)
         if step is None and later:
-            step = _waiting().filter(pk=later.pop(0)).first()
+            step = _unclaimed().filter(pk=later.pop(0)).first()
             if step is None:
                 continue
         if step is None:
@@ -141,7 +141,7 @@ def run_step(step: Step, clients: Clients, result: Processed) -> None:
 def settle(step: Step, outcome: Outcome) -> bool:
     """Write the outcome, what follows from it, and the new plan, all or nothing."""
     now = database_now()
-    fields: dict[str, Any] = {
+    fields: StepFields = {
         "last_error": "" if outcome.status == Status.DONE else outcome.text,
         "not_before": now + timedelta(seconds=outcome.after_s),
         "answered": outcome.answered or step.answered,
@@ -218,16 +218,12 @@ def _withheld(name: str, what: str) -> Outcome:
     )
 
 
-def _waiting() -> QuerySet[Step]:
-    return Step.objects.filter(
-        Q(status=Status.PENDING)
-        | Q(status=Status.UNKNOWN, claimed_until__isnull=True)
-        | Q(status=Status.UNKNOWN, claimed_until__lt=database_now())
-    ).select_related("order")
+def _unclaimed() -> StepQuerySet:
+    return Step.objects.unclaimed(now=database_now()).select_related("order")
 
 
-def _due(*, now: datetime) -> QuerySet[Step]:
-    due = _waiting().filter(not_before__lte=now)
+def _due(*, now: datetime) -> StepQuerySet:
+    due = _unclaimed().filter(not_before__lte=now)
     if is_taken(CART_LEASE):
         # Whoever has the cart goes on to the next one when it is done.
         due = due.exclude(kind=Step.Kind.RESERVE, status=Status.PENDING)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from orders.models import Step
+from orders.models.step import StepAnswer
 
 Status = Step.Status
 Apply = Callable[[datetime], None]
@@ -24,13 +24,13 @@ class Outcome:
     status: str
     text: str
     after_s: float = 0
-    answered: dict[str, Any] = field(default_factory=dict)
+    answered: StepAnswer = field(default_factory=StepAnswer)
     is_attempt: bool = True
     apply: Apply | None = None
 
 
 def done(
-    text: str, *, answered: dict[str, Any] | None = None, apply: Apply | None = None
+    text: str, *, answered: StepAnswer | None = None, apply: Apply | None = None
 ) -> Outcome:
     """The peer has done it."""
     return Outcome(status=Status.DONE, text=text, answered=answered or {}, apply=apply)
@@ -45,7 +45,7 @@ def refused(
     )
 
 
-def needs_person(text: str, *, answered: dict[str, Any] | None = None) -> Outcome:
+def needs_person(text: str, *, answered: StepAnswer | None = None) -> Outcome:
     """Only a person can tell what is right."""
     return Outcome(status=Status.NEEDS_PERSON, text=text, answered=answered or {})
 

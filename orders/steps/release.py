@@ -14,10 +14,7 @@ from orders.plan.claims import Claim
 from orders.plan.transitions import move_reservation
 from orders.steps import outcomes
 from orders.steps.outcomes import Outcome
-from orders.supply.reserved import orders_merged_into
 from plumbing.peers import PeerAccessRefused, PeerRefused
-
-Held = Reservation.Status
 
 
 class ReleaseHandler:
@@ -35,7 +32,7 @@ class ReleaseHandler:
         if reservation is None or reservation.supplier_order is None:
             return outcomes.skipped(_("Nothing is held for this order"))
         supplied = reservation.supplier_order
-        if _is_shared(supplied):
+        if supplied.is_shared():
             text = _(
                 "Al-Style's order %(number)s holds goods of other orders too: "
                 "ask its manager to take these out, then mark them released"
@@ -52,7 +49,7 @@ class ReleaseHandler:
         text = _("Al-Style was asked to cancel order %(number)s")
         return outcomes.done(
             text % {"number": supplied},
-            apply=partial(_mark, claim.step, to=Held.RELEASING),
+            apply=partial(_mark, claim.step, to=Reservation.Status.RELEASING),
         )
 
     def look(self, claim: Claim, clients: Clients) -> Outcome:
@@ -68,30 +65,17 @@ class ReleaseHandler:
         return _by_status(claim.step, row, otherwise=again)
 
 
-def _is_shared(supplied: SupplierOrder) -> bool:
-    """Tell whether a cancel would take other orders' goods away too."""
-    if supplied.merged_into_id is not None:
-        return True
-    orders = [supplied, *orders_merged_into(supplied)]
-    held = Reservation.objects.filter(
-        supplier_order__in=orders, status__in=Reservation.OPEN
-    )
-    return held.count() > 1
-
-
 def _by_status(step: Step, row: SupplierOrderRow, *, otherwise: Outcome) -> Outcome:
     if row.status == SupplierOrder.CANCELLED:
         return outcomes.done(
             _("Al-Style has cancelled order %(number)s") % {"number": row.order_id},
-            apply=partial(_mark, step, to=Held.RELEASED),
+            apply=partial(_mark, step, to=Reservation.Status.RELEASED),
         )
     return otherwise
 
 
 def _held_reservation(step: Step) -> Reservation | None:
-    held = Reservation.objects.filter(
-        order_id=step.order_id, status__in=(Held.HELD, Held.RELEASING)
-    )
+    held = Reservation.objects.held().filter(order_id=step.order_id)
     return held.select_related("supplier_order", "order").first()
 
 
@@ -100,7 +84,7 @@ def _mark(step: Step, now: datetime, *, to: Reservation.Status) -> None:
     if reservation is None or reservation.status == to:
         return
     text = {
-        Held.RELEASING: _("The goods are being released"),
-        Held.RELEASED: _("The goods are released"),
+        Reservation.Status.RELEASING: _("The goods are being released"),
+        Reservation.Status.RELEASED: _("The goods are released"),
     }
     move_reservation(reservation, to, text=text[to], now=now)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
 
 from django.utils.translation import gettext as _
 
+from catalog.alstyle.cart import Submission
 from orders.clients import Clients
 from orders.models import Order, Reservation, Step, SupplierOrder
 from orders.plan.claims import Claim
-from orders.plan.planning import problem_of
 from orders.plan.transitions import move_reservation
 from orders.steps import outcomes
 from orders.steps.outcomes import Outcome
@@ -25,9 +24,8 @@ from orders.supply.cart import (
     fill_cart,
     forget_cart,
 )
-from orders.supply.reserved import supplied_quantity
 from orders.supply.searching import Found, find_submitted
-from orders.supply.submission import PapersMissing, prepare_submission
+from orders.supply.submission import AccountIncomplete, prepare_submission
 from plumbing.leases import LeaseLost, LeaseTaken, database_now, under_lease
 from plumbing.peers import PeerAccessRefused, PeerRefused
 
@@ -58,21 +56,21 @@ class ReserveHandler:
         step = claim.step
         order = Order.objects.get(pk=step.order_id)
         reservation = _wanted_reservation(step)
-        if reservation is None or order.status in Order.CALLED_OFF:
+        if reservation is None or order.is_called_off:
             return outcomes.skipped(_("Nothing is to be reserved for this order"))
         claim.renew(sent={}, sent_at=None)
-        problem = problem_of(order, list(order.lines.all())) or _multiples(reservation)
+        problem = order.reason_to_look(order.lines.all()) or _multiples(reservation)
         if problem:
             return outcomes.needs_person(problem)
         if not wanted_lines(reservation):
             return outcomes.needs_person(_("No pieces are left to be reserved"))
         try:
             submission = prepare_submission(clients, reference=order.code)
-        except PapersMissing as error:
+        except AccountIncomplete as error:
             return outcomes.needs_person(str(error))
         try:
             with under_lease(CART_LEASE) as lease, claim.under(lease):
-                return self._dance(claim, clients, reservation, submission)
+                return self._order_goods(claim, clients, reservation, submission)
         except (LeaseTaken, LeaseLost):
             return outcomes.retry(
                 _("Another worker is using the cart"),
@@ -80,8 +78,12 @@ class ReserveHandler:
                 is_attempt=False,
             )
 
-    def _dance(
-        self, claim: Claim, clients: Clients, reservation: Reservation, submission: Any
+    def _order_goods(
+        self,
+        claim: Claim,
+        clients: Clients,
+        reservation: Reservation,
+        submission: Submission,
     ) -> Outcome:
         wanted = wanted_lines(reservation)
         if _is_submit_unsettled(claim.step, wanted):
@@ -155,25 +157,15 @@ def wanted_lines(reservation: Reservation) -> list[WantedLine]:
     return [
         WantedLine(
             article=row.product.article,
-            quantity=supplied_quantity(row.quantity, row.product.multiplicity),
+            quantity=row.supplied_quantity,
             cost_kzt=row.product.cost_kzt,
         )
         for row in rows
     ]
 
 
-def hold(
-    step: Step, *, number: str, total: int | None, lines: Any, now: datetime
-) -> None:
-    """Note that the supplier's order `number` holds the goods of the step's order."""
-    _hold(step, now, number=number, total=total, lines=lines)
-
-
 def _wanted_reservation(step: Step) -> Reservation | None:
-    wanted = Reservation.objects.filter(
-        order_id=step.order_id, status=Reservation.Status.WANTED
-    )
-    return wanted.first()
+    return Reservation.objects.wanted().filter(order_id=step.order_id).first()
 
 
 def _multiples(reservation: Reservation) -> str:
@@ -197,10 +189,7 @@ def _is_submit_unsettled(step: Step, wanted: Sequence[WantedLine]) -> bool:
     works late would take the rows that we put into the cart.
     """
     lines = [[line.article, line.quantity] for line in wanted]
-    unsettled = Step.objects.filter(
-        kind=Step.Kind.RESERVE,
-        status__in=(Step.Status.UNKNOWN, Step.Status.IN_FLIGHT),
-    ).exclude(pk=step.pk)
+    unsettled = Step.objects.of_kind(Step.Kind.RESERVE).unsettled().exclude(pk=step.pk)
     return any(
         sent.get("phase") == SUBMITTING and (looks == 0 or sent.get("lines") == lines)
         for sent, looks in unsettled.values_list("sent", "looks")
@@ -208,11 +197,14 @@ def _is_submit_unsettled(step: Step, wanted: Sequence[WantedLine]) -> bool:
 
 
 def _hold(
-    step: Step, now: datetime, *, number: str, total: int | None, lines: Any
+    step: Step,
+    now: datetime,
+    *,
+    number: str,
+    total: int | None,
+    lines: list[list[str | int | None]] | None,
 ) -> None:
-    reservation = Reservation.objects.get(
-        order_id=step.order_id, status=Reservation.Status.WANTED
-    )
+    reservation = Reservation.objects.wanted().get(order_id=step.order_id)
     supplier_order, _created = SupplierOrder.objects.get_or_create(
         supplier_order_id=number,
         defaults={"placed_at": now, "sum_kzt": total, "lines": lines or []},

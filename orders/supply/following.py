@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from catalog.alstyle.cart import CartClient, OrderType
 from catalog.alstyle.trade import SupplierOrderRow
-from orders.models import Order, Reservation, Step, SupplierOrder
-from orders.plan.events import record
-from orders.plan.planning import make_step
+from orders.models import Reservation, Step, SupplierOrder
 from orders.plan.transitions import move_reservation
-from orders.supply.reserved import orders_merged_into, supplied_quantity
+from orders.plan.wanting import want_step
 from plumbing.leases import under_lease
 from plumbing.peers import PeerRefused
 
-Held = Reservation.Status
 FOLLOWED: tuple[OrderType, ...] = ("index", "current", "canceled", "archive")
 MOST_PAGES = 10
 # Read one by one in a run: those no page showed, and new ones whose lines to check.
@@ -87,8 +84,8 @@ def apply_row(supplied: SupplierOrder, row: SupplierOrderRow, *, now: datetime) 
 
 def _tracked() -> Iterable[SupplierOrder]:
     """Orders that hold goods of an open reservation, and what they merged into."""
-    open_ones = Reservation.objects.filter(status__in=(Held.HELD, Held.RELEASING))
-    ids = set(open_ones.values_list("supplier_order_id", flat=True))
+    held = Reservation.objects.held()
+    ids = set(held.values_list("supplier_order_id", flat=True))
     while True:
         targets = set(
             SupplierOrder.objects.filter(pk__in=ids, merged_into__isnull=False)
@@ -129,9 +126,7 @@ def _read_single(cart: CartClient, supplied: SupplierOrder) -> SupplierOrderRow 
 def _merge_target(
     number: str, supplied: SupplierOrder, *, now: datetime
 ) -> SupplierOrder | None:
-    known = SupplierOrder.objects.filter(
-        Q(supplier_order_id=number) | Q(listed_id=number)
-    ).first()
+    known = SupplierOrder.objects.numbered(number).first()
     if known is None:
         known = SupplierOrder.objects.create(supplier_order_id=number, placed_at=now)
     # A ring of merges would be followed for ever.
@@ -144,10 +139,8 @@ def _merge_target(
 
 
 def _follow_reservations(supplied: SupplierOrder, *, now: datetime) -> None:
-    for source in (supplied, *orders_merged_into(supplied)):
-        for reservation in source.reservations.filter(
-            status__in=(Held.HELD, Held.RELEASING)
-        ).select_related("order"):
+    for source in (supplied, *supplied.merged_sources()):
+        for reservation in source.reservations.held().select_related("order"):
             _follow(reservation, supplied, now=now)
 
 
@@ -155,16 +148,20 @@ def _follow(
     reservation: Reservation, supplied: SupplierOrder, *, now: datetime
 ) -> None:
     figures = {"number": supplied}
-    if supplied.status in SupplierOrder.SHIPPED:
+    if supplied.has_left_stock:
         text = _("Al-Style has shipped order %(number)s")
         move_reservation(
-            reservation, Held.SHIPPED, text=text % figures, now=now, left_stock_at=now
+            reservation,
+            Reservation.Status.SHIPPED,
+            text=text % figures,
+            now=now,
+            left_stock_at=now,
         )
-    elif supplied.status == SupplierOrder.CANCELLED:
-        was_held = reservation.status == Held.HELD
+    elif supplied.is_cancelled:
+        was_held = reservation.status == Reservation.Status.HELD
         text = _("Al-Style has cancelled order %(number)s")
         moved = move_reservation(
-            reservation, Held.RELEASED, text=text % figures, now=now
+            reservation, Reservation.Status.RELEASED, text=text % figures, now=now
         )
         if moved and was_held:
             _want_again(reservation, supplied, now=now)
@@ -175,7 +172,7 @@ def _want_again(
 ) -> None:
     """The supplier let the goods go by itself: a living order needs a person."""
     order = reservation.order
-    if order.status in (*Order.CALLED_OFF, *Order.ENDED):
+    if order.is_over:
         return
     anew = Reservation.objects.create(order=order, created_at=now)
     for line in reservation.lines.all():
@@ -185,56 +182,51 @@ def _want_again(
         "Al-Style cancelled order %(number)s by itself: reserve the goods anew, "
         "or cancel the buyer's order"
     )
-    _need_person(order, Step.Kind.RESERVE, text % {"number": supplied}, now=now)
+    want_step(
+        order,
+        Step.Kind.RESERVE,
+        now=now,
+        needs_person=text % {"number": supplied},
+    )
 
 
 def _compare_lines(supplied: SupplierOrder, *, now: datetime) -> None:
     """Check that the supplier's order holds all that its reservations want."""
-    reservations = supplied.reservations.filter(status=Held.HELD)
-    wanted: dict[str, int] = {}
+    reservations = supplied.reservations.filter(status=Reservation.Status.HELD)
+    wanted: Counter[str] = Counter()
     for reservation in reservations:
         for line in reservation.lines.select_related("product"):
-            quantity = supplied_quantity(line.quantity, line.product.multiplicity)
-            article = line.product.article
-            wanted[article] = wanted.get(article, 0) + quantity
-    held: dict[str, int] = {}
-    for article, quantity, _price in supplied.lines:
-        held[article] = held.get(article, 0) + quantity
+            wanted[line.product.article] += line.supplied_quantity
+    held = supplied.quantities
     short = {a: q - held.get(a, 0) for a, q in wanted.items() if held.get(a, 0) < q}
     if not short:
         return
     goods = ", ".join(f"{article}: {missing}" for article, missing in short.items())
     text = _("Al-Style's order %(number)s is short of pieces: %(goods)s")
     for reservation in reservations:
-        _need_person(
+        want_step(
             reservation.order,
             Step.Kind.RELEASE,
-            text % {"number": supplied, "goods": goods},
             now=now,
+            needs_person=text % {"number": supplied, "goods": goods},
         )
 
 
 def _complain_about_slow_releases(*, now: datetime) -> None:
-    slow = Reservation.objects.filter(status=Held.RELEASING).select_related(
-        "order", "supplier_order"
-    )
+    slow = Reservation.objects.filter(
+        status=Reservation.Status.RELEASING
+    ).select_related("order", "supplier_order")
     for reservation in slow:
-        asked = reservation.order.steps.filter(
-            kind=Step.Kind.RELEASE, status=Step.Status.DONE
-        ).last()
+        releases = reservation.order.steps.of_kind(Step.Kind.RELEASE)
+        asked = releases.filter(status=Step.Status.DONE).last()
         if asked is None or asked.finished_at is None:
             continue
         if now - asked.finished_at > RELEASE_PATIENCE:
             text = _("Al-Style has not cancelled order %(number)s: call its manager")
             figures = {"number": reservation.supplier_order}
-            _need_person(reservation.order, Step.Kind.RELEASE, text % figures, now=now)
-
-
-def _need_person(order: Order, kind: Step.Kind, text: str, *, now: datetime) -> None:
-    with transaction.atomic():
-        if order.steps.filter(kind=kind, status__in=Step.OPEN).exists():
-            return
-        step = make_step(order, kind, now=now, status=Step.Status.NEEDS_PERSON)
-        step.last_error = text
-        step.save(force_insert=True)
-        record(order, text, now=now, step=step)
+            want_step(
+                reservation.order,
+                Step.Kind.RELEASE,
+                now=now,
+                needs_person=text % figures,
+            )

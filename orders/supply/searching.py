@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
-
-from django.db.models import Q
 
 from catalog.alstyle.cart import CartClient, OrderType
 from catalog.alstyle.trade import SupplierOrderRow
 from orders.models import SupplierOrder
+from orders.models.step import Candidate, SentToPeer
 from plumbing.limits import Priority
 
 # The supplier's clock may differ from ours by this much.
@@ -32,7 +30,7 @@ class Found:
     matches: list[SupplierOrderRow]
     doubtful: list[SupplierOrderRow]
 
-    def candidates(self) -> list[dict[str, Any]]:
+    def candidates(self) -> list[Candidate]:
         """Show the orders a person may choose from."""
         return [
             {
@@ -46,7 +44,7 @@ class Found:
 
 
 def find_submitted(
-    cart: CartClient, *, sent: dict[str, Any], sent_at: datetime, priority: Priority
+    cart: CartClient, *, sent: SentToPeer, sent_at: datetime, priority: Priority
 ) -> Found:
     """Find the orders that the submit described by `sent` may have made."""
     _learn_listed_numbers(cart, sent=sent, sent_at=sent_at)
@@ -86,15 +84,14 @@ def _unowned_since(
 
 
 def _owned_numbers(numbers: list[str]) -> list[str]:
-    ours = SupplierOrder.objects.filter(
-        Q(supplier_order_id__in=numbers) | Q(listed_id__in=numbers)
+    pairs = SupplierOrder.objects.numbered(*numbers).values_list(
+        "supplier_order_id", "listed_id"
     )
-    pairs = ours.values_list("supplier_order_id", "listed_id")
     return [number for pair in pairs for number in pair if number]
 
 
 def _learn_listed_numbers(
-    cart: CartClient, *, sent: dict[str, Any], sent_at: datetime
+    cart: CartClient, *, sent: SentToPeer, sent_at: datetime
 ) -> None:
     """Ask under which number our own orders of that time and sum are listed.
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from catalog.alstyle.cart import Submission
 from catalog.alstyle.trade import parse_moment
 from orders.clients import Clients
-from orders.models import SupplierPapers
+from orders.models import SupplierAccount
 from plumbing.leases import database_now
 
 ALMATY = ZoneInfo("Asia/Almaty")
@@ -21,38 +21,38 @@ READ_EVERY = timedelta(days=1)
 NAME = "alstyle"
 
 
-class PapersMissing(Exception):
-    """There is no valid paper to order with; the text says what to do."""
+class AccountIncomplete(Exception):
+    """The account lacks what an order must name; the text says what to do."""
 
 
 def prepare_submission(clients: Clients, *, reference: str) -> Submission:
-    """Choose the papers for an order; read anew when a day old or not valid.
+    """Name who fetches and how; the account is read anew when a day old or not valid.
 
-    Raises `PapersMissing`, `PeerError`.
+    Raises `AccountIncomplete`, `PeerError`.
     """
     today = database_now().astimezone(ALMATY).date()
-    papers = SupplierPapers.objects.filter(
+    account = SupplierAccount.objects.filter(
         name=NAME, read_at__gt=database_now() - READ_EVERY
     ).first()
-    if papers is not None:
+    if account is not None:
         try:
-            return _submission(papers, reference=reference, today=today)
-        except PapersMissing:
+            return _submission(account, reference=reference, today=today)
+        except AccountIncomplete:
             # Perhaps put right in the portal a minute ago.
             pass
-    papers = _read(clients, now=database_now())
-    return _submission(papers, reference=reference, today=today)
+    account = _read(clients, now=database_now())
+    return _submission(account, reference=reference, today=today)
 
 
-def attorney_ends_on(papers: SupplierPapers, *, today: date) -> date | None:
+def attorney_ends_on(account: SupplierAccount, *, today: date) -> date | None:
     """Tell when the last power of attorney in use ends."""
-    chosen = _choose(papers.attorneys, bin_=_bin(papers), today=today)
+    chosen = _choose(account.attorneys, bin_=_bin(account), today=today)
     return None if chosen is None else _day(chosen.get("ДатаОкончания"))
 
 
-def _read(clients: Clients, *, now: datetime) -> SupplierPapers:
+def _read(clients: Clients, *, now: datetime) -> SupplierAccount:
     data = clients.supplier.user_data()
-    papers, _created = SupplierPapers.objects.update_or_create(
+    account, _created = SupplierAccount.objects.update_or_create(
         name=NAME,
         defaults={
             "attorneys": list(data.attorneys),
@@ -61,22 +61,22 @@ def _read(clients: Clients, *, now: datetime) -> SupplierPapers:
             "read_at": now,
         },
     )
-    return papers
+    return account
 
 
-def _submission(papers: SupplierPapers, *, reference: str, today: date) -> Submission:
-    bin_ = _bin(papers)
-    attorney = _choose(papers.attorneys, bin_=bin_, today=today)
+def _submission(account: SupplierAccount, *, reference: str, today: date) -> Submission:
+    bin_ = _bin(account)
+    attorney = _choose(account.attorneys, bin_=bin_, today=today)
     if attorney is None:
-        raise PapersMissing(
+        raise AccountIncomplete(
             _(
                 "Al-Style has no valid power of attorney for us: "
                 "enter a new one in its portal, then retry"
             )
         )
-    delivery = _choose(papers.deliveries, bin_=bin_, today=None)
+    delivery = _choose(account.deliveries, bin_=bin_, today=None)
     if delivery is None:
-        raise PapersMissing(
+        raise AccountIncomplete(
             _(
                 "Al-Style knows no way of delivery for us: "
                 "enter one in its portal, then retry"
@@ -91,8 +91,8 @@ def _submission(papers: SupplierPapers, *, reference: str, today: date) -> Submi
     )
 
 
-def _bin(papers: SupplierPapers) -> str:
-    return str(settings.ALSTYLE_BIN or papers.bin)
+def _bin(account: SupplierAccount) -> str:
+    return str(settings.ALSTYLE_BIN or account.bin)
 
 
 def _choose(

@@ -49,7 +49,7 @@ def queue(monkeypatch):
         tasks.append((func, *args, cluster))
         return "id"
 
-    monkeypatch.setattr("orders.plan.actions.enqueue", enqueue)
+    monkeypatch.setattr("orders.plan.wanting.enqueue", enqueue)
     monkeypatch.setattr("orders.admin.ways.enqueue", enqueue)
     return tasks
 

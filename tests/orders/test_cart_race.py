@@ -105,6 +105,6 @@ def test_without_the_lease_one_order_takes_the_others_goods(
         yield NoLease()
 
     monkeypatch.setattr(reserve, "under_lease", no_lease)
-    monkeypatch.setattr(machine, "is_held", lambda name: False)
+    monkeypatch.setattr(machine, "is_taken", lambda name: False)
     _first, second = goods
     assert int(second.article) in race(supplier, goods, interleaved)[0]

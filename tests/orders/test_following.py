@@ -9,8 +9,8 @@ from catalog.models import ImportRun
 from orders.clients import Clients
 from orders.models import Order, Reservation, Step, SupplierOrder
 from orders.plan.planning import replan
+from orders.supply.counting import close_contained, reserved_units
 from orders.supply.following import follow_supplier_orders
-from orders.supply.reserved import close_contained, reserved_units
 from tests.orders.factories import make_order, product_of, reservation_of, step_of
 
 pytestmark = pytest.mark.django_db(transaction=True)

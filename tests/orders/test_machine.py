@@ -11,8 +11,9 @@ from orders.clients import Clients
 from orders.models import Order, OrderEvent, Step
 from orders.plan import claims
 from orders.plan.claims import ClaimLost, claim_step
-from orders.plan.planning import make_step, replan
+from orders.plan.planning import replan
 from orders.plan.transitions import ForbiddenTransition, move_step
+from orders.plan.wanting import make_step
 from orders.steps import HANDLERS, machine, outcomes
 from orders.supply.cart import CART_LEASE
 from plumbing.leases import take_lease

@@ -24,9 +24,9 @@ from orders.models import (
     Reservation,
     Step,
 )
-from orders.reading import polling, storing
+from orders.reading import polling, saving
 from orders.reading.polling import poll_orders
-from orders.reading.storing import load_known
+from orders.reading.saving import load_known
 from plumbing.leases import LeaseTaken, under_lease
 from sandbox.kaspi.orders import product_number, to_id
 from tests.orders.factories import make_product
@@ -34,6 +34,8 @@ from tests.orders.factories import make_product
 pytestmark = pytest.mark.django_db(transaction=True)
 DAY_S = 86400.0
 HOUR = timedelta(hours=1)
+
+PROCESS = "orders.tasks.process_orders"
 
 
 def utc_now() -> datetime:
@@ -142,7 +144,7 @@ def test_many_orders_take_few_calls_and_few_queries(kaspi, poll, product):
         kaspi.new_order([{"sku": "70311"}])
     with CaptureQueriesContext(connection) as captured:
         result = poll()
-    assert len(result.stored.new) == Order.objects.count() == count
+    assert len(result.saved.new) == Order.objects.count() == count
     assert Step.objects.count() == Buyer.objects.count() == count
     assert kaspi.counters() == {"orders": 4}
     assert len(captured) <= 3 * count / 5, len(captured)
@@ -164,7 +166,7 @@ def test_a_page_that_holds_one_stored_meanwhile_is_stored_one_by_one(
     monkeypatch.setattr(polling, "load_known", blind_once)
     result = poll()
     assert Order.objects.count() == 3
-    assert len(result.stored.new) == 2
+    assert len(result.saved.new) == 2
     assert Step.objects.count() == 3
 
 
@@ -188,7 +190,7 @@ def test_two_polls_at_once_store_each_order_once(
     results = in_threads([poll, poll, poll])
     assert Order.objects.count() == Step.objects.count() == 120
     done = [result for result in results if not isinstance(result, LeaseTaken)]
-    assert sum(len(result.stored.new) for result in done) == 120
+    assert sum(len(result.saved.new) for result in done) == 120
 
 
 def test_even_without_the_lease_each_order_is_stored_once(
@@ -234,14 +236,14 @@ def test_an_order_that_cannot_be_stored_holds_up_no_other_and_is_read_again(
     kaspi, poll, product, monkeypatch
 ):
     made = [kaspi.new_order([{"sku": "70311"}]) for _ in range(3)]
-    insert = storing._insert
+    insert = saving._insert
 
     def refuse_one(new):
         if any(item.order.code == made[1].code for item in new):
             raise IntegrityError
         return insert(new)
 
-    monkeypatch.setattr(storing, "_insert", refuse_one)
+    monkeypatch.setattr(saving, "_insert", refuse_one)
     result = poll()
     assert Order.objects.count() == 2
     assert made[1].code in result.summary
@@ -258,7 +260,7 @@ def test_one_section_that_fails_does_not_stop_the_other(kaspi, poll, product):
     kaspi.change_settings(sign_required_400=True)
     kaspi.new_order([{"sku": "70311"}])
     result = poll()
-    assert len(result.stored.new) == 1
+    assert len(result.saved.new) == 1
     assert "Unknown value [SIGN_REQUIRED]" in result.failures[0]
     assert mark_of("NEW").failed_at is None
     failed = mark_of("SIGN_REQUIRED")
@@ -274,7 +276,7 @@ def test_a_mark_moves_only_after_the_last_page(kaspi, poll, product):
     kaspi.new_order([{"sku": "70311"}])
     kaspi.faults.add("status", "orders", code=502, skip=1, times=4)
     result = poll(now + timedelta(minutes=5))
-    assert len(result.stored.new) == 1
+    assert len(result.saved.new) == 1
     assert "502" in result.failures[0]
     mark = mark_of()
     assert (mark.read_until, mark.failed_at) == (now, now + timedelta(minutes=5))
@@ -305,9 +307,9 @@ def test_a_failed_reading_says_so_and_the_next_one_catches_up(
     assert len(result.failures) == 2
     assert Order.objects.count() == 0
     assert mark_of().failed_at is not None
-    assert polling.first_read_at() is None
+    assert ReadMark.objects.first_read_at() is None
     kaspi.faults.clear()
-    assert len(poll().stored.new) == 1
+    assert len(poll().saved.new) == 1
     assert mark_of().first_read_at > mark_of("NEW").read_until - HOUR
 
 
@@ -352,7 +354,7 @@ def test_two_weeks_are_read_in_one_window_and_more_after_an_outage(
 def test_a_clock_an_hour_off_loses_no_order(kaspi, poll, product, skew_s):
     kaspi.change_settings(clock_skew_s=skew_s)
     kaspi.new_order([{"sku": "70311"}])
-    assert len(poll().stored.new) == 1
+    assert len(poll().saved.new) == 1
 
 
 def test_pages_that_repeat_and_shrink_lose_and_double_nothing(kaspi, poll, product):
@@ -670,7 +672,7 @@ def test_the_task_asks_for_new_work_to_be_done(kaspi, product):
     assert OrmQ.objects.count() == 0
     kaspi.new_order([{"sku": "70311"}])
     assert tasks.poll_orders() == "1 new, 0 changed, 0 unchanged"
-    assert tasks.PROCESS in [queued.func() for queued in OrmQ.objects.all()]
+    assert PROCESS in [queued.func() for queued in OrmQ.objects.all()]
 
 
 def test_work_is_asked_for_though_a_section_failed(kaspi, product):
@@ -678,7 +680,7 @@ def test_work_is_asked_for_though_a_section_failed(kaspi, product):
     kaspi.new_order([{"sku": "70311"}])
     with pytest.raises(polling.ReadingFailed, match="1 new"):
         tasks.poll_orders()
-    assert tasks.PROCESS in [queued.func() for queued in OrmQ.objects.all()]
+    assert PROCESS in [queued.func() for queued in OrmQ.objects.all()]
 
 
 def test_a_poll_under_way_is_no_failure_of_the_task(kaspi):

@@ -24,7 +24,7 @@ from orders.models import (
 from orders.reading import refreshing
 from orders.reading.polling import ReadResult, poll_orders
 from orders.reading.refreshing import refresh_order, refresh_orders
-from orders.reading.storing import Arrival, store
+from orders.reading.saving import Arrival, save_orders
 from plumbing.leases import under_lease
 from plumbing.peers import PeerRefused, PeerUnavailable
 from tests.orders.factories import make_product
@@ -32,6 +32,8 @@ from tests.orders.factories import make_product
 pytestmark = pytest.mark.django_db(transaction=True)
 DAY_S = 86400.0
 DAY = timedelta(days=1)
+
+PROCESS = "orders.tasks.process_orders"
 
 
 def utc_now() -> datetime:
@@ -106,7 +108,7 @@ def test_an_accepted_order_is_seen_moving_on(quiet, refresh, taken):
     result = refresh()
     order = Order.objects.get()
     assert (order.state, order.status) == ("KASPI_DELIVERY", "ACCEPTED_BY_MERCHANT")
-    assert len(result.stored.changed) == 1
+    assert len(result.saved.changed) == 1
     event = order.events.latest("pk")
     assert "APPROVED_BY_BANK → ACCEPTED_BY_MERCHANT" in event.text
     assert states_asked(quiet) == ["KASPI_DELIVERY", "PICKUP", "DELIVERY"]
@@ -126,7 +128,7 @@ def test_what_did_not_change_costs_no_write_of_its_own(quiet, refresh, product, 
         if query["sql"].startswith(("UPDATE", "INSERT"))
         and "orders_order" in query["sql"]
     ]
-    assert result.stored.unchanged == 60
+    assert result.saved.unchanged == 60
     assert len(writes) == 1
     assert OrderEvent.objects.count() == events
     assert Order.objects.filter(last_seen__gte=before).count() == 60
@@ -143,7 +145,7 @@ def test_a_cancelled_order_is_released_and_ends(quiet, refresh, taken):
     assert order.ended_at is not None
     assert order.steps.get().status == Step.Status.SKIPPED
     assert order.reservations.get().status == Reservation.Status.DROPPED
-    assert refreshing.open_orders().count() == 0
+    assert Order.objects.open().count() == 0
 
 
 def test_a_cancellation_in_transit_is_followed_to_the_warehouse(quiet, refresh, taken):
@@ -233,7 +235,7 @@ def test_an_earlier_reading_never_overwrites_a_later_one(quiet, refresh, taken):
         refresh()
         arrival = Arrival(read_at=read_at, now=utc_now(), first_read_at=None)
         known = {taken.code: Order.objects.select_related("buyer").get()}
-        stored = store(page, known, arrival)
+        stored = save_orders(page, known, arrival)
     assert stored.changed == []
     assert Order.objects.get().status == "ACCEPTED_BY_MERCHANT"
 
@@ -249,7 +251,7 @@ def test_read_as_of_now_it_would_have_been_overwritten(quiet, refresh, taken):
         refresh()
         arrival = Arrival(read_at=utc_now(), now=utc_now(), first_read_at=None)
         known = {taken.code: Order.objects.select_related("buyer").get()}
-        store(page, known, arrival)
+        save_orders(page, known, arrival)
     assert Order.objects.get().status == "APPROVED_BY_BANK"
 
 
@@ -260,7 +262,7 @@ def test_what_kaspi_accepted_by_itself_is_reserved(quiet, refresh, poll, product
     poll()
     quiet.new_order([{"sku": "70311"}], accepted=True)
     result = refresh()
-    assert len(result.stored.new) == 1
+    assert len(result.saved.new) == 1
     order = Order.objects.get()
     assert order.accept_by is None
     assert order.steps.get().kind == Step.Kind.RESERVE
@@ -331,7 +333,7 @@ def test_many_old_orders_are_leafed_back_for(quiet, refresh, poll, product):
     refresh(utc_now() - 30 * DAY)
     assert Order.objects.count() == 40
     result = refresh()
-    assert result.stored.unchanged == 40
+    assert result.saved.unchanged == 40
     assert quiet.calls("order-by-code") == []
     assert {call.status for call in quiet.arrivals} == {200}
 
@@ -355,7 +357,7 @@ def test_one_section_that_fails_does_not_stop_the_others(quiet, refresh, poll, p
     assert "KASPI_DELIVERY" in result.failures[0]
     assert ReadMark.objects.get(state="KASPI_DELIVERY").failed_at is not None
     assert ReadMark.objects.get(state="PICKUP").failed_at is None
-    assert len(refresh().stored.new) == 1
+    assert len(refresh().saved.new) == 1
 
 
 # -- returns -----------------------------------------------------------------------
@@ -517,7 +519,7 @@ def test_the_command_and_the_task_say_what_they_did(quiet, taken, capsys):
     assert OrmQ.objects.count() == 0
     accept(quiet, taken)
     assert tasks.refresh_orders() == "0 new, 1 changed, 0 unchanged"
-    assert tasks.PROCESS in [queued.func() for queued in OrmQ.objects.all()]
+    assert PROCESS in [queued.func() for queued in OrmQ.objects.all()]
 
 
 def test_the_command_fails_with_the_reason(quiet):

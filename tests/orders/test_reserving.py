@@ -10,7 +10,7 @@ from orders.plan import actions
 from orders.plan.planning import replan
 from orders.steps import outcomes, reserve
 from orders.supply.cart import CART_LEASE, fill_cart
-from orders.supply.reserved import reserved_units
+from orders.supply.counting import reserved_units
 from plumbing.models import Lease
 from tests.orders.factories import (
     make_order,

@@ -16,8 +16,8 @@ from plumbing.peers import PeerError, PeerRefused
 CALLS_PER_READING = 300
 
 
-class Filler:
-    """Fills orders in; after the first failure of the connection it asks no more."""
+class EntryReader:
+    """Completes orders; after the first failure of the connection it asks no more."""
 
     def __init__(self, client: KaspiClient) -> None:
         self._client = client
@@ -25,23 +25,25 @@ class Filler:
         self._calls_left = CALLS_PER_READING
         self._failure = ""
 
-    def fill_in(
+    def complete(
         self, orders: Iterable[KaspiOrder], *, known: Mapping[str, Order]
     ) -> list[KaspiOrder]:
         """Give the orders with lines and SKUs as far as Kaspi tells them.
 
         `known` by code: lines that are stored and sound are not asked for again.
         """
-        filled = [self._with_entries(order, known.get(order.code)) for order in orders]
+        completed = [
+            self._with_entries(order, known.get(order.code)) for order in orders
+        ]
         self._recall(
             {
                 entry.masterproduct_id
-                for order in filled
+                for order in completed
                 for entry in order.entries or ()
                 if not entry.sku
             }
         )
-        return [self._with_skus(order, known.get(order.code)) for order in filled]
+        return [self._with_skus(order, known.get(order.code)) for order in completed]
 
     def _with_entries(self, order: KaspiOrder, known: Order | None) -> KaspiOrder:
         if order.entries is not None or (known is not None and _is_sound(known)):

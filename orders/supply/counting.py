@@ -9,24 +9,7 @@ from django.conf import settings
 from django.db.models import Q, QuerySet
 
 from catalog.availability import stock_read_at
-from orders.models import Reservation, ReservationLine, SupplierOrder
-
-
-def supplied_quantity(quantity: int, multiplicity: int | None) -> int:
-    """Round up to what the supplier sells at once; the rest stays with us."""
-    by = multiplicity or 1
-    return -(-quantity // by) * by
-
-
-def orders_merged_into(supplied: SupplierOrder) -> list[SupplierOrder]:
-    """List the supplier's orders that went into this one, directly or not."""
-    found: list[SupplierOrder] = []
-    todo = [supplied]
-    while todo:
-        sources = [s for s in todo.pop().merged.all() if s not in found]
-        found += sources
-        todo += sources
-    return found
+from orders.models import Reservation, ReservationLine, supplied_quantity
 
 
 def reserved_units() -> dict[int, int]:
@@ -35,7 +18,7 @@ def reserved_units() -> dict[int, int]:
     A reservation counts from its first moment until stock figures, read after its
     goods left the supplier's stock, contain it.
     """
-    counted = _not_contained(Reservation.objects.filter(counts=True))
+    counted = _not_contained(Reservation.objects.counted())
     rows = ReservationLine.objects.filter(reservation__in=counted)
     units: Counter[int] = Counter()
     for product_id, quantity, by in rows.values_list(
@@ -47,8 +30,8 @@ def reserved_units() -> dict[int, int]:
 
 def close_contained() -> int:
     """Stop counting what the stock figures contain by now."""
-    contained = Reservation.objects.filter(counts=True).exclude(
-        pk__in=_not_contained(Reservation.objects.filter(counts=True)).values("pk")
+    contained = Reservation.objects.counted().exclude(
+        pk__in=_not_contained(Reservation.objects.counted()).values("pk")
     )
     return contained.update(counts=False)
 

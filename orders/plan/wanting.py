@@ -1,0 +1,68 @@
+"""Asks for steps: the one place where they are made."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+
+from orders.models import Order, Step
+from orders.models.step import StepParameters
+from orders.plan.events import BRIDGE, record
+from plumbing.queue import enqueue
+
+
+def make_step(
+    order: Order,
+    kind: Step.Kind,
+    *,
+    now: datetime,
+    parameters: StepParameters | None = None,
+    needs_person: str = "",
+) -> Step:
+    """Make a step, unsaved; `needs_person`: why it waits for somebody, not a peer."""
+    return Step(
+        order=order,
+        peer=Step.PEER_OF[kind],
+        kind=kind,
+        status=Step.Status.NEEDS_PERSON if needs_person else Step.Status.PENDING,
+        parameters=parameters or {},
+        last_error=needs_person,
+        not_before=now,
+        created_at=now,
+    )
+
+
+def want_step(
+    order: Order,
+    kind: Step.Kind,
+    *,
+    now: datetime,
+    parameters: StepParameters | None = None,
+    needs_person: str = "",
+    text: str = "",
+    actor: str = BRIDGE,
+) -> Step | None:
+    """Ask for a step and note `text`, or else why it needs a person.
+
+    None when one of its kind is open already: an order has at most one of each.
+    """
+    step = make_step(
+        order, kind, now=now, parameters=parameters, needs_person=needs_person
+    )
+    try:
+        with transaction.atomic():
+            if order.steps.of_kind(kind).open().exists():
+                return None
+            step.save(force_insert=True)
+    except IntegrityError:
+        # Somebody else asked between our two questions.
+        return None
+    if words := text or needs_person:
+        record(order, words, now=now, step=step, actor=actor)
+    return step
+
+
+def see_to_processing() -> None:
+    """Let a worker do what is due, as soon as the transaction is over."""
+    enqueue("orders.tasks.process_orders", cluster="orders")
