@@ -1,4 +1,4 @@
-"""The dance around the shared cart: ours in, checked, turned into an order."""
+"""Fills the shared cart with exactly what is wanted, and takes our rows out again."""
 
 from __future__ import annotations
 
