@@ -17,7 +17,6 @@ from django.http import (
     HttpResponseBase,
 )
 from django.shortcuts import get_object_or_404, redirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -25,6 +24,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from backoffice.confirming import answer_form, ask
 from backoffice.formatting import Tone, file_size, grouped, pill, two_lines, when
 from backoffice.pages import (
     Button,
@@ -236,18 +236,15 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
         if not is_possible(build):
             messages.error(request, gettext("This is not possible any more."))
             return redirect("admin:feeds_feedbuild_change", pk)
-        form = ReasonForm(request.POST or None)
-        if request.method == "POST" and form.is_valid():
+        form = answer_form(request, ReasonForm)
+        if form.is_valid():
             return self._act(request, build, act, form.cleaned_data["reason"], title)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": title,
-            "text": text,
-            "form": form,
-            "build": build,
-            "opts": self.opts,
-        }
-        return TemplateResponse(request, "admin/feeds/feedbuild/confirm.html", context)
+        paragraphs: list[object] = [text]
+        if build.reason:
+            words = gettext("Reason given at that time")
+            markup = '<span class="long"><span class="second">{}</span>{}</span>'
+            paragraphs.append(format_html(markup, words, build.reason))
+        return ask(request, self, form, title=title, paragraphs=paragraphs, about=build)
 
     def _act(
         self,
