@@ -8,7 +8,7 @@ from datetime import datetime
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from orders import buyers, processing
+from orders import processing, retention
 from orders.kaspi.client import KaspiClient, open_client
 from orders.models import Order
 from orders.plan.events import record
@@ -51,7 +51,7 @@ def refresh_one(order_id: int) -> str:
 
 def delete_buyer_data() -> str:
     """Delete what is known of buyers whose orders ended long enough ago."""
-    return f"{buyers.delete_buyer_data(now=database_now())} deleted"
+    return f"{retention.delete_buyer_data(now=database_now())} deleted"
 
 
 def process_orders() -> str:

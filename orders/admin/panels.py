@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from django.core.exceptions import ObjectDoesNotExist
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -15,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from backoffice.formatting import NOTHING, figure, grouped, money, stock_text, when
 from backoffice.pages import Button
+from orders.admin.buyers import buyer_rows
 from orders.admin.forms import placed_words
 from orders.admin.money import line_margin, line_total, profit_of
 from orders.admin.standing import Standing
@@ -28,8 +28,7 @@ from orders.admin.words import (
     supplier_pill,
     time_left,
 )
-from orders.buyers import masked_name, masked_phone, whole_phone
-from orders.models import Buyer, Order, OrderEvent, OrderLine, Step, SupplierOrder
+from orders.models import Order, OrderEvent, OrderLine, Step, SupplierOrder
 from orders.plan.events import BRIDGE
 from plumbing.redaction import redact
 
@@ -60,7 +59,7 @@ def page_panels(
         "profit_total": money(profit.total),
         "profit_percent": profit.percent,
         "delivery_facts": delivery_facts(order, now=now),
-        "buyer_facts": buyer_facts(request, order),
+        "buyer_rows": buyer_rows(request, order),
         "waybills": [
             (w.number or NOTHING, when(w.fetched_at, now=now), _waybill_url(w.pk))
             for w in standing.waybills
@@ -262,25 +261,6 @@ def delivery_facts(order: Order, *, now: datetime) -> list[tuple[str, object]]:
         if moment
     ]
     return [(label, value) for label, value in facts if value]
-
-
-def buyer_facts(request: HttpRequest, order: Order) -> list[tuple[str, object]]:
-    """Tell who the buyer is to those who may know, masked to the others."""
-    try:
-        buyer: Buyer = order.buyer
-    except ObjectDoesNotExist:
-        return []
-    if not request.user.has_perm("orders.view_buyer_data"):
-        return [
-            (_("buyer"), masked_name(buyer.name) or NOTHING),
-            (_("phone"), masked_phone(buyer.phone) or NOTHING),
-        ]
-    facts = [
-        (_("buyer"), buyer.name),
-        (_("phone"), whole_phone(buyer.phone)),
-        (_("address"), buyer.address),
-    ]
-    return [(label, value or NOTHING) for label, value in facts]
 
 
 def _waybill_url(pk: int) -> str:

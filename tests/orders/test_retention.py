@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from orders.buyers import delete_buyer_data, masked_name, masked_phone, whole_phone
 from orders.models import Buyer, Order
+from orders.retention import delete_buyer_data
 from orders.tasks import delete_buyer_data as delete_task
 from tests.orders.factories import make_order
 
@@ -27,20 +27,3 @@ def test_a_buyers_data_go_the_set_time_after_the_end(settings):
     assert set(Buyer.objects.all()) == {kept["open"], kept["recent"]}
     assert Order.objects.count() == 3
     assert delete_task() == "0 deleted"
-
-
-@pytest.mark.parametrize(
-    ("phone", "shown"),
-    [("7001234567", "+7 *** *** 45 67"), ("", ""), ("12345", "+7 *** ***")],
-)
-def test_a_masked_phone_shows_four_digits(phone, shown):
-    assert masked_phone(phone) == shown
-
-
-def test_a_masked_name_shows_the_initial():
-    assert (masked_name("Тест Примеров"), masked_name("")) == ("Т.", "")
-
-
-def test_a_whole_phone_can_be_dialled():
-    assert whole_phone("7001234567") == "+7 700 123 45 67"
-    assert whole_phone("12345") == "12345"
