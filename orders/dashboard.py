@@ -16,8 +16,8 @@ from django.utils.translation import ngettext
 
 from backoffice.charts import Bar, draw_bars
 from backoffice.formatting import Tone, ago, grouped, pill, when
-from orders.admin.words import shortened, situation_pill, stuck_reason, time_left
-from orders.admin.work import BY_TIME_LEFT, WORKS, count_works
+from orders.admin.situation import shortened, situation_pill, stuck_reason, time_left
+from orders.admin.tabs import BY_TIME_LEFT, TABS, count_tabs
 from orders.models import Order, ReadMark, Step
 from plumbing.redaction import redact
 
@@ -92,7 +92,7 @@ class OrdersOverview:
 
 def read_orders(*, now: datetime) -> OrdersOverview:
     """Read what the overview shows of the orders, in five queries."""
-    counts = count_works()
+    counts = count_tabs()
     marks = list(ReadMark.objects.order_by("state"))
     pressing = _pressing()
     return OrdersOverview(
@@ -108,8 +108,8 @@ def read_orders(*, now: datetime) -> OrdersOverview:
     )
 
 
-def _list_url(work: str) -> str:
-    return f"{reverse('admin:orders_order_changelist')}?work={work}"
+def _list_url(tab: str) -> str:
+    return f"{reverse('admin:orders_order_changelist')}?tab={tab}"
 
 
 def _order_url(pk: int) -> str:
@@ -119,13 +119,13 @@ def _order_url(pk: int) -> str:
 def _works(counts: dict[str, int]) -> list[WorkCount]:
     return [
         WorkCount(
-            label=str(work.label),
-            number=grouped(counts[work.code]),
-            url=_list_url(work.code),
-            is_urgent=work.code == "person" and counts[work.code] > 0,
+            label=str(tab.label),
+            number=grouped(counts[tab.code]),
+            url=_list_url(tab.code),
+            is_urgent=tab.code == "person" and counts[tab.code] > 0,
         )
-        for work in WORKS
-        if work.is_counted
+        for tab in TABS.values()
+        if tab.is_counted
     ]
 
 

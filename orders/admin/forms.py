@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from backoffice.formatting import absolute, grouped
 from catalog.models import Product
-from orders.models import Order, OrderLine, Step
+from orders.models import Step
 
 MOST_PLACES = 50
 LONGEST_COMMENT = 1000
@@ -28,14 +28,11 @@ class ActionForm(forms.Form):
     """Asks nothing but "really?"; knows what the button is about."""
 
     def __init__(self, *args: Any, target: Any = None, **kwargs: Any) -> None:
-        """Keep the order, step or line."""
         super().__init__(*args, **kwargs)
         self.target = target
 
 
 class PlacesForm(ActionForm):
-    """Asks how many parcels the order makes."""
-
     places = forms.IntegerField(
         label=_("Places"),
         min_value=1,
@@ -46,8 +43,6 @@ class PlacesForm(ActionForm):
 
 
 class CodeForm(ActionForm):
-    """Asks for the buyer's code."""
-
     code = forms.RegexField(
         label=_("The buyer's code"),
         regex=r"^[0-9A-Za-z-]{3,20}$",
@@ -57,8 +52,6 @@ class CodeForm(ActionForm):
 
 
 class CancelForm(ActionForm):
-    """Asks why the order is cancelled."""
-
     reason = forms.ChoiceField(
         label=_("Reason for Kaspi"), choices=REASONS, widget=forms.RadioSelect
     )
@@ -72,20 +65,16 @@ class CancelForm(ActionForm):
 
 
 class ReasonForm(ActionForm):
-    """Asks why."""
-
     reason = forms.CharField(
         label=_("Why"),
         min_length=3,
         max_length=500,
         widget=forms.Textarea(attrs={"rows": 3, "autofocus": True}),
-        help_text=_("Stays in the order's trail."),
+        help_text=_("Stays in the order's history."),
     )
 
 
 class NumberForm(ActionForm):
-    """Asks under which number the goods are reserved at Al-Style."""
-
     number = forms.CharField(
         label=_("Order number at Al-Style"),
         required=False,
@@ -95,19 +84,15 @@ class NumberForm(ActionForm):
     )
 
     def clean_number(self) -> str:
-        """Take off what was pasted around it."""
         return str(self.cleaned_data["number"]).strip()
 
 
 class CandidateForm(ActionForm):
-    """Asks which order at Al-Style is this one's."""
-
     number = forms.ChoiceField(
         label=_("Orders at Al-Style that may be it"), widget=forms.RadioSelect
     )
 
     def __init__(self, *args: Any, target: Step, **kwargs: Any) -> None:
-        """Offer the candidates that were found."""
         super().__init__(*args, target=target, **kwargs)
         self.fields["number"].choices = [  # type: ignore[attr-defined]
             (str(found["id"]), _candidate_words(found))
@@ -116,8 +101,6 @@ class CandidateForm(ActionForm):
 
 
 class ProductForm(ActionForm):
-    """Asks which product a line is."""
-
     product = forms.CharField(
         label=_("Article or SKU of the product"),
         max_length=80,
@@ -126,7 +109,6 @@ class ProductForm(ActionForm):
     )
 
     def clean_product(self) -> Product:
-        """Find the one product that is meant."""
         text = str(self.cleaned_data["product"]).strip()
         found = Product.objects.filter(sku=text).first()
         found = found or Product.objects.filter(article=text).first()
@@ -137,7 +119,6 @@ class ProductForm(ActionForm):
 
 
 def placed_words(moment: object) -> str:
-    """Write the moment that the supplier gives an order."""
     try:
         placed = datetime.fromisoformat(str(moment))
     except ValueError:
@@ -148,12 +129,8 @@ def placed_words(moment: object) -> str:
 
 
 def _candidate_words(found: dict[str, Any]) -> str:
-    """Describe a candidate in a line: number, moment, sum, goods."""
     goods = ", ".join(f"{line[0]} × {line[1]}" for line in found.get("lines") or [])
     moment = placed_words(found.get("placed_at"))
     total = found.get("sum")
     parts = [f"№{found['id']}", moment, total and f"{grouped(total)} ₸", goods]
     return " · ".join(str(part) for part in parts if part)
-
-
-Target = Order | Step | OrderLine

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from backoffice.formatting import Tone, figure, pill, two_lines, when
 from backoffice.pages import ReadOnlyAdmin
 from orders.admin.panels import supplied_lines, supplier_link
-from orders.admin.words import (
+from orders.admin.situation import (
     reservation_pill,
     shortened,
     step_pill,
@@ -27,27 +27,22 @@ from plumbing.redaction import redact
 
 
 def order_link(order: Order) -> SafeString:
-    """Link an order."""
     url = reverse("admin:orders_order_change", args=[order.pk])
     return format_html('<a class="num" href="{}">{}</a>', url, order.code)
 
 
 class StuckFilter(admin.SimpleListFilter):
-    """Steps that wait for a person, unless all are asked for."""
-
     title = _("waiting for")
     parameter_name = "stuck"
 
     def lookups(
         self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]
     ) -> list[tuple[Any, Any]]:
-        """List the two kinds."""
         return [("yes", _("a person")), ("due", _("the bridge"))]
 
     def queryset(
         self, request: HttpRequest, queryset: QuerySet[Step]
     ) -> QuerySet[Step]:
-        """Narrow to the choice."""
         if self.value() == "yes":
             return queryset.filter(status__in=Step.STUCK)
         if self.value() == "due":
@@ -58,8 +53,6 @@ class StuckFilter(admin.SimpleListFilter):
 
 @admin.register(Step)
 class StepAdmin(ReadOnlyAdmin[Step]):
-    """Steps of all orders, the newest first."""
-
     list_display = (
         "show_order",
         "show_kind",
@@ -76,45 +69,36 @@ class StepAdmin(ReadOnlyAdmin[Step]):
     ordering = ("-pk",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Step]:
-        """Leave out what the list does not show."""
         return super().get_queryset(request).defer("sent", "answered", "parameters")
 
     @admin.display(description=_("order"), ordering="order__code")
     def show_order(self, obj: Step) -> SafeString:
-        """Show the order."""
         return order_link(obj.order)
 
     @admin.display(description=_("step"), ordering="kind")
     def show_kind(self, obj: Step) -> SafeString:
-        """Show what is asked of whom."""
         return two_lines(obj.get_kind_display(), obj.get_peer_display())
 
     @admin.display(description=_("status"), ordering="status")
     def show_status(self, obj: Step) -> SafeString:
-        """Show what became of it."""
         return step_pill(obj)
 
     @admin.display(description=_("attempts"), ordering="attempts")
     def attempts_count(self, obj: Step) -> SafeString:
-        """Show how often it was tried."""
         return figure(obj.attempts)
 
     @admin.display(description=_("reason"))
     def show_reason(self, obj: Step) -> SafeString:
-        """Say what went wrong."""
         said = stuck_reason(obj) if obj.last_error else ""
         return format_html('<span title="{}">{}</span>', said, shortened(said))
 
     @admin.display(description=_("finished or next"), ordering="not_before")
     def show_when(self, obj: Step) -> SafeString:
-        """Show when it ended or goes on."""
         return when(obj.finished_at or obj.not_before)
 
 
 @admin.register(Reservation)
 class ReservationAdmin(ReadOnlyAdmin[Reservation]):
-    """What is held for whom."""
-
     list_display = (
         "show_order",
         "show_status",
@@ -134,52 +118,42 @@ class ReservationAdmin(ReadOnlyAdmin[Reservation]):
     search_help_text = _("Order code or number at Al-Style")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Reservation]:
-        """Read the goods with them."""
         return super().get_queryset(request).prefetch_related("lines__product")
 
     @admin.display(description=_("order"), ordering="order__code")
     def show_order(self, obj: Reservation) -> SafeString:
-        """Show the order."""
         return order_link(obj.order)
 
     @admin.display(description=_("status"), ordering="status")
     def show_status(self, obj: Reservation) -> SafeString:
-        """Show how it stands."""
         return reservation_pill(obj)
 
     @admin.display(description=_("order at Al-Style"))
     def show_supplier_order(self, obj: Reservation) -> SafeString:
-        """Show what holds the goods."""
         if obj.supplier_order is None:
             return figure(None)
         return supplier_link(obj.supplier_order)
 
     @admin.display(description=_("goods"))
     def show_goods(self, obj: Reservation) -> SafeString:
-        """Show articles and pieces."""
         rows = ((line.product.article, line.quantity) for line in obj.lines.all())
         return format_html_join(", ", '<span class="num">{} × {}</span>', rows)
 
     @admin.display(description=_("cost, ₸"), ordering="cost_kzt")
     def cost_money(self, obj: Reservation) -> SafeString:
-        """Show what the goods cost."""
         return figure(obj.cost_kzt)
 
     @admin.display(description=_("created"), ordering="created_at")
     def show_created(self, obj: Reservation) -> SafeString:
-        """Show when it was wanted."""
         return when(obj.created_at)
 
     @admin.display(description=_("closed"), ordering="closed_at")
     def show_closed(self, obj: Reservation) -> SafeString:
-        """Show when it ended."""
         return when(obj.closed_at)
 
 
 @admin.register(SupplierOrder)
 class SupplierOrderAdmin(ReadOnlyAdmin[SupplierOrder]):
-    """Orders at Al-Style as it tells of them."""
-
     list_display = (
         "supplier_order_id",
         "show_status",
@@ -206,28 +180,23 @@ class SupplierOrderAdmin(ReadOnlyAdmin[SupplierOrder]):
     readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SupplierOrder]:
-        """Read the orders whose goods are held with them."""
         return super().get_queryset(request).prefetch_related("reservations__order")
 
     @admin.display(description=_("status"), ordering="status")
     def show_status(self, obj: SupplierOrder) -> SafeString:
-        """Show how it stands there."""
         return supplier_pill(obj)
 
     @admin.display(description=_("sum, ₸"), ordering="sum_kzt")
     def sum_money(self, obj: SupplierOrder) -> SafeString:
-        """Show the sum."""
         return figure(obj.sum_kzt)
 
     @admin.display(description=_("orders"))
     def show_for(self, obj: SupplierOrder) -> SafeString:
-        """Show whose goods it holds."""
         links = ((order_link(r.order),) for r in obj.reservations.all())
         return format_html_join(", ", "{}", links)
 
     @admin.display(description=_("lines"))
     def show_lines(self, obj: SupplierOrder) -> SafeString:
-        """Show the goods as the supplier has them."""
         rows = format_html_join(
             "", "<tr><td>{}</td><td>{}</td><td>{}</td></tr>", supplied_lines(obj)
         )
@@ -235,31 +204,25 @@ class SupplierOrderAdmin(ReadOnlyAdmin[SupplierOrder]):
 
     @admin.display(description=_("placed"), ordering="placed_at")
     def show_placed(self, obj: SupplierOrder) -> SafeString:
-        """Show when it was made."""
         return when(obj.placed_at)
 
     @admin.display(description=_("last read"), ordering="read_at")
     def show_read(self, obj: SupplierOrder) -> SafeString:
-        """Show how old this is."""
         return when(obj.read_at)
 
 
 @admin.register(ReadMark)
 class ReadMarkAdmin(ReadOnlyAdmin[ReadMark]):
-    """When each section of Kaspi's was last read."""
-
     list_display = ("show_state", "show_result", "show_read", "show_error")
     list_display_links = None
     ordering = ("state",)
 
     @admin.display(description=_("section"), ordering="state")
     def show_state(self, obj: ReadMark) -> SafeString:
-        """Show the section."""
         return format_html("<b>{}</b>", obj.state)
 
     @admin.display(description=_("last reading"))
     def show_result(self, obj: ReadMark) -> SafeString:
-        """Show whether the last reading got to the end."""
         if obj.failed_at is not None:
             return pill(_("failed"), Tone.BAD)
         if obj.error:
@@ -268,12 +231,10 @@ class ReadMarkAdmin(ReadOnlyAdmin[ReadMark]):
 
     @admin.display(description=_("read until"), ordering="read_until")
     def show_read(self, obj: ReadMark) -> SafeString:
-        """Show up to when all orders are known."""
         return when(obj.read_until)
 
     @admin.display(description=_("error"))
     def show_error(self, obj: ReadMark) -> SafeString:
-        """Show what went wrong."""
         if not obj.error:
             return SafeString("")
         return two_lines(redact(obj.error), obj.failed_at and when(obj.failed_at))

@@ -1,9 +1,9 @@
-"""The list of orders: its work lists, columns and search."""
+"""The list of orders: its columns and its search."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -18,17 +18,16 @@ from django.utils.translation import gettext_lazy as _
 
 from backoffice.formatting import absolute, figure, grouped, two_lines
 from backoffice.pages import StaffAdmin
-from orders.admin.words import (
+from orders.admin.situation import (
     reservation_pill,
     shortened,
     situation_pill,
     stuck_reason,
     time_left,
 )
-from orders.admin.work import BY_CODE, BY_TIME_LEFT, WORKS, count_works
+from orders.admin.tabs import BY_TIME_LEFT, TabFilter
 from orders.models import Order, OrderLine, Reservation, Step
 
-DEFAULT_WORK = "open"
 NAME_SHOWN = 50
 NOT_LISTED = (
     "approved_at",
@@ -45,57 +44,13 @@ NOT_LISTED = (
 )
 
 
-class WorkFilter(admin.SimpleListFilter):
-    """The work lists as tabs; without a choice the open orders, or what is sought."""
-
-    title = _("work")
-    parameter_name = "work"
-    template = "admin/orders/tabs.html"
-    is_tabs = True
-
-    def lookups(
-        self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]
-    ) -> list[tuple[Any, Any]]:
-        """List the work lists."""
-        self.is_search = bool(request.GET.get("q"))
-        return [(work.code, work.label) for work in WORKS]
-
-    def chosen(self) -> str:
-        """Name the list that is shown; a search without a choice looks everywhere."""
-        value = self.value() or ""
-        if value in BY_CODE:
-            return value
-        return "all" if self.is_search else DEFAULT_WORK
-
-    def choices(self, changelist: ChangeList) -> Iterator[Any]:
-        """Give the tabs with their numbers."""
-        counts = count_works()
-        for work in WORKS:
-            query = changelist.get_query_string({self.parameter_name: work.code}, ["p"])
-            number = counts.get(work.code)
-            yield {
-                "code": work.code,
-                "selected": self.chosen() == work.code,
-                "query_string": query,
-                "display": work.label,
-                "number": None if number is None else grouped(number),
-                "is_urgent": work.code == "person" and bool(number),
-            }
-
-    def queryset(
-        self, request: HttpRequest, queryset: QuerySet[Order]
-    ) -> QuerySet[Order]:
-        """Narrow to the list."""
-        return queryset.filter(BY_CODE[self.chosen()].condition())
-
-
 class TimeLeftList(ChangeList):
     """A list that knows its own order; Django would name the model's."""
 
     def get_queryset(
         self, request: HttpRequest, exclude_parameters: Any = None
     ) -> QuerySet[Order]:
-        """Read only what the columns show: the rows are sorted as a whole."""
+        # Only what the columns show: the rows are sorted as a whole.
         orders: QuerySet[Order] = super().get_queryset(request, exclude_parameters)
         return orders.defer(*NOT_LISTED)
 
@@ -108,7 +63,7 @@ def matching(text: str) -> Q:
     found = Q()
     for word in text.replace(",", " ").split():
         lines = OrderLine.objects.filter(Q(sku=word) | Q(product__article=word))
-        held = Reservation.objects.filter(
+        reserved = Reservation.objects.filter(
             Q(supplier_order__supplier_order_id=word)
             | Q(supplier_order__listed_id=word)
         )
@@ -117,14 +72,12 @@ def matching(text: str) -> Q:
             | Q(kaspi_id=word)
             | Q(waybill_number__startswith=word)
             | Q(pk__in=lines.values("order"))
-            | Q(pk__in=held.values("order"))
+            | Q(pk__in=reserved.values("order"))
         )
     return found
 
 
 class OrderListAdmin(StaffAdmin[Order]):
-    """Orders as a list."""
-
     list_display = (
         "show_code",
         "show_left",
@@ -135,37 +88,32 @@ class OrderListAdmin(StaffAdmin[Order]):
         "show_stuck",
     )
     list_display_links = ("show_code",)
-    list_filter = (WorkFilter, "is_express", "created_at")
+    list_filter = (TabFilter, "is_express", "created_at")
     search_fields = ("code",)
     search_help_text = _("Order code, SKU, article, waybill, number at Al-Style")
     change_list_template = "admin/orders/order/change_list.html"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Orders come from Kaspi."""
         return False
 
     def has_delete_permission(
         self, request: HttpRequest, obj: Order | None = None
     ) -> bool:
-        """An order is kept with its trail."""
         return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
-        """Add the deadline."""
         return Order.objects.with_due()
 
     def get_ordering(self, request: HttpRequest) -> Any:
-        """Put the least time left on top."""
         return BY_TIME_LEFT
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        """Have the column marked that the list is sorted by."""
         return TimeLeftList
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Order], search_term: str
     ) -> tuple[QuerySet[Order], bool]:
-        """Search by whole numbers, not by parts of texts."""
+        # By whole numbers: parts of texts would be looked for in every row.
         return queryset.filter(matching(search_term)), False
 
     def decorate(self, request: HttpRequest, rows: Sequence[Order]) -> None:
@@ -180,10 +128,10 @@ class OrderListAdmin(StaffAdmin[Order]):
             stuck[step.order_id].append(step)
         reservations: dict[int, Reservation] = {}
         # An open one counts more than any closed one, which comes first.
-        for held in Reservation.objects.filter(order__in=pks).order_by("pk"):
-            known = reservations.get(held.order_id)
+        for one in Reservation.objects.filter(order__in=pks).order_by("pk"):
+            known = reservations.get(one.order_id)
             if known is None or known.status not in Reservation.OPEN:
-                reservations[held.order_id] = held
+                reservations[one.order_id] = one
         for row in rows:
             row.shown_now = now  # type: ignore[attr-defined]
             row.shown_lines = lines[row.pk]  # type: ignore[attr-defined]
@@ -192,18 +140,15 @@ class OrderListAdmin(StaffAdmin[Order]):
 
     @admin.display(description=_("order, created"), ordering="created_at")
     def show_code(self, obj: Any) -> SafeString:
-        """Show the code and when the order came."""
         created = absolute(obj.created_at, now=obj.shown_now)
         return two_lines(format_html('<span class="num">{}</span>', obj.code), created)
 
     @admin.display(description=_("time left"), ordering="due")
     def show_left(self, obj: Any) -> SafeString:
-        """Show how long is left."""
         return time_left(obj.due_at, now=obj.shown_now)
 
     @admin.display(description=_("goods"))
     def show_goods(self, obj: Any) -> SafeString:
-        """Show the first line and how many more there are."""
         lines: list[OrderLine] = obj.shown_lines
         if not lines:
             return figure(None)
@@ -219,24 +164,20 @@ class OrderListAdmin(StaffAdmin[Order]):
 
     @admin.display(description=_("total, ₸"), ordering="total_kzt")
     def total_money(self, obj: Order) -> SafeString:
-        """Show what the buyer pays."""
         return figure(obj.total_kzt)
 
     @admin.display(description=_("status"), ordering="status")
     def show_situation(self, obj: Order) -> SafeString:
-        """Show how it stands."""
         marks = ((obj.is_express, _("express")), (obj.is_preorder, _("pre-order")))
         said = ", ".join(str(text) for is_so, text in marks if is_so)
         return two_lines(situation_pill(obj), said)
 
     @admin.display(description=_("goods at Al-Style"))
     def show_reservation(self, obj: Any) -> SafeString:
-        """Show whether the goods are held."""
         return reservation_pill(obj.shown_reservation)
 
     @admin.display(description=_("what is stuck"), empty_value="")
     def show_stuck(self, obj: Any) -> SafeString:
-        """Say what waits for a person."""
         steps: list[Step] = obj.shown_stuck
         if not steps:
             return SafeString("")

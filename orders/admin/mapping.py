@@ -7,8 +7,7 @@ from django.utils.translation import gettext as _
 
 from catalog.models import Product
 from orders.models import Order, OrderLine, Step
-from orders.plan import actions
-from orders.plan.actions import ActionImpossible
+from orders.plan.actions import ActionImpossible, retry_step
 from orders.plan.events import record
 from plumbing.leases import database_now
 
@@ -29,10 +28,7 @@ def map_line(line: OrderLine, product: Product, *, actor: str) -> None:
         figures = {"name": name, "product": f"{product.article} {product.name}"}
         record(order, text % figures, now=database_now(), actor=actor)
         if not order.problem and not order.lines.filter(product__isnull=True).exists():
-            _retry(order, actor=actor)
-
-
-def _retry(order: Order, *, actor: str) -> None:
-    stuck = order.steps.filter(kind=Step.Kind.RESERVE, status__in=Step.STUCK).first()
-    if stuck is not None and not stuck.answered.get("candidates"):
-        actions.retry_step(stuck, actor=actor)
+            reserves = order.steps.filter(kind=Step.Kind.RESERVE)
+            stuck = reserves.filter(status__in=Step.STUCK).first()
+            if stuck is not None and not stuck.answered.get("candidates"):
+                retry_step(stuck, actor=actor)

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
-from django.urls import URLPattern, path, reverse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from backoffice.confirming import answer_form, ask
 from backoffice.pages import Button
-from orders.admin.acting import take
 from orders.admin.bulk import BulkActions, pdf_answer
-from orders.admin.panels import offered, page_panels
-from orders.admin.standing import read_standing
-from orders.admin.ways import LINE_WAYS, ORDER_WAYS, STEP_WAYS
+from orders.admin.buttons import (
+    LINE_BUTTONS,
+    ORDER_BUTTONS,
+    STEP_BUTTONS,
+    OrderButton,
+    Target,
+    offered,
+    press,
+)
+from orders.admin.full_order import load_full_order
+from orders.admin.panels import page_panels
 from orders.models import Order, OrderLine, Step, Waybill
+from orders.plan.actions import ActionImpossible
 
 # What the order waits for most comes first; these are seldom the point.
 NEVER_MAIN = {"accept-unreserved", "by-hand", "release", "released", "cancel", "reread"}
@@ -29,31 +38,21 @@ NEVER_MAIN = {"accept-unreserved", "by-hand", "release", "released", "cancel", "
 
 @admin.register(Order)
 class OrderAdmin(BulkActions):
-    """An order with everything that is known of it, and the ways out."""
-
     change_form_template = "admin/orders/order/change_form.html"
     fieldsets = ((_("Our note"), {"fields": ("note",)}),)
 
     def object_buttons(self, request: HttpRequest, obj: Order) -> list[Button]:
-        """Offer what makes sense now, to those who may."""
-        standing = read_standing(obj)
+        full = load_full_order(obj)
         buttons: list[Button] = []
-        for way in offered(request, ORDER_WAYS, standing, obj):
+        for button in offered(request, ORDER_BUTTONS, full, obj):
             # While something is stuck, its own buttons are the main ones.
-            may_lead = way.slug not in NEVER_MAIN and not standing.stuck
-            buttons.append(
-                Button(
-                    label=str(way.label),
-                    url=reverse("admin:act_on_order", args=[obj.pk, way.slug]),
-                    asks_first=way.form is not None,
-                    is_main=may_lead and not any(b.is_main for b in buttons),
-                )
-            )
+            may_lead = button.slug not in NEVER_MAIN and not full.stuck
+            is_main = may_lead and not any(b.is_main for b in buttons)
+            buttons.append(button.at("act_on_order", obj.pk, is_main=is_main))
         return buttons
 
     def panels(self, request: HttpRequest, obj: Order) -> dict[str, Any]:
-        """Give the template what it shows."""
-        return page_panels(request, read_standing(obj), now=timezone.now())
+        return page_panels(request, load_full_order(obj), now=timezone.now())
 
     def render_change_form(
         self,
@@ -64,9 +63,9 @@ class OrderAdmin(BulkActions):
         form_url: str = "",
         obj: Order | None = None,
     ) -> HttpResponse:
-        """Name the page; its form is but a note, so one way to save it will do."""
         context |= {
             "subtitle": gettext("Order %(code)s") % {"code": obj},
+            # The form is but a note: one way to save it will do.
             "show_save_and_continue": False,
         }
         return super().render_change_form(request, context, add, change, form_url, obj)
@@ -74,43 +73,76 @@ class OrderAdmin(BulkActions):
     def formfield_for_dbfield(
         self, db_field: Any, request: HttpRequest, **kwargs: Any
     ) -> Any:
-        """Keep the note small."""
         if db_field.name == "note":
             kwargs["widget"] = forms.Textarea(attrs={"rows": 2, "cols": 60})
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the addresses that the buttons use."""
-        views: list[tuple[str, Callable[..., HttpResponse], str]] = [
-            ("<int:pk>/do/<slug:slug>/", self.act_on_order, "act_on_order"),
-            ("step/<int:pk>/<slug:slug>/", self.act_on_step, "act_on_step"),
-            ("line/<int:pk>/<slug:slug>/", self.act_on_line, "act_on_line"),
-            ("waybill/<int:pk>/", self.waybill, "order_waybill"),
-        ]
         wrap = self.admin_site.admin_view
-        ours = [path(route, wrap(view), name=name) for route, view, name in views]
-        return [*ours, *super().get_urls()]
+        act = [
+            path(
+                f"{route}/<slug:slug>/",
+                wrap(self.act),
+                {"model": model, "buttons": buttons},
+                name=name,
+            )
+            for route, model, buttons, name in (
+                ("<int:pk>/do", Order, ORDER_BUTTONS, "act_on_order"),
+                ("step/<int:pk>", Step, STEP_BUTTONS, "act_on_step"),
+                ("line/<int:pk>", OrderLine, LINE_BUTTONS, "act_on_line"),
+            )
+        ]
+        waybill = path("waybill/<int:pk>/", wrap(self.waybill), name="order_waybill")
+        return [*act, waybill, *super().get_urls()]
 
-    def act_on_order(self, request: HttpRequest, pk: int, slug: str) -> HttpResponse:
-        """Take a way out of the order's situation."""
-        if slug not in ORDER_WAYS:
+    def act(
+        self,
+        request: HttpRequest,
+        pk: int,
+        slug: str,
+        *,
+        model: type[Any],
+        buttons: dict[str, OrderButton],
+    ) -> HttpResponse:
+        """Answer a button of an order, a step or a line: act, or ask first."""
+        if slug not in buttons:
             raise Http404
-        order = get_object_or_404(Order, pk=pk)
-        return take(request, ORDER_WAYS[slug], order, site=self.admin_site)
-
-    def act_on_step(self, request: HttpRequest, pk: int, slug: str) -> HttpResponse:
-        """Take a way out of a step's."""
-        if slug not in STEP_WAYS:
-            raise Http404
-        step = get_object_or_404(Step.objects.select_related("order"), pk=pk)
-        return take(request, STEP_WAYS[slug], step, site=self.admin_site)
-
-    def act_on_line(self, request: HttpRequest, pk: int, slug: str) -> HttpResponse:
-        """Take a way out of a line's."""
-        if slug not in LINE_WAYS:
-            raise Http404
-        line = get_object_or_404(OrderLine.objects.select_related("order"), pk=pk)
-        return take(request, LINE_WAYS[slug], line, site=self.admin_site)
+        button = buttons[slug]
+        target: Target = get_object_or_404(model, pk=pk)
+        order = target if isinstance(target, Order) else target.order
+        is_get_without_form = button.form is None and request.method != "POST"
+        if is_get_without_form or not button.is_for(request):
+            raise PermissionDenied
+        answers = {}
+        if not button.fits(load_full_order(order), target):
+            messages.error(
+                request, gettext("This is not possible any more: look again.")
+            )
+            return redirect("admin:orders_order_change", order.pk)
+        if button.form is not None:
+            form = answer_form(request, button.form, target=target)
+            if not form.is_valid():
+                about = format_html('<b class="num">{}</b>', order)
+                if target != order:
+                    about = format_html("{} · {}", about, target)
+                return ask(
+                    request,
+                    self,
+                    form,
+                    title=button.title,
+                    paragraphs=[about, button.text],
+                    about=order,
+                    is_danger=button.is_danger,
+                )
+            answers = form.cleaned_data
+        try:
+            press(request, button, target, answers)
+        except ActionImpossible as error:
+            messages.error(request, str(error))
+        else:
+            noted = gettext("Noted: %(what)s") % {"what": button.title}
+            messages.success(request, noted)
+        return redirect("admin:orders_order_change", order.pk)
 
     def waybill(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Send a waybill, which names the buyer, to those who print them."""

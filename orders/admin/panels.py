@@ -14,12 +14,12 @@ from django.utils.translation import gettext as _
 
 from backoffice.formatting import NOTHING, figure, grouped, money, stock_text, when
 from backoffice.pages import Button
+from orders.admin.buttons import LINE_BUTTONS, STEP_BUTTONS, offered
 from orders.admin.buyers import buyer_rows
 from orders.admin.forms import placed_words
-from orders.admin.money import line_margin, line_total, profit_of
-from orders.admin.standing import Standing
-from orders.admin.ways import LINE_WAYS, STEP_WAYS, Way
-from orders.admin.words import (
+from orders.admin.full_order import FullOrder
+from orders.admin.profit import line_margin, line_total, profit_of
+from orders.admin.situation import (
     raw_words,
     reservation_pill,
     situation_pill,
@@ -38,37 +38,34 @@ NEVER_SHOWN = {"code", "security_code"}
 
 
 def page_panels(
-    request: HttpRequest, standing: Standing, *, now: datetime
+    request: HttpRequest, full: FullOrder, *, now: datetime
 ) -> dict[str, Any]:
-    """Give the template everything above the form."""
-    order = standing.order
-    profit = profit_of(standing)
+    order = full.order
+    profit = profit_of(full)
     return {
-        "standing": standing,
         "due_left": time_left(order.due_at, now=now),
         "situation": situation_pill(order),
         "raw_words": raw_words(order),
-        "reservation_pill": reservation_pill(standing.reservation),
+        "reservation_pill": reservation_pill(full.reservation),
         "total": money(order.total_kzt),
-        "problem": untold_problem(standing),
-        "stuck": [stuck_card(request, standing, step) for step in standing.stuck],
-        "line_rows": list(line_rows(request, standing)),
-        "supply": supply_facts(standing, now=now),
-        "supply_lines": _supplier_lines(standing),
+        "problem": problem_not_told(full),
+        "stuck": [stuck_card(request, full, step) for step in full.stuck],
+        "line_rows": list(line_rows(request, full)),
+        "supply_rows": supply_rows(full, now=now),
+        "supplied_lines": supplied_lines(full.supplier_order),
         "profit_rows": profit.rows(),
         "profit_total": money(profit.total),
         "profit_percent": profit.percent,
-        "delivery_facts": delivery_facts(order, now=now),
+        "delivery_rows": delivery_rows(order, now=now),
         "buyer_rows": buyer_rows(request, order),
         "waybills": [
-            (w.number or NOTHING, when(w.fetched_at, now=now), _waybill_url(w.pk))
-            for w in standing.waybills
+            (w.number or NOTHING, reverse("admin:order_waybill", args=[w.pk]))
+            for w in full.waybills
         ],
         "may_print": request.user.has_perm("orders.assemble_order"),
-        "is_under_way": any(is_due_now(step, now=now) for step in standing.steps),
+        "is_under_way": any(is_due_now(step, now=now) for step in full.steps),
         "step_rows": [
-            step_row(request, standing, step, now=now)
-            for step in reversed(standing.steps)
+            step_row(request, full, step, now=now) for step in reversed(full.steps)
         ],
         "event_rows": list(event_rows(order, now=now)),
     }
@@ -83,7 +80,7 @@ def is_due_now(step: Step, *, now: datetime) -> bool:
 
 
 def said_plainly(word: str) -> str:
-    """Say Kaspi's word for a way of delivery or payment; unknown ones as they are."""
+    """Say Kaspi's word for a kind of delivery or payment; unknown ones as they are."""
     words = {
         "DELIVERY_LOCAL": _("within the town"),
         "DELIVERY_PICKUP": _("pickup"),
@@ -95,50 +92,28 @@ def said_plainly(word: str) -> str:
     return words.get(word, word)
 
 
-def offered(
-    request: HttpRequest, ways: dict[str, Way], standing: Standing, target: Any
-) -> list[Way]:
-    """List the ways that make sense now and that this person may take."""
+def step_buttons(request: HttpRequest, full: FullOrder, step: Step) -> list[Button]:
+    unmapped = any(line.product_id is None for line in full.lines)
+    is_in_vain = step.kind == Step.Kind.RESERVE and unmapped
+    may_lead = step.status in Step.STUCK and not is_in_vain
     return [
-        way
-        for way in ways.values()
-        if request.user.has_perm(way.codename) and way.fits(standing, target)
+        button.at("act_on_step", step.pk, is_main=place == 0 and may_lead)
+        for place, button in enumerate(offered(request, STEP_BUTTONS, full, step))
     ]
 
 
-def step_buttons(request: HttpRequest, standing: Standing, step: Step) -> list[Button]:
-    """List the buttons of a step."""
-    ways = offered(request, STEP_WAYS, standing, step)
-    return [
-        Button(
-            label=str(way.label),
-            url=reverse("admin:act_on_step", args=[step.pk, way.slug]),
-            asks_first=way.form is not None,
-            is_main=place == 0 and _leads_somewhere(standing, step),
-        )
-        for place, way in enumerate(ways)
-    ]
-
-
-def untold_problem(standing: Standing) -> str:
+def problem_not_told(full: FullOrder) -> str:
     """Give what is unclear about the order, unless a stuck step says so already."""
-    problem = standing.order.problem
-    told = any(problem in step.last_error for step in standing.stuck)
+    problem = full.order.problem
+    told = any(problem in step.last_error for step in full.stuck)
     return "" if told else redact(problem)
 
 
-def _leads_somewhere(standing: Standing, step: Step) -> bool:
-    """Tell whether the first button of a stuck step is what should be done."""
-    unmapped = any(line.product_id is None for line in standing.lines)
-    is_stuck = step.status in Step.STUCK
-    return is_stuck and not (step.kind == Step.Kind.RESERVE and unmapped)
-
-
-def stuck_card(request: HttpRequest, standing: Standing, step: Step) -> dict[str, Any]:
-    """Describe a step that waits for a person, with its ways out."""
+def stuck_card(request: HttpRequest, full: FullOrder, step: Step) -> dict[str, Any]:
+    """Describe a step that waits for a person."""
     return {
         "reason": stuck_reason(step),
-        "buttons": step_buttons(request, standing, step),
+        "buttons": step_buttons(request, full, step),
         "candidates": [
             (
                 f"№{found['id']}",
@@ -151,9 +126,8 @@ def stuck_card(request: HttpRequest, standing: Standing, step: Step) -> dict[str
     }
 
 
-def line_rows(request: HttpRequest, standing: Standing) -> Iterator[dict[str, Any]]:
-    """Describe the order's lines."""
-    for line in standing.lines:
+def line_rows(request: HttpRequest, full: FullOrder) -> Iterator[dict[str, Any]]:
+    for line in full.lines:
         product = line.product
         yield {
             "line": line,
@@ -166,13 +140,8 @@ def line_rows(request: HttpRequest, standing: Standing) -> Iterator[dict[str, An
             "cost": money(product.cost_kzt if product else None),
             "margin": money(line_margin(line)),
             "buttons": [
-                Button(
-                    label=str(way.label),
-                    url=reverse("admin:act_on_line", args=[line.pk, way.slug]),
-                    asks_first=True,
-                    is_main=True,
-                )
-                for way in offered(request, LINE_WAYS, standing, line)
+                button.at("act_on_line", line.pk, is_main=True)
+                for button in offered(request, LINE_BUTTONS, full, line)
             ],
         }
 
@@ -187,51 +156,44 @@ def _stock(line: OrderLine) -> SafeString:
     return format_html('<span class="{}">{}</span>', tone, shown)
 
 
-def supply_facts(standing: Standing, *, now: datetime) -> list[tuple[str, object]]:
-    """Tell what Al-Style holds for the order."""
-    reservation = standing.reservation
+def supply_rows(full: FullOrder, *, now: datetime) -> list[tuple[str, object]]:
+    reservation = full.reservation
     if reservation is None:
         return []
-    facts: list[tuple[str, object]] = [(_("cost"), money(reservation.cost_kzt))]
+    rows: list[tuple[str, object]] = [(_("cost"), money(reservation.cost_kzt))]
     supplied = reservation.supplier_order
     if supplied is not None:
-        facts += [
+        rows += [
             (_("order at Al-Style"), supplier_link(supplied)),
             (_("its status"), supplier_pill(supplied)),
             (_("last read"), when(supplied.read_at, now=now)),
         ]
         if supplied.merged_into is not None:
-            facts.append((_("merged into"), supplier_link(supplied.merged_into)))
+            rows.append((_("merged into"), supplier_link(supplied.merged_into)))
     if reservation.held_at:
-        facts.append((_("held since"), when(reservation.held_at, now=now)))
+        rows.append((_("held since"), when(reservation.held_at, now=now)))
     if reservation.closed_at:
-        facts.append((_("closed"), when(reservation.closed_at, now=now)))
-    return facts
+        rows.append((_("closed"), when(reservation.closed_at, now=now)))
+    return rows
 
 
 def supplier_link(supplied: SupplierOrder) -> SafeString:
-    """Link a supplier's order."""
     url = reverse("admin:orders_supplierorder_change", args=[supplied.pk])
     return format_html('<a class="num" href="{}">№{}</a>', url, supplied)
 
 
-def _supplier_lines(standing: Standing) -> list[tuple[str, SafeString, SafeString]]:
-    reservation = standing.reservation
-    if reservation is None or reservation.supplier_order is None:
-        return []
-    return supplied_lines(reservation.supplier_order)
-
-
-def supplied_lines(supplied: SupplierOrder) -> list[tuple[str, SafeString, SafeString]]:
-    """Read the lines of a supplier's order: article, pieces, price."""
+def supplied_lines(
+    supplied: SupplierOrder | None,
+) -> list[tuple[str, SafeString, SafeString]]:
+    """Give article, pieces and price of each line."""
     rows = []
-    for line in supplied.lines or []:
+    for line in (supplied and supplied.lines) or []:
         article, quantity, price = [*line, None, None][:3]
         rows.append((str(article), figure(quantity), money(price)))
     return rows
 
 
-def delivery_facts(order: Order, *, now: datetime) -> list[tuple[str, object]]:
+def delivery_rows(order: Order, *, now: datetime) -> list[tuple[str, object]]:
     """Tell how the order gets to the buyer, leaving out what is not known."""
     marks = (
         (order.is_express, _("express")),
@@ -239,15 +201,15 @@ def delivery_facts(order: Order, *, now: datetime) -> list[tuple[str, object]]:
         (order.needs_signature, _("credit to sign")),
         (order.is_kaspi_delivery, _("Kaspi delivers")),
     )
-    facts: list[tuple[str, object]] = [
+    rows: list[tuple[str, object]] = [
         (_("delivery"), ", ".join(text for is_so, text in marks if is_so)),
-        (_("way"), said_plainly(order.delivery_mode)),
+        (_("method"), said_plainly(order.delivery_mode)),
         (_("payment"), said_plainly(order.payment_mode)),
         (_("point of sale"), order.pickup_point),
         (_("waybill"), order.waybill_number),
         (_("reason of cancellation"), order.cancellation_reason),
     ]
-    facts += [
+    rows += [
         (label, when(moment, now=now))
         for label, moment in (
             (_("created"), order.created_at),
@@ -260,17 +222,12 @@ def delivery_facts(order: Order, *, now: datetime) -> list[tuple[str, object]]:
         )
         if moment
     ]
-    return [(label, value) for label, value in facts if value]
-
-
-def _waybill_url(pk: int) -> str:
-    return reverse("admin:order_waybill", args=[pk])
+    return [(label, value) for label, value in rows if value]
 
 
 def step_row(
-    request: HttpRequest, standing: Standing, step: Step, *, now: datetime
+    request: HttpRequest, full: FullOrder, step: Step, *, now: datetime
 ) -> dict[str, Any]:
-    """Describe a step."""
     told = (
         (_("asked for"), step.parameters),
         (_("sent"), step.sent),
@@ -285,7 +242,7 @@ def step_row(
         "moment": when(step.finished_at or step.not_before, now=now),
         "error": redact(step.last_error),
         "told": [(name, list(readable(value))) for name, value in told if value],
-        "buttons": [] if is_stuck else step_buttons(request, standing, step),
+        "buttons": [] if is_stuck else step_buttons(request, full, step),
     }
 
 
@@ -327,7 +284,6 @@ def _value_words(value: Any) -> str:
 
 
 def event_rows(order: Order, *, now: datetime) -> Iterator[tuple[Any, str, str]]:
-    """List the trail, newest first."""
     newest = OrderEvent.objects.filter(order=order).order_by("-pk")[:EVENTS_SHOWN]
     for event in newest:
         actor = _("bridge") if event.actor == BRIDGE else event.actor

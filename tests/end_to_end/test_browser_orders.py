@@ -70,7 +70,7 @@ def test_a_refused_order_is_tried_again_and_done(supplier, live_server, chromium
     order = lacking(supplier)
     page = log_in(chromium, live_server.url, width=1440)
     page.goto(f"{live_server.url}/admin/orders/order/")
-    tab = page.locator("[data-work=person]")
+    tab = page.locator("[data-tab=person]")
     assert tab.locator(".count").inner_text() == "1"
     tab.click()
     page.click(f"text={order.code}")
@@ -87,9 +87,9 @@ def test_a_refused_order_is_tried_again_and_done(supplier, live_server, chromium
     assert reservation_of(order).status == Reservation.Status.HELD
     number = reservation_of(order).supplier_order
     assert page.get_by_role("link", name=f"№{number}").count() == 1
-    trail = page.locator(".trail").inner_text()
-    assert "anna" in trail
-    page.goto(f"{live_server.url}/admin/orders/order/?work=person")
+    history = page.locator(".history").inner_text()
+    assert "anna" in history
+    page.goto(f"{live_server.url}/admin/orders/order/?tab=person")
     assert page.locator("#result_list tbody tr").count() == 0
 
 

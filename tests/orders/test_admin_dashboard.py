@@ -68,7 +68,7 @@ def test_what_is_stuck_is_told_with_its_reason(now):
     (urgent,) = [work for work in seen.works if work.is_urgent]
     assert urgent.number == "1"
     assert seen.needs[0].tone == Tone.BAD
-    assert "work=person" in seen.needs[0].url
+    assert "tab=person" in seen.needs[0].url
 
 
 def test_a_poll_that_stays_away_is_told(now):

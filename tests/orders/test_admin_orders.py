@@ -50,7 +50,7 @@ def queue(monkeypatch):
         return "id"
 
     monkeypatch.setattr("orders.plan.wanting.enqueue", enqueue)
-    monkeypatch.setattr("orders.admin.ways.enqueue", enqueue)
+    monkeypatch.setattr("orders.admin.buttons.enqueue", enqueue)
     return tasks
 
 
@@ -176,7 +176,7 @@ def test_every_page_opens_and_escapes_what_others_wrote(
     supplied = SupplierOrder.objects.latest("pk")
     for url in (
         LIST,
-        f"{LIST}?work=all",
+        f"{LIST}?tab=all",
         *(page_of(one) for one in Order.objects.all()),
         "/admin/orders/step/",
         "/admin/orders/step/?stuck=yes",
@@ -188,7 +188,7 @@ def test_every_page_opens_and_escapes_what_others_wrote(
         html = page(client, url)
         assert HOSTILE not in html
         assert "alert('x')" not in html
-    assert order.code in page(client, f"{LIST}?work=hand_over")
+    assert order.code in page(client, f"{LIST}?tab=hand_over")
 
 
 def test_an_order_without_anything_opens(operator):
@@ -208,14 +208,14 @@ def test_the_least_time_left_comes_first_and_ended_orders_last(operator, product
     over = make_order(
         (product, 1), status=Order.COMPLETED, state=Order.ARCHIVE, ended_at=now
     )
-    html = page(operator, LIST, work="all")
+    html = page(operator, LIST, tab="all")
     places = [html.index(f">{order.code}<") for order in (late, soon, calm, over)]
     assert places == sorted(places)
     assert "overdue" in html
     assert over.code not in page(operator, LIST)
 
 
-def test_each_work_list_holds_its_orders(operator, product):
+def test_each_tab_holds_its_orders(operator, product):
     to_reserve = make_order((product, 1))
     to_accept = make_order((product, 1))
     hold(to_accept)
@@ -240,9 +240,9 @@ def test_each_work_list_holds_its_orders(operator, product):
         "open": set(Order.objects.all()) - {ended},
         "nonsense": set(Order.objects.all()) - {ended},
     }
-    for work, orders in expected.items():
-        response = operator.get(LIST, {"work": work})
-        assert set(response.context["cl"].result_list) == orders, work
+    for tab, orders in expected.items():
+        response = operator.get(LIST, {"tab": tab})
+        assert set(response.context["cl"].result_list) == orders, tab
 
 
 def test_what_people_paste_is_found_wherever_it_is(operator, product):
@@ -268,10 +268,10 @@ def test_what_people_paste_is_found_wherever_it_is(operator, product):
 
 def test_a_search_looks_beyond_the_list_that_is_open(operator, product):
     make_order((product, 1))
-    html = page(operator, LIST, work="person", is_express__exact="0")
+    html = page(operator, LIST, tab="person", is_express__exact="0")
     form = html[html.index('id="changelist-search"') :].split("</form>")[0]
     assert 'name="is_express__exact"' in form
-    assert 'name="work"' not in form
+    assert 'name="tab"' not in form
 
 
 def test_the_list_takes_few_queries_however_long_it_is(operator, product):
@@ -576,9 +576,11 @@ def test_a_button_needs_a_post(operator, product):
 
 
 def test_each_permission_opens_its_own_buttons():
-    from orders.admin.ways import ORDER_WAYS
+    from orders.admin.buttons import ORDER_BUTTONS
 
-    assert {slug: way.permission for slug, way in ORDER_WAYS.items()} == BUTTONS
+    assert {
+        slug: button.permission for slug, button in ORDER_BUTTONS.items()
+    } == BUTTONS
 
 
 # -- many at once ------------------------------------------------------------------
@@ -587,7 +589,7 @@ def test_each_permission_opens_its_own_buttons():
 def act(client, action: str, *orders: Order, **data):
     chosen = [order.pk for order in orders]
     answers = {"action": action, "_selected_action": chosen, **data}
-    return client.post(f"{LIST}?work=all", answers, follow=True)
+    return client.post(f"{LIST}?tab=all", answers, follow=True)
 
 
 def test_many_are_accepted_and_the_others_skipped(operator, product):

@@ -1,17 +1,17 @@
-"""Reads what is known of one order, for its page and for what may be done."""
+"""An order with its rows, for its page and for what may be done with it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orders.models import Order, OrderLine, Reservation, Step, Waybill
+from orders.models import Order, OrderLine, Reservation, Step, SupplierOrder, Waybill
 
-Held, Kind, Status = Reservation.Status, Step.Kind, Step.Status
+Status = Step.Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """An order with its rows; `reservation` is the open one, else the latest."""
+class FullOrder:
+    """`reservation` is the open one, else the latest; `waybills` come without files."""
 
     order: Order
     lines: list[OrderLine]
@@ -21,20 +21,24 @@ class Standing:
 
     @property
     def stuck(self) -> list[Step]:
-        """The steps that wait for a person."""
         return [step for step in self.steps if step.status in Step.STUCK]
 
     @property
-    def held(self) -> str:
-        """The status of the open reservation; "" when there is none."""
+    def reservation_status(self) -> str:
+        """Of the open reservation; "" when there is none."""
         if self.reservation is None or self.reservation.status not in Reservation.OPEN:
             return ""
         return self.reservation.status
 
     @property
+    def supplier_order(self) -> SupplierOrder | None:
+        return self.reservation.supplier_order if self.reservation else None
+
+    @property
     def is_reserved(self) -> bool:
         """Whether the goods are surely ours."""
-        return self.held in (Held.HELD, Held.BY_HAND)
+        sure = (Reservation.Status.HELD, Reservation.Status.BY_HAND)
+        return self.reservation_status in sure
 
     @property
     def is_accepted(self) -> bool:
@@ -43,33 +47,40 @@ class Standing:
         return order.status == Order.ACCEPTED and order.handed_over_at is None
 
     @property
-    def is_alive(self) -> bool:
-        """Whether goods are needed for it."""
+    def needs_goods(self) -> bool:
         is_early = self.order.status == Order.APPROVED
         return (is_early or self.is_accepted) and self.order.ended_at is None
 
+    @property
+    def is_unreserved(self) -> bool:
+        return self.needs_goods and self.reservation_status in (
+            "",
+            Reservation.Status.WANTED,
+        )
+
+    def has_step(self, kind: Step.Kind, *statuses: Step.Status) -> bool:
+        return any(s.kind == kind and s.status in statuses for s in self.steps)
+
     def is_free(self, kind: Step.Kind) -> bool:
         """Tell whether no step of the kind waits, runs, or is stuck."""
-        busy = (*Step.OPEN, Status.REFUSED)
-        return not any(s.kind == kind and s.status in busy for s in self.steps)
+        return not self.has_step(kind, *Step.OPEN, Status.REFUSED)
 
     def is_idle(self, kind: Step.Kind) -> bool:
         """Tell whether no step of the kind waits or runs; a refused one may stand."""
         waiting = (Status.PENDING, Status.IN_FLIGHT, Status.UNKNOWN)
-        return not any(s.kind == kind and s.status in waiting for s in self.steps)
+        return not self.has_step(kind, *waiting)
 
-    def was_done(self, kind: Step.Kind) -> bool:
-        """Tell whether a step of the kind was done."""
-        return any(s.kind == kind and s.status == Status.DONE for s in self.steps)
+    def is_settled(self, kind: Step.Kind) -> bool:
+        """Tell whether what became of each step of the kind is known."""
+        return not self.has_step(kind, Status.IN_FLIGHT, Status.UNKNOWN)
 
 
-def read_standing(order: Order) -> Standing:
-    """Read an order's rows; the waybills without their files."""
+def load_full_order(order: Order) -> FullOrder:
     reservations = list(
         order.reservations.select_related("supplier_order__merged_into")
     )
     open_ones = [r for r in reservations if r.status in Reservation.OPEN]
-    return Standing(
+    return FullOrder(
         order=order,
         lines=list(order.lines.select_related("product")),
         steps=list(order.steps.all()),

@@ -12,8 +12,8 @@ from backoffice.formatting import money
 from catalog.models import Product
 from catalog.pricing import PERCENT
 from catalog.rules import RuleBook, load_rules
-from orders.admin.standing import Standing
-from orders.models import Order, OrderLine
+from orders.admin.full_order import FullOrder
+from orders.models import OrderLine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,6 @@ class Profit:
         return round(100 * self.total / self.revenue)
 
     def rows(self) -> list[tuple[str, SafeString]]:
-        """List the figures with their names."""
         cost = _("cost") if self.is_cost_final else _("cost at today's dealer prices")
         return [
             (_("revenue"), money(self.revenue)),
@@ -52,14 +51,15 @@ class Profit:
         ]
 
 
-def profit_of(standing: Standing) -> Profit:
-    """Work out what an order earns."""
-    order, lines = standing.order, standing.lines
-    reservation = standing.reservation
+def profit_of(full: FullOrder) -> Profit:
+    order, lines, reservation = full.order, full.lines, full.reservation
+    revenue = order.total_kzt
+    if revenue is None:
+        revenue = _sum([line_total(line) for line in lines])
     paid = reservation.cost_kzt if reservation is not None else None
     return Profit(
-        revenue=_revenue(order, lines),
-        cost=paid if paid is not None else _listed_cost(lines),
+        revenue=revenue,
+        cost=paid if paid is not None else _sum([_line_cost(line) for line in lines]),
         is_cost_final=paid is not None,
         delivery=order.delivery_fee_kzt,
         fees=_fees(lines, load_rules()),
@@ -71,7 +71,6 @@ def _minus(value: int | None) -> int | None:
 
 
 def line_total(line: OrderLine) -> int | None:
-    """Give a line's sum."""
     if line.total_kzt is not None:
         return line.total_kzt
     if line.price_kzt is None or line.quantity is None:
@@ -83,16 +82,6 @@ def line_margin(line: OrderLine) -> int | None:
     """Give what a line earns above today's dealer price, before any fee."""
     total, cost = line_total(line), _line_cost(line)
     return None if total is None or cost is None else total - cost
-
-
-def _revenue(order: Order, lines: list[OrderLine]) -> int | None:
-    if order.total_kzt is not None:
-        return order.total_kzt
-    return _sum([line_total(line) for line in lines])
-
-
-def _listed_cost(lines: list[OrderLine]) -> int | None:
-    return _sum([_line_cost(line) for line in lines])
 
 
 def _line_cost(line: OrderLine) -> int | None:

@@ -1,4 +1,4 @@
-"""Says in plain words how an order stands."""
+"""Says in plain words where an order, a step and the goods stand."""
 
 from __future__ import annotations
 
@@ -38,13 +38,43 @@ STEP_TONES = {
 
 def situation(order: Order) -> tuple[str, Tone]:
     """Say what the order waits for or how it ended."""
-    said = _ended(order) or _going_back(order) or _before(order) or _accepted(order)
+    if order.status == Order.CANCELLING and order.is_back_at_warehouse:
+        return _("cancelled: fetch the goods"), Tone.WARN
+    by_status = {
+        Order.COMPLETED: (_("received by the buyer"), Tone.GOOD),
+        Order.CANCELLED: (_("cancelled"), Tone.QUIET),
+        Order.RETURNED: (_("returned"), Tone.QUIET),
+        Order.CANCELLING: (_("cancelled in transit"), Tone.WARN),
+        Order.RETURN_REQUESTED: (_("on its way back"), Tone.WARN),
+        Order.RETURN_ACCEPTED: (_("return accepted"), Tone.INFO),
+    }
+    if order.status in by_status:
+        return by_status[order.status]
+    if order.state == Order.SIGN_REQUIRED:
+        return _("buyer signs the credit"), Tone.INFO
+    if order.awaits_accept:
+        return _("new: accept"), Tone.INFO
+    if order.status == Order.ACCEPTED:
+        return _situation_of_accepted(order)
     # A word of Kaspi's that nobody knows yet is shown as it is.
-    return said or (f"{order.state} · {order.status}", Tone.WARN)
+    return f"{order.state} · {order.status}", Tone.WARN
+
+
+def _situation_of_accepted(order: Order) -> tuple[str, Tone]:
+    if order.handed_over_at:
+        return _("on its way to the buyer"), Tone.QUIET
+    if order.state == Order.KASPI_DELIVERY and order.is_assembled:
+        return _("assembled: hand over"), Tone.INFO
+    words = {
+        Order.KASPI_DELIVERY: _("accepted: assemble"),
+        Order.PICKUP: _("buyer collects it"),
+        Order.DELIVERY: _("we deliver it"),
+    }
+    return words.get(order.state, _("accepted")), Tone.INFO
 
 
 def situation_pill(order: Order) -> SafeString:
-    """Show how the order stands; Kaspi's own words on hovering."""
+    """Show the situation; Kaspi's own words on hovering."""
     text, tone = situation(order)
     return pill(text, tone, hint=raw_words(order))
 
@@ -53,48 +83,6 @@ def raw_words(order: Order) -> str:
     """Give Kaspi's own words."""
     words = [order.state, order.status, order.cancellation_reason]
     return " · ".join(word for word in words if word)
-
-
-def _ended(order: Order) -> tuple[str, Tone] | None:
-    return {
-        Order.COMPLETED: (_("received by the buyer"), Tone.GOOD),
-        Order.CANCELLED: (_("cancelled"), Tone.QUIET),
-        Order.RETURNED: (_("returned"), Tone.QUIET),
-    }.get(order.status)
-
-
-def _going_back(order: Order) -> tuple[str, Tone] | None:
-    if order.status == Order.CANCELLING:
-        if order.is_back_at_warehouse:
-            return _("cancelled: fetch the goods"), Tone.WARN
-        return _("cancelled in transit"), Tone.WARN
-    return {
-        Order.RETURN_REQUESTED: (_("on its way back"), Tone.WARN),
-        Order.RETURN_ACCEPTED: (_("return accepted"), Tone.INFO),
-    }.get(order.status)
-
-
-def _before(order: Order) -> tuple[str, Tone] | None:
-    if order.awaits_accept:
-        return _("new: accept"), Tone.INFO
-    if order.state == Order.SIGN_REQUIRED:
-        return _("buyer signs the credit"), Tone.INFO
-    return None
-
-
-def _accepted(order: Order) -> tuple[str, Tone] | None:
-    if order.status != Order.ACCEPTED:
-        return None
-    if order.handed_over_at:
-        return _("on its way to the buyer"), Tone.QUIET
-    if order.state == Order.KASPI_DELIVERY:
-        if order.is_assembled:
-            return _("assembled: hand over"), Tone.INFO
-        return _("accepted: assemble"), Tone.INFO
-    return {
-        Order.PICKUP: (_("buyer collects it"), Tone.INFO),
-        Order.DELIVERY: (_("we deliver it"), Tone.INFO),
-    }.get(order.state, (_("accepted"), Tone.INFO))
 
 
 def left_text(left: timedelta) -> str:
@@ -115,20 +103,15 @@ def time_left(due: datetime | None, *, now: datetime) -> SafeString:
         return format_html('<span class="faint">{}</span>', NOTHING)
     left = due - now
     if left < timedelta(0):
-        text = _("overdue %(span)s") % {"span": left_text(-left)}
-        shown = pill(text, Tone.BAD)
-    elif left < RED_BELOW:
-        shown = pill(left_text(left), Tone.BAD)
-    elif left < AMBER_BELOW:
-        shown = pill(left_text(left), Tone.WARN)
+        text, tone = _("overdue %(span)s") % {"span": left_text(-left)}, Tone.BAD
     else:
-        shown = pill(left_text(left), Tone.QUIET)
-    until = _("due %(moment)s")
-    return two_lines(shown, until % {"moment": absolute(due, now=now)})
+        tone = Tone.WARN if left < AMBER_BELOW else Tone.QUIET
+        text, tone = left_text(left), Tone.BAD if left < RED_BELOW else tone
+    until = _("due %(moment)s") % {"moment": absolute(due, now=now)}
+    return two_lines(pill(text, tone), until)
 
 
 def reservation_pill(reservation: Reservation | None) -> SafeString:
-    """Show how the order's goods stand at Al-Style."""
     if reservation is None:
         return format_html('<span class="faint">{}</span>', NOTHING)
     status = Reservation.Status(reservation.status)
@@ -154,7 +137,6 @@ def supplier_pill(supplied: SupplierOrder) -> SafeString:
 
 
 def step_pill(step: Step) -> SafeString:
-    """Show a step's status."""
     status = Step.Status(step.status)
     return pill(status.label, STEP_TONES[status])
 
