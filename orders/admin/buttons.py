@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from django.db import transaction
 from django.http import HttpRequest
@@ -18,6 +18,7 @@ from orders.admin import forms
 from orders.admin.full_order import FullOrder
 from orders.admin.mapping import map_line
 from orders.models import Order, OrderEvent, OrderLine, Reservation, Step
+from orders.models.step import StepParameters
 from orders.plan import actions
 from orders.plan.events import record
 from plumbing.leases import database_now
@@ -116,7 +117,7 @@ def can_retry(step: Step) -> bool:
     """
     if step.kind == Kind.COMPLETE or has_candidates(step):
         return False
-    return step.status in (*Step.STUCK, Status.PENDING, Status.UNKNOWN)
+    return step.is_idle or step.status == Status.UNKNOWN
 
 
 def _asks_for(kind: Step.Kind) -> Act:
@@ -126,10 +127,12 @@ def _asks_for(kind: Step.Kind) -> Act:
     """
 
     def act(order: Order, answers: Answers, actor: str) -> None:
+        # The forms call what they ask for as the steps do.
+        parameters = cast("StepParameters", answers)
         with transaction.atomic():
             for step in order.steps.filter(kind=kind, status=Status.REFUSED):
                 actions.skip_step(step, actor=actor, reason=gettext("asked for anew"))
-            actions.request_step(order, kind, actor=actor, parameters=answers)
+            actions.request_step(order, kind, actor=actor, parameters=parameters)
 
     return act
 
@@ -253,7 +256,7 @@ ORDER_BUTTONS = _by_slug(
         label=_("Send the buyer a code"),
         permission=COMPLETE,
         fits=lambda full, _o: (
-            _is_ours_to_hand_over(full) and full.is_idle(Kind.SEND_CODE)
+            _is_ours_to_hand_over(full) and not full.is_under_way(Kind.SEND_CODE)
         ),
         act=_asks_for(Kind.SEND_CODE),
     ),
@@ -262,7 +265,7 @@ ORDER_BUTTONS = _by_slug(
         label=_("Hand over by the code…"),
         permission=COMPLETE,
         fits=lambda full, _o: (
-            _is_ours_to_hand_over(full) and full.is_idle(Kind.COMPLETE)
+            _is_ours_to_hand_over(full) and not full.is_under_way(Kind.COMPLETE)
         ),
         act=_asks_for(Kind.COMPLETE),
         form=forms.CodeForm,
@@ -290,7 +293,7 @@ ORDER_BUTTONS = _by_slug(
         slug="cancel",
         label=_("Cancel the order…"),
         permission=CANCEL,
-        fits=lambda full, _o: full.needs_goods and full.is_idle(Kind.CANCEL),
+        fits=lambda full, _o: full.needs_goods and not full.is_under_way(Kind.CANCEL),
         act=_asks_for(Kind.CANCEL),
         form=forms.CancelForm,
         text=_(
@@ -346,7 +349,7 @@ STEP_BUTTONS = _by_slug(
         slug="drop",
         label=_("Drop…"),
         permission=RETRY,
-        fits=lambda full, step: step.status in (*Step.STUCK, Status.PENDING),
+        fits=lambda full, step: step.is_idle,
         act=lambda step, answers, actor: actions.skip_step(
             step, actor=actor, reason=answers["reason"]
         ),

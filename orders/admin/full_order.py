@@ -21,7 +21,7 @@ class FullOrder:
 
     @property
     def stuck(self) -> list[Step]:
-        return [step for step in self.steps if step.status in Step.STUCK]
+        return [step for step in self.steps if step.is_stuck]
 
     @property
     def reservation_status(self) -> str:
@@ -36,9 +36,7 @@ class FullOrder:
 
     @property
     def is_reserved(self) -> bool:
-        """Whether the goods are surely ours."""
-        sure = (Reservation.Status.HELD, Reservation.Status.BY_HAND)
-        return self.reservation_status in sure
+        return self.reservation is not None and self.reservation.has_goods
 
     @property
     def is_accepted(self) -> bool:
@@ -65,14 +63,12 @@ class FullOrder:
         """Tell whether no step of the kind waits, runs, or is stuck."""
         return not self.has_step(kind, *Step.OPEN, Status.REFUSED)
 
-    def is_idle(self, kind: Step.Kind) -> bool:
-        """Tell whether no step of the kind waits or runs; a refused one may stand."""
-        waiting = (Status.PENDING, Status.IN_FLIGHT, Status.UNKNOWN)
-        return not self.has_step(kind, *waiting)
+    def is_under_way(self, kind: Step.Kind) -> bool:
+        """Tell whether a step of the kind waits or runs; a stuck one does neither."""
+        return self.has_step(kind, Status.PENDING, *Step.UNSETTLED)
 
     def is_settled(self, kind: Step.Kind) -> bool:
-        """Tell whether what became of each step of the kind is known."""
-        return not self.has_step(kind, Status.IN_FLIGHT, Status.UNKNOWN)
+        return not self.has_step(kind, *Step.UNSETTLED)
 
 
 def load_full_order(order: Order) -> FullOrder:

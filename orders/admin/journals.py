@@ -46,8 +46,8 @@ class StuckFilter(admin.SimpleListFilter):
         if self.value() == "yes":
             return queryset.filter(status__in=Step.STUCK)
         if self.value() == "due":
-            waiting = set(Step.OPEN) - set(Step.STUCK)
-            return queryset.filter(status__in=waiting)
+            waiting = queryset.filter(status__in=Step.OPEN)
+            return waiting.exclude(status__in=Step.STUCK)
         return queryset
 
 

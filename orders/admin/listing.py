@@ -123,7 +123,7 @@ class OrderListAdmin(StaffAdmin[Order]):
         lines, stuck = defaultdict(list), defaultdict(list)
         for line in OrderLine.objects.filter(order__in=pks).order_by("pk"):
             lines[line.order_id].append(line)
-        waiting = Step.objects.filter(order__in=pks, status__in=Step.STUCK)
+        waiting = Step.objects.stuck().filter(order__in=pks)
         for step in waiting.order_by("pk").defer("sent", "answered", "parameters"):
             stuck[step.order_id].append(step)
         reservations: dict[int, Reservation] = {}

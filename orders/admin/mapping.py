@@ -28,7 +28,6 @@ def map_line(line: OrderLine, product: Product, *, actor: str) -> None:
         figures = {"name": name, "product": f"{product.article} {product.name}"}
         record(order, text % figures, now=database_now(), actor=actor)
         if not order.problem and not order.lines.filter(product__isnull=True).exists():
-            reserves = order.steps.filter(kind=Step.Kind.RESERVE)
-            stuck = reserves.filter(status__in=Step.STUCK).first()
+            stuck = order.steps.of_kind(Step.Kind.RESERVE).stuck().first()
             if stuck is not None and not stuck.answered.get("candidates"):
                 retry_step(stuck, actor=actor)

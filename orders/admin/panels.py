@@ -95,7 +95,7 @@ def said_plainly(word: str) -> str:
 def step_buttons(request: HttpRequest, full: FullOrder, step: Step) -> list[Button]:
     unmapped = any(line.product_id is None for line in full.lines)
     is_in_vain = step.kind == Step.Kind.RESERVE and unmapped
-    may_lead = step.status in Step.STUCK and not is_in_vain
+    may_lead = step.is_stuck and not is_in_vain
     return [
         button.at("act_on_step", step.pk, is_main=place == 0 and may_lead)
         for place, button in enumerate(offered(request, STEP_BUTTONS, full, step))
@@ -233,8 +233,6 @@ def step_row(
         (_("sent"), step.sent),
         (_("answered"), step.answered),
     )
-    # A stuck step has its buttons at the top of the page.
-    is_stuck = step.status in Step.STUCK
     return {
         "step": step,
         "pill": step_pill(step),
@@ -242,7 +240,8 @@ def step_row(
         "moment": when(step.finished_at or step.not_before, now=now),
         "error": redact(step.last_error),
         "told": [(name, list(readable(value))) for name, value in told if value],
-        "buttons": [] if is_stuck else step_buttons(request, full, step),
+        # A stuck step has its buttons at the top of the page.
+        "buttons": [] if step.is_stuck else step_buttons(request, full, step),
     }
 
 

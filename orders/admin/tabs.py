@@ -22,10 +22,8 @@ BY_US = Q(state__in=(Order.PICKUP, Order.DELIVERY), status=Order.ACCEPTED)
 WITH_US = OPEN & Q(handed_over_at__isnull=True)
 ALIVE = OPEN & Q(status__in=(Order.APPROVED, Order.ACCEPTED))
 RETURNING = Q(status__in=(Order.RETURN_REQUESTED, Order.RETURN_ACCEPTED))
-STUCK = Q(pk__in=Step.objects.filter(status__in=Step.STUCK).values("order"))
-WANTED = Q(
-    pk__in=Reservation.objects.filter(status=Reservation.Status.WANTED).values("order")
-)
+STUCK = Q(pk__in=Step.objects.stuck().values("order"))
+WANTED = Q(pk__in=Reservation.objects.wanted().values("order"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
