@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from backoffice.charts import Bar, draw_bars
+from backoffice.dashboard import DashboardSection, Need
 from backoffice.formatting import Tone, ago, grouped, pill, when
 from orders.admin.situation import shortened, situation_pill, stuck_reason, time_left
 from orders.admin.tabs import BY_TIME_LEFT, TABS, count_tabs
@@ -70,24 +71,13 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OrderNeed:
-    """Something about the orders that a person must see."""
-
-    tone: Tone
-    text: str
-    url: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrdersOverview:
+class OrdersOverview(DashboardSection):
     """Everything the overview shows of the orders."""
 
     works: list[WorkCount]
     pressing: list[Pressing]
     stuck: list[Stuck]
     readings: list[Reading]
-    needs: list[OrderNeed]
-    charts: list[SafeString]
 
 
 def read_orders(*, now: datetime) -> OrdersOverview:
@@ -180,7 +170,7 @@ def _reading(mark: ReadMark, *, now: datetime) -> Reading:
     )
 
 
-def _needs_of_readings(marks: Sequence[ReadMark], *, now: datetime) -> list[OrderNeed]:
+def _needs_of_readings(marks: Sequence[ReadMark], *, now: datetime) -> list[Need]:
     url = reverse("admin:orders_readmark_changelist")
     needs = []
     for mark in marks:
@@ -192,22 +182,22 @@ def _needs_of_readings(marks: Sequence[ReadMark], *, now: datetime) -> list[Orde
                 "error": shortened(redact(mark.error)) or _("no answer yet"),
             }
             tone = Tone.BAD if mark.state == Order.NEW else Tone.WARN
-            needs.append(OrderNeed(tone=tone, text=text % figures, url=url))
+            needs.append(Need(tone=tone, text=text % figures, url=url))
     return needs
 
 
 def _needs_of_orders(
     counts: dict[str, int], pressing: Sequence[Order], *, now: datetime
-) -> list[OrderNeed]:
+) -> list[Need]:
     needs = []
     if number := counts["person"]:
         text = ngettext("%(n)s order needs you", "%(n)s orders need you", number)
         text %= {"n": grouped(number)}
-        needs.append(OrderNeed(tone=Tone.BAD, text=text, url=_list_url("person")))
+        needs.append(Need(tone=Tone.BAD, text=text, url=_list_url("person")))
     overdue = [o for o in pressing if (due := o.due_at) is not None and due < now]
     for order in overdue:
         text = _("Order %(code)s is overdue") % {"code": order.code}
-        needs.append(OrderNeed(tone=Tone.BAD, text=text, url=_order_url(order.pk)))
+        needs.append(Need(tone=Tone.BAD, text=text, url=_order_url(order.pk)))
     return needs
 
 

@@ -1,6 +1,8 @@
 from datetime import datetime, timedelta
 
 import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.test import RequestFactory
 from django.urls import reverse
 from django.utils import timezone, translation
 from django_q.models import Task
@@ -15,16 +17,16 @@ from backoffice.formatting import (
     grouped,
     stock_text,
 )
-from bridge_site.dashboard import count_held, draw_changes, draw_on_sale, recent_runs
-from bridge_site.liveness import (
-    fetch_part,
-    price_list_part,
-    read_facts,
-    supplier_part,
-    workers_part,
+from bridge_site.dashboard import read_overview
+from catalog.availability import stock_is_stale
+from catalog.dashboard import (
+    count_quarantine,
+    draw_changes,
+    read_last_runs,
+    recent_runs,
 )
-from bridge_site.needs import find_needs
 from catalog.models import Category, ImportRun, PriceRule, Product
+from feeds.dashboard import draw_on_sale
 from feeds.models import FeedBuild, FeedFetch, Store
 from plumbing.models import Heartbeat
 from tests.staff import log_in, make_category, make_product, make_reading, page
@@ -66,21 +68,35 @@ def make_build(status=FeedBuild.Status.ACTIVE, *, age=2 * MINUTE, **values):
     )
 
 
-def needs(held=None, failed_tasks=0):
-    facts = read_facts(now=NOW)
-    found = find_needs(facts, held=held or {}, failed_tasks=failed_tasks, now=NOW)
-    return [(need.tone, need.text) for need in found]
+def overview():
+    request = RequestFactory().get("/admin/")
+    request.user = AnonymousUser()
+    return read_overview(request)
 
 
-def parts():
-    facts = read_facts(now=NOW)
-    read = (supplier_part, price_list_part, fetch_part, workers_part)
-    return [(part(facts, now=NOW).tone, part(facts, now=NOW).state) for part in read]
+def needs():
+    return [(need.tone, need.text) for need in overview().needs]
+
+
+def states():
+    return [(card.tone, card.state) for card in overview().cards]
+
+
+def fail_a_task(result="boom"):
+    Task.objects.create(
+        id="a" * 32,
+        name="x",
+        func="catalog.tasks.sync_stock",
+        started=NOW,
+        stopped=NOW,
+        success=False,
+        result=result,
+    )
 
 
 def test_when_all_is_well_nothing_needs_anybody(healthy, settings):
     assert needs() == []
-    assert [state for _tone, state in parts()] == [
+    assert [state for _tone, state in states()] == [
         "fresh",
         "live",
         "on time",
@@ -102,7 +118,7 @@ def test_an_empty_bridge_says_what_to_do_first(settings):
         "The price list was never built",
     ):
         assert words in texts
-    assert [tone for tone, _state in parts()] == [
+    assert [tone for tone, _state in states()] == [
         Tone.BAD,
         Tone.BAD,
         Tone.QUIET,
@@ -187,19 +203,23 @@ def test_what_goes_wrong_is_the_one_thing_said(healthy, happen, tone, words):
     assert found_tone == tone
 
 
-def test_quarantine_and_failed_tasks_are_said(healthy):
-    assert needs(held={"jump": 12, "no_cost": 5}) == [
-        (Tone.WARN, "Quarantine, “price jumped”: 12")
-    ]
-    assert needs(failed_tasks=1) == [
-        (Tone.WARN, "Tasks of the queue failed within a day")
-    ]
+def test_quarantine_is_said_where_a_person_can_end_it(healthy):
+    for _number in range(12):
+        make_product(hold=Product.Hold.JUMP)
+    make_product(hold=Product.Hold.NO_COST)
+    assert needs() == [(Tone.WARN, "Quarantine, “price jumped”: 12")]
+
+
+def test_failed_tasks_are_said(healthy):
+    fail_a_task()
+    assert needs() == [(Tone.WARN, "Tasks of the queue failed within a day")]
 
 
 def test_the_most_pressing_comes_first(healthy):
     odd_rows()
     refused()
-    tones = [tone for tone, _text in needs(held={"jump": 1})]
+    make_product(hold=Product.Hold.JUMP)
+    tones = [tone for tone, _text in needs()]
     assert tones == [Tone.BAD, Tone.WARN, Tone.INFO]
 
 
@@ -212,31 +232,29 @@ def test_a_version_being_built_hides_no_refusal(healthy):
 def test_the_last_good_reading_is_known_behind_a_failed_one(healthy):
     good = ImportRun.objects.get(kind="stock")
     failing()
-    facts = read_facts(now=NOW)
-    assert facts.good_stock == good
-    assert facts.last_failed.message == "no answer within 60 s"
-    assert supplier_part(facts, now=NOW).state == "failing"
+    last = read_last_runs()
+    assert last.good["stock"] == good
+    assert last.failed.message == "no answer within 60 s"
+    assert states()[0] == (Tone.WARN, "failing")
 
 
 def test_dry_runs_count_for_nothing(healthy):
     ImportRun.objects.all().delete()
     make_reading(is_dry_run=True)
-    assert read_facts(now=NOW).good_stock is None
+    assert read_last_runs().good == {}
+
+
+@pytest.mark.parametrize("age", [119 * MINUTE, 121 * MINUTE])
+def test_stock_is_late_here_when_offers_say_so(healthy, age):
+    ImportRun.objects.update(started_at=NOW - age)
+    assert ((Tone.BAD, "out of date") in states()) == stock_is_stale(now=NOW)
 
 
 def test_secrets_are_not_shown(healthy, settings):
     url = f"https://api.example/api/date?access-token={settings.ALSTYLE_TOKEN}"
     make_reading(status=ImportRun.Status.FAILED, message=url)
     make_build(FeedBuild.Status.REFUSED, age=MINUTE, reason=settings.KASPI_TOKEN)
-    Task.objects.create(
-        id="a" * 32,
-        name="x",
-        func="catalog.tasks.sync_stock",
-        started=NOW,
-        stopped=NOW,
-        success=False,
-        result=f"PeerUnavailable: {url}\nTraceback",
-    )
+    fail_a_task(f"PeerUnavailable: {url}\nTraceback")
     text = page(log_in(settings, "viewer"), reverse("admin:index"))
     assert "catalog.tasks.sync_stock" in text
     assert "access-token=***" in text
@@ -258,7 +276,7 @@ def test_the_overview_takes_as_many_queries_for_many_rows_as_for_few(
 def test_reasons_link_to_the_goods_they_concern(healthy, settings):
     make_product(hold=Product.Hold.JUMP)
     make_product(hold=Product.Hold.JUMP, gone_at=NOW)
-    assert count_held() == {"jump": 1}
+    assert count_quarantine() == {"jump": 1}
     text = page(log_in(settings, "viewer"), reverse("admin:index"))
     url = reverse("admin:catalog_product_changelist")
     assert f'href="{url}?sale=out_of_stock"' in text

@@ -1,0 +1,142 @@
+"""What the overview is made of: apps fill sections, the site puts them together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+from django.utils.dateformat import format as format_date
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from backoffice.charts import Bar, draw_bars
+from backoffice.formatting import Tone, grouped
+from backoffice.pages import Button
+
+DAYS_DRAWN = 14
+# Rows of a journal that the overview shows.
+RECENT = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """One thing that a person must see, and the page where it is done."""
+
+    tone: Tone
+    text: str
+    url: str = ""
+
+    @property
+    def label(self) -> str:
+        """Say how pressing it is."""
+        labels = {Tone.BAD: _("urgent"), Tone.WARN: _("to do"), Tone.INFO: _("look")}
+        return labels[self.tone]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusCard:
+    """One thing that must be alive: its state in a word, and the facts behind it."""
+
+    title: str
+    tone: Tone
+    state: str
+    facts: Sequence[tuple[str, SafeString]]
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """A large number with what it counts, and the list of what was counted."""
+
+    label: str
+    value: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """How many goods one reason concerns; `percent` of the largest reason."""
+
+    label: str
+    number: str
+    percent: int
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breakdown:
+    """A number taken apart by reason; `anchor` is its place on the page."""
+
+    title: str
+    anchor: str
+    shares: Sequence[Share]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recent:
+    """A row of a journal: when, its state, what it says, and its page."""
+
+    when: SafeString
+    pill: SafeString
+    text: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journal:
+    """The latest rows of a journal, and the page with all of them."""
+
+    title: str
+    url: str
+    rows: Sequence[Recent]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DashboardSection:
+    """What one app tells of itself."""
+
+    needs: Sequence[Need] = ()
+    cards: Sequence[StatusCard] = ()
+    buttons: Sequence[Button] = ()
+    figures: Sequence[Figure] = ()
+    charts: Sequence[SafeString] = ()
+    breakdowns: Sequence[Breakdown] = ()
+    journals: Sequence[Journal] = ()
+
+
+def make_shares(
+    numbers: Mapping[str, int], *, labels: Mapping[str, str], url: str
+) -> list[Share]:
+    """Compare the numbers by code; `url` and the code are a reason's list.
+
+    They come in the order of `numbers`; a code without a label stands for itself.
+    """
+    top = max(numbers.values(), default=0)
+    return [
+        Share(
+            label=labels.get(code, code),
+            number=grouped(number),
+            percent=round(100 * number / top) if top else 0,
+            url=f"{url}{code}",
+        )
+        for code, number in numbers.items()
+    ]
+
+
+def drawn_days(*, now: datetime) -> list[datetime]:
+    """List the midnights of Almaty that begin the days drawn, today's last."""
+    today = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
+    return [today - timedelta(days=back) for back in reversed(range(DAYS_DRAWN))]
+
+
+def draw_days(
+    values: Iterable[int | None], *, days: Sequence[datetime], title: str
+) -> SafeString:
+    """Draw one value per day."""
+    bars = [
+        Bar(label=format_date(day, "j E"), value=value)
+        for day, value in zip(days, values, strict=True)
+    ]
+    return draw_bars(bars, title=title)

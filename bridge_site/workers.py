@@ -1,0 +1,78 @@
+"""What the overview shows of the worker clusters and their queue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django_q.models import Failure, OrmQ
+
+from backoffice.dashboard import DashboardSection, Need, StatusCard
+from backoffice.formatting import Tone, ago, grouped, when
+from plumbing.models import Heartbeat
+from plumbing.redaction import redact
+
+CLUSTERS = ("orders", "imports")
+# The beat comes every minute; a long task may hold it back a little.
+BEAT_LATE = timedelta(minutes=5)
+TASKS_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedTask:
+    """A task of the queue that ended with an error."""
+
+    when: SafeString
+    name: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedTasks(DashboardSection):
+    """The latest of them, newest first."""
+
+    tasks: list[FailedTask]
+
+
+def read_workers(*, now: datetime) -> DashboardSection:
+    """Read whether both clusters take tasks."""
+    beats = {beat.name: beat for beat in Heartbeat.objects.all()}
+    labels = {"orders": _("Orders"), "imports": _("Readings and price list")}
+    needs, facts = [], []
+    for name in CLUSTERS:
+        beat = beats.get(name)
+        if beat is None or now - beat.beaten_at > BEAT_LATE:
+            since = ago(beat.beaten_at, now=now) if beat else _("never")
+            text = _("Workers “%(name)s” are silent; last sign of life: %(since)s")
+            text %= {"name": labels[name], "since": since}
+            needs.append(Need(tone=Tone.BAD, text=text))
+        said = when(beat.beaten_at if beat else None, now=now)
+        host = beat.host if beat else ""
+        facts.append((labels[name], format_html("{} {}", said, host)))
+    waiting = grouped(OrmQ.objects.count())
+    facts.append((_("Tasks waiting"), format_html("{}", waiting)))
+    card = StatusCard(
+        title=_("Workers"),
+        tone=Tone.BAD if needs else Tone.GOOD,
+        state=_("silent") if needs else _("working"),
+        facts=facts,
+    )
+    return DashboardSection(needs=needs, cards=[card])
+
+
+def read_failed_tasks(*, now: datetime) -> FailedTasks:
+    """Read the latest tasks that failed within a day, without secrets."""
+    lately = Failure.objects.filter(stopped__gt=now - timedelta(days=1))
+    tasks = []
+    for task in lately.order_by("-stopped")[:TASKS_SHOWN]:
+        # A traceback's first line says most.
+        lines = [line for line in redact(str(task.result)).splitlines() if line.strip()]
+        error = lines[0][:300] if lines else ""
+        at = when(task.stopped, now=now)
+        tasks.append(FailedTask(when=at, name=task.func, error=error))
+    text = _("Tasks of the queue failed within a day")
+    need = Need(tone=Tone.WARN, text=text, url="#failed-tasks")
+    return FailedTasks(needs=[need] if tasks else [], tasks=tasks)
