@@ -2,46 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Count, Q, Sum
 from django.urls import reverse
-from django.utils import timezone
-from django.utils.dateformat import format as format_date
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from backoffice.charts import Bar, draw_bars
-from backoffice.dashboard import DashboardSection, Need
+from backoffice.dashboard import DashboardSection, Figure, Need, draw_days, drawn_days
 from backoffice.formatting import Tone, ago, grouped, pill, when
 from orders.admin.situation import shortened, situation_pill, stuck_reason, time_left
 from orders.admin.tabs import BY_TIME_LEFT, TABS, count_tabs
 from orders.models import Order, ReadMark, Step
 from plumbing.redaction import redact
 
-DAYS_DRAWN = 14
 SHOWN = 8
-# Kaspi's new orders are read every 5 minutes, open ones every 15.
-POLL_LATE = timedelta(minutes=15)
-REFRESH_LATE = timedelta(minutes=45)
-POLLED = (Order.NEW, Order.SIGN_REQUIRED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorkCount:
-    """How many orders wait for the same thing, and their list."""
+class TabFigure(Figure):
+    """How many orders wait for the same thing, and their tab."""
 
-    label: str
-    number: str
-    url: str
     is_urgent: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pressing:
+class PressingOrder:
     """An order whose deadline is near."""
 
     code: str
@@ -51,8 +40,8 @@ class Pressing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stuck:
-    """A step that waits for a person."""
+class StuckStep:
+    """A step that waits for a person; `code` is its order's."""
 
     code: str
     url: str
@@ -61,7 +50,7 @@ class Stuck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class SectionRead:
     """When a section of Kaspi's was last read."""
 
     state: str
@@ -74,22 +63,50 @@ class Reading:
 class OrdersOverview(DashboardSection):
     """Everything the overview shows of the orders."""
 
-    works: list[WorkCount]
-    pressing: list[Pressing]
-    stuck: list[Stuck]
-    readings: list[Reading]
+    tabs: list[TabFigure]
+    pressing: list[PressingOrder]
+    stuck: list[StuckStep]
+    readings: list[SectionRead]
 
 
 def read_orders(*, now: datetime) -> OrdersOverview:
     """Read what the overview shows of the orders, in five queries."""
     counts = count_tabs()
     marks = list(ReadMark.objects.order_by("state"))
-    pressing = _pressing()
+    # As a condition object: the type checker knows no annotated names.
+    waiting = Order.objects.open().with_due().filter(Q(("due__isnull", False)))
+    pressing = list(waiting.defer("problem", "note").order_by(*BY_TIME_LEFT)[:SHOWN])
+    stuck = Step.objects.stuck().select_related("order").order_by("pk")
     return OrdersOverview(
-        works=_works(counts),
-        pressing=[_shown(order, now=now) for order in pressing],
-        stuck=_stuck(now=now),
-        readings=[_reading(mark, now=now) for mark in marks],
+        tabs=[
+            TabFigure(
+                label=str(tab.label),
+                value=grouped(counts[tab.code]),
+                url=_tab_url(tab.code),
+                is_urgent=tab.code == "person" and counts[tab.code] > 0,
+            )
+            for tab in TABS.values()
+            if tab.is_counted
+        ],
+        pressing=[
+            PressingOrder(
+                code=order.code,
+                url=_order_url(order.pk),
+                left=time_left(order.due_at, now=now),
+                situation=situation_pill(order),
+            )
+            for order in pressing
+        ],
+        stuck=[
+            StuckStep(
+                code=step.order.code,
+                url=_order_url(step.order_id),
+                reason=shortened(stuck_reason(step)),
+                since=when(step.finished_at or step.not_before, now=now),
+            )
+            for step in stuck.defer("sent", "answered", "parameters")[:SHOWN]
+        ],
+        readings=[_section_read(mark, now=now) for mark in marks],
         needs=[
             *_needs_of_readings(marks, now=now),
             *_needs_of_orders(counts, pressing, now=now),
@@ -98,7 +115,7 @@ def read_orders(*, now: datetime) -> OrdersOverview:
     )
 
 
-def _list_url(tab: str) -> str:
+def _tab_url(tab: str) -> str:
     return f"{reverse('admin:orders_order_changelist')}?tab={tab}"
 
 
@@ -106,63 +123,14 @@ def _order_url(pk: int) -> str:
     return reverse("admin:orders_order_change", args=[pk])
 
 
-def _works(counts: dict[str, int]) -> list[WorkCount]:
-    return [
-        WorkCount(
-            label=str(tab.label),
-            number=grouped(counts[tab.code]),
-            url=_list_url(tab.code),
-            is_urgent=tab.code == "person" and counts[tab.code] > 0,
-        )
-        for tab in TABS.values()
-        if tab.is_counted
-    ]
-
-
-def _pressing() -> list[Order]:
-    # As a condition object: the type checker knows no annotated names.
-    has_deadline = Q(("due__isnull", False))
-    waiting = Order.objects.open().with_due().filter(has_deadline)
-    return list(waiting.defer("problem", "note").order_by(*BY_TIME_LEFT)[:SHOWN])
-
-
-def _shown(order: Order, *, now: datetime) -> Pressing:
-    return Pressing(
-        code=order.code,
-        url=_order_url(order.pk),
-        left=time_left(order.due_at, now=now),
-        situation=situation_pill(order),
-    )
-
-
-def _stuck(*, now: datetime) -> list[Stuck]:
-    steps = Step.objects.filter(status__in=Step.STUCK).select_related("order")
-    light = steps.defer("sent", "answered", "parameters").order_by("pk")
-    return [
-        Stuck(
-            code=step.order.code,
-            url=_order_url(step.order_id),
-            reason=shortened(stuck_reason(step)),
-            since=when(step.finished_at or step.not_before, now=now),
-        )
-        for step in light[:SHOWN]
-    ]
-
-
-def is_late(mark: ReadMark, *, now: datetime) -> bool:
-    """Tell whether a section was not read to its end for too long."""
-    limit = POLL_LATE if mark.state in POLLED else REFRESH_LATE
-    return now - mark.read_until > limit
-
-
-def _reading(mark: ReadMark, *, now: datetime) -> Reading:
-    if is_late(mark, now=now):
+def _section_read(mark: ReadMark, *, now: datetime) -> SectionRead:
+    if mark.is_late(now=now):
         shown = pill(_("late"), Tone.BAD)
     elif mark.error:
         shown = pill(_("failed"), Tone.WARN)
     else:
         shown = pill(_("read"), Tone.GOOD)
-    return Reading(
+    return SectionRead(
         state=mark.state,
         pill=shown,
         read=when(mark.read_until, now=now),
@@ -170,65 +138,56 @@ def _reading(mark: ReadMark, *, now: datetime) -> Reading:
     )
 
 
-def _needs_of_readings(marks: Sequence[ReadMark], *, now: datetime) -> list[Need]:
-    url = reverse("admin:orders_readmark_changelist")
-    needs = []
+def _needs_of_readings(marks: Sequence[ReadMark], *, now: datetime) -> Iterator[Need]:
     for mark in marks:
-        if is_late(mark, now=now):
+        if mark.is_late(now=now):
             text = _("Orders were last read %(since)s (%(state)s): %(error)s")
             figures = {
                 "since": ago(mark.read_until, now=now),
                 "state": mark.state,
                 "error": shortened(redact(mark.error)) or _("no answer yet"),
             }
-            tone = Tone.BAD if mark.state == Order.NEW else Tone.WARN
-            needs.append(Need(tone=tone, text=text % figures, url=url))
-    return needs
+            yield Need(
+                tone=Tone.BAD if mark.state == Order.NEW else Tone.WARN,
+                text=text % figures,
+                url=reverse("admin:orders_readmark_changelist"),
+            )
 
 
 def _needs_of_orders(
     counts: dict[str, int], pressing: Sequence[Order], *, now: datetime
-) -> list[Need]:
-    needs = []
+) -> Iterator[Need]:
     if number := counts["person"]:
         text = ngettext("%(n)s order needs you", "%(n)s orders need you", number)
         text %= {"n": grouped(number)}
-        needs.append(Need(tone=Tone.BAD, text=text, url=_list_url("person")))
-    overdue = [o for o in pressing if (due := o.due_at) is not None and due < now]
-    for order in overdue:
-        text = _("Order %(code)s is overdue") % {"code": order.code}
-        needs.append(Need(tone=Tone.BAD, text=text, url=_order_url(order.pk)))
-    return needs
+        yield Need(tone=Tone.BAD, text=text, url=_tab_url("person"))
+    for order in pressing:
+        if order.due_at is not None and order.due_at < now:
+            text = _("Order %(code)s is overdue") % {"code": order.code}
+            yield Need(tone=Tone.BAD, text=text, url=_order_url(order.pk))
 
 
 def _charts(*, now: datetime) -> list[SafeString]:
-    """Draw orders and revenue by the day they were made."""
-    local = timezone.localtime(now)
-    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
-    days = [midnight - timedelta(days=back) for back in reversed(range(DAYS_DRAWN))]
-    totals = _by_day(days)
-    bars = [
-        [
-            Bar(label=format_date(day, "j E"), value=totals[f"{what}{place}"] or 0)
-            for place, day in enumerate(days)
-        ]
-        for what in ("orders", "revenue")
-    ]
-    return [
-        draw_bars(bars[0], title=_("Orders by day")),
-        draw_bars(bars[1], title=_("Revenue by day, ₸")),
-    ]
-
-
-def _by_day(days: Sequence[datetime]) -> dict[str, int | None]:
-    """Add up orders and revenue of each day.
+    """Draw orders and revenue by the day they were made.
 
     By ranges: SQLite casts a moment to a day of Almaty row by row, in Python.
     """
+    days = drawn_days(now=now)
     wanted: dict[str, Count | Sum] = {}
     for place, day in enumerate(days):
         its = Q(created_at__gte=day, created_at__lt=day + timedelta(days=1))
         wanted[f"orders{place}"] = Count("pk", filter=its)
         wanted[f"revenue{place}"] = Sum("total_kzt", filter=its)
     lately = Order.objects.filter(created_at__gte=days[0]).order_by()
-    return lately.aggregate(**wanted)
+    totals = lately.aggregate(**wanted)
+    return [
+        draw_days(
+            [totals[f"{what}{place}"] or 0 for place in range(len(days))],
+            days=days,
+            title=title,
+        )
+        for what, title in (
+            ("orders", _("Orders by day")),
+            ("revenue", _("Revenue by day, ₸")),
+        )
+    ]

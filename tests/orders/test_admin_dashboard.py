@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 
 from backoffice.formatting import Tone
-from orders.dashboard import is_late, read_orders
+from orders.dashboard import read_orders
 from orders.models import Order, ReadMark, Step
 from tests.orders.factories import make_order, make_product
 from tests.staff import HOSTILE, log_in, page
@@ -65,17 +65,17 @@ def test_what_is_stuck_is_told_with_its_reason(now):
         order.code,
         "Reserve: No power of attorney",
     )
-    (urgent,) = [work for work in seen.works if work.is_urgent]
-    assert urgent.number == "1"
+    (urgent,) = [tab for tab in seen.tabs if tab.is_urgent]
+    assert urgent.value == "1"
     assert seen.needs[0].tone == Tone.BAD
     assert "tab=person" in seen.needs[0].url
 
 
 def test_a_poll_that_stays_away_is_told(now):
-    assert not is_late(make_mark(Order.NEW, age=6 * MINUTE), now=now)
+    assert not make_mark(Order.NEW, age=6 * MINUTE).is_late(now=now)
     late = make_mark(Order.SIGN_REQUIRED, age=20 * MINUTE, error="HTTP 500")
-    assert is_late(late, now=now)
-    assert not is_late(make_mark(Order.PICKUP, age=20 * MINUTE), now=now)
+    assert late.is_late(now=now)
+    assert not make_mark(Order.PICKUP, age=20 * MINUTE).is_late(now=now)
     (need,) = read_orders(now=now).needs
     assert "HTTP 500" in need.text
     assert need.tone == Tone.WARN
