@@ -44,11 +44,10 @@ def draw_bars(bars: Sequence[Bar], *, title: str) -> SafeString:
     slot = WIDTH / max(len(bars), 1)
     shapes = format_html_join(
         "",
-        '<g><title>{}: {}</title><rect class="slot" x="{}" y="0" width="{}" '
-        'height="{}"/><rect class="bar" x="{}" y="{}" width="{}" height="{}"/></g>',
+        "{}",
         (
-            _bar_values(bar, number, slot=slot, top=top)
-            for number, bar in enumerate(bars)
+            (_draw_bar(bar, left=place * slot, slot=slot, top=top),)
+            for place, bar in enumerate(bars)
         ),
     )
     ends = Ends(
@@ -57,15 +56,14 @@ def draw_bars(bars: Sequence[Bar], *, title: str) -> SafeString:
     return _framed(shapes, title=title, top=top, low=0, ends=ends)
 
 
-def _bar_values(
-    bar: Bar, place: int, *, slot: float, top: int
-) -> tuple[str, str, str, str, int, str, str, str, str]:
+def _draw_bar(bar: Bar, *, left: float, slot: float, top: int) -> SafeString:
     height = HEIGHT * (bar.value or 0) / top if top else 0
     if bar.value:
         # A day with one change among days with thousands is still seen.
         height = max(height, 2)
-    left = place * slot
-    return (
+    return format_html(
+        '<g><title>{}: {}</title><rect class="slot" x="{}" y="0" width="{}" '
+        'height="{}"/><rect class="bar" x="{}" y="{}" width="{}" height="{}"/></g>',
         bar.label,
         grouped(bar.value),
         f"{left:.1f}",
@@ -78,7 +76,7 @@ def _bar_values(
     )
 
 
-def draw_steps(
+def draw_stairs(
     points: Sequence[Point], *, title: str, ends: Ends, from_zero: bool, unit: str = ""
 ) -> SafeString:
     """Draw how a value changed: it holds until the next point, the last one to now."""

@@ -42,7 +42,6 @@ def figure(value: int | None) -> SafeString:
 
 
 def money(value: int | None) -> SafeString:
-    """Write whole tenge."""
     if value is None:
         return figure(None)
     return format_html('<span class="num">{}\u00a0₸</span>', grouped(value))
@@ -71,7 +70,7 @@ def two_lines(first: object, second: object) -> SafeString:
 
 
 def bulleted(lines: Iterable[object]) -> SafeString:
-    """Write the lines as a list of steps."""
+    """Write the lines as a numbered list."""
     items = format_html_join("", "<li>{}</li>", ((line,) for line in lines))
     return format_html('<ol class="steps">{}</ol>', items)
 
@@ -137,7 +136,6 @@ def duration(start: datetime, end: datetime | None) -> str:
 
 
 def file_size(size_bytes: int | None) -> str:
-    """Say how large a file is."""
     if not size_bytes:
         return NOTHING
     if size_bytes < 10_000:

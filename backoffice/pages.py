@@ -35,16 +35,16 @@ else:
     # Django's classes take no type parameters when the program runs; its stubs want
     # them.
     class GenericAdmin(admin.ModelAdmin, Generic[M]):
-        """Django's class with the parameter."""
+        pass
 
     class GenericChoice(ModelChoiceField, Generic[M]):
-        """Django's class with the parameter."""
+        pass
 
     class GenericForm(ModelForm, Generic[M]):
-        """Django's class with the parameter."""
+        pass
 
     class GenericPaginator(Paginator, Generic[M]):
-        """Django's class with the parameter."""
+        pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,6 @@ class Button:
     url: str
     asks_first: bool = False
     is_main: bool = False
-    hint: str = ""
 
 
 class StaffAdmin(GenericAdmin[M]):
@@ -69,7 +68,6 @@ class StaffAdmin(GenericAdmin[M]):
         """Attach to the rows of a list page what its columns show."""
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
-        """Read the page's rows and decorate them."""
         changelist = super().get_changelist_instance(request)
         rows: list[M] = list(changelist.result_list)
         self.decorate(request, rows)
@@ -91,7 +89,6 @@ class StaffAdmin(GenericAdmin[M]):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Show the list with its buttons."""
         context = {"page_buttons": self.page_buttons(request), **(extra_context or {})}
         return super().changelist_view(request, context)
 
@@ -104,7 +101,6 @@ class StaffAdmin(GenericAdmin[M]):
         form_url: str = "",
         obj: M | None = None,
     ) -> HttpResponse:
-        """Show the object with its buttons and panels."""
         if obj is not None:
             context["object_buttons"] = self.object_buttons(request, obj)
             context |= self.panels(request, obj)
@@ -130,20 +126,17 @@ class ReadOnlyAdmin(StaffAdmin[M]):
     """A journal: staff look at it, nobody writes in it by hand."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Rows come from the work itself."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
-        """Nothing may be changed."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
-        """Nothing may be deleted."""
         return False
 
 
 def actor_pk(request: HttpRequest) -> int:
-    """Tell who acts; the admin's pages are for people who are logged in."""
+    # The admin's pages are for people who are logged in.
     if request.user.pk is None:
         raise PermissionDenied
     return request.user.pk

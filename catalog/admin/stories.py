@@ -9,7 +9,7 @@ from typing import Any
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from backoffice.charts import Ends, Point, draw_steps
+from backoffice.charts import Ends, Point, draw_stairs
 from backoffice.formatting import absolute, when
 from catalog.admin.changes import reason_lines, was_and_is
 from catalog.models import Product, ProductChange
@@ -55,7 +55,7 @@ def draw(
     points += [Point(at=c.changed_at.timestamp(), value=c.new or 0) for c in own]
     points.append(Point(at=now.timestamp(), value=own[-1].new or 0))
     is_stock = field == Field.STOCK
-    return draw_steps(
+    return draw_stairs(
         points,
         title=_("Stock") if is_stock else _("Our price"),
         ends=Ends(first=absolute(start, now=now), last=_("now")),

@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone, translation
 from django_q.models import Task
 
-from backoffice.charts import Bar, Ends, Point, draw_bars, draw_steps
+from backoffice.charts import Bar, Ends, Point, draw_bars, draw_stairs
 from backoffice.formatting import (
     Tone,
     absolute,
@@ -310,7 +310,7 @@ def test_labels_of_charts_are_escaped():
     bars = draw_bars([Bar(label="<b>", value=1)], title="<i>")
     points = [Point(at=0.0, value=5), Point(at=0.0, value=5)]
     ends = Ends(first="<u>", last="now")
-    steps = draw_steps(points, title="<i>", ends=ends, from_zero=False)
+    steps = draw_stairs(points, title="<i>", ends=ends, from_zero=False)
     for svg in (bars, steps):
         assert not {"<b>", "<i>", "<u>"} & set(svg.split(">"))
         assert "&lt;i&gt;" in svg
