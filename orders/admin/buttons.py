@@ -139,7 +139,7 @@ def _asks_for(kind: Step.Kind) -> Act:
 
 def _can_assemble(full: FullOrder, _order: object) -> bool:
     order = full.order
-    waits = order.state == Order.KASPI_DELIVERY and not order.is_assembled
+    waits = order.is_fetched_by_kaspi and not order.is_assembled
     return full.is_accepted and waits and _was_never_asked(full, Kind.ASSEMBLE)
 
 

@@ -78,6 +78,7 @@ def matching(text: str) -> Q:
 
 
 class OrderListAdmin(StaffAdmin[Order]):
+    # static/bridge/orders.css sizes the columns by these names: .field-show_left …
     list_display = (
         "show_code",
         "show_left",

@@ -63,7 +63,7 @@ def situation(order: Order) -> tuple[str, Tone]:
 def _situation_of_accepted(order: Order) -> tuple[str, Tone]:
     if order.handed_over_at:
         return _("on its way to the buyer"), Tone.QUIET
-    if order.state == Order.KASPI_DELIVERY and order.is_assembled:
+    if order.is_fetched_by_kaspi and order.is_assembled:
         return _("assembled: hand over"), Tone.INFO
     words = {
         Order.KASPI_DELIVERY: _("accepted: assemble"),
