@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from catalog.models import ImportRun
@@ -11,6 +12,7 @@ from orders.models import Order, Reservation, Step, SupplierOrder
 from orders.plan.planning import replan
 from orders.supply.counting import close_contained, reserved_units
 from orders.supply.following import follow_supplier_orders
+from plumbing.leases import under_lease
 from tests.orders.factories import make_order, product_of, reservation_of, step_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -196,3 +198,24 @@ def test_an_order_that_lacks_pieces_asks_for_a_person(supplier, product, process
     step = step_of(order, Step.Kind.RELEASE)
     assert step.status == S.NEEDS_PERSON
     assert f"{product.article}: 1" in step.last_error
+
+
+def test_the_command_follows_once_and_says_what_it_saw(
+    supplier, product, process, capsys
+):
+    order = make_order((product, 1))
+    process()
+    supplier.orders.move(placed(supplier, order), "P")
+    call_command("follow_supplier")
+    assert reservation_of(order).status == R.SHIPPED
+    assert "1 orders at Al-Style read, 1 changed" in capsys.readouterr().out
+
+
+def test_the_command_fails_with_the_reason(supplier, product, process):
+    make_order((product, 1))
+    process()
+    supplier.faults.add("status", code=400)
+    with pytest.raises(CommandError, match="HTTP 400"):
+        call_command("follow_supplier")
+    with under_lease("alstyle-follow"), pytest.raises(CommandError, match="under way"):
+        call_command("follow_supplier")
