@@ -97,10 +97,6 @@ STEP_ATTEMPTS = read.integer("STEP_ATTEMPTS", 8, at_least=1)
 # Whether the supplier's visible stock falls when an order is placed ("submit") or
 # only when it is shipped ("shipping"): unpublished, so the safe one is the default.
 SUPPLIER_STOCK_FALLS_AT = read.text("SUPPLIER_STOCK_FALLS_AT", "shipping")
-# Statuses at Al-Style in which an order still holds goods in its stock.
-SUPPLIER_HOLDING_STATUSES = read.names(
-    "SUPPLIER_HOLDING_STATUSES", ["N", "R", "SV", "OS", "OK"]
-)
 BUYER_DATA_KEPT_DAYS = read.integer("BUYER_DATA_KEPT_DAYS", 30)
 # Where the one known client puts submit's parameters; "form" is the other way.
 SUBMIT_PARAMETERS_IN = read.text("SUBMIT_PARAMETERS_IN", "query")

@@ -1,16 +1,26 @@
 from __future__ import annotations
 
+import ast
 import logging
+import re
 import subprocess
 import sys
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
+from django.conf import global_settings
 from django.conf import settings as live
 from django.core.checks import run_checks
 
 from bridge_site.env import SettingsReader
 from plumbing.redaction import RedactingFormatter, redact
+
+ROOT = Path(__file__).resolve().parents[2]
+SETTINGS = ROOT / "bridge_site" / "settings.py"
+PACKAGES = ("plumbing", "backoffice", "catalog", "orders", "feeds", "bridge_site")
+# Asked for by Django and django-q, which have no default of that name.
+OF_LIBRARIES = {"Q_CLUSTER", "ROOT_URLCONF"}
 
 
 @pytest.fixture
@@ -144,3 +154,44 @@ def test_a_logged_traceback_is_masked():
     line = RedactingFormatter().format(record)
     assert "alstyle-test-token" not in line
     assert "RuntimeError" in line
+
+
+def names_in_the_code() -> set[str]:
+    """Find what is read as `settings.NAME`, or named by a schedule for its minutes."""
+    files = [f for name in PACKAGES for f in (ROOT / name).rglob("*.py")]
+    code = "\n".join(file.read_text("utf-8") for file in files)
+    pattern = r"\bsettings\.([A-Z_]+)\b|\bminutes_setting=\"([A-Z_]+)\""
+    return {name for pair in re.findall(pattern, code) for name in pair}
+
+
+def read_from_environment() -> set[str]:
+    calls = re.findall(r"read\.\w+\(\s*\"([A-Z_]+)\"", SETTINGS.read_text("utf-8"))
+    assert len(calls) > 50
+    return set(calls)
+
+
+def documented(file: str) -> set[str]:
+    """Read the first column of the table of settings."""
+    rows = (ROOT / file).read_text("utf-8").splitlines()
+    names = [row.split("|")[1] for row in rows if row.startswith("| `")]
+    return {n for cell in names for n in re.findall(r"`([A-Z_]{5,})`", cell)}
+
+
+def test_every_setting_is_read_by_somebody():
+    tree = ast.parse(SETTINGS.read_text("utf-8"))
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    own = {n.id for n in names if isinstance(n.ctx, ast.Store) and n.id.isupper()}
+    used = {n.id for n in names if isinstance(n.ctx, ast.Load)} | OF_LIBRARIES
+    own -= used | names_in_the_code()
+    assert {name for name in own if not hasattr(global_settings, name)} == set()
+
+
+@pytest.mark.parametrize("file", ["README.md", "README.ru.md"])
+def test_every_setting_is_documented_and_nothing_else(file):
+    assert documented(file) == read_from_environment()
+
+
+def test_the_example_names_every_setting():
+    text = (ROOT / ".env.example").read_text("utf-8")
+    names = re.findall(r"^(?:# )?([A-Z_]+)=", text, re.MULTILINE)
+    assert sorted(names) == sorted(read_from_environment())
