@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 from urllib.parse import urlsplit
 
+from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
@@ -24,7 +24,7 @@ LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 @register("bridge")
 def check_settings(
-    app_configs: Sequence[Any] | None, **_kwargs: Any
+    app_configs: Sequence[AppConfig] | None, **_kwargs: object
 ) -> list[CheckMessage]:
     """Report unreadable values (E001), missing ones (E002) and risky ones (E003…)."""
     problems = settings.SETTING_PROBLEMS

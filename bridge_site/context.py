@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -11,7 +10,7 @@ from django.http import HttpRequest
 from bridge_site.checks import LOOPBACK
 
 
-def bridge(request: HttpRequest) -> dict[str, Any]:
+def bridge(request: HttpRequest) -> dict[str, bool]:
     """Tell the templates in what surroundings the bridge runs."""
     peers = (settings.ALSTYLE_URL, settings.KASPI_URL)
     hosts = {urlsplit(url).hostname for url in peers}

@@ -16,8 +16,6 @@ from plumbing.models import Heartbeat
 from plumbing.redaction import redact
 
 CLUSTERS = ("orders", "imports")
-# The beat comes every minute; a long task may hold it back a little.
-BEAT_LATE = timedelta(minutes=5)
 TASKS_SHOWN = 5
 
 
@@ -44,7 +42,7 @@ def read_workers(*, now: datetime) -> DashboardSection:
     needs, facts = [], []
     for name in CLUSTERS:
         beat = beats.get(name)
-        if beat is None or now - beat.beaten_at > BEAT_LATE:
+        if beat is None or beat.is_late(now=now):
             since = ago(beat.beaten_at, now=now) if beat else _("never")
             text = _("Workers “%(name)s” are silent; last sign of life: %(since)s")
             text %= {"name": labels[name], "since": since}

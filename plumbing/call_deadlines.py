@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import requests.adapters
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, ProxyManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 # The deadline of the call this thread makes; a timeout per read, which is all that
@@ -17,6 +17,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 _current = threading.local()
 
 
+# requests does not tell which socket a call uses: connections of our own do.
 class _Connection(HTTPConnection):
     def request(self, *args: Any, **kwargs: Any) -> None:
         super().request(*args, **kwargs)
@@ -41,13 +42,11 @@ class DeadlineAdapter(requests.adapters.HTTPAdapter):
     """An adapter whose calls `call_deadline` can end."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Make connections that say which socket they use."""
         super().init_poolmanager(*args, **kwargs)
         _use_own_pools(self.poolmanager)
 
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        """Do the same behind a proxy."""
-        manager = super().proxy_manager_for(proxy, **kwargs)
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> ProxyManager:
+        manager: ProxyManager = super().proxy_manager_for(proxy, **kwargs)
         _use_own_pools(manager)
         return manager
 

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from plumbing.models import Lease
 
-# A killed holder keeps others waiting for at most this long.
+# A killed owner keeps others waiting for at most this long.
 LEASE_S = 90
 RENEW_EVERY_S = 20
 
@@ -24,9 +24,8 @@ RENEW_EVERY_S = 20
 class LeaseTaken(Exception):
     """Somebody else does this work right now."""
 
-    def __init__(self, name: str, *, owner: str, until: datetime) -> None:
+    def __init__(self, name: str, *, owner: str) -> None:
         super().__init__(f"{name} is already under way ({owner})")
-        self.name, self.owner, self.until = name, owner, until
 
 
 class LeaseLost(Exception):
@@ -45,7 +44,7 @@ def database_now() -> datetime:
 
 
 class LeaseHandle:
-    """A lease this process holds; renewed in the background while it lives."""
+    """A lease that this process has taken; renewed in the background meanwhile."""
 
     def __init__(self, name: str, *, owner: str) -> None:
         self.name, self.owner = name, owner
@@ -57,12 +56,11 @@ class LeaseHandle:
     def confirm(self) -> None:
         """Renew now, or raise `LeaseLost`. Call before writing results."""
         until = database_now() + timedelta(seconds=LEASE_S)
-        held = Lease.objects.filter(name=self.name, owner=self.owner)
-        if not held.update(until=until):
+        ours = Lease.objects.filter(name=self.name, owner=self.owner)
+        if not ours.update(until=until):
             raise LeaseLost(f"{self.name} was taken over by another process")
 
     def start(self) -> None:
-        """Begin to renew in the background."""
         self._thread.start()
 
     def release(self) -> None:
@@ -98,17 +96,17 @@ def take_lease(name: str, *, seconds: int = LEASE_S) -> str:
         with transaction.atomic():
             Lease.objects.create(name=name, owner=owner, until=until)
     except IntegrityError:
-        holder = Lease.objects.filter(name=name).first()
-        if holder is None:
+        other = Lease.objects.filter(name=name).first()
+        if other is None:
             # Released between our two questions.
             return take_lease(name, seconds=seconds)
-        raise LeaseTaken(name, owner=holder.owner, until=holder.until) from None
+        raise LeaseTaken(name, owner=other.owner) from None
     return owner
 
 
 @contextmanager
 def under_lease(name: str) -> Iterator[LeaseHandle]:
-    """Hold the lease `name` for the block; raises `LeaseTaken` when another has it."""
+    """Take the lease `name` for the block; raises `LeaseTaken` when another has it."""
     lease = LeaseHandle(name, owner=take_lease(name))
     lease.start()
     try:
@@ -118,6 +116,4 @@ def under_lease(name: str) -> Iterator[LeaseHandle]:
 
 
 def is_taken(name: str) -> bool:
-    """Tell whether somebody has the lease now."""
-    held = Lease.objects.filter(name=name, until__gt=Now())
-    return bool(held.exists())
+    return Lease.objects.filter(name=name, until__gt=Now()).exists()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 
 class Lease(models.Model):
-    """The right to do one kind of work, held by one process until a moment."""
+    """The right to do one kind of work, taken by one process until a moment."""
 
     name = models.CharField(_("name"), max_length=80, primary_key=True)
     owner = models.CharField(_("owner"), max_length=120)
@@ -62,9 +64,15 @@ class Heartbeat(models.Model):
     host = models.CharField(_("host"), max_length=120)
     beaten_at = models.DateTimeField(_("last beat"))
 
+    # The beat comes every minute; a long task may keep it waiting a little.
+    LATE_AFTER = timedelta(minutes=5)
+
     class Meta:
         verbose_name = _("heartbeat")
         verbose_name_plural = _("heartbeats")
 
     def __str__(self) -> str:
         return self.name
+
+    def is_late(self, *, now: datetime) -> bool:
+        return now - self.beaten_at > self.LATE_AFTER

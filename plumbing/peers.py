@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -20,33 +20,7 @@ from urllib3.util.retry import Retry
 
 from plumbing.call_deadlines import DeadlineAdapter, call_deadline
 from plumbing.limits import ClockBusy, Priority, TokenClock
-from plumbing.peer_errors import (
-    PeerAccessRefused,
-    PeerBusy,
-    PeerError,
-    PeerOutcomeUnknown,
-    PeerProtocolError,
-    PeerRefused,
-    PeerThrottled,
-    PeerUnavailable,
-    PeerWriteWithheld,
-)
-
-__all__ = [
-    "PeerAccessRefused",
-    "PeerBusy",
-    "PeerConnection",
-    "PeerError",
-    "PeerOutcomeUnknown",
-    "PeerProtocolError",
-    "PeerRefused",
-    "PeerReply",
-    "PeerThrottled",
-    "PeerUnavailable",
-    "PeerWriteWithheld",
-    "retry_after_s",
-    "slow_down_s",
-]
+from plumbing.redaction import redact
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +29,46 @@ MAX_REDIRECTS = 3
 RETRIED_STATUSES = (500, 502, 503, 504)
 THROTTLED_TRIES = 3
 WORDS_LENGTH = 300
+
+
+class PeerError(Exception):
+    """A call to a peer that did not bring what was asked; says so in one sentence."""
+
+    def __init__(self, message: str, *, status_code: int | None = None) -> None:
+        super().__init__(redact(message))
+        self.status_code = status_code
+
+
+class PeerUnavailable(PeerError):
+    """Surely nothing was done; try again later."""
+
+
+class PeerBusy(PeerUnavailable):
+    """Our own calls keep the peer's clock busy; no turn came."""
+
+
+class PeerThrottled(PeerUnavailable):
+    """The peer asked us to slow down."""
+
+
+class PeerRefused(PeerError):
+    """The peer said no; the message carries its words."""
+
+
+class PeerAccessRefused(PeerRefused):
+    """The token is not accepted: a person must act."""
+
+
+class PeerProtocolError(PeerError):
+    """The answer cannot be read."""
+
+
+class PeerOutcomeUnknown(PeerError):
+    """A write may or may not have happened: look before doing it again."""
+
+
+class PeerWriteWithheld(PeerError):
+    """`OBSERVE_ONLY` is on: the write was not sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +103,7 @@ class PeerReply:
         return re.sub(r"\s+", " ", plain).strip()[:WORDS_LENGTH] or _("an empty answer")
 
 
-def _no_constant(name: str) -> Any:
+def _no_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
@@ -148,7 +162,6 @@ class PeerConnection:
         self._session.headers.update({"User-Agent": user_agent, **(headers or {})})
 
     def close(self) -> None:
-        """Close the connections."""
         self._session.close()
 
     def __enter__(self) -> PeerConnection:
@@ -192,7 +205,7 @@ class PeerConnection:
         path: str,
         *,
         params: Mapping[str, str | int] | None = None,
-        json_body: Any = None,
+        json_body: Mapping[str, object] | None = None,
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         priority: Priority = "order",
@@ -233,7 +246,7 @@ class PeerConnection:
         *,
         params: Mapping[str, str | int] | None,
         priority: Priority,
-        json_body: Any = None,
+        json_body: Mapping[str, object] | None = None,
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         is_write: bool = False,

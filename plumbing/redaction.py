@@ -51,5 +51,4 @@ class RedactingFormatter(logging.Formatter):
     """Redacts the finished line, traceback included, whoever logged it."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Format the record without secrets."""
         return redact(super().format(record))

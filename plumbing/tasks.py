@@ -1,4 +1,4 @@
-"""The site's own tasks."""
+"""The plumbing's tasks."""
 
 from __future__ import annotations
 
