@@ -16,7 +16,6 @@ from sandbox.kaspi.orders import (
     CANCELLED,
     FATES,
     KINDS,
-    OUT_OF_STOCK,
     STATE_OF_KIND,
     Buyer,
     Entry,
@@ -241,10 +240,6 @@ class OrderDesk:
     def book(self) -> list[dict[str, Any]]:
         """Return everything known of every order, for audits."""
         return [page_of_book(order) for order in self.orders.values()]
-
-    def out_of_stock(self) -> list[KaspiOrder]:
-        """Return the orders that were cancelled because we could not deliver."""
-        return [order for order in self.orders.values() if order.reason == OUT_OF_STOCK]
 
 
 def page_of_book(order: KaspiOrder) -> dict[str, Any]:

@@ -2,125 +2,203 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from html import escape
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
+from sandbox.clock import ALMATY
 from sandbox.kaspi.fetching import Fetch
-from sandbox.kaspi.markup import STYLE, card, grouped, moment
+from sandbox.kaspi.markup import Markup, fill, fill_each
+from sandbox.kaspi.orders import (
+    ACCEPTED,
+    APPROVED,
+    CANCELLED,
+    CANCELLING,
+    COMPLETED,
+    OUT_OF_STOCK,
+    RETURN_REQUESTED,
+    RETURNED,
+    KaspiOrder,
+)
 from sandbox.kaspi.pricelist import Offer
-
-if TYPE_CHECKING:
-    from sandbox.kaspi.server import KaspiServer
 
 OFFERS_SHOWN = 500
 FETCHES_SHOWN = 10
+ORDERS_SHOWN = 20
+
+# Peer's value → CSS class of templates/page.html and words.
 OUTCOMES = {
     "loaded": ("ok", "загружен"),
     "unchanged": ("quiet", "без изменений"),
     "failed": ("bad", "не скачан"),
     "refused": ("bad", "отклонён"),
 }
-
-FETCHES_HEAD = (
-    "<tr><th>Время</th><th>Итог</th><th class='n wide'>Предложений</th>"
-    "<th class='n wide'>Новых</th><th class='n wide'>Снято</th>"
-    "<th class='n wide'>Размер</th></tr>"
-)
-OFFERS_HEAD = (
-    "<tr><th>Артикул</th><th>Товар</th><th class=wide>Бренд</th>"
-    "<th class=n>Цена, ₸</th><th class=n>Остаток</th></tr>"
-)
-
-
-def shop_page(peer: KaspiServer) -> str:
-    """Return the page as HTML."""
-    picture = dict(peer.picture)
-    fetches = list(peer.fetches)
-    parts = [
-        "<!doctype html><html lang=ru><head><meta charset=utf-8>",
-        '<meta name=viewport content="width=device-width,initial-scale=1">',
-        "<meta http-equiv=refresh content=15>",
-        f"<title>Kaspi (песочница): {escape(peer.merchant_id)}</title>",
-        f"<style>{STYLE}</style></head><body>",
-        f"<header><div><h1>Витрина магазина {escape(peer.merchant_id)}</h1>",
-        "<p>Песочница: так Kaspi видит прайс-лист этого магазина</p></div></header>",
-        "<main>",
-        _cards(picture, fetches),
-        *peer.page_sections(),
-        "<h2>Загрузки прайс-листа</h2>",
-        _fetches(fetches),
-        "<h2>Предложения</h2>",
-        _offers(picture),
-        "</main></body></html>",
-    ]
-    return "".join(parts)
+STATUSES = {
+    APPROVED: ("warn", "ждёт принятия"),
+    ACCEPTED: ("ok", "принят"),
+    COMPLETED: ("ok", "выдан"),
+    CANCELLED: ("bad", "отменён"),
+    CANCELLING: ("warn", "отменён в пути"),
+    RETURN_REQUESTED: ("warn", "возврат"),
+    RETURNED: ("quiet", "возвращён"),
+}
+KINDS = {
+    "kaspi": "Kaspi Доставка",
+    "postomat": "Postomat",
+    "pickup": "самовывоз",
+    "delivery": "доставка магазина",
+}
+REASONS = {
+    OUT_OF_STOCK: "нет товара",
+    "BUYER_CANCELLATION_HIMSELF": "покупатель передумал",
+    "BUYER_CANCELLATION_BY_COURIER": "отказ при доставке",
+    "BUYER_CANCELLATION_BY_MERCHANT": "отменил магазин",
+    "BUYER_NOT_REACHABLE": "покупатель недоступен",
+    "TIMEOUT_BUYER_PICKUP": "не забрали",
+    "RFO_REJECTED": "в кредите отказано",
+}
 
 
-def _cards(picture: dict[str, Offer], fetches: list[Fetch]) -> str:
-    on_sale = sum(1 for offer in picture.values() if offer.available)
-    preorder = sum(1 for o in picture.values() if o.available and o.preorder_days)
+def shop_page(
+    merchant_id: str,
+    *,
+    offers: Mapping[str, Offer],
+    fetches: Sequence[Fetch],
+    orders: Sequence[KaspiOrder],
+) -> str:
+    """Return the page as HTML; fetches and orders with the oldest first."""
+    return fill(
+        "page.html",
+        merchant_id=merchant_id,
+        cards=_offer_cards(offers, fetches),
+        orders=_orders(orders) if orders else "",
+        fetches=_fetches(fetches),
+        offers=_offers(offers),
+    )
+
+
+def _cards(*cards: tuple[str, str, str]) -> Markup:
+    names = ("value", "label", "look")
+    return fill_each("card.html", (dict(zip(names, c, strict=True)) for c in cards))
+
+
+def _offer_cards(offers: Mapping[str, Offer], fetches: Sequence[Fetch]) -> Markup:
+    on_sale = sum(1 for offer in offers.values() if offer.available)
+    preorder = sum(1 for o in offers.values() if o.available and o.preorder_days)
     bad = sum(1 for fetch in fetches if fetch.outcome in ("failed", "refused"))
     last = fetches[-1] if fetches else None
-    css, words = OUTCOMES[last.outcome] if last else ("quiet", "ещё не было")
-    when = f"последняя загрузка, {moment(last.at)}" if last else "последняя загрузка"
-    cards = [
-        card(grouped(on_sale), "в продаже", "ok" if on_sale else "quiet"),
-        card(grouped(len(picture) - on_sale), "в списке, но не продаются"),
-        card(grouped(preorder), "из них под заказ"),
-        card(words, when, css),
-        card(grouped(bad), "неудачных загрузок", "bad" if bad else "quiet"),
-    ]
-    return f"<h2>Сейчас</h2><div class=cards>{''.join(cards)}</div>"
-
-
-def _fetches(fetches: list[Fetch]) -> str:
-    if not fetches:
-        return "<p class=quiet>Прайс-лист ещё не скачивали.</p>"
-    rows = [FETCHES_HEAD]
-    for fetch in reversed(fetches[-FETCHES_SHOWN:]):
-        css, words = OUTCOMES[fetch.outcome]
-        status = f" <span class=quiet>{fetch.status}</span>" if fetch.status else ""
-        rows.append(
-            f"<tr><td class=sku>{moment(fetch.at)}</td>"
-            f"<td><span class={css}>{words}</span>{status}"
-            f"{_notes(fetch.errors, 'bad')}{_notes(fetch.warnings, 'warn')}</td>"
-            f"<td class='n wide'>{grouped(fetch.offers)}</td>"
-            f"<td class='n wide'>{grouped(fetch.added)}</td>"
-            f"<td class='n wide'>{grouped(fetch.withdrawn)}</td>"
-            f"<td class='n wide'>{grouped(-(-fetch.bytes // 1024))} КБ</td></tr>"
-        )
-    return f"<div class=box><table>{''.join(rows)}</table></div>"
-
-
-def _notes(lines: Iterable[str], css: str) -> str:
-    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
-    return f'<ul class="errors {css}">{items}</ul>' if items else ""
-
-
-def _offers(picture: dict[str, Offer]) -> str:
-    if not picture:
-        return "<p class=quiet>На витрине пока пусто.</p>"
-    rows = [OFFERS_HEAD]
-    ordered = sorted(picture.values(), key=lambda offer: not offer.available)
-    rows += [_offer_row(offer) for offer in ordered[:OFFERS_SHOWN]]
-    more = len(picture) - OFFERS_SHOWN
-    tail = f"<p class=quiet>и ещё {grouped(more)}</p>" if more > 0 else ""
-    return f"<div class=box><table>{''.join(rows)}</table></div>{tail}"
-
-
-def _offer_row(offer: Offer) -> str:
-    stock = "есть" if offer.stock is None else grouped(offer.stock)
-    if not offer.available:
-        state = "<span class=quiet>нет</span>"
-    elif offer.preorder_days:
-        state = f"{stock}<br><span class=warn>через {offer.preorder_days} дн.</span>"
-    else:
-        state = f"<span class=ok>{stock}</span>"
-    low = "от " if len(set(offer.city_prices.values())) > 1 else ""
-    return (
-        f"<tr><td class=sku>{escape(offer.sku)}</td>"
-        f"<td class=model>{escape(offer.model)}</td>"
-        f"<td class=wide>{escape(offer.brand)}</td>"
-        f"<td class=n>{low}{grouped(offer.price)}</td><td class=n>{state}</td></tr>"
+    look, words = OUTCOMES[last.outcome] if last else ("quiet", "ещё не было")
+    when = f"последняя загрузка, {_moment(last.at)}" if last else "последняя загрузка"
+    return _cards(
+        (_grouped(on_sale), "в продаже", "ok" if on_sale else "quiet"),
+        (_grouped(len(offers) - on_sale), "в списке, но не продаются", ""),
+        (_grouped(preorder), "из них под заказ", ""),
+        (words, when, look),
+        (_grouped(bad), "неудачных загрузок", "bad" if bad else "quiet"),
     )
+
+
+def _orders(orders: Sequence[KaspiOrder]) -> Markup:
+    waiting = sum(1 for order in orders if order.status == APPROVED)
+    open_now = sum(1 for order in orders if not order.ended) - waiting
+    done = sum(1 for order in orders if order.status == COMPLETED)
+    short = sum(1 for order in orders if order.reason == OUT_OF_STOCK)
+    share = 100 * short / len(orders)
+    cards = _cards(
+        (_grouped(len(orders)), "заказов всего", ""),
+        (_grouped(waiting), "ждут принятия", "warn" if waiting else "quiet"),
+        (_grouped(open_now), "в работе", ""),
+        (_grouped(done), "выдано", "ok" if done else "quiet"),
+        (
+            f"{short} ({share:.0f} %)",
+            "отменено из-за отсутствия товара",
+            "bad" if share > 5 else "quiet",
+        ),
+    )
+    latest = sorted(orders, key=lambda order: order.created, reverse=True)
+    rows = fill_each("order.html", map(_order, latest[:ORDERS_SHOWN]))
+    return fill("orders.html", cards=cards, rows=rows)
+
+
+def _order(order: KaspiOrder) -> dict[str, object]:
+    look, state = STATUSES.get(order.status, ("quiet", order.status))
+    if order.state == "SIGN_REQUIRED":
+        state = "ждёт подписи"
+    elif order.status == ACCEPTED and order.handed:
+        state = "в пути"
+    elif order.status == ACCEPTED and order.assembled:
+        state = "собран"
+    goods = (
+        {"name": entry.name, "quantity": f"{entry.quantity:g}"}
+        for entry in order.entries
+    )
+    return {
+        "code": order.code,
+        "look": look,
+        "state": state,
+        "reason": REASONS.get(order.reason, order.reason) if order.reason else "",
+        "kind": KINDS[order.kind],
+        "goods": fill_each("order_line.html", goods),
+        "total": _grouped(round(order.total)),
+        "created": _moment(order.created),
+    }
+
+
+def _fetches(fetches: Sequence[Fetch]) -> Markup:
+    if not fetches:
+        return fill("words.html", words="Прайс-лист ещё не скачивали.")
+    latest = reversed(fetches[-FETCHES_SHOWN:])
+    return fill("fetches.html", rows=fill_each("fetch.html", map(_fetch, latest)))
+
+
+def _fetch(fetch: Fetch) -> dict[str, object]:
+    look, outcome = OUTCOMES[fetch.outcome]
+    return {
+        "at": _moment(fetch.at),
+        "look": look,
+        "outcome": outcome,
+        "status": fetch.status or "",
+        "errors": fill_each("fetch_note.html", ({"text": t} for t in fetch.errors)),
+        "warnings": fill_each("fetch_note.html", ({"text": t} for t in fetch.warnings)),
+        "offers": _grouped(fetch.offers),
+        "added": _grouped(fetch.added),
+        "withdrawn": _grouped(fetch.withdrawn),
+        "kilobytes": _grouped(-(-fetch.bytes // 1024)),
+    }
+
+
+def _offers(offers: Mapping[str, Offer]) -> Markup:
+    if not offers:
+        return fill("words.html", words="На витрине пока пусто.")
+    ordered = sorted(offers.values(), key=lambda offer: not offer.available)
+    rows = fill_each("offer.html", map(_offer, ordered[:OFFERS_SHOWN]))
+    more = len(offers) - OFFERS_SHOWN
+    tail = fill("words.html", words=f"и ещё {_grouped(more)}") if more > 0 else ""
+    return fill("offers.html", rows=rows, more=tail)
+
+
+def _offer(offer: Offer) -> dict[str, object]:
+    look, wait = "ok", ""
+    stock = "есть" if offer.stock is None else _grouped(offer.stock)
+    if not offer.available:
+        look, stock = "quiet", "нет"
+    elif offer.preorder_days:
+        look, wait = "", f"через {offer.preorder_days} дн."
+    low = "от " if len(set(offer.city_prices.values())) > 1 else ""
+    return {
+        "sku": offer.sku,
+        "model": offer.model,
+        "brand": offer.brand,
+        "price": low + _grouped(offer.price),
+        "look": look,
+        "stock": stock,
+        "wait": wait,
+    }
+
+
+def _moment(timestamp: float) -> str:
+    return datetime.fromtimestamp(timestamp, ALMATY).strftime("%d.%m %H:%M:%S")
+
+
+def _grouped(number: int) -> str:
+    # A thin space between groups of thousands.
+    return f"{number:,}".replace(",", "\u202f")

@@ -9,7 +9,6 @@ from sandbox.faults import NGINX_PAGE, Fault
 from sandbox.kaspi.desk import OrderDesk, page_of_book
 from sandbox.kaspi.fetching import Fetch, PriceListReader
 from sandbox.kaspi.jsonapi import Writer
-from sandbox.kaspi.orderpage import order_sections
 from sandbox.kaspi.orders import KaspiOrder
 from sandbox.kaspi.page import shop_page
 from sandbox.kaspi.pricelist import Offer
@@ -123,16 +122,18 @@ class KaspiServer(SandboxPeer):
     def page(self, request: Request) -> Reply | None:
         """Answer the page for people."""
         if request.path in ("/", "/index.html") and request.verb in ("GET", "HEAD"):
-            return html_reply(shop_page(self))
+            with self.lock:
+                self.desk.settle()
+                text = shop_page(
+                    self.merchant_id,
+                    offers=self.picture,
+                    fetches=self.fetches,
+                    orders=list(self.desk.orders.values()),
+                )
+            return html_reply(text)
         if request.path == "/favicon.ico":
             return Reply(status=204, body=b"", content_type="image/x-icon")
         return None
-
-    def page_sections(self) -> list[str]:
-        """Return further parts of the page."""
-        with self.lock:
-            self.desk.settle()
-            return order_sections(self.desk)
 
     def method_of(self, request: Request) -> str:
         """Name the method a path means."""
