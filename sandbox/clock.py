@@ -6,6 +6,8 @@ import threading
 import time
 from datetime import datetime, timedelta, timezone
 
+HOUR_S = 3600.0
+DAY_S = 24 * HOUR_S
 ALMATY = timezone(timedelta(hours=5))
 
 

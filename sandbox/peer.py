@@ -14,10 +14,9 @@ from typing import Any, TypeVar
 
 from sandbox.clock import Clock
 from sandbox.faults import Fault, FaultBook, play
-from sandbox.server import HttpPeer, Reply, Request, Wire, json_reply
+from sandbox.server import Reply, Request, SandboxServer, Wire, json_reply
 
-Control = Callable[..., Any]
-Self = TypeVar("Self", bound="SandboxPeer")
+Self = TypeVar("Self", bound="PeerServer")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,7 +42,7 @@ class Arrival:
     faults: list[str] = field(default_factory=list)
 
 
-class SandboxPeer(HttpPeer):
+class PeerServer(SandboxServer):
     """Base of both servers; subclasses name the methods, check tokens and do the work.
 
     `settings` is a dataclass whose fields are the peer's switches; `controls` maps a
@@ -62,7 +61,7 @@ class SandboxPeer(HttpPeer):
         self.clock = clock or Clock()
         self.faults = FaultBook(seed)
         self._arrivals: list[Arrival] = []
-        self.controls: dict[str, Control] = {
+        self.controls: dict[str, Callable[..., Any]] = {
             "fault": self.faults.add,
             "clear-faults": self._clear_faults,
             "faults": self.faults.active,

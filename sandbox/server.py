@@ -15,8 +15,10 @@ from dataclasses import dataclass, field
 from email.message import Message
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+Params = dict[str, str]
 
 JSON_TYPE = "application/json; charset=utf-8"
 HTML_TYPE = "text/html; charset=utf-8"
@@ -28,7 +30,7 @@ class Request:
 
     verb: str
     path: str
-    query: dict[str, str]
+    query: Params
     headers: Message
     body: bytes
     arrived: float
@@ -41,7 +43,7 @@ class Request:
         """Parse the body; an empty one is an empty object."""
         return json.loads(self.body.decode("utf-8")) if self.body.strip() else {}
 
-    def params(self) -> dict[str, str]:
+    def params(self) -> Params:
         """Merge the query with a form or JSON body, as PHP's `$_REQUEST` would."""
         merged = dict(self.query)
         kind = self.header("Content-Type").lower()
@@ -107,17 +109,6 @@ def html_reply(text: str, *, status: int = 200) -> Reply:
     return Reply(status=status, body=text.encode("utf-8"), content_type=HTML_TYPE)
 
 
-class Peer(Protocol):
-    """What the HTTP layer needs from a peer."""
-
-    closing: threading.Event
-    crashes: list[str]
-
-    def serve(self, request: Request, wire: Wire) -> None:
-        """Answer one request."""
-        ...
-
-
 class Wire(BaseHTTPRequestHandler):
     """One connection: reads requests, and answers well or badly as it is told."""
 
@@ -152,7 +143,7 @@ class Wire(BaseHTTPRequestHandler):
             body=self.rfile.read(length) if length else b"",
             arrived=self.arrived,
         )
-        self.server.peer.serve(request, self)
+        self.server.owner.serve(request, self)
 
     do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _serve  # noqa: N815
 
@@ -173,7 +164,7 @@ class Wire(BaseHTTPRequestHandler):
     def hang(self, seconds: float) -> None:
         """Say nothing until the time is over, the client has gone or we close."""
         until = time.monotonic() + seconds
-        while not self.server.peer.closing.is_set():
+        while not self.server.owner.closing.is_set():
             left = until - time.monotonic()
             if left <= 0 or self._client_has_gone(min(left, 0.1)):
                 return
@@ -184,7 +175,7 @@ class Wire(BaseHTTPRequestHandler):
             if not ready:
                 return False
             if self.connection.recv(1, socket.MSG_PEEK):
-                self.server.peer.closing.wait(wait_s)
+                self.server.owner.closing.wait(wait_s)
                 return False
         except (OSError, ValueError):
             return True
@@ -197,7 +188,7 @@ class Wire(BaseHTTPRequestHandler):
         self.close_connection = True
         for start in range(0, len(text), chunk):
             self.wfile.write(text[start : start + chunk])
-            if self.server.peer.closing.wait(delay_s):
+            if self.server.owner.closing.wait(delay_s):
                 break
 
     def cut(self, reply: Reply, *, share: float, honest: bool) -> None:
@@ -219,10 +210,9 @@ class _Listener(ThreadingHTTPServer):
     # On Windows this option would let two servers share one port.
     allow_reuse_address = os.name != "nt"
     request_queue_size = 256
-    peer: Peer
 
-    def __init__(self, address: tuple[str, int], peer: Peer) -> None:
-        self.peer = peer
+    def __init__(self, address: tuple[str, int], owner: SandboxServer) -> None:
+        self.owner = owner
         self.connections: set[socket.socket] = set()
         self._workers: list[threading.Thread] = []
         super().__init__(address, Wire)
@@ -245,7 +235,7 @@ class _Listener(ThreadingHTTPServer):
         error = sys.exc_info()[1]
         # A client that went away is its own affair; anything else is our fault.
         if not isinstance(error, (ConnectionError, TimeoutError)):
-            self.peer.crashes.append(traceback.format_exc())
+            self.owner.crashes.append(traceback.format_exc())
 
     def end_connections(self, timeout_s: float) -> None:
         """Wake every worker that waits on a client, then wait for it."""
@@ -259,7 +249,7 @@ class _Listener(ThreadingHTTPServer):
             worker.join(max(0.0, until - time.monotonic()))
 
 
-class HttpPeer:
+class SandboxServer:
     """Owns the listening socket and its threads; a context manager.
 
     Listens from construction on, so `url` is known at once; `start()` serves.

@@ -5,14 +5,14 @@ from __future__ import annotations
 import random
 
 from sandbox.alstyle.catalogue import ON_REQUEST, Good, Shop
+from sandbox.clock import DAY_S
 
 STOCK_CHANGES_A_DAY = 0.036
 PRICE_CHANGES_A_DAY = 0.005
-DAY_S = 86_400.0
 COMES_BACK_WITHIN_S = 2 * DAY_S
 
 
-class Life:
+class WarehouseLife:
     """Moves a shop on by `tick(seconds)`; seeded.
 
     Half of all drops from ">N" to 0 come back within two days, some at the next tick.

@@ -9,13 +9,12 @@ from typing import Any
 from sandbox.alstyle.catalogue import Category, Good, Shop, brand_id
 from sandbox.alstyle.oddities import Oddities
 from sandbox.faults import NGINX_PAGE, Fault
-from sandbox.server import Reply, html_reply, json_reply
+from sandbox.server import Params, Reply, html_reply, json_reply
 
 LIMIT_MAX = 250
 ARTICLES_MAX = 1000
 SITE = "https://al-style.example"
 
-Params = dict[str, str]
 Extra = Callable[[Good], Any]
 
 WAREHOUSES = {

@@ -9,7 +9,7 @@ from typing import Any
 from sandbox.alstyle.cart import Cart
 from sandbox.alstyle.catalogue import Good, Shop
 from sandbox.alstyle.invented import add_odd_goods, invented_shop
-from sandbox.alstyle.life import Life
+from sandbox.alstyle.life import WarehouseLife
 from sandbox.alstyle.loading import load_shop
 from sandbox.alstyle.methods import CatalogueApi
 from sandbox.alstyle.oddities import Oddities
@@ -19,13 +19,13 @@ from sandbox.alstyle.trade import WRITES, TradeApi
 from sandbox.alstyle.userdata import UserData
 from sandbox.clock import Clock
 from sandbox.faults import Fault, throttled
-from sandbox.peer import Arrival, SandboxPeer
+from sandbox.peer import Arrival, PeerServer
 from sandbox.server import Reply, Request, Wire, json_reply
 
 TOKEN = "alstyle-sandbox-token"  # noqa: S105 - a stand-in's token
 
 
-class AlStyleServer(SandboxPeer):
+class AlStyleServer(PeerServer):
     """Al-Style on loopback; `with AlStyleServer(token="…", interval_s=0) as peer`."""
 
     secret_parameter = "access-token"  # noqa: S105 - a parameter's name
@@ -49,7 +49,7 @@ class AlStyleServer(SandboxPeer):
         self.settings = AlStyleSettings(interval_s=interval_s, **switches)
         self.shop = shop or _make_shop(catalogue, seed=seed, oddities=oddities)
         self.oddities = Oddities(self.shop)
-        self.life = Life(self.shop, seed=seed)
+        self.life = WarehouseLife(self.shop, seed=seed)
         self.user_data = UserData()
         self._last_call: float | None = None
         self._catalogue = CatalogueApi(

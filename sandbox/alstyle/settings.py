@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-DAY_S = 86_400.0
+from sandbox.clock import DAY_S
+
 CHOICES: dict[str, tuple[str, ...]] = {
     "interval_variant": ("403", "429", "200"),
     "cart_adds": ("replace", "add"),

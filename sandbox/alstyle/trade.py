@@ -19,7 +19,7 @@ from sandbox.alstyle.orders import (
 )
 from sandbox.alstyle.settings import AlStyleSettings
 from sandbox.clock import Clock
-from sandbox.server import Reply, Request, json_reply
+from sandbox.server import Params, Reply, Request, json_reply
 
 PAGE_SIZE = 20
 USER = {"id": 1001, "name": "Тестовый покупатель"}
@@ -27,8 +27,6 @@ WRITES = frozenset(
     {"add", "remove", "clear", "submit", "cancel", "order-confirm", "orders-files"}
 )
 POSTED = frozenset({"submit", "order-confirm", "orders-files"})
-
-Params = dict[str, str]
 
 
 @dataclass(slots=True, kw_only=True)

@@ -8,9 +8,9 @@ from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
-from sandbox.clock import Clock
+from sandbox.clock import DAY_S, Clock
 from sandbox.kaspi.fetching import PriceListReader
-from sandbox.kaspi.life import Life
+from sandbox.kaspi.life import OrderLife
 from sandbox.kaspi.orders import (
     ACCEPTED,
     CANCELLED,
@@ -22,7 +22,7 @@ from sandbox.kaspi.orders import (
     KaspiOrder,
     product_number,
 )
-from sandbox.kaspi.settings import DAY_S, KaspiSettings
+from sandbox.kaspi.settings import KaspiSettings
 
 FIRST_CODE = 703_214_000
 STOCK_UNSTATED = 5
@@ -53,7 +53,7 @@ class OrderDesk:
         self.skus: dict[str, str] = {}
         self._by_id: dict[str, KaspiOrder] = {}
         self._entries: dict[str, tuple[KaspiOrder, Entry]] = {}
-        self.life = Life(settings)
+        self.life = OrderLife(settings)
         self.settings = settings
         self.dice = random.Random(seed)
         self._reader = reader

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sandbox.clock import ALMATY
+from sandbox.clock import ALMATY, DAY_S
 from sandbox.kaspi.orders import (
     ACCEPTED,
     APPROVED,
@@ -15,7 +15,7 @@ from sandbox.kaspi.orders import (
     RETURN_REQUESTED,
     KaspiOrder,
 )
-from sandbox.kaspi.settings import DAY_S, KaspiSettings
+from sandbox.kaspi.settings import KaspiSettings
 
 CANCELLATIONS = {
     "reject": "RFO_REJECTED",
@@ -34,7 +34,7 @@ EVENTS = (
 )
 
 
-class Life:
+class OrderLife:
     """Moves orders on; every event can also be made to happen at once."""
 
     def __init__(self, settings: KaspiSettings) -> None:

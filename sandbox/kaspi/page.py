@@ -25,14 +25,14 @@ OFFERS_SHOWN = 500
 FETCHES_SHOWN = 10
 ORDERS_SHOWN = 20
 
-# Peer's value → CSS class of templates/page.html and words.
-OUTCOMES = {
+# With a class of templates/page.html.
+OUTCOME_WORDS = {
     "loaded": ("ok", "загружен"),
     "unchanged": ("quiet", "без изменений"),
     "failed": ("bad", "не скачан"),
     "refused": ("bad", "отклонён"),
 }
-STATUSES = {
+STATUS_WORDS = {
     APPROVED: ("warn", "ждёт принятия"),
     ACCEPTED: ("ok", "принят"),
     COMPLETED: ("ok", "выдан"),
@@ -41,13 +41,13 @@ STATUSES = {
     RETURN_REQUESTED: ("warn", "возврат"),
     RETURNED: ("quiet", "возвращён"),
 }
-KINDS = {
+KIND_WORDS = {
     "kaspi": "Kaspi Доставка",
     "postomat": "Postomat",
     "pickup": "самовывоз",
     "delivery": "доставка магазина",
 }
-REASONS = {
+REASON_WORDS = {
     OUT_OF_STOCK: "нет товара",
     "BUYER_CANCELLATION_HIMSELF": "покупатель передумал",
     "BUYER_CANCELLATION_BY_COURIER": "отказ при доставке",
@@ -86,7 +86,7 @@ def _offer_cards(offers: Mapping[str, Offer], fetches: Sequence[Fetch]) -> Marku
     preorder = sum(1 for o in offers.values() if o.available and o.preorder_days)
     bad = sum(1 for fetch in fetches if fetch.outcome in ("failed", "refused"))
     last = fetches[-1] if fetches else None
-    look, words = OUTCOMES[last.outcome] if last else ("quiet", "ещё не было")
+    look, words = OUTCOME_WORDS[last.outcome] if last else ("quiet", "ещё не было")
     when = f"последняя загрузка, {_moment(last.at)}" if last else "последняя загрузка"
     return _cards(
         (_grouped(on_sale), "в продаже", "ok" if on_sale else "quiet"),
@@ -120,7 +120,7 @@ def _orders(orders: Sequence[KaspiOrder]) -> Markup:
 
 
 def _order(order: KaspiOrder) -> dict[str, object]:
-    look, state = STATUSES.get(order.status, ("quiet", order.status))
+    look, state = STATUS_WORDS.get(order.status, ("quiet", order.status))
     if order.state == "SIGN_REQUIRED":
         state = "ждёт подписи"
     elif order.status == ACCEPTED and order.handed:
@@ -135,8 +135,8 @@ def _order(order: KaspiOrder) -> dict[str, object]:
         "code": order.code,
         "look": look,
         "state": state,
-        "reason": REASONS.get(order.reason, order.reason) if order.reason else "",
-        "kind": KINDS[order.kind],
+        "reason": REASON_WORDS.get(order.reason, order.reason) if order.reason else "",
+        "kind": KIND_WORDS[order.kind],
         "goods": fill_each("order_line.html", goods),
         "total": _grouped(round(order.total)),
         "created": _moment(order.created),
@@ -151,7 +151,7 @@ def _fetches(fetches: Sequence[Fetch]) -> Markup:
 
 
 def _fetch(fetch: Fetch) -> dict[str, object]:
-    look, outcome = OUTCOMES[fetch.outcome]
+    look, outcome = OUTCOME_WORDS[fetch.outcome]
     return {
         "at": _moment(fetch.at),
         "look": look,

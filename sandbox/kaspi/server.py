@@ -17,7 +17,7 @@ from sandbox.kaspi.routes import API, method_of, parts_of
 from sandbox.kaspi.settings import KaspiSettings
 from sandbox.kaspi.waybills import Signer
 from sandbox.kaspi.writes import OTHER_WRITES, WRITES, WriteApi
-from sandbox.peer import Arrival, SandboxPeer
+from sandbox.peer import Arrival, PeerServer
 from sandbox.server import Reply, Request, Wire, html_reply, json_reply
 
 TOKEN = "kaspi-sandbox-token"  # noqa: S105 - a stand-in's token
@@ -25,7 +25,7 @@ MERCHANT_ID = "QazDemo"
 DEFAULT_AGENTS = ("python-requests", "python-httpx", "python-urllib", "aiohttp")
 
 
-class KaspiServer(SandboxPeer):
+class KaspiServer(PeerServer):
     """Kaspi on loopback; `with KaspiServer(token="…", feed_url=…) as peer`."""
 
     settings: KaspiSettings

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-HOUR_S = 3600.0
-DAY_S = 24 * HOUR_S
+from sandbox.clock import DAY_S, HOUR_S
 
 
 @dataclass(slots=True, kw_only=True)

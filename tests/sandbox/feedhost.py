@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from types import TracebackType
 from xml.sax.saxutils import escape, quoteattr
 
-from sandbox.server import HttpPeer, Reply, Request, Wire
+from sandbox.server import Reply, Request, SandboxServer, Wire
 
 HEAD = (
     '<?xml version="1.0" encoding="utf-8"?>\n<kaspi_catalog date="2026-03-10 11:00"'
@@ -39,7 +39,7 @@ def price_list(offers: Iterable[str], merchant="QazDemo") -> bytes:
     return text.encode()
 
 
-class FeedHost(HttpPeer):
+class FeedHost(SandboxServer):
     """Answers every path with `reply`; honours `If-None-Match` against its ETag."""
 
     def __init__(self, *offers: str) -> None:

@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from sandbox import KaspiServer, wait_until
-from sandbox.kaspi import PriceListRefused, read_price_list
+from sandbox.kaspi.pricelist import PriceListRefused, read_price_list
 from tests.sandbox.feedhost import FeedHost, offer, price_list
 
 
