@@ -16,7 +16,6 @@ from sandbox.narration import Narrator
 
 
 def parser() -> argparse.ArgumentParser:
-    """Describe the command line."""
     options = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
     add = options.add_argument
     add("--alstyle-port", type=int, default=0, help="0 = any free port")
@@ -72,7 +71,6 @@ def main(argv: list[str] | None = None) -> int:
 def build(
     options: argparse.Namespace, clock: Clock
 ) -> tuple[AlStyleServer, KaspiServer]:
-    """Make both servers from the command line."""
     alstyle = AlStyleServer(
         token=options.alstyle_token,
         interval_s=options.interval,

@@ -46,12 +46,10 @@ class Audit:
     foreign_touched: int = 0
 
     def as_dict(self) -> dict[str, Any]:
-        """Return JSON for the control API."""
         return asdict(self)
 
 
 def plain_article(sku: str) -> int | None:
-    """Read a SKU that is the article itself."""
     return int(sku) if sku.isdigit() else None
 
 
@@ -193,5 +191,4 @@ class StockWatch:
                 )
 
     def as_dict(self) -> dict[str, Any]:
-        """Return JSON for the control API."""
         return {"lists": self.lists, "excesses": [asdict(e) for e in self.excesses]}

@@ -21,12 +21,10 @@ class Clock:
         self._speed = speed
 
     def timestamp(self) -> float:
-        """Return seconds since the epoch."""
         with self._lock:
             return self._base + (time.monotonic() - self._mark) * self._speed
 
     def now(self) -> datetime:
-        """Return the moment, aware, UTC."""
         return datetime.fromtimestamp(self.timestamp(), timezone.utc)
 
     def almaty(self) -> datetime:
@@ -39,7 +37,6 @@ class Clock:
 
     @property
     def speed(self) -> float:
-        """Return how many times faster than real time it runs."""
         return self._speed
 
     @speed.setter

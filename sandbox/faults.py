@@ -62,7 +62,6 @@ class Fault:
     fired: int = 0
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what the control API shows."""
         return {
             "id": self.number,
             "kind": self.kind,
@@ -140,7 +139,6 @@ class FaultBook:
         return gone
 
     def active(self) -> list[dict[str, Any]]:
-        """List the faults that are on."""
         with self._lock:
             return [fault.as_dict() for fault in self._faults]
 
@@ -166,7 +164,6 @@ class FaultBook:
 
 
 def find(faults: Iterable[Fault], kind: str) -> Fault | None:
-    """Return the first fault of this kind."""
     return next((fault for fault in faults if fault.kind == kind), None)
 
 

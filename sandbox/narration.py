@@ -45,7 +45,6 @@ class Narrator:
         self._said: dict[str, str] = {}
 
     def turn(self) -> None:
-        """Say every change."""
         for order in self._kaspi.orders.values():
             self._tell(f"Kaspi {order.code}", kaspi_words(order))
         for supplied in self._alstyle.all_orders():
@@ -60,7 +59,6 @@ class Narrator:
 
 
 def kaspi_words(order: KaspiOrder) -> str:
-    """Say how an order stands at Kaspi, in a few words."""
     words = KASPI_WORDS.get(order.status, order.status)
     if order.state == "SIGN_REQUIRED":
         words = "новый, ждёт подписи"
@@ -79,7 +77,6 @@ def kaspi_words(order: KaspiOrder) -> str:
 
 
 def supplier_words(order: SupplierOrder) -> str:
-    """Say how an order stands at the distributor, in a few words."""
     words = SUPPLIER_WORDS.get(order.status, str(order.status))
     code = f" для Kaspi {order.external_id}" if order.external_id else ""
     return f"{words}{code} · {order.total} ₸"

@@ -89,7 +89,6 @@ class PeerServer(SandboxServer):
         raise NotImplementedError
 
     def is_write(self, method: str) -> bool:
-        """Say whether a call changes something."""
         raise NotImplementedError
 
     def refuse(self, request: Request, arrival: Arrival, wire: Wire) -> Reply | None:
@@ -107,7 +106,6 @@ class PeerServer(SandboxServer):
     # -- serving ------------------------------------------------------------------
 
     def serve(self, request: Request, wire: Wire) -> None:
-        """Log, check, do and answer one call."""
         if request.path.startswith("/_control"):
             wire.send(self._control(request))
             return
@@ -178,7 +176,6 @@ class PeerServer(SandboxServer):
             return list(self._arrivals)
 
     def calls(self, method: str) -> list[Arrival]:
-        """Return the arrivals of one method."""
         return [arrival for arrival in self.arrivals if arrival.method == method]
 
     def gaps(self) -> list[float]:
@@ -192,7 +189,6 @@ class PeerServer(SandboxServer):
             self._arrivals.clear()
 
     def counters(self) -> dict[str, int]:
-        """Count the arrivals by method."""
         return dict(Counter(arrival.method for arrival in self.arrivals))
 
     def change_settings(self, **changes: Any) -> dict[str, Any]:

@@ -36,7 +36,6 @@ class Request:
     arrived: float
 
     def header(self, name: str) -> str:
-        """Return a header or an empty string."""
         return str(self.headers.get(name) or "")
 
     def json(self) -> Any:
@@ -73,7 +72,6 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
 
     def payload(self) -> bytes:
-        """Return the bytes to send."""
         if self.body is not None:
             return self.body
         try:
@@ -83,7 +81,6 @@ class Reply:
             return json.dumps(self.data).encode("ascii")
 
     def head(self, *, length: int, close: bool) -> bytes:
-        """Return the status line and headers."""
         try:
             phrase = HTTPStatus(self.status).phrase
         except ValueError:
@@ -105,7 +102,6 @@ def json_reply(data: Any, *, status: int = 200, **headers: str) -> Reply:
 
 
 def html_reply(text: str, *, status: int = 200) -> Reply:
-    """Build an HTML answer."""
     return Reply(status=status, body=text.encode("utf-8"), content_type=HTML_TYPE)
 
 
@@ -123,7 +119,6 @@ class Wire(BaseHTTPRequestHandler):
         self.server.connections.add(self.connection)
 
     def finish(self) -> None:
-        """Forget the connection."""
         self.server.connections.discard(self.connection)
         super().finish()
 
@@ -148,13 +143,11 @@ class Wire(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _serve  # noqa: N815
 
     def send(self, reply: Reply) -> None:
-        """Answer properly, in one write."""
         body = reply.payload()
         head = reply.head(length=len(body), close=self.close_connection)
         self.wfile.write(head if self.command == "HEAD" else head + body)
 
     def drop(self) -> None:
-        """Close the connection without a word."""
         self.close_connection = True
         try:
             self.connection.shutdown(socket.SHUT_RDWR)
@@ -182,7 +175,6 @@ class Wire(BaseHTTPRequestHandler):
         return True
 
     def drip(self, reply: Reply, *, delay_s: float, chunk: int) -> None:
-        """Answer a few bytes at a time."""
         body = reply.payload()
         text = reply.head(length=len(body), close=True) + body
         self.close_connection = True
@@ -273,11 +265,9 @@ class SandboxServer:
         return f"http://127.0.0.1:{self.port}"
 
     def serve(self, request: Request, wire: Wire) -> None:
-        """Answer one request."""
         raise NotImplementedError
 
     def start(self) -> None:
-        """Serve in a thread of its own."""
         self._thread = threading.Thread(
             target=self._listener.serve_forever, args=(0.02,), daemon=True
         )
@@ -298,7 +288,6 @@ class SandboxServer:
         thread.start()
 
     def close(self) -> None:
-        """Stop listening, end open connections, wait for the threads."""
         if self.closing.is_set():
             return
         self.closing.set()

@@ -105,7 +105,6 @@ class Cart:
         return bool(gone)
 
     def clear(self) -> None:
-        """Empty the cart, a manager's rows and all."""
         for row in self.rows.values():
             self._touch(row, "clear")
         self.rows.clear()

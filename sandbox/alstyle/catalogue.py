@@ -14,8 +14,6 @@ ON_REQUEST = 1
 
 @dataclass(slots=True, kw_only=True)
 class Category:
-    """A node of the nested sets."""
-
     id: int
     name: str
     left: int
@@ -64,7 +62,6 @@ class Good:
 
     @property
     def quantity(self) -> Any:
-        """Return the quantity as the API shows it."""
         if self.quantity_as is not ...:
             return self.quantity_as
         if self.stock > self.shown_above:
@@ -86,7 +83,6 @@ class Good:
 
     @property
     def available(self) -> int:
-        """Return how many can really be ordered."""
         return max(0, self.stock)
 
 
@@ -115,7 +111,6 @@ class Shop:
         self.raw_categories: list[Any] = []
 
     def leaves(self) -> list[Category]:
-        """Return the categories that goods hang on."""
         return [category for category in self.categories if category.is_leaf]
 
     def within(self, category: Category) -> int:
@@ -128,7 +123,6 @@ class Shop:
         return sum(1 for good in self.goods.values() if good.category in ids)
 
     def brands(self) -> dict[str, int]:
-        """Return every brand with the number of its goods."""
         counted: dict[str, int] = {}
         for good in self.goods.values():
             counted[good.brand] = counted.get(good.brand, 0) + 1
@@ -160,11 +154,9 @@ class Shop:
         return good
 
     def remove_good(self, article: int) -> Good:
-        """Take a good out of the catalogue and hand it back."""
         return self.goods.pop(article)
 
     def sellable(self) -> Iterator[Good]:
-        """Yield the goods that can be ordered now."""
         for good in self.goods.values():
             if good.available and good.price1 > ON_REQUEST:
                 yield good

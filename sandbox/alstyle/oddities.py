@@ -38,7 +38,6 @@ class Oddities:
         return len(back)
 
     def rows(self, rows: list[Any], faults: list[Fault]) -> list[Any]:
-        """Return what is left of a listing."""
         if find(faults, "empty_catalogue"):
             return []
         if find(faults, "half_catalogue"):
@@ -58,7 +57,6 @@ class Oddities:
         return page
 
     def total(self, rows: list[Any], faults: list[Fault]) -> int:
-        """Return the count to announce."""
         wrong = find(faults, "wrong_total")
         return len(rows) + (wrong.options["by"] if wrong is not None else 0)
 

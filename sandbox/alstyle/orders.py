@@ -74,7 +74,6 @@ class SupplierOrder:
 
     @property
     def total(self) -> int:
-        """Return the sum in tenge."""
         return sum(line.price * line.quantity for line in self.lines)
 
     @property
@@ -168,7 +167,6 @@ class OrderBook:
         return possible
 
     def find(self, number: str | int) -> SupplierOrder | None:
-        """Find an order by its short or long id."""
         text = str(number).strip()
         for order in self.orders.values():
             if text in (str(order.id), order.long_id):
@@ -222,7 +220,6 @@ class OrderBook:
         self.move(order, MERGED)
 
     def settle(self) -> None:
-        """Let everything happen that is due by now."""
         now = self._clock.timestamp()
         for order in list(self.orders.values()):
             self._settle(order, now)
@@ -279,7 +276,6 @@ class OrderBook:
         return sorted(chosen, key=lambda order: order.id, reverse=True)
 
     def shown(self, order: SupplierOrder) -> dict[str, Any]:
-        """Return an order as `/orders` shows it."""
         merged = self.orders.get(order.merge_with) if order.merge_with else None
         row: dict[str, Any] = {
             "id": self._id(order),
@@ -297,7 +293,6 @@ class OrderBook:
         return row
 
     def with_cart(self, order: SupplierOrder) -> dict[str, Any]:
-        """Return an order as `/order` shows it."""
         cart = [
             {"article": line.article, "price": line.price, "quantity": line.quantity}
             for line in order.lines
@@ -308,7 +303,6 @@ class OrderBook:
         return order.long_id if self._settings.long_order_ids else order.id
 
     def book(self) -> list[dict[str, Any]]:
-        """Return everything known of every order, for audits."""
         return [
             asdict(order)
             | {"long_id": order.long_id, "sum": order.total, "live": order.is_live}

@@ -94,7 +94,6 @@ class AlStyleServer(PeerServer):
             return self.shop.add_good(article, first=first, **values)
 
     def remove_good(self, article: int) -> Good:
-        """Take a good out of the catalogue."""
         with self.lock:
             return self.shop.remove_good(article)
 
@@ -124,7 +123,6 @@ class AlStyleServer(PeerServer):
             raise ValueError(f"no category {number}")
 
     def tick(self, seconds: float) -> dict[str, list[int]]:
-        """Let `seconds` of the warehouse's life pass."""
         with self.lock:
             self.orders.settle()
             changed = self.life.tick(seconds)
@@ -169,24 +167,20 @@ class AlStyleServer(PeerServer):
             return found
 
     def merge_orders(self, order: int | str, into: int | str) -> None:
-        """Let the distributor merge one order into another."""
         with self.lock:
             self.orders.merge(self._found(order), self._found(into))
 
     def all_orders(self) -> list[SupplierOrder]:
-        """Return the orders as they are now, oldest first."""
         with self.lock:
             self.orders.settle()
             return list(self.orders.orders.values())
 
     def book(self) -> list[dict[str, Any]]:
-        """Return every order with its lines and story."""
         with self.lock:
             self.orders.settle()
             return self.orders.book()
 
     def free(self, article: int) -> int:
-        """Return the pieces that no order binds."""
         with self.lock:
             self.orders.settle()
             return self.orders.free(article)
@@ -211,18 +205,15 @@ class AlStyleServer(PeerServer):
     # -- serving ------------------------------------------------------------------
 
     def method_of(self, request: Request) -> str:
-        """Name the method a path means."""
         parts = request.path.strip("/").split("/")
         if len(parts) == 2 and parts[0] in ("api", "cart-api"):
             return parts[1]
         return request.path
 
     def is_write(self, method: str) -> bool:
-        """Say whether a call changes the cart or an order."""
         return method in WRITES
 
     def refuse(self, request: Request, arrival: Arrival, wire: Wire) -> Reply | None:
-        """Check what comes before any method is looked at."""
         if request.query.get(self.secret_parameter) != self.token:
             arrival.verdict = "bad-token"
             data = {"name": "Unauthorized", "message": "", "code": 0, "status": 401}
@@ -251,7 +242,6 @@ class AlStyleServer(PeerServer):
         )
 
     def work(self, request: Request, method: str, faults: list[Fault]) -> Reply:
-        """Do what the call asks."""
         params = request.params()
         if request.path.startswith("/api/"):
             if method == "user-data":

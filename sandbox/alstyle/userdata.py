@@ -22,14 +22,12 @@ class UserData:
     variant: str = "full"
 
     def change(self, variant: str) -> str:
-        """Choose a variant."""
         if variant not in ("full", "empty", "expired", "bare"):
             raise ValueError(f"no such user-data: {variant}")
         self.variant = variant
         return variant
 
     def answer(self, now: datetime) -> dict[str, Any]:
-        """Return the answer of `user-data`."""
         if self.variant == "empty":
             return {"status": True, "data": []}
         blank = self.variant == "bare"
@@ -46,7 +44,6 @@ class UserData:
         }
 
     def ends(self, now: datetime) -> date:
-        """Return the last day of the main power of attorney."""
         days = -1 if self.variant == "expired" else 180
         return now.date() + timedelta(days=days)
 
@@ -56,7 +53,6 @@ def _day(day: date) -> str:
 
 
 def attorney(now: datetime, *, ends: date) -> dict[str, Any]:
-    """Return a filled power of attorney."""
     return {
         "ФИО": PERSON,
         "ДатаВыдачи": _day(ends - timedelta(days=365)),
@@ -92,7 +88,6 @@ def deliveries() -> list[dict[str, Any]]:
 
 
 def blank_delivery() -> dict[str, Any]:
-    """Return a blank way of delivery."""
     keys = ("СпособДоставки", "Транспортник", "Адрес", "Контакты", "Телефон")
     blank: dict[str, Any] = dict.fromkeys((*keys, "Комментарий"), "")
     return blank | {"Основной": False, "БИН": BIN, "empty": True}

@@ -64,11 +64,9 @@ class OrderDesk:
         self._taken_of = 0
 
     def now(self) -> float:
-        """Return the sandbox's time."""
         return self._clock.timestamp()
 
     def settle(self) -> None:
-        """Let everything happen that is due by now."""
         if not self.settings.states_move:
             return
         now = self.now()
@@ -76,11 +74,9 @@ class OrderDesk:
             self.life.settle(order, now)
 
     def find(self, *, code: str = "", id: str = "") -> KaspiOrder | None:
-        """Find an order by its code or by its id."""
         return self.orders.get(code) if code else self._by_id.get(id)
 
     def find_entry(self, entry_id: str) -> tuple[KaspiOrder, Entry] | None:
-        """Find a line by its id."""
         return self._entries.get(entry_id)
 
     def left(self, sku: str) -> int:
@@ -238,12 +234,10 @@ class OrderDesk:
     # -- books ------------------------------------------------------------------------
 
     def book(self) -> list[dict[str, Any]]:
-        """Return everything known of every order, for audits."""
         return [page_of_book(order) for order in self.orders.values()]
 
 
 def page_of_book(order: KaspiOrder) -> dict[str, Any]:
-    """Return everything known of one order, as JSON."""
     return asdict(order) | {
         "id": order.id,
         "total": order.total,

@@ -36,7 +36,6 @@ class Fetch:
     warnings: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return JSON for the control API."""
         return asdict(self)
 
 

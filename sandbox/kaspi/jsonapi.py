@@ -62,7 +62,6 @@ class Writer:
         self._signer = signer
 
     def link(self, path: str) -> str:
-        """Return a link to a path below the API's root."""
         base = self._base()
         if self._settings.relative_links:
             base = "/" + base.split("/", 3)[3]
@@ -83,7 +82,6 @@ class Writer:
     # -- orders -----------------------------------------------------------------------
 
     def order(self, order: KaspiOrder, now: float) -> Json:
-        """Return an order resource."""
         attributes = self._attributes(order, now)
         attributes |= dict.fromkeys(self._settings.null_attributes)
         attributes |= order.raw
@@ -165,7 +163,6 @@ class Writer:
         }
 
     def customer(self, order: KaspiOrder) -> Json:
-        """Return the buyer's resource."""
         masked = order.masked_phone or self._settings.masked_phones
         return {
             "type": "customers",
@@ -180,7 +177,6 @@ class Writer:
     # -- lines ------------------------------------------------------------------------
 
     def entry(self, order: KaspiOrder, entry: Entry) -> Json:
-        """Return a line's resource."""
         path = f"orderentries/{order.entry_id(entry)}"
         attributes: Json = {
             "unitType": entry.unit_type,
@@ -231,11 +227,9 @@ class Writer:
     # -- places -----------------------------------------------------------------------
 
     def point_id(self) -> str:
-        """Return the id of the shop's only point."""
         return to_id(f"{self._merchant_id}_{POINT}")
 
     def point(self) -> Json:
-        """Return the shop's only point."""
         return {
             "type": "pointofservices",
             "id": self.point_id(),
@@ -248,7 +242,6 @@ class Writer:
         return {"id": to_id(code), "code": code, "name": name, "active": True}
 
     def cities(self) -> list[Json]:
-        """Return every city's resource."""
         return [
             {
                 "type": "cities",

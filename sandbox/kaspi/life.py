@@ -41,7 +41,6 @@ class OrderLife:
         self._settings = settings
 
     def accept_by(self, order: KaspiOrder, since: float) -> float:
-        """Return the moment by which an order must be accepted."""
         rules = self._settings
         if order.express:
             return since + rules.express_within_s
@@ -50,7 +49,6 @@ class OrderLife:
         )
 
     def settle(self, order: KaspiOrder, now: float) -> None:
-        """Let everything happen that is due by now."""
         while not order.frozen:
             event = self._due(order, now)
             if event is None:

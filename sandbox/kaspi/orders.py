@@ -46,8 +46,6 @@ def product_number(sku: str) -> str:
 
 @dataclass(slots=True, kw_only=True)
 class Buyer:
-    """An invented person."""
-
     first_name: str
     last_name: str
     phone: str
@@ -78,7 +76,6 @@ class Entry:
 
     @property
     def total(self) -> float:
-        """Return the line's total."""
         return round(self.quantity * self.price, 2)
 
 
@@ -153,17 +150,14 @@ class KaspiOrder:
 
     @property
     def id(self) -> str:
-        """Return the id the API uses."""
         return to_id(self.code)
 
     @property
     def total(self) -> float:
-        """Return the sum of the lines."""
         return round(sum(entry.total for entry in self.entries), 2)
 
     @property
     def is_kaspi_delivery(self) -> bool:
-        """Say whether Kaspi carries it."""
         return self.kind in ("kaspi", "postomat")
 
     @property
@@ -177,7 +171,6 @@ class KaspiOrder:
         return self.state == "ARCHIVE"
 
     def entry_id(self, entry: Entry) -> str:
-        """Return the id of one of its lines."""
         return to_id(f"{self.code}##{entry.number}")
 
     def view(self, now: float) -> tuple[str, str, bool]:

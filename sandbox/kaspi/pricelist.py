@@ -26,8 +26,6 @@ class PriceListRefused(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """One point's line of an offer."""
-
     store_id: str
     available: bool
     stock: int | None
@@ -54,7 +52,6 @@ class Offer:
 
     @property
     def available(self) -> bool:
-        """Say whether buyers can order it."""
         return any(p.available and p.stock != 0 for p in self.places)
 
     @property
@@ -64,7 +61,6 @@ class Offer:
         return max(days, default=None)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return JSON for the control API."""
         return asdict(self) | {
             "stock": self.stock,
             "available": self.available,
@@ -74,8 +70,6 @@ class Offer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceList:
-    """A file that was accepted."""
-
     date: str
     company: str
     merchant_id: str
@@ -85,7 +79,6 @@ class PriceList:
 
 @cache
 def schema() -> etree.XMLSchema:
-    """Return the compiled schema."""
     return etree.XMLSchema(
         etree.parse(str(Path(__file__).with_name("kaspishopping.xsd")))
     )

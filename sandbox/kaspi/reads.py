@@ -35,12 +35,10 @@ class ApiRefused(Exception):
 
 
 def json_api(data: Json, *, status: int = 200) -> Reply:
-    """Build a JSON:API answer."""
     return Reply(status=status, data=data, content_type=JSON_API)
 
 
 def error_reply(refusal: ApiRefused) -> Reply:
-    """Build an error answer."""
     error = {"title": refusal.title, "status": str(refusal.status)}
     return json_api({"errors": [error]}, status=refusal.status)
 

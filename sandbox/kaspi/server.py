@@ -84,7 +84,6 @@ class KaspiServer(PeerServer):
 
     @property
     def page_url(self) -> str:
-        """Return the address of the page that shows what is on sale."""
         return self.root_url + "/"
 
     @property
@@ -94,11 +93,9 @@ class KaspiServer(PeerServer):
 
     @property
     def fetches(self) -> list[Fetch]:
-        """Return every download of the price list."""
         return self.reader.fetches
 
     def start(self) -> None:
-        """Serve, and fetch the price list on the timer."""
         super().start()
         if self.feed_every_s:
             self.every(self.feed_every_s, self._timed_fetch)
@@ -106,11 +103,9 @@ class KaspiServer(PeerServer):
             self.every(self.orders_every_s, self.generate)
 
     def fetch_now(self) -> Fetch:
-        """Download the price list at once and return what came of it."""
         return self.reader.fetch_now()
 
     def set_feed(self, url: str, user: str = "", password: str = "") -> None:
-        """Change the price list's address and login."""
         self.reader.url, self.reader.user, self.reader.password = url, user, password
 
     def _timed_fetch(self) -> None:
@@ -120,7 +115,6 @@ class KaspiServer(PeerServer):
     # -- serving ------------------------------------------------------------------
 
     def page(self, request: Request) -> Reply | None:
-        """Answer the page for people."""
         if request.path in ("/", "/index.html") and request.verb in ("GET", "HEAD"):
             with self.lock:
                 self.desk.settle()
@@ -136,15 +130,12 @@ class KaspiServer(PeerServer):
         return None
 
     def method_of(self, request: Request) -> str:
-        """Name the method a path means."""
         return method_of(request)
 
     def is_write(self, method: str) -> bool:
-        """Say whether a call changes an order."""
         return method in WRITES
 
     def refuse(self, request: Request, arrival: Arrival, wire: Wire) -> Reply | None:
-        """Check what comes before any method is looked at."""
         agent = request.header("User-Agent").lower()
         if self.settings.drop_default_agents and (
             not agent or agent.startswith(DEFAULT_AGENTS)
@@ -177,7 +168,6 @@ class KaspiServer(PeerServer):
         return json_reply({"errors": [error]}, status=429, Retry_After="1")
 
     def work(self, request: Request, method: str, faults: list[Fault]) -> Reply:
-        """Do what the call asks."""
         self.desk.settle()
         try:
             if self.is_write(method):
@@ -203,7 +193,6 @@ class KaspiServer(PeerServer):
 
     @property
     def orders(self) -> dict[str, KaspiOrder]:
-        """Return the orders by code, as they are now."""
         with self.lock:
             self.desk.settle()
             return dict(self.desk.orders)
@@ -216,7 +205,6 @@ class KaspiServer(PeerServer):
             return self.desk.new_order(lines, **options)
 
     def generate(self, count: int = 1) -> list[KaspiOrder]:
-        """Make orders as buyers would, of what is on sale and left."""
         with self.lock:
             return self.desk.generate(count)
 
@@ -238,7 +226,6 @@ class KaspiServer(PeerServer):
             return order
 
     def book(self) -> list[dict[str, Any]]:
-        """Return every order with its lines, writes and story."""
         with self.lock:
             self.desk.settle()
             return self.desk.book()

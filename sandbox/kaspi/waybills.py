@@ -25,7 +25,6 @@ class Signer:
         return f"expires={stamp}&sign={self._sign(number, stamp)}"
 
     def is_good(self, number: str, query: dict[str, str], *, ttl_s: float) -> bool:
-        """Say whether a link still opens its waybill."""
         stamp = query.get("expires", "")
         expected = self._sign(number, stamp)
         if not hmac.compare_digest(query.get("sign", ""), expected):

@@ -283,7 +283,6 @@ def _resource(request: Request, kind: str) -> Json:
 
 
 def name_of_write(request: Request) -> str:
-    """Name the write an order's resource asks for."""
     try:
         attributes = _resource(request, "orders").get("attributes") or {}
         return NAMES.get(str(attributes.get("status")), "write")
