@@ -32,7 +32,11 @@ def parser() -> argparse.ArgumentParser:
     add("--life-speed", type=float, default=60.0, help="warehouse time; 0 = stands")
     add("--orders-every", type=float, default=0.0, metavar="SECONDS", help="0 = none")
     add("--orders-speed", type=float, default=1.0, help="how fast orders move on")
-    add("--narrate", action="store_true", help="print a line for each order's step")
+    add(
+        "--narrate",
+        action="store_true",
+        help="print a line for each change of an order",
+    )
     add("--watch-lag", type=float, default=120.0, help="oldest honest price list, s")
     add("--feed-url", help="the price list's address")
     add("--feed-every", type=float, default=3600.0, metavar="SECONDS")

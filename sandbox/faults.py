@@ -16,8 +16,8 @@ NGINX_PAGE = (
     "</body>\r\n</html>\r\n"
 )
 
-# Kind → its options with their defaults. `at` says when it acts: before the work
-# is done, on the answer, or inside the work (the peer looks for it there).
+# Kind → its options with their defaults; `play` acts these out on the wire, and of
+# the others each peer looks in its own work.
 WIRE_KINDS: dict[str, dict[str, Any]] = {
     "throttle": {"variant": "403", "interval": 5, "retry_after": 1},
     "status": {"code": 500, "body": None, "retry_after": None, "after_work": False},
@@ -142,7 +142,7 @@ class FaultBook:
         with self._lock:
             return [fault.as_dict() for fault in self._faults]
 
-    def take(self, method: str, *, is_write: bool = False) -> list[Fault]:
+    def strike(self, method: str, *, is_write: bool = False) -> list[Fault]:
         """Return the faults that strike this call, and count them down."""
         called = {method, "writes" if is_write else "reads", "*"}
         struck = []

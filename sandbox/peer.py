@@ -138,7 +138,7 @@ class PeerServer(SandboxServer):
             wire.send(refusal)
             return
         is_write = self.is_write(arrival.method)
-        struck = self.faults.take(arrival.method, is_write=is_write)
+        struck = self.faults.strike(arrival.method, is_write=is_write)
         arrival.faults = [fault.kind for fault in struck]
 
         def work() -> Reply:

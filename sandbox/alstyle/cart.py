@@ -42,7 +42,8 @@ class Cart:
 
     def add(self, article: int, quantity: int, now: float) -> None:
         """Add or replace, as the switch says; raises AddRefused with its words."""
-        row = self._row(article)
+        found = (row for row in self.rows.values() if row.article == article)
+        row = next(found, None)
         wanted = quantity
         if row is not None and self._settings.cart_adds == "add":
             wanted += row.quantity
@@ -142,10 +143,6 @@ class Cart:
             "id": row.item_id,
             "time": int(row.time),
         }
-
-    def _row(self, article: int) -> CartRow | None:
-        found = [row for row in self.rows.values() if row.article == article]
-        return found[0] if found else None
 
     def _touch(self, row: CartRow, by: str) -> None:
         if row.foreign:

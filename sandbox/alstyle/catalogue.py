@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from typing import Any
-
-Quantity = int | str | None
 
 ON_REQUEST = 1
 
@@ -155,11 +153,6 @@ class Shop:
 
     def remove_good(self, article: int) -> Good:
         return self.goods.pop(article)
-
-    def sellable(self) -> Iterator[Good]:
-        for good in self.goods.values():
-            if good.available and good.price1 > ON_REQUEST:
-                yield good
 
     @staticmethod
     def _apply(good: Good, values: dict[str, Any]) -> None:

@@ -15,11 +15,8 @@ THRESHOLDS = (50, 50, 50, 50, 60, 100, 500, 6000)
 Path = tuple[str, ...]
 
 
-def invented_shop(*, seed: int, count: int = 360, oddities: bool = False) -> Shop:
-    """Build about `count` goods of all ranges with the contract's shares of quirks.
-
-    `oddities` adds names with markup, emoji, control characters and 10 000 letters.
-    """
+def invented_shop(*, seed: int, count: int = 360) -> Shop:
+    """Build about `count` goods of all ranges with the contract's shares of quirks."""
     dice = random.Random(seed)
     categories, ids = build_tree([item.path for item in RANGES])
     articles = iter(sorted(dice.sample(range(1_000, 79_000), count)))
@@ -27,10 +24,7 @@ def invented_shop(*, seed: int, count: int = 360, oddities: bool = False) -> Sho
     dice.shuffle(order)
     goods = [_good(dice, next(articles), item, ids[item.path]) for item in order]
     season(dice, goods)
-    shop = Shop(goods, categories)
-    if oddities:
-        add_odd_goods(shop)
-    return shop
+    return Shop(goods, categories)
 
 
 def build_tree(paths: Iterable[Path]) -> tuple[list[Category], dict[Path, int]]:
@@ -80,7 +74,7 @@ def _good(dice: random.Random, article: int, item: Range, category: int) -> Good
         category=category,
         price1=price1,
         price2=_round_up(int(price1 * dice.uniform(1.18, 1.6))),
-        stock=_stock(dice),
+        stock=0 if dice.random() < 0.24 else dice.randint(1, 50),
         shown_above=dice.choice(THRESHOLDS),
         isnew=int(dice.random() < 0.05),
         brand=brand,
@@ -97,10 +91,6 @@ def _good(dice: random.Random, article: int, item: Range, category: int) -> Good
 def _round_up(price: int) -> int:
     step = 10 if price < 10_000 else 100
     return -(-price // step) * step
-
-
-def _stock(dice: random.Random) -> int:
-    return 0 if dice.random() < 0.24 else dice.randint(1, 50)
 
 
 def season(dice: random.Random, goods: list[Good]) -> None:
@@ -150,7 +140,9 @@ ODD_NAMES = (
 
 
 def add_odd_goods(shop: Shop, *, first_article: int = 90_001) -> list[int]:
-    """Append goods whose text is hard to print; return their articles."""
+    """Append goods with markup, emoji, control characters and 10 000 letters in their
+    names; return their articles.
+    """
     articles = []
     for number, name in enumerate(ODD_NAMES):
         article = first_article + number

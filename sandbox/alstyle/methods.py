@@ -43,7 +43,7 @@ WAREHOUSES = {
 }
 
 
-def _images(good: Good) -> list[str]:
+def _image_urls(good: Good) -> list[str]:
     return [f"{SITE}/images/{good.article}_{n}.jpg" for n in (1, 2)]
 
 
@@ -56,7 +56,7 @@ EXTRA: dict[str, Extra] = {
     "brand": lambda good: good.brand,
     "weight": lambda good: good.weight,
     "warranty": lambda good: good.warranty,
-    "images": _images,
+    "images": _image_urls,
     "url": lambda good: f"{SITE}/goods/{good.article}",
     "barcode": lambda good: good.barcode,
     "reducedprice": _discounted,
@@ -77,7 +77,7 @@ EXTRA: dict[str, Extra] = {
 }
 
 
-def _properties(good: Good) -> list[dict[str, Any]]:
+def _property_rows(good: Good) -> list[dict[str, Any]]:
     return [
         {"id": 100 + sort, "name": name, "value": value, "sort": sort}
         for sort, (name, value) in enumerate(good.properties.items())
@@ -86,7 +86,7 @@ def _properties(good: Good) -> list[dict[str, Any]]:
 
 INFO_EXTRA: dict[str, Extra] = EXTRA | {
     "detailText": lambda good: f"{good.description}<p>Гарантия {good.warranty}</p>",
-    "properties": _properties,
+    "properties": _property_rows,
 }
 
 
@@ -159,7 +159,7 @@ class CatalogueApi:
     ) -> tuple[list[Any], dict[str, int]]:
         limit = min(_int(params, "limit", LIMIT_MAX) or LIMIT_MAX, LIMIT_MAX)
         offset = _int(params, "offset", 0)
-        extra = _extra(params, EXTRA)
+        extra = _asked_for(params, EXTRA)
         self.oddities.before_page(offset, faults)
         goods = self.oddities.rows(self._listed(params), faults)
         total = self.oddities.total(goods, faults)
@@ -177,7 +177,7 @@ class CatalogueApi:
         }
 
     def _listed(self, params: Params) -> list[Any]:
-        categories = _categories(params)
+        categories = _category_ids(params)
         goods: list[Any] = [
             good
             for good in self._of_brand(params)
@@ -217,7 +217,7 @@ class CatalogueApi:
         return row | self.shop.raw_rows.get(good.article, {})
 
     def _element_info(self, params: Params, faults: list[Fault]) -> Any:
-        extra = _extra(params, INFO_EXTRA)
+        extra = _asked_for(params, INFO_EXTRA)
         flapped = self.oddities.quantities(faults)
         goods: list[Good] = []
         if "article" in params:
@@ -231,7 +231,7 @@ class CatalogueApi:
         return [self._row(good, extra, flapped) for good in goods[:LIMIT_MAX]]
 
     def _images(self, params: Params, faults: list[Fault]) -> Any:
-        urls = [url for good in self._named(params) for url in _images(good)]
+        urls = [url for good in self._named(params) for url in _image_urls(good)]
         thumbs = params.get("thumbs", "") not in ("", "0", "false")
         return [url.replace("/images/", "/thumbs/") for url in urls] if thumbs else urls
 
@@ -269,7 +269,7 @@ class CatalogueApi:
         return _php_map(answer)
 
     def _properties(self, params: Params, faults: list[Fault]) -> Any:
-        categories = _categories(params)
+        categories = _category_ids(params)
         goods = self._named(params) if "article" in params else []
         if categories:
             goods = [g for g in self.shop.goods.values() if g.category in categories]
@@ -277,7 +277,7 @@ class CatalogueApi:
             {
                 "id": 500_000 + g.article,
                 "article": g.article,
-                "properties": _properties(g),
+                "properties": _property_rows(g),
             }
             for g in goods
         ]
@@ -317,7 +317,7 @@ def _int(params: Params, name: str, default: int) -> int:
     return int(text) if text.isdigit() else default
 
 
-def _categories(params: Params) -> frozenset[int]:
+def _category_ids(params: Params) -> frozenset[int]:
     text = params.get("category", "")
     try:
         return frozenset(int(part) for part in text.split(",") if part or "," in text)
@@ -325,7 +325,7 @@ def _categories(params: Params) -> frozenset[int]:
         raise ServerError(f"category: {text}") from error
 
 
-def _extra(params: Params, known: dict[str, Extra]) -> dict[str, Extra]:
+def _asked_for(params: Params, known: dict[str, Extra]) -> dict[str, Extra]:
     names = [n.strip() for n in params.get("additional_fields", "").split(",") if n]
     if unknown := [name for name in names if name not in known]:
         raise ServerError(f"additional_fields: {unknown[0]}")

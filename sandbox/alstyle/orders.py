@@ -97,14 +97,14 @@ class OrderBook:
     def free(self, article: int) -> int:
         """Return how many pieces no order binds yet."""
         good = self._shop.goods.get(article)
-        held = sum(
+        bound = sum(
             line.quantity
             for order in self.orders.values()
             if order.is_live and not order.fallen
             for line in order.lines
             if line.article == article and not line.is_markdown
         )
-        return (good.available if good is not None else 0) - held
+        return (good.available if good is not None else 0) - bound
 
     def watch(self) -> None:
         """Begin to remember how many pieces of each article were free and when."""

@@ -328,9 +328,7 @@ def _good(good: Good) -> dict[str, Any]:
 
 
 def _make_shop(catalogue: str | Path | None, *, seed: int, oddities: bool) -> Shop:
-    if catalogue is None:
-        return invented_shop(seed=seed, oddities=oddities)
-    shop = load_shop(catalogue, seed=seed)
+    shop = load_shop(catalogue, seed=seed) if catalogue else invented_shop(seed=seed)
     if oddities:
         add_odd_goods(shop)
     return shop

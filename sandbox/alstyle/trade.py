@@ -85,7 +85,7 @@ class TradeApi:
         return json_reply({"status": True, "data": True})
 
     def _submit(self, params: Params) -> Reply:
-        self._check_papers(params, date_field="shipping_date")
+        self._check_attorney_and_delivery(params, date_field="shipping_date")
         lines = self._cart_lines()
         if not lines:
             raise OrderRefused("Корзина пуста")
@@ -115,7 +115,7 @@ class TradeApi:
             )
         return lines
 
-    def _check_papers(self, params: Params, *, date_field: str) -> None:
+    def _check_attorney_and_delivery(self, params: Params, *, date_field: str) -> None:
         for name in (date_field, "attorney_json", "delivery_json"):
             if not params.get(name, "").strip():
                 raise OrderRefused(f"Не заполнено поле {name}")
@@ -140,7 +140,7 @@ class TradeApi:
         return json_reply({"status": True})
 
     def _confirm(self, params: Params) -> Reply:
-        self._check_papers(params, date_field="date_delivery")
+        self._check_attorney_and_delivery(params, date_field="date_delivery")
         note = self.orders.confirm(self._order(params.get("id", "")))
         return json_reply({"status": True, "data": {"status": "ok", "id": note}})
 

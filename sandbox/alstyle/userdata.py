@@ -1,4 +1,4 @@
-"""The account's papers: powers of attorney, carriers, subordinates."""
+"""The account's records: powers of attorney, carriers, subordinates."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PERSON = "Тестов Тест Тестович"
 class UserData:
     """What `user-data` answers; `variant`: full | empty | expired | bare.
 
-    empty: no papers at all, as PHP says it; bare: only blank records; expired: the
+    empty: no records at all, as PHP says it; bare: only blank records; expired: the
     power of attorney ended yesterday.
     """
 

@@ -124,19 +124,16 @@ class OrderDesk:
             at=time.monotonic(),
             kind=kind,
             fate=fate,
-            **self._money(entries, kind) | fields,
+            **self._money(kind) | fields,
         )
         self._plan(order, credit=credit)
         if accepted:
             order.state, order.status = STATE_OF_KIND[kind], ACCEPTED
             order.marks["accepted"] = created
-        self._keep(order)
-        return order
-
-    def _keep(self, order: KaspiOrder) -> None:
         self.orders[order.code] = self._by_id[order.id] = order
-        for entry in order.entries:
+        for entry in entries:
             self._entries[order.entry_id(entry)] = (order, entry)
+        return order
 
     def _entry(self, number: int, line: dict[str, Any]) -> Entry:
         sku = str(line.get("sku", ""))
@@ -160,7 +157,7 @@ class OrderDesk:
             phone=f"700{number:07d}",
         )
 
-    def _money(self, entries: list[Entry], kind: str) -> dict[str, Any]:
+    def _money(self, kind: str) -> dict[str, Any]:
         carried = kind in ("kaspi", "postomat")
         return {
             "fee": float(self.dice.choice((699, 1099, 1599))) if carried else 0.0,

@@ -15,7 +15,6 @@ from sandbox.clock import Clock
 from sandbox.kaspi.pricelist import Offer, PriceListRefused, read_price_list
 
 USER_AGENT = "Kaspi-PriceList-Fetcher/1.0 (sandbox)"
-KEPT_FETCHES = 500
 
 
 @dataclass(slots=True, kw_only=True)

@@ -125,7 +125,12 @@ class Writer:
             "approvedByBankDate": self.ms(order.approved),
             "customer": self.customer(order)["attributes"]
             | {"id": order.buyer.id, "name": None},
-            "originAddress": self._origin(order),
+            "originAddress": {
+                "id": self.point_id(),
+                "displayName": POINT,
+                "address": _shop_address(),
+                "city": self.city("750000000"),
+            },
         }
         if order.credit_term is not None:
             attributes["creditTerm"] = order.credit_term
@@ -152,14 +157,6 @@ class Writer:
             "courierTransmissionPlanningDate": self.ms(order.handover_deadline),
             "express": order.express,
             "returnedToWarehouse": order.returned_to_warehouse,
-        }
-
-    def _origin(self, order: KaspiOrder) -> Json:
-        return {
-            "id": to_id(f"{self._merchant_id}_{POINT}"),
-            "displayName": POINT,
-            "address": _shop_address(),
-            "city": self.city("750000000"),
         }
 
     def customer(self, order: KaspiOrder) -> Json:

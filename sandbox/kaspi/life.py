@@ -50,10 +50,11 @@ class OrderLife:
 
     def settle(self, order: KaspiOrder, now: float) -> None:
         while not order.frozen:
-            event = self._due(order, now)
-            if event is None:
+            due = [item for item in self._coming(order) if item[1] <= now]
+            if not due:
                 return
-            self.happen(order, event[0], event[1])
+            event, at = min(due, key=lambda item: item[1])
+            self.happen(order, event, at)
 
     def happen(self, order: KaspiOrder, event: str, now: float) -> None:
         """Make one event happen, whether it is due or not."""
@@ -89,10 +90,6 @@ class OrderLife:
 
     def _wait(self, name: str) -> float:
         return float(getattr(self._settings, name)) / self._settings.life_speed
-
-    def _due(self, order: KaspiOrder, now: float) -> tuple[str, float] | None:
-        due = [item for item in self._coming(order) if item[1] <= now]
-        return min(due, key=lambda item: item[1], default=None)
 
     def _coming(self, order: KaspiOrder) -> list[tuple[str, float]]:
         marks = order.marks

@@ -93,7 +93,8 @@ def read_price_list(data: bytes, *, merchant_id: str | None = None) -> PriceList
         raise PriceListRefused([f"Файл не читается как XML: {error}"]) from error
     rules = schema()
     if not rules.validate(root):
-        errors = _schema_errors(rules)
+        log: Any = rules.error_log
+        errors = [f"Строка {entry.line}: {entry.message}" for entry in log]
         raise PriceListRefused(errors[:SHOWN_ERRORS])
     offers = [_offer(node) for node in root.iterfind(f"{NS}offers/{NS}offer")]
     found = PriceList(
@@ -109,11 +110,6 @@ def read_price_list(data: bytes, *, merchant_id: str | None = None) -> PriceList
     if reasons:
         raise PriceListRefused(reasons[:SHOWN_ERRORS])
     return found
-
-
-def _schema_errors(rules: etree.XMLSchema) -> list[str]:
-    log: Any = rules.error_log
-    return [f"Строка {entry.line}: {entry.message}" for entry in log]
 
 
 def _offer(node: etree._Element) -> Offer:

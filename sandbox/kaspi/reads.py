@@ -171,7 +171,8 @@ class ReadApi:
 
     def _product(self, entry_id: str, query: dict[str, str]) -> Json:
         _, entry = self._found_entry(entry_id)
-        number = self._number_of(entry.sku)
+        numbers = (n for n, sku in self.desk.skus.items() if sku == entry.sku)
+        number = next(numbers, None)
         if number is None or not entry.shows_product:
             raise ApiRefused("Product not found", status=404)
         return {"data": self.writer.product(number, entry.name)}
@@ -205,9 +206,6 @@ class ReadApi:
         if found is None:
             raise ApiRefused("Order entry not found", status=404)
         return found
-
-    def _number_of(self, sku: str) -> str | None:
-        return next((n for n, known in self.desk.skus.items() if known == sku), None)
 
     def _waybill(self, name: str, query: dict[str, str]) -> Reply:
         number, now = name.removesuffix(".pdf"), self.desk.now()

@@ -36,7 +36,7 @@ class KaspiSettings:
       waybill_link_ttl_s: how long a signed link works, in real seconds.
       arrived_404: ARRIVED answers 404.
       refuse_buyer_cancellation: BUYER_CANCELLATION_BY_MERCHANT is refused.
-      entry_cancel_lag_s: orderEntryCancelOperation says INPROGRESS for so long.
+      entry_cancel_lag_s: above 0 orderEntryCancelOperation says INPROGRESS.
     Life, in the sandbox's seconds; the delays are divided by `life_speed`, the
     deadlines are not:
       states_move: orders move on by themselves.
