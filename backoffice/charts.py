@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 
 from backoffice.formatting import grouped
 
+# CSS classes written here are dressed in static/bridge/admin/charts.css.
 WIDTH = 600
 HEIGHT = 120
 

@@ -18,6 +18,7 @@ NARROW_NO_BREAK_SPACE = "\u202f"
 NOTHING = "—"
 
 
+# CSS classes written here (num, faint, second, pill, steps): static/bridge/admin/.
 class Tone(Enum):
     """How a state is to be taken; each has its colours in the style sheet."""
 

@@ -91,6 +91,7 @@ class CategoryAdmin(StaffAdmin[Category]):
             row.goods = goods.get(row.pk)  # type: ignore[attr-defined]
             row.is_alone = is_searched  # type: ignore[attr-defined]
 
+    # CSS: field-show_tree in admin/phones.css, tree-0 to tree-5 in admin/lists.css.
     @admin.display(description=_("category"))
     def show_tree(self, obj: Category) -> SafeString:
         """Show the name at its place in the tree; the whole path among search hits."""

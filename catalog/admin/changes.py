@@ -82,6 +82,7 @@ class ProductChangeAdmin(ReadOnlyAdmin[ProductChange]):
         """Show when it was noticed."""
         return when(obj.changed_at)
 
+    # CSS: field-show_product and field-show_reason in static/bridge/admin/phones.css.
     @admin.display(description=_("product"))
     def show_product(self, obj: ProductChange) -> SafeString:
         """Show the product with a way to its page."""

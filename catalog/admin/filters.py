@@ -33,6 +33,7 @@ class BranchFilter(admin.SimpleListFilter):
         """Tell the template how far to indent each branch."""
         levels = [0, *map(indent_of, self.branches)]
         for level, choice in zip(levels, super().choices(changelist), strict=True):
+            # The template makes it level-1 to level-5 of static/bridge/admin/lists.css.
             yield {**choice, "level": level}
 
     def queryset(

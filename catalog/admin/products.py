@@ -145,6 +145,7 @@ class ProductAdmin(StaffAdmin[Product]):
         ),
         (
             _("From Al-Style"),
+            # The class is dressed in static/bridge/admin/forms.css.
             {"fields": SUPPLIER_FIELDS, "classes": ["in-columns"]},
         ),
     )
@@ -262,6 +263,7 @@ class ProductAdmin(StaffAdmin[Product]):
         tone = "num" if obj.stock else "num faint"
         return format_html('<span class="{}">{}</span>', tone, shown)
 
+    # Django makes a cell's CSS class of this name: field-show_name in admin/phones.css.
     @admin.display(description=_("product"), ordering="name")
     def show_name(self, obj: Product) -> SafeString:
         """Show the name; the maker's number on hovering."""

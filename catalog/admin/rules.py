@@ -222,6 +222,7 @@ class PriceRuleAdmin(StaffAdmin[PriceRule]):
         """Count the goods of each rule on the page."""
         _attach_reach(rows)
 
+    # CSS knows the columns by these methods' names: field-show_… in admin/phones.css.
     @admin.display(description=_("name"), ordering="name")
     def show_name(self, obj: PriceRule) -> str:
         """Show the name."""

@@ -311,6 +311,7 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
         ]
         return format_html('<span class="long">{}</span>', ", ".join(found) or "—")
 
+    # CSS knows the column by this name: field-show_reason in admin/phones.css.
     @admin.display(description=_("reason"))
     def show_reason(self, obj: FeedBuild) -> SafeString:
         """Show why it was refused or forced."""

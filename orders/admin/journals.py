@@ -87,6 +87,7 @@ class StepAdmin(ReadOnlyAdmin[Step]):
     def attempts_count(self, obj: Step) -> SafeString:
         return figure(obj.attempts)
 
+    # CSS knows the column by this name: field-show_reason in admin/phones.css.
     @admin.display(description=_("reason"))
     def show_reason(self, obj: Step) -> SafeString:
         said = stuck_reason(obj) if obj.last_error else ""
