@@ -139,7 +139,6 @@ class OrderListAdmin(StaffAdmin[Order]):
             row.shown_stuck = stuck[row.pk]  # type: ignore[attr-defined]
             row.shown_reservation = reservations.get(row.pk)  # type: ignore[attr-defined]
 
-    # CSS knows the columns by these methods' names: field-show_… in bridge/orders.css.
     @admin.display(description=_("order, created"), ordering="created_at")
     def show_code(self, obj: Any) -> SafeString:
         created = absolute(obj.created_at, now=obj.shown_now)
