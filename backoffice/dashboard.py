@@ -37,12 +37,12 @@ class Need:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusCard:
-    """One thing that must be alive: its state in a word, and the facts behind it."""
+    """One thing that must be alive: its state in a word, and the details behind it."""
 
     title: str
     tone: Tone
     state: str
-    facts: Sequence[tuple[str, SafeString]]
+    details: Sequence[tuple[str, SafeString]]
     url: str = ""
 
 

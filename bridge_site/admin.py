@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group, User
-from django.db.models import ManyToManyField
+from django.db.models import ManyToManyField, QuerySet
 from django.forms import CheckboxSelectMultiple, ModelMultipleChoiceField
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -27,7 +27,7 @@ admin.site.unregister(Group)
 
 ROLE_NAMES = {
     "viewer": _("viewer: sees everything, changes nothing"),
-    "operator": _("operator: goods, prices, readings, price list"),
+    "operator": _("operator: goods, prices, imports, price list"),
     "owner": _("owner: everything, staff included"),
 }
 
@@ -36,7 +36,6 @@ class RoleField(GroupChoice):
     """Roles by their names in the staff's language."""
 
     def label_from_instance(self, obj: Any) -> str:
-        """Say what the role may do."""
         return str(ROLE_NAMES.get(obj.name, obj.name))
 
 
@@ -60,7 +59,6 @@ class StaffUserAdmin(Accounts):
     def formfield_for_manytomany(
         self, db_field: ManyToManyField[Any, Any], request: HttpRequest, **kwargs: Any
     ) -> ModelMultipleChoiceField[Any] | None:
-        """Show the roles as boxes to tick."""
         if db_field.name == "groups":
             kwargs |= {"form_class": RoleField, "widget": CheckboxSelectMultiple}
         return super().formfield_for_manytomany(db_field, request, **kwargs)
@@ -68,26 +66,23 @@ class StaffUserAdmin(Accounts):
     def has_change_permission(
         self, request: HttpRequest, obj: User | None = None
     ) -> bool:
-        """Keep superusers' accounts, passwords included, from everybody else."""
         may = super().has_change_permission(request, obj)
         return may and _is_within_reach(request, obj)
 
     def has_delete_permission(
         self, request: HttpRequest, obj: User | None = None
     ) -> bool:
-        """Keep superusers' accounts from everybody else."""
         may = super().has_delete_permission(request, obj)
         return may and _is_within_reach(request, obj)
 
     @admin.display(description=_("roles"))
     def show_roles(self, obj: User) -> str:
-        """List the roles."""
         return ", ".join(group.name for group in obj.groups.all())
 
-    def get_queryset(self, request: HttpRequest) -> Any:
-        """Read the roles along."""
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         return super().get_queryset(request).prefetch_related("groups")
 
 
 def _is_within_reach(request: HttpRequest, obj: User | None) -> bool:
+    # Who may set a superuser's password is one.
     return obj is None or not obj.is_superuser or bool(request.user.is_superuser)

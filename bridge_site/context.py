@@ -11,7 +11,6 @@ from bridge_site.checks import LOOPBACK
 
 
 def bridge(request: HttpRequest) -> dict[str, bool]:
-    """Tell the templates in what surroundings the bridge runs."""
     peers = (settings.ALSTYLE_URL, settings.KASPI_URL)
     hosts = {urlsplit(url).hostname for url in peers}
     return {

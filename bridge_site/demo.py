@@ -54,7 +54,7 @@ def refuse_real_peers() -> None:
 
 
 def wait_for_leases(*, say: Say) -> None:
-    """Wait for what a demo that was killed still holds; its leases run out."""
+    """Wait until the leases that a killed demo had taken run out."""
     names = list(Lease.objects.values_list("name", flat=True))
     until = time.monotonic() + LEASE_S
     if any(map(is_taken, names)):

@@ -56,8 +56,6 @@ class SettingsReader:
             return default
 
     def flag(self, name: str, *, default: bool) -> bool:
-        """Read yes/no."""
-
         def parse(raw: str) -> bool:
             if raw.lower() in TRUE:
                 return True

@@ -16,7 +16,6 @@ class ChosenLanguageMiddleware(LocaleMiddleware):
     """
 
     def process_request(self, request: HttpRequest) -> None:
-        """Activate the chosen language for the request."""
         chosen = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME, "")
         try:
             language = translation.get_supported_language_variant(chosen)
@@ -28,6 +27,6 @@ class ChosenLanguageMiddleware(LocaleMiddleware):
     def process_response(
         self, request: HttpRequest, response: HttpResponseBase
     ) -> HttpResponseBase:
-        """Name the language; nothing depends on what the browser accepts."""
+        # Without Django's "Vary: Accept-Language": nothing depends on that here.
         response.headers.setdefault("Content-Language", translation.get_language())
         return response

@@ -35,7 +35,6 @@ class WrongQueue(Exception):
 
 
 def run_part(name: str, *, listen: str, exit_with_parent: bool) -> None:
-    """Run a part until it is stopped."""
     if name == "web":
         serve_web(listen=listen, exit_with_parent=exit_with_parent)
     else:
@@ -96,7 +95,6 @@ class _Sentinel(django_q.cluster.Sentinel):  # type: ignore[misc]
         super().__init__(stopping, started, uuid.uuid4())
 
     def start(self) -> None:
-        """Begin to listen for the end, then start the workers and guard them."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda _number, _frame: self._stop_soon())
         if self._exit_with_parent:

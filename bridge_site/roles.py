@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from django.contrib.auth.models import Group, Permission, User
 from django.db import transaction
 
+# "bridge_site" is the label that the plumbing's tables have.
 OUR_APPS = ("bridge_site", "catalog", "orders", "feeds")
 # Schedules and queued work are code: staff look at them, nobody edits them here.
 WATCHED_APPS = (*OUR_APPS, "django_q")

@@ -142,21 +142,17 @@ def _sync_one(recurring: Recurring, row: Schedule | None, *, now: datetime) -> b
         )
         return True
     differing = {k: v for k, v in wanted.items() if getattr(row, k) != v}
-    moved = recurring.daily_at is not None and not _runs_at(row, recurring.daily_at)
-    if moved or "minutes" in differing or "schedule_type" in differing:
+    next_run = timezone.localtime(row.next_run)
+    hour = (next_run.hour, next_run.minute)
+    has_moved = recurring.daily_at not in (None, hour)
+    if has_moved or "minutes" in differing or "schedule_type" in differing:
         differing["next_run"] = first_run(recurring, now=now)
     if differing:
         Schedule.objects.filter(pk=row.pk).update(**differing)
     return bool(differing)
 
 
-def _runs_at(row: Schedule, daily_at: tuple[int, int]) -> bool:
-    local = timezone.localtime(row.next_run)
-    return (local.hour, local.minute) == daily_at
-
-
 def first_run(recurring: Recurring, *, now: datetime) -> datetime:
-    """Say when a newly declared task runs first."""
     if recurring.daily_at is None:
         return now
     hour, minute = recurring.daily_at

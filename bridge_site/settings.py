@@ -30,7 +30,7 @@ ALSTYLE_URL = read.url(
 )
 ALSTYLE_TOKEN = read.text("ALSTYLE_TOKEN")
 ALSTYLE_INTERVAL_S = read.number("ALSTYLE_INTERVAL_S", "5")
-# Whose papers to order with; empty = the account's own BIN.
+# Whom to order for; empty = the account's own BIN.
 ALSTYLE_BIN = read.text("ALSTYLE_BIN")
 ALSTYLE_TIMEOUT_S = read.number("ALSTYLE_TIMEOUT_S", "60", at_least=1)
 
@@ -61,7 +61,7 @@ STOCK_STALE_AFTER_MIN = read.integer("STOCK_STALE_AFTER_MIN", 120, at_least=1)
 STOCK_CAP = read.integer("STOCK_CAP", 500, at_least=1)
 LEAST_STOCK_TO_LIST = read.integer("LEAST_STOCK_TO_LIST", 1, at_least=1)
 PRICE_JUMP_PERCENT = read.integer("PRICE_JUMP_PERCENT", 40, at_least=1)
-# Queued when a reading or a price changed something; the catalogue knows no feed.
+# Queued when an import or a price changed something; the catalogue knows no feed.
 TASKS_AFTER_CATALOGUE_CHANGE = ["feeds.tasks.build_feed"]
 CHANGES_KEPT_DAYS = read.integer("CHANGES_KEPT_DAYS", 180, at_least=1)
 

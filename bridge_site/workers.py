@@ -15,7 +15,6 @@ from backoffice.formatting import Tone, ago, grouped, when
 from plumbing.models import Heartbeat
 from plumbing.redaction import redact
 
-CLUSTERS = ("orders", "imports")
 TASKS_SHOWN = 5
 
 
@@ -38,25 +37,25 @@ class FailedTasks(DashboardSection):
 def read_workers(*, now: datetime) -> DashboardSection:
     """Read whether both clusters take tasks."""
     beats = {beat.name: beat for beat in Heartbeat.objects.all()}
-    labels = {"orders": _("Orders"), "imports": _("Readings and price list")}
-    needs, facts = [], []
-    for name in CLUSTERS:
+    labels = {"orders": _("Orders"), "imports": _("Imports and price list")}
+    needs, details = [], []
+    for name, label in labels.items():
         beat = beats.get(name)
         if beat is None or beat.is_late(now=now):
             since = ago(beat.beaten_at, now=now) if beat else _("never")
             text = _("Workers “%(name)s” are silent; last sign of life: %(since)s")
-            text %= {"name": labels[name], "since": since}
+            text %= {"name": label, "since": since}
             needs.append(Need(tone=Tone.BAD, text=text))
         said = when(beat.beaten_at if beat else None, now=now)
         host = beat.host if beat else ""
-        facts.append((labels[name], format_html("{} {}", said, host)))
+        details.append((label, format_html("{} {}", said, host)))
     waiting = grouped(OrmQ.objects.count())
-    facts.append((_("Tasks waiting"), format_html("{}", waiting)))
+    details.append((_("Tasks waiting"), format_html("{}", waiting)))
     card = StatusCard(
         title=_("Workers"),
         tone=Tone.BAD if needs else Tone.GOOD,
         state=_("silent") if needs else _("working"),
-        facts=facts,
+        details=details,
     )
     return DashboardSection(needs=needs, cards=[card])
 

@@ -95,7 +95,7 @@ def read_catalog(request: HttpRequest, *, now: datetime) -> DashboardSection:
         ],
         journals=[
             Journal(
-                title=_("Latest readings"),
+                title=_("Latest imports"),
                 url=reverse("admin:catalog_importrun_changelist"),
                 rows=[_row(run, now=now) for run in runs[:RECENT]],
             )
@@ -165,12 +165,12 @@ def _needs_of_imports(
         url = reverse("admin:catalog_importrun_change", args=[run.pk])
         figures = {"kind": run.get_kind_display(), "reason": redact(run.message)}
         if run.status == run.Status.FAILED:
-            text = _("The last reading failed (%(kind)s): %(reason)s") % figures
+            text = _("The last import failed (%(kind)s): %(reason)s") % figures
             yield Need(tone=Tone.WARN, text=text, url=url)
         elif bad := run.counts.get("bad", 0):
             text = ngettext(
-                "%(n)s row of the last reading could not be used (%(kind)s)",
-                "%(n)s rows of the last reading could not be used (%(kind)s)",
+                "%(n)s row of the last import could not be used (%(kind)s)",
+                "%(n)s rows of the last import could not be used (%(kind)s)",
                 bad,
             )
             text %= {**figures, "n": grouped(bad)}
@@ -208,18 +208,20 @@ def _supplier_card(last: LastRuns, *, is_stale: bool, now: datetime) -> StatusCa
         tone, state = Tone.GOOD, _("fresh")
     stock = last.good.get(ImportRun.Kind.STOCK)
     catalogue = last.good.get(ImportRun.Kind.CATALOGUE)
-    facts = [
+    details = [
         (_("Stock read"), _run_link(stock, now=now)),
         (_("Catalogue read"), _run_link(catalogue, now=now)),
     ]
     if failed := last.failed:
         link = _run_link(failed, now=now)
-        facts.append((_("Last failure"), two_lines(link, redact(failed.message))))
+        details.append((_("Last failure"), two_lines(link, redact(failed.message))))
     dated = stock or catalogue
     if dated and dated.supplier_date:
-        facts.append((_("Supplier's date"), format_html("{}", dated.supplier_date)))
+        details.append((_("Supplier's date"), format_html("{}", dated.supplier_date)))
     url = reverse("admin:catalog_importrun_changelist")
-    return StatusCard(title="Al-Style", tone=tone, state=state, facts=facts, url=url)
+    return StatusCard(
+        title="Al-Style", tone=tone, state=state, details=details, url=url
+    )
 
 
 def _run_link(run: ImportRun | None, *, now: datetime) -> SafeString:

@@ -200,11 +200,11 @@ def _price_list_card(state: PriceListState, *, now: datetime) -> StatusCard:
     title, active, last = _("Price list"), state.active, state.last_settled
     if active is None:
         said = _("never published")
-        return StatusCard(title=title, tone=Tone.BAD, state=said, facts=[], url=url)
+        return StatusCard(title=title, tone=Tone.BAD, state=said, details=[], url=url)
     if last and last.status in (Status.REFUSED, Status.FAILED):
         tone, said = Tone.WARN, _("last build refused")
     elif active.held_until and active.held_until > now:
-        tone, said = Tone.WARN, _("kept by hand")
+        tone, said = Tone.WARN, _("pinned by hand")
     else:
         tone, said = Tone.GOOD, _("live")
     link = format_html(
@@ -213,14 +213,14 @@ def _price_list_card(state: PriceListState, *, now: datetime) -> StatusCard:
         active,
         when(active.published_at, now=now),
     )
-    facts = [
+    details = [
         (_("Live version"), link),
         (_("Offers"), format_html("{}", grouped(active.counts.get("offers")))),
         (_("On sale"), format_html("{}", grouped(active.counts.get("on_sale")))),
     ]
     if last:
-        facts.append((_("Last build"), when(last.started_at, now=now)))
-    return StatusCard(title=title, tone=tone, state=said, facts=facts, url=url)
+        details.append((_("Last build"), when(last.started_at, now=now)))
+    return StatusCard(title=title, tone=tone, state=said, details=details, url=url)
 
 
 def _fetch_card(state: PriceListState, *, now: datetime) -> StatusCard:
@@ -232,16 +232,16 @@ def _fetch_card(state: PriceListState, *, now: datetime) -> StatusCard:
         tone, said = Tone.QUIET, _("not yet")
     else:
         tone, said = Tone.GOOD, _("on time")
-    facts = [(_("Last fetch"), when(fetch.fetched_at if fetch else None, now=now))]
+    details = [(_("Last fetch"), when(fetch.fetched_at if fetch else None, now=now))]
     if fetch and fetch.build_id:
         url = reverse("admin:feeds_feedbuild_change", args=[fetch.build_id])
         link = format_html('<a href="{}">№{}</a>', url, fetch.build_id)
-        facts.append((_("Version fetched"), link))
+        details.append((_("Version fetched"), link))
     if fetch:
-        facts.append((_("Answer"), format_html("{}", fetch.status_code)))
+        details.append((_("Answer"), format_html("{}", fetch.status_code)))
     url = reverse("admin:feeds_feedfetch_changelist")
     title = _("Fetched by Kaspi")
-    return StatusCard(title=title, tone=tone, state=said, facts=facts, url=url)
+    return StatusCard(title=title, tone=tone, state=said, details=details, url=url)
 
 
 def _left_out(build: FeedBuild | None) -> list[Share]:

@@ -110,7 +110,7 @@ def test_an_empty_bridge_says_what_to_do_first(settings):
     texts = " ".join(text for _tone, text in needs())
     for words in (
         "“Orders” are silent; last sign of life: never",
-        "“Readings and price list” are silent",
+        "“Imports and price list” are silent",
         "Stock was last read never",
         "No active point of sale",
         "No price rule is in force",
@@ -184,7 +184,7 @@ def bad_sku():
     [
         (stale, Tone.BAD, "Stock was last read 3 hours ago: the goods come off sale"),
         (failing, Tone.WARN, "failed (stock and prices): no answer within 60 s"),
-        (odd_rows, Tone.INFO, "3 rows of the last reading could not be used"),
+        (odd_rows, Tone.INFO, "3 rows of the last import could not be used"),
         (silent, Tone.BAD, "are silent; last sign of life: 12 minutes ago"),
         (refused, Tone.BAD, "was refused: too many at once"),
         (broken, Tone.BAD, "failed: the disk is full"),
