@@ -23,7 +23,7 @@ import requests
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from launch.demo import free_port
+from launch.ports import free_port
 from sandbox import AlStyleServer, KaspiServer
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -173,7 +173,7 @@ def _client(peer: MemoryPeer) -> Any:
 
 def _done(run: Any) -> None:
     if run.status != "done":
-        raise SystemExit(f"the reading failed: {run.message}")
+        raise SystemExit(f"the import failed: {run.message}")
 
 
 def _empty(*, products_only: bool = False) -> None:
@@ -192,26 +192,22 @@ def main() -> None:
     peer = MemoryPeer(goods)
     with throwaway_database() as vendor:
         print(f"{goods} goods, {vendor}")
+        from catalog.importing import import_catalogue
+
         first, bare, peak, queries = measure_first_import(peer)
         print(
             f"first import    {first:6.2f} s  = {first / bare:4.2f} x bulk_create "
             f"({bare:.2f} s), bar {BAR:.0f} x; {goods / first:,.0f} goods/s, "
             f"peak +{peak:.0f} MiB, {queries} queries"
         )
-        _done(_again(peer))
+        _empty()
+        _done(import_catalogue(_client(peer)))
         whole, parse, select, peak, queries = measure_stock(peer)
         print(
             f"stock refresh   {whole:6.3f} s  = {whole / (parse + select):4.2f} x "
             f"(JSON {parse:.3f} s + SELECT {select:.3f} s), bar {BAR:.0f} x; "
             f"{goods / whole:,.0f} goods/s, peak +{peak:.0f} MiB, {queries} queries"
         )
-
-
-def _again(peer: MemoryPeer) -> Any:
-    from catalog.importing import import_catalogue
-
-    _empty()
-    return import_catalogue(_client(peer))
 
 
 if __name__ == "__main__":

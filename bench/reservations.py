@@ -38,13 +38,12 @@ class Bars:
     """Prints figures beside their bars and remembers what was missed."""
 
     def __init__(self) -> None:
-        self.are_held = True
+        self.are_kept = True
 
     def show(self, words: str, figure: float, bar: float, unit: str = "") -> None:
-        """Print one."""
-        held = figure <= bar
-        self.are_held &= held
-        mark = "" if held else "  MISSED"
+        is_kept = figure <= bar
+        self.are_kept &= is_kept
+        mark = "" if is_kept else "  MISSED"
         print(f"  {words:<44} {figure:9.3f} {unit:<3} bar {bar:g}{mark}")
 
 
@@ -64,7 +63,7 @@ def open_shop(supplier: AlStyleServer, kaspi: KaspiServer) -> list[str]:
         with open_client() as client:
             run = import_catalogue(client)
         if run.status != "done":
-            raise SystemExit(f"the reading failed: {run.message}")
+            raise SystemExit(f"the import failed: {run.message}")
     sound = Product.objects.filter(multiplicity=None, cost_kzt__gt=1).order_by("pk")
     return list(sound.values_list("sku", flat=True))
 
@@ -89,7 +88,6 @@ def order_many(kaspi: KaspiServer, skus: list[str], *, count: int) -> None:
 
 
 def take_in() -> None:
-    """Poll once."""
     from orders.kaspi.client import open_client
     from orders.reading.polling import poll_orders
     from plumbing.leases import database_now
@@ -99,7 +97,6 @@ def take_in() -> None:
 
 
 def confirm() -> None:
-    """Refresh once."""
     from orders.kaspi.client import open_client
     from orders.reading.refreshing import refresh_orders
     from plumbing.leases import database_now
@@ -143,11 +140,11 @@ def measure_many(bars: Bars, *, count: int) -> None:
         bought = sum(1 for order in supplier.all_orders() if order.is_live)
         calls = supplier.counters()
     print(f"{count} orders, no clock: {bought} reserved, {accepted} accepted")
-    bars.are_held &= bought == accepted == count
-    papers = calls.pop("user-data", 0)
+    bars.are_kept &= bought == accepted == count
+    account_calls = calls.pop("user-data", 0)
     pages = math.ceil(count / PAGE)
     bars.show("supplier calls per reservation", sum(calls.values()) / count, CALLS_BAR)
-    bars.show("user-data, once a day", papers, 1)
+    bars.show("user-data, once a day", account_calls, 1)
     poll_bar = pages + STATES_POLLED - 1
     bars.show("Kaspi calls to take them in", sum(polled.values()), poll_bar)
     bars.show("Kaspi calls to accept them", sum(kaspi_calls.values()), count)
@@ -177,10 +174,15 @@ def measure_clocked(bars: Bars, *, count: int) -> None:
         paces = [b.at - a.at for a, b in pairwise(submits)]
     spans = [b.at - a.at for a, b in zip(adds, submits, strict=True)]
     print(f"{count} orders at the {CLOCK_S:g}-s clock: {len(submits)} reserved")
-    bars.are_held &= len(submits) == count
+    bars.are_kept &= len(submits) == count
     bar = SECONDS_BAR + MARGIN_S
     bars.show("seconds from add to submit, slowest", max(spans), bar, "s")
-    bars.show("seconds between reservations", max(paces), 3 * CLOCK_S + MARGIN_S, "s")
+    bars.show(
+        "seconds between reservations",
+        max(paces, default=0.0),
+        3 * CLOCK_S + MARGIN_S,
+        "s",
+    )
     bars.show("calls refused as too fast", too_fast, 0)
     _print_delays()
 
@@ -219,7 +221,7 @@ def main() -> int:
         if options.clocked:
             empty()
             measure_clocked(bars, count=options.clocked)
-    return 0 if bars.are_held else 1
+    return 0 if bars.are_kept else 1
 
 
 if __name__ == "__main__":

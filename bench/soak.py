@@ -37,8 +37,8 @@ from bench.soaking.ground import (
     empty_database,
     environment,
 )
-from bench.soaking.verdict import (
-    Verdict,
+from bench.soaking.judging import (
+    Report,
     judge_books,
     judge_bridge,
     judge_silence,
@@ -86,10 +86,9 @@ class Soak:
         )
         self.kaspi.settings.hang_s = 2.0
         self.watch: StockWatch | None = None
-        self.verdict = Verdict()
+        self.report = Report()
 
-    def run(self, database_url: str) -> Verdict:
-        """Soak and judge."""
+    def run(self, database_url: str) -> Report:
         self._settle_environment(database_url)
         with self.supplier, self.kaspi:
             self._open_shop()
@@ -113,7 +112,7 @@ class Soak:
                 nursery.stop()
                 web.stop()
             self._judge()
-        return self.verdict
+        return self.report
 
     def _settle_environment(self, database_url: str) -> None:
         settings = environment(
@@ -186,8 +185,8 @@ class Soak:
         took_s = self._wait_for_quiet()
         workers.kill_all()
         self._say(workers, manager, struck)
-        self.verdict.say("seconds of fire", round(over_s))
-        self.verdict.say("seconds until all was settled", round(took_s))
+        self.report.say("seconds of fire", round(over_s))
+        self.report.say("seconds until all was settled", round(took_s))
 
     def _wait_for_quiet(self) -> float:
         """Let parcels come home, stop the clocks of life, wait for the workers."""
@@ -200,11 +199,11 @@ class Soak:
             if not open_ends:
                 return time.monotonic() - began
             time.sleep(1)
-        self.verdict.promise("things that did not come to an end", open_ends)
+        self.report.promise("things that did not come to an end", open_ends)
         return time.monotonic() - began
 
     def _say(self, workers: Workers, manager: Manager, struck: dict[str, int]) -> None:
-        say = self.verdict.say
+        say = self.report.say
         say("orders made by buyers", len(self.kaspi.orders))
         say("calls: Al-Style, Kaspi", f"{_calls(self.supplier)} {_calls(self.kaspi)}")
         for kind, number in sorted(struck.items()):
@@ -223,11 +222,11 @@ class Soak:
             book = json.dumps(peer.book(), ensure_ascii=False, indent=1)
             (self.directory / f"{name}.json").write_text(book, encoding="utf-8")
         if self.options.observe_only:
-            judge_silence(self.verdict, *self._peers)
+            judge_silence(self.report, *self._peers)
         elif self.watch is not None:
-            judge_books(self.verdict, *self._peers, self.watch)
-        judge_bridge(self.verdict, self.kaspi)
-        judge_words(self.verdict, self.kaspi, self.directory)
+            judge_books(self.report, *self._peers, self.watch)
+        judge_bridge(self.report, self.kaspi)
+        judge_words(self.report, self.kaspi, self.directory)
 
     def _process_all(self) -> None:
         """As an operator does after an outage: nothing may come of it here."""
@@ -254,7 +253,6 @@ class Unrest:
         self._row_goes_s: float | None = None
 
     def turn(self, now_s: float) -> None:
-        """Let happen what is due."""
         if now_s >= self._next_kill_s:
             self._workers.kill_one(self._dice)
             self._next_kill_s = now_s + self._dice.uniform(*KILL_EVERY_S)
@@ -299,7 +297,6 @@ def _calls(peer: AlStyleServer | KaspiServer) -> int:
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -335,7 +332,6 @@ def server_url(options: argparse.Namespace) -> Iterator[str]:
 
 
 def main() -> int:
-    """Soak once and print the table."""
     options = parse()
     with contextlib.ExitStack() as stack:
         directory = Path(tempfile.mkdtemp(prefix="bridge-soak-"))
@@ -345,18 +341,14 @@ def main() -> int:
         url = stack.enter_context(empty_database(server, directory))
         kind = "PostgreSQL" if url.startswith("postgres") else "SQLite"
         print(f"{options.orders} orders, seed {options.seed}, {kind}", flush=True)
-        verdict = Soak(options, directory).run(url)
-        _close_connections()
-        print(verdict.shown())
+        report = Soak(options, directory).run(url)
+        from django.db import connections
+
+        connections.close_all()
+        print(report.shown())
         if options.keep:
             print(f"logs: {directory}")
-    return 0 if verdict.is_kept else 1
-
-
-def _close_connections() -> None:
-    from django.db import connections
-
-    connections.close_all()
+    return 0 if report.is_kept else 1
 
 
 if __name__ == "__main__":

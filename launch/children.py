@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
@@ -40,34 +40,30 @@ class Child:
 
     @property
     def exit_code(self) -> int | None:
-        """Return the exit code, or None while it runs."""
+        """The exit code, or None while it runs."""
         return self._process.poll()
 
-    def wait(self, timeout_s: float | None = None) -> int:
-        """Wait for the end and return the exit code."""
-        return self._process.wait(timeout_s)
+    def wait(self, timeout_s: float | None = None) -> None:
+        """Wait for the end; raises `subprocess.TimeoutExpired`."""
+        self._process.wait(timeout_s)
 
     def ask_to_stop(self) -> None:
         """Close its standard input."""
         if self._process.stdin is not None:
-            try:
+            with suppress(OSError):
                 self._process.stdin.close()
-            except OSError:
-                return
 
     def kill(self) -> None:
-        """End it by force."""
         self._process.kill()
 
 
 def pause() -> None:
-    """Wait for a moment."""
     time.sleep(0.1)
 
 
-def stop_all(children: Sequence[Child], *, within_s: float = STOP_WITHIN_S) -> None:
+def stop_all(children: Sequence[Child]) -> None:
     """Stop the last started first, and end by force what does not stop in time."""
-    until = time.monotonic() + within_s
+    until = time.monotonic() + STOP_WITHIN_S
     for child in reversed(children):
         child.ask_to_stop()
         try:
@@ -78,7 +74,7 @@ def stop_all(children: Sequence[Child], *, within_s: float = STOP_WITHIN_S) -> N
             child.wait()
 
 
-def run_step(
+def run_to_end(
     name: str, command: Sequence[str], *, environment: Mapping[str, str]
 ) -> None:
     """Run a command to its end; it is ended when we are interrupted."""
@@ -95,7 +91,7 @@ def run_step(
         child.ask_to_stop()
     if code:
         raise CannotGoOn(
-            f"The step “{name}” failed with exit code {code}: the lines above say why."
+            f"“{name}” failed with exit code {code}: the lines above say why."
         )
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import secrets
-import socket
 import time
 import urllib.error
 import urllib.request
@@ -18,13 +18,14 @@ from launch.children import (
     Child,
     StopAsked,
     pause,
-    run_step,
+    run_to_end,
     stop_all,
     stop_signals,
 )
 from launch.console import ROOT, CannotGoOn, complain, say
 from launch.environment import child_environment
 from launch.locks import FileLock, Locked
+from launch.ports import free_port
 from launch.venv import prepared_python
 
 DEMO_DIR = ROOT / "var" / "demo"
@@ -50,12 +51,10 @@ class Plan:
 
     @property
     def site(self) -> str:
-        """Return the bridge's own address."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def feed_url(self) -> str:
-        """Return the price list's address."""
         return f"{self.site}/kaspi_price_list.xml"
 
 
@@ -126,23 +125,6 @@ def _port(asked_for: int) -> int:
     return port
 
 
-def free_port(wanted: int = 0) -> int:
-    """Return the wanted loopback port when it is free, else any free one."""
-    for port in (wanted, 0):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            with socket.socket() as caller:
-                # On Windows a port can be bound that another program listens at.
-                caller.settimeout(0.2)
-                if port and caller.connect_ex(("127.0.0.1", port)) == 0:
-                    continue
-            return int(probe.getsockname()[1])
-    raise CannotGoOn("No free port was found on 127.0.0.1: close some programs.")
-
-
 def _run(plan: Plan, children: list[Child]) -> int:
     environment = child_environment(without_settings=True)
     environment["NO_PROXY"] = environment["no_proxy"] = "127.0.0.1,localhost"
@@ -152,11 +134,11 @@ def _run(plan: Plan, children: list[Child]) -> int:
     manage = [plan.python, "manage.py"]
     say("Готовлю базу и первую выгрузку… · Preparing the database and first feed…")
     quiet = ("--noinput", "-v", "0")
-    run_step("migrate", [*manage, "migrate", *quiet], environment=environment)
-    run_step(
+    run_to_end("migrate", [*manage, "migrate", *quiet], environment=environment)
+    run_to_end(
         "collectstatic", [*manage, "collectstatic", *quiet], environment=environment
     )
-    run_step(
+    run_to_end(
         "prepare_demo",
         [*manage, "prepare_demo", "--exit-with-parent"],
         environment={**environment, "DEMO_STAFF_PASSWORD": plan.staff_password},
@@ -258,11 +240,9 @@ def _await_site(plan: Plan, bridge: Child) -> None:
 
 def _fetch_now(addresses: dict[str, Any]) -> None:
     """Let the pretended Kaspi fetch at once; it does by itself a little later."""
-    url = f"{addresses.get('kaspi_control_url', '')}/_control/fetch"
-    try:
+    url = f"{addresses['kaspi_control_url']}/_control/fetch"
+    with contextlib.suppress(OSError):
         _open(url, timeout_s=10, data=b"{}").close()
-    except (OSError, ValueError):
-        return
 
 
 def _open(url: str, *, timeout_s: float, data: bytes | None = None) -> Any:
@@ -273,14 +253,13 @@ def _open(url: str, *, timeout_s: float, data: bytes | None = None) -> Any:
 
 
 def _tell(plan: Plan, addresses: dict[str, Any]) -> None:
-    page = addresses.get("kaspi_page_url", addresses["kaspi_url"])
     say()
     say("Мост работает · The bridge is running")
     say(f"  Админка · Admin:        {plan.site}/admin/")
     for login, role in STAFF:
         say(f"    {login:<10} {plan.staff_password}    ({role})")
     say(f"  Прайс-лист · Feed:      {plan.feed_url}")
-    say(f"  Что видит Kaspi · Kaspi's view: {page}")
+    say(f"  Что видит Kaspi · Kaspi's view: {addresses['kaspi_page_url']}")
     every_s = f"{plan.feed_every_s:g}"
     say("  Заказы читаются каждую минуту, остатки — каждые две (в работе: 5 и 10),")
     say("  прайс-лист строится после каждого изменения, пробный Kaspi забирает его")

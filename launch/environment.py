@@ -8,12 +8,10 @@ from collections.abc import Iterable
 
 from launch.console import ROOT
 
-EXAMPLE = ROOT / ".env.example"
-
 
 def setting_names() -> list[str]:
     """List every setting's name, as `.env.example` documents them."""
-    lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
+    lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
     found = (re.match(r"#?\s?([A-Z][A-Z0-9_]*)=", line) for line in lines)
     return [match.group(1) for match in found if match]
 

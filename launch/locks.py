@@ -27,5 +27,4 @@ class FileLock:
             raise Locked(str(path)) from None
 
     def release(self) -> None:
-        """Let others in."""
         self._connection.close()

@@ -24,7 +24,6 @@ python3 run.py COMMAND
 
 
 def manage(arguments: Sequence[str]) -> int:
-    """Run a command of manage.py."""
     python = prepared_python("requirements.txt")
     command = [str(python), "manage.py", *arguments]
     environment = child_environment()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from launch.console import CannotGoOn, complain
-from launch.demo import free_port
+from launch.ports import free_port
 
 # Under plain C, which is what root often has, only Latin letters have a lower case.
 LOCALE = () if sys.platform == "win32" else ("--locale=C.UTF-8",)

@@ -9,7 +9,7 @@ from launch.children import (
     Child,
     StopAsked,
     pause,
-    run_step,
+    run_to_end,
     stop_all,
     stop_signals,
 )
@@ -21,7 +21,7 @@ HTTPS_HINT = (
     "Unless HTTPS_ONLY=0, the admin answers over https only: put nginx or Apache in\n"
     "front (deploy/). The price list answers either way."
 )
-STEPS = (
+PREPARATIONS = (
     ("migrate", "--noinput", "-v", "0"),
     ("collectstatic", "--noinput", "-v", "0"),
     ("sync_roles",),
@@ -45,8 +45,8 @@ def serve(arguments: Sequence[str]) -> int:
         return 1
     with stop_signals():
         try:
-            for step in STEPS:
-                run_step(step[0], [*manage, *step], environment=environment)
+            for command in PREPARATIONS:
+                run_to_end(command[0], [*manage, *command], environment=environment)
             say(HTTPS_HINT)
             return run_bridge(manage, environment)
         except StopAsked:

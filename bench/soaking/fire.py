@@ -16,11 +16,11 @@ DROPPED, FAILING = 0.10, 0.10
 
 def set_fire(supplier: AlStyleServer, kaspi: KaspiServer) -> None:
     """Switch the faults of both peers on, each with its own seeded dice."""
-    ways: tuple[tuple[AlStyleServer | KaspiServer, dict[str, Any]], ...] = (
+    throttles: tuple[tuple[AlStyleServer | KaspiServer, dict[str, Any]], ...] = (
         (supplier, {"variant": "403", "interval": 1}),
         (kaspi, {"variant": "429", "retry_after": 1}),
     )
-    for peer, throttle in ways:
+    for peer, throttle in throttles:
         add = peer.faults.add
         add("drop_after_work", probability=DROPPED)
         add("status", code=502, probability=FAILING / 2)
@@ -67,7 +67,6 @@ class Workers:
         self._start(name)
 
     def kill_all(self) -> None:
-        """End all of them."""
         while self.pids:
             self.tell(f"kill {self.pids.pop()[1]}")
 
@@ -104,7 +103,6 @@ class Manager:
             return True
 
     def leave(self) -> None:
-        """Take the row out again."""
         self._supplier.drop_foreign_rows()
 
     def merge_two(self) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from launch.demo import free_port
+from launch.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 MERCHANT_ID = "QazDemo"

@@ -19,9 +19,9 @@ import pytest
 
 from launch import suite as suite_module
 from launch import venv as venv_module
-from launch.demo import free_port
 from launch.environment import child_environment, setting_names
 from launch.locks import FileLock, Locked
+from launch.ports import free_port
 from launch.suite import CLOSING_LINE, Run, Suite
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -13,7 +13,7 @@ from sandbox.alstyle.trade import WRITES as SUPPLIER_WRITES
 from sandbox.audit import Audit, StockWatch, audit
 from sandbox.kaspi.writes import WRITES as KASPI_WRITES
 
-# Buyers' own data, their labels, and the shop's own papers at Al-Style.
+# Buyers' own data, their labels, and the shop's own account at Al-Style.
 UNSEARCHED = ("Buyer", "Waybill", "SupplierAccount", "Session")
 
 
@@ -28,18 +28,16 @@ class Line:
 
     @property
     def is_broken(self) -> bool:
-        """Tell whether a promise was broken."""
         return self.is_promise and self.number != 0
 
 
 @dataclass(slots=True)
-class Verdict:
-    """The table."""
+class Report:
+    """The table of figures and promises that is printed at the end."""
 
     lines: list[Line] = field(default_factory=list)
 
     def say(self, words: str, number: int | str) -> None:
-        """Add a figure."""
         self.lines.append(Line(words=words, number=number))
 
     def promise(self, words: str, broken: list[str] | int) -> None:
@@ -52,11 +50,9 @@ class Verdict:
 
     @property
     def is_kept(self) -> bool:
-        """Tell whether every promise was kept."""
         return not any(line.is_broken for line in self.lines)
 
     def shown(self) -> str:
-        """Write the table."""
         width = max(len(line.words) for line in self.lines)
         rows = []
         for line in self.lines:
@@ -67,7 +63,7 @@ class Verdict:
 
 
 def judge_books(
-    verdict: Verdict, supplier: AlStyleServer, kaspi: KaspiServer, watch: StockWatch
+    report: Report, supplier: AlStyleServer, kaspi: KaspiServer, watch: StockWatch
 ) -> None:
     """Judge by both peers' books, with the bridge's reasons for what is open."""
     found = audit(
@@ -78,34 +74,34 @@ def judge_books(
             (supplier.goods[a].multiplicity or 1) if a in supplier.goods else 1
         ),
     )
-    _judge_service(verdict, found)
-    verdict.promise("supplier orders nobody owns", _unowned(supplier))
-    verdict.promise("reservations held by a dead supplier order", _hollow(supplier))
-    verdict.promise("supplier orders with other goods", found.wrong_lines)
-    verdict.promise("foreign cart rows touched", found.foreign_touched)
-    _judge_assembling(verdict, kaspi, found)
-    verdict.promise("cancelled as out of stock by a deadline", found.cancelled_short)
-    verdict.say("price lists fetched and checked", watch.lists)
-    verdict.promise(
+    _judge_service(report, found)
+    report.promise("supplier orders nobody owns", _unowned(supplier))
+    report.promise("reservations held by a dead supplier order", _hollow(supplier))
+    report.promise("supplier orders with other goods", found.wrong_lines)
+    report.promise("foreign cart rows touched", found.foreign_touched)
+    _judge_assembling(report, kaspi, found)
+    report.promise("cancelled as out of stock by a deadline", found.cancelled_short)
+    report.say("price lists fetched and checked", watch.lists)
+    report.promise(
         "offers beyond stock - reservations",
         [f"{e.sku}: {e.offered} > {e.free}" for e in watch.excesses],
     )
-    verdict.promise("crashes of the sandbox", [*supplier.crashes, *kaspi.crashes])
+    report.promise("crashes of the sandbox", [*supplier.crashes, *kaspi.crashes])
 
 
-def _judge_service(verdict: Verdict, found: Audit) -> None:
+def _judge_service(report: Report, found: Audit) -> None:
     from orders.models import Step
 
     reserve, release = Step.Kind.RESERVE, Step.Kind.RELEASE
     unserved = {code: _why(code, reserve) for code in found.unserved}
     unreleased = {code: _why(code, release) for code in found.unreleased}
-    verdict.say("orders with exactly one live supplier order", found.served_once)
-    verdict.say("orders with none, and a reason for a person", _given(unserved))
-    verdict.promise("orders with none and no reason", _missing(unserved))
-    verdict.promise("orders with more than one", found.served_twice)
-    verdict.promise("accepted without a supplier order", found.accepted_unserved)
-    verdict.say("cancelled, not released, left to a person", _given(unreleased))
-    verdict.promise("cancelled, not released, no reason", _missing(unreleased))
+    report.say("orders with exactly one live supplier order", found.served_once)
+    report.say("orders with none, and a reason for a person", _given(unserved))
+    report.promise("orders with none and no reason", _missing(unserved))
+    report.promise("orders with more than one", found.served_twice)
+    report.promise("accepted without a supplier order", found.accepted_unserved)
+    report.say("cancelled, not released, left to a person", _given(unreleased))
+    report.promise("cancelled, not released, no reason", _missing(unreleased))
 
 
 def _why(code: str, kind: str) -> str:
@@ -159,7 +155,7 @@ def _hollow(supplier: AlStyleServer) -> list[str]:
     return hollow
 
 
-def _judge_assembling(verdict: Verdict, kaspi: KaspiServer, found: Audit) -> None:
+def _judge_assembling(report: Report, kaspi: KaspiServer, found: Audit) -> None:
     """A call that the peer answered with "slow down" surely did nothing."""
     import json
 
@@ -167,14 +163,12 @@ def _judge_assembling(verdict: Verdict, kaspi: KaspiServer, found: Audit) -> Non
     for arrival in kaspi.calls("assemble"):
         if arrival.status != 429:
             sent[json.loads(arrival.body)["data"]["attributes"]["code"]] += 1
-    verdict.say("orders assembled", sum(1 for o in kaspi.book() if o["assembled"]))
-    verdict.promise("assembles carried out twice", found.assembled_twice)
-    verdict.promise("assembles sent twice", [c for c, n in sent.items() if n > 1])
+    report.say("orders assembled", sum(1 for o in kaspi.book() if o["assembled"]))
+    report.promise("assembles carried out twice", found.assembled_twice)
+    report.promise("assembles sent twice", [c for c, n in sent.items() if n > 1])
 
 
-def judge_silence(
-    verdict: Verdict, supplier: AlStyleServer, kaspi: KaspiServer
-) -> None:
+def judge_silence(report: Report, supplier: AlStyleServer, kaspi: KaspiServer) -> None:
     """With OBSERVE_ONLY not one write may have come, by the peers' own logs."""
     arrived = [
         f"{arrival.method} at {arrival.at:.0f}"
@@ -182,10 +176,10 @@ def judge_silence(
         for arrival in peer.arrivals
         if arrival.method in writes or arrival.verb != "GET"
     ]
-    verdict.promise("writes that reached a peer", arrived)
+    report.promise("writes that reached a peer", arrived)
 
 
-def judge_bridge(verdict: Verdict, kaspi: KaspiServer) -> None:
+def judge_bridge(report: Report, kaspi: KaspiServer) -> None:
     """Tell what the bridge made of the orders."""
     from orders.models import Order, Step, SupplierOrder
 
@@ -193,10 +187,10 @@ def judge_bridge(verdict: Verdict, kaspi: KaspiServer) -> None:
     known = dict(Order.objects.values_list("code", "status"))
     unseen = book.keys() - known
     gone = {code for code in unseen if book[code]["status"] == "CANCELLED"}
-    verdict.say("orders called off before a reading saw them", len(gone))
-    verdict.promise("orders the bridge has not seen", sorted(unseen - gone))
+    report.say("orders called off before a reading saw them", len(gone))
+    report.promise("orders the bridge has not seen", sorted(unseen - gone))
     late = [c for c, o in book.items() if c in known and known[c] != o["status"]]
-    verdict.promise("orders of an outdated status", late)
+    report.promise("orders of an outdated status", late)
     stuck = Counter(
         f"{kind}: {status}"
         for kind, status in Step.objects.filter(status__in=Step.STUCK).values_list(
@@ -204,16 +198,16 @@ def judge_bridge(verdict: Verdict, kaspi: KaspiServer) -> None:
         )
     )
     for words, number in sorted(stuck.items()):
-        verdict.say(f"  left to a person, {words}", number)
+        report.say(f"  left to a person, {words}", number)
     looked = Step.objects.filter(looks__gt=0)
-    verdict.say("steps whose outcome was unknown once", looked.count())
+    report.say("steps whose outcome was unknown once", looked.count())
     adopted = looked.filter(answered__adopted=True)
-    verdict.say("  supplier orders found and adopted", adopted.count())
+    report.say("  supplier orders found and adopted", adopted.count())
     merged = SupplierOrder.objects.filter(merged_into__isnull=False)
-    verdict.say("  supplier orders merged", merged.count())
+    report.say("  supplier orders merged", merged.count())
 
 
-def judge_words(verdict: Verdict, kaspi: KaspiServer, directory: Path) -> None:
+def judge_words(report: Report, kaspi: KaspiServer, directory: Path) -> None:
     """Look for tokens and buyers' phones in all that is written or shown."""
     from django.conf import settings
 
@@ -226,8 +220,8 @@ def judge_words(verdict: Verdict, kaspi: KaspiServer, directory: Path) -> None:
         leaks += [f"token in {place}" for token in tokens if token in text]
         leaks += [f"phone in {place}" for phone in phones if phone in text]
     for place, number in sorted(places.items()):
-        verdict.say(f"searched: {place}", number)
-    verdict.promise("tokens or phones in them", sorted(set(leaks)))
+        report.say(f"searched: {place}", number)
+    report.promise("tokens or phones in them", sorted(set(leaks)))
 
 
 def _all_words(directory: Path) -> Iterator[tuple[str, str]]:
