@@ -103,7 +103,6 @@ SUBMIT_PARAMETERS_IN = read.text("SUBMIT_PARAMETERS_IN", "query")
 KASPI_TIMEOUT_S = read.number("KASPI_TIMEOUT_S", "30", at_least=1)
 ORDER_TIMEOUT_S = read.number("ORDER_TIMEOUT_S", "30", at_least=1)
 KASPI_SEND_MERCHANT_UID = read.flag("KASPI_SEND_MERCHANT_UID", default=False)
-RESERVED_UNITS_SOURCE = "orders.supply.counting.reserved_units"
 
 # --- Database -------------------------------------------------------------------------
 VAR_DIR.mkdir(parents=True, exist_ok=True)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.utils.module_loading import import_string
 
-from catalog.explaining import Step
+from catalog.explaining import Line
 from catalog.models import ImportRun
 
 
@@ -19,7 +17,7 @@ class Availability:
 
     units: int
     reason: str
-    steps: tuple[Step, ...]
+    lines: tuple[Line, ...]
 
 
 def assess_availability(
@@ -38,40 +36,43 @@ def assess_availability(
     if is_stale:
         return _none("stale", [("stale", {})])
     code = "stock_at_least" if is_lower_bound else "stock"
-    steps: list[Step] = [(code, {"stock": stock})]
+    lines: list[Line] = [(code, {"stock": stock})]
     units = stock
     if reserved:
         units -= reserved
-        steps.append(("reserved", {"units": reserved}))
+        lines.append(("reserved", {"units": reserved}))
     if safety_stock:
         units -= safety_stock
-        steps.append(("safety", {"units": safety_stock}))
+        lines.append(("safety", {"units": safety_stock}))
     if units <= 0:
-        return _none("out_of_stock", [*steps, ("out_of_stock", {})])
+        return _none("out_of_stock", [*lines, ("out_of_stock", {})])
     if multiplicity is not None and multiplicity > 1:
         if not sells_singly:
-            return _none("multiples", [*steps, ("multiples", {"by": multiplicity})])
+            return _none("multiples", [*lines, ("multiples", {"by": multiplicity})])
         # Each order, even of one piece, takes a whole multiple from the supplier.
         units //= multiplicity
-        steps.append(("singly", {"by": multiplicity, "units": units}))
+        lines.append(("singly", {"by": multiplicity, "units": units}))
     if units > cap:
         units = cap
-        steps.append(("capped", {"units": cap}))
+        lines.append(("capped", {"units": cap}))
     if units < max(least, 1):
-        return _none("below_least", [*steps, ("below_least", {"least": max(least, 1)})])
+        return _none("below_least", [*lines, ("below_least", {"least": max(least, 1)})])
     return Availability(
-        units=units, reason="", steps=(*steps, ("units", {"units": units}))
+        units=units, reason="", lines=(*lines, ("units", {"units": units}))
     )
 
 
-def _none(reason: str, steps: list[Step]) -> Availability:
-    return Availability(units=0, reason=reason, steps=tuple(steps))
+def _none(reason: str, lines: list[Line]) -> Availability:
+    return Availability(units=0, reason=reason, lines=tuple(lines))
 
 
 def stock_read_at() -> datetime | None:
-    """Tell when stock was last read whole; a catalogue crawl reads it too."""
-    done = ImportRun.objects.filter(status=ImportRun.Status.DONE, is_dry_run=False)
-    return done.order_by("-started_at").values_list("started_at", flat=True).first()
+    """Tell when stock was last read whole; a catalogue crawl reads it too.
+
+    The moment the import began: what was sold while it ran may not be in it.
+    """
+    begun = ImportRun.objects.good().order_by("-started_at")
+    return begun.values_list("started_at", flat=True).first()
 
 
 def stock_is_stale(*, now: datetime) -> bool:
@@ -79,12 +80,3 @@ def stock_is_stale(*, now: datetime) -> bool:
     read_at = stock_read_at()
     limit = timedelta(minutes=settings.STOCK_STALE_AFTER_MIN)
     return read_at is None or now - read_at > limit
-
-
-def reserved_units() -> dict[int, int]:
-    """Map product ids to units in reservations that the stock does not contain yet.
-
-    The catalogue knows no orders: the setting names the function that does.
-    """
-    source: Callable[[], dict[int, int]] = import_string(settings.RESERVED_UNITS_SOURCE)
-    return source()

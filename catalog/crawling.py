@@ -9,7 +9,7 @@ from typing import Protocol
 from django.utils.translation import gettext as _
 
 from catalog.alstyle.schema import Element, ElementList, ElementPage, Problem
-from catalog.readings import ReadingRefused
+from catalog.import_runs import ImportRefused
 
 PASSES = 3
 
@@ -87,7 +87,7 @@ class _Pass:
 
 
 def crawl_elements(source: PageSource) -> Crawl:
-    """Read until a pass is whole; raises `ReadingRefused` when none is.
+    """Read until a pass is whole; raises `ImportRefused` when none is.
 
     Goods that appear or vanish between two pages shift the rest, so a good may be
     missed: such a pass is read again from the start.
@@ -101,11 +101,11 @@ def crawl_elements(source: PageSource) -> Crawl:
             return _joined(current, pages=pages, passes=number)
         before = current
     message = _(
-        "Al-Style's list did not hold still: in the last of %(passes)d readings "
+        "Al-Style's list did not hold still: in the last of %(passes)d passes "
         "%(goods)d goods in %(rows)d rows came, %(total)s were announced; "
         "nothing was changed."
     )
-    raise ReadingRefused(
+    raise ImportRefused(
         message
         % {
             "passes": PASSES,

@@ -30,7 +30,7 @@ from backoffice.dashboard import (
     make_shares,
 )
 from backoffice.formatting import Tone, ago, duration, grouped, two_lines, when
-from catalog.admin.readings import reading_buttons, status_pill
+from catalog.admin.imports import import_buttons, status_pill
 from catalog.availability import stock_is_stale, stock_read_at
 from catalog.models import Category, ImportRun, PriceRule, Product
 from plumbing.redaction import redact
@@ -48,7 +48,7 @@ class LastRuns:
     @property
     def failed(self) -> ImportRun | None:
         """The latest one that failed, with no later one of its kind."""
-        failed = [r for r in self.ended.values() if r.status == r.Status.FAILED]
+        failed = [run for run in self.ended.values() if run.has_failed]
         return max(failed, key=lambda run: run.started_at, default=None)
 
 
@@ -60,7 +60,7 @@ def read_catalog(request: HttpRequest, *, now: datetime) -> DashboardSection:
     quarantine = count_quarantine()
     products = reverse("admin:catalog_product_changelist")
     midnight = drawn_days(now=now)[-1]
-    changed = sum(changes_of(run) for run in runs if run.started_at >= midnight)
+    changed = sum(run.changed_goods for run in runs if run.started_at >= midnight)
     return DashboardSection(
         needs=[
             *_needs_of_imports(last, is_stale=is_stale, now=now),
@@ -68,12 +68,12 @@ def read_catalog(request: HttpRequest, *, now: datetime) -> DashboardSection:
             *_needs_of_quarantine(quarantine),
         ],
         cards=[_supplier_card(last, is_stale=is_stale, now=now)],
-        buttons=reading_buttons(request),
+        buttons=import_buttons(request),
         figures=[
             Figure(
                 label=_("in quarantine"),
                 value=grouped(sum(quarantine.values())),
-                url=f"{products}?hold=any",
+                url=f"{products}?quarantine=any",
             ),
             Figure(
                 label=_("changed today"),
@@ -88,8 +88,8 @@ def read_catalog(request: HttpRequest, *, now: datetime) -> DashboardSection:
                 anchor="quarantine",
                 shares=make_shares(
                     quarantine,
-                    labels={hold.value: str(hold.label) for hold in Product.Hold},
-                    url=f"{products}?hold=",
+                    labels={r.value: str(r.label) for r in Product.Quarantine},
+                    url=f"{products}?quarantine=",
                 ),
             )
         ],
@@ -105,17 +105,15 @@ def read_catalog(request: HttpRequest, *, now: datetime) -> DashboardSection:
 
 def read_last_runs() -> LastRuns:
     """Read the latest imports of each kind."""
-    runs = ImportRun.objects.filter(is_dry_run=False).defer("bad_rows")
     ended, good = {}, {}
     for kind in ImportRun.Kind.values:
-        its = runs.filter(kind=kind)
-        last = its.exclude(status=ImportRun.Status.RUNNING).first()
+        runs = ImportRun.objects.filter(kind=kind).defer("bad_rows")
+        last = runs.real().ended().first()
         if last is None:
             continue
         ended[kind] = last
-        if last.status != ImportRun.Status.DONE:
-            done = its.filter(status=ImportRun.Status.DONE)
-            last = done.order_by("-finished_at").first()
+        if not last.is_done:
+            last = runs.good().order_by("-finished_at").first()
         if last is not None:
             good[kind] = last
     return LastRuns(ended=ended, good=good)
@@ -124,29 +122,21 @@ def read_last_runs() -> LastRuns:
 def recent_runs(*, now: datetime) -> list[ImportRun]:
     """Read the real imports of the days that are drawn, newest first."""
     since = drawn_days(now=now)[0]
-    runs = ImportRun.objects.filter(started_at__gte=since, is_dry_run=False)
+    runs = ImportRun.objects.real().filter(started_at__gte=since)
     return list(runs.defer("bad_rows"))
 
 
 def count_quarantine() -> dict[str, int]:
     """Count the goods in quarantine by reason, the most frequent first."""
-    held = Product.objects.filter(gone_at=None).exclude(hold=Product.Hold.NONE)
-    counted = held.order_by().values_list("hold").annotate(number=Count("pk"))
-    return dict(counted.order_by("-number"))
-
-
-def changes_of(run: ImportRun) -> int:
-    """Count the goods that an import changed; a failed one changed none."""
-    if run.status != ImportRun.Status.DONE:
-        return 0
-    return sum(run.counts.get(name, 0) for name in ("changed", "new", "gone"))
+    reasons = Product.objects.quarantined().order_by().values_list("quarantine")
+    return dict(reasons.annotate(number=Count("pk")).order_by("-number"))
 
 
 def draw_changes(runs: Sequence[ImportRun], *, now: datetime) -> SafeString:
     """Draw how many goods the imports of each day changed."""
     totals: Counter[date] = Counter()
     for run in runs:
-        totals[timezone.localtime(run.started_at).date()] += changes_of(run)
+        totals[timezone.localtime(run.started_at).date()] += run.changed_goods
     days = drawn_days(now=now)
     values = [totals[day.date()] for day in days]
     return draw_days(values, days=days, title=_("Stock and price changes by day"))
@@ -164,7 +154,7 @@ def _needs_of_imports(
     for run in last.ended.values():
         url = reverse("admin:catalog_importrun_change", args=[run.pk])
         figures = {"kind": run.get_kind_display(), "reason": redact(run.message)}
-        if run.status == run.Status.FAILED:
+        if run.has_failed:
             text = _("The last import failed (%(kind)s): %(reason)s") % figures
             yield Need(tone=Tone.WARN, text=text, url=url)
         elif bad := run.counts.get("bad", 0):
@@ -178,12 +168,12 @@ def _needs_of_imports(
 
 
 def _needs_of_settings() -> Iterator[Need]:
-    if not PriceRule.objects.filter(is_active=True).exists():
+    if not PriceRule.objects.active().exists():
         text = _("No price rule is in force: no product gets a price")
         url = reverse("admin:catalog_pricerule_changelist")
         yield Need(tone=Tone.BAD, text=text, url=url)
     by_hand = Product.objects.filter(is_published=Product.Publish.YES)
-    if not Category.objects.filter(is_published=True).exists() and not by_hand.exists():
+    if not Category.objects.sold().exists() and not by_hand.exists():
         text = _("No category is sold: choose what to sell")
         url = reverse("admin:catalog_category_changelist")
         yield Need(tone=Tone.WARN, text=text, url=url)
@@ -192,11 +182,13 @@ def _needs_of_settings() -> Iterator[Need]:
 def _needs_of_quarantine(quarantine: dict[str, int]) -> Iterator[Need]:
     url = reverse("admin:catalog_product_changelist")
     # The other reasons wait for the supplier's next price, not for a person.
-    for hold in (Product.Hold.JUMP, Product.Hold.BELOW_FLOOR, Product.Hold.NO_RULE):
-        if number := quarantine.get(hold, 0):
+    reasons = Product.Quarantine
+    for reason in (reasons.JUMP, reasons.BELOW_FLOOR, reasons.NO_RULE):
+        if number := quarantine.get(reason, 0):
             text = _("Quarantine, “%(reason)s”: %(number)s")
-            text %= {"reason": hold.label, "number": grouped(number)}
-            yield Need(tone=Tone.WARN, text=text, url=f"{url}?hold={hold.value}")
+            text %= {"reason": reason.label, "number": grouped(number)}
+            page = f"{url}?quarantine={reason.value}"
+            yield Need(tone=Tone.WARN, text=text, url=page)
 
 
 def _supplier_card(last: LastRuns, *, is_stale: bool, now: datetime) -> StatusCard:

@@ -1,4 +1,4 @@
-"""Turns the steps of a decision into lines a person can read."""
+"""Words the lines that explain a price or an availability."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 # What was decided, and with which figures; the texts below name them.
-Step = tuple[str, Mapping[str, object]]
+Line = tuple[str, Mapping[str, object]]
 
 TEXTS = {
     # Price
@@ -61,16 +61,15 @@ TEXTS = {
 }
 
 
-def explain(steps: Iterable[Step]) -> list[str]:
-    """Write each step as one line in the active language."""
-    return [_(TEXTS[code]) % _readable(figures) for code, figures in steps]
+def explain(lines: Iterable[Line]) -> list[str]:
+    """Write the lines in the active language."""
+    return [
+        _(TEXTS[code]) % {name: _readable(value) for name, value in figures.items()}
+        for code, figures in lines
+    ]
 
 
-def _readable(figures: Mapping[str, object]) -> dict[str, object]:
-    return {name: _grouped(value) for name, value in figures.items()}
-
-
-def _grouped(value: object) -> object:
+def _readable(value: object) -> object:
     if isinstance(value, int):
         # A narrow no-break space: 12 990 must not fall apart at a line's end.
         return f"{value:,}".replace(",", "\u202f")

@@ -14,8 +14,13 @@ from catalog.alstyle.schema import CategoryList, Element, Problem, StockList
 from catalog.branches import BranchDifferences, compare_branches, write_branches
 from catalog.comparing import Differences, compare_elements, compare_stock
 from catalog.crawling import Crawl, crawl_elements
+from catalog.import_runs import (
+    ImportRefused,
+    ImportSession,
+    open_import,
+    take_writing_lease,
+)
 from catalog.models import ImportRun, Product, ProductChange
-from catalog.readings import Reading, ReadingRefused, hold_writing_lease, open_reading
 from catalog.tree import build_tree
 from catalog.writing import touch_seen, write_differences
 from plumbing.leases import LeaseHandle, database_now
@@ -36,13 +41,13 @@ def import_catalogue(
     Raises `LeaseTaken` when another process does it. Faults of the peer and doubts
     about what came end as a failed run with the reason in `message`.
     """
-    with open_reading(
+    with open_import(
         ImportRun.Kind.CATALOGUE, dry_run=dry_run, accept_shrunk=accept_shrunk, now=now
     ) as reading:
         listed = client.categories()
         crawl = crawl_elements(client)
         _check_readable(reading, listed, crawl)
-        with hold_writing_lease() as lease:
+        with take_writing_lease() as lease:
             _store_catalogue(reading, listed, crawl, lease=lease)
         reading.note_supplier_date(client)
     return reading.run
@@ -59,12 +64,12 @@ def import_stock(
 
     Raises `LeaseTaken` and fails as `import_catalogue` does.
     """
-    with open_reading(
+    with open_import(
         ImportRun.Kind.STOCK, dry_run=dry_run, accept_shrunk=accept_shrunk, now=now
     ) as reading:
         listed = client.quantity_price()
         _check_stock_readable(reading, listed)
-        with hold_writing_lease() as lease:
+        with take_writing_lease() as lease:
             found = compare_stock(listed, now=reading.now())
             _count(reading, found)
             _check_share(reading, found, command="sync_stock")
@@ -78,7 +83,7 @@ def import_stock(
 
 
 def delete_old_changes(*, now: datetime | None = None) -> tuple[int, int]:
-    """Delete changes and readings older than the set time; return how many of each."""
+    """Delete changes and imports older than the set time; return how many of each."""
     moment = now or database_now()
     oldest = moment - timedelta(days=settings.CHANGES_KEPT_DAYS)
     changes, _by_model = ProductChange.objects.filter(changed_at__lt=oldest).delete()
@@ -91,7 +96,7 @@ def delete_old_changes(*, now: datetime | None = None) -> tuple[int, int]:
 
 
 def _store_catalogue(
-    reading: Reading, listed: CategoryList, crawl: Crawl, *, lease: LeaseHandle
+    reading: ImportSession, listed: CategoryList, crawl: Crawl, *, lease: LeaseHandle
 ) -> None:
     branches = _compare_branches(reading, listed)
     found = compare_elements(
@@ -115,7 +120,7 @@ def _store_catalogue(
     reading.conclude(write, lease=lease, has_changes=bool(found or branches))
 
 
-def _check_readable(reading: Reading, listed: CategoryList, crawl: Crawl) -> None:
+def _check_readable(reading: ImportSession, listed: CategoryList, crawl: Crawl) -> None:
     reading.note(listed.problems)
     reading.note(crawl.problems)
     reading.counts.update(
@@ -135,19 +140,19 @@ def _check_readable(reading: Reading, listed: CategoryList, crawl: Crawl) -> Non
     _refuse_unreadable(reading, len(crawl.elements) - len(crawl.unsound), crawl.came)
 
 
-def _check_stock_readable(reading: Reading, listed: StockList) -> None:
+def _check_stock_readable(reading: ImportSession, listed: StockList) -> None:
     reading.note(listed.problems)
     reading.counts.update(read=listed.came, bad=listed.came - len(listed.rows))
     _refuse_empty(reading, listed.came)
     _refuse_unreadable(reading, len(listed.rows) - len(listed.unsound), listed.came)
 
 
-def _refuse_empty(reading: Reading, came: int) -> None:
+def _refuse_empty(reading: ImportSession, came: int) -> None:
     if not came and not reading.accept_shrunk:
-        raise ReadingRefused(_("Al-Style listed no goods at all; nothing was changed."))
+        raise ImportRefused(_("Al-Style listed no goods at all; nothing was changed."))
 
 
-def _refuse_unreadable(reading: Reading, sound: int, came: int) -> None:
+def _refuse_unreadable(reading: ImportSession, sound: int, came: int) -> None:
     reading.refuse_unless(
         (sound, came),
         _(
@@ -157,7 +162,7 @@ def _refuse_unreadable(reading: Reading, sound: int, came: int) -> None:
     )
 
 
-def _check_share(reading: Reading, found: Differences, *, command: str) -> None:
+def _check_share(reading: ImportSession, found: Differences, *, command: str) -> None:
     message = _(
         "Only %(part)d of %(whole)d known goods came, %(share)d %% are needed; "
         "nothing was changed. If Al-Style really dropped them, run: %(command)s"
@@ -168,7 +173,9 @@ def _check_share(reading: Reading, found: Differences, *, command: str) -> None:
     )
 
 
-def _compare_branches(reading: Reading, listed: CategoryList) -> BranchDifferences:
+def _compare_branches(
+    reading: ImportSession, listed: CategoryList
+) -> BranchDifferences:
     nodes, problems = build_tree(listed.rows)
     reading.note(problems)
     found = compare_branches(nodes, unsound=listed.unsound)
@@ -190,7 +197,7 @@ def _compare_branches(reading: Reading, listed: CategoryList) -> BranchDifferenc
 
 
 def _placed(
-    reading: Reading, crawl: Crawl, branches: BranchDifferences
+    reading: ImportSession, crawl: Crawl, branches: BranchDifferences
 ) -> dict[str, Element]:
     """Take goods out of categories that nobody knows."""
     elements = dict(crawl.elements)
@@ -203,7 +210,7 @@ def _placed(
     return elements
 
 
-def _choose_skus(reading: Reading, new: list[Element]) -> dict[str, str]:
+def _choose_skus(reading: ImportSession, new: list[Element]) -> dict[str, str]:
     """Name new goods whose article somebody gave to another product as its SKU."""
     mapped = Product.objects.order_by().exclude(sku=F("article"))
     taken = set(mapped.values_list("sku", flat=True))
@@ -219,7 +226,7 @@ def _choose_skus(reading: Reading, new: list[Element]) -> dict[str, str]:
     return chosen
 
 
-def _count(reading: Reading, found: Differences) -> None:
+def _count(reading: ImportSession, found: Differences) -> None:
     reading.counts.update(
         known=found.known,
         new=len(found.new),

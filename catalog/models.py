@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+import re
+from decimal import Decimal
+
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
+
+# What Kaspi takes for an SKU; the pattern is also asked of the database.
+SKU = re.compile(r"^[0-9A-Za-z_-]{1,20}$", re.ASCII)
+
+
+class CategoryQuerySet(models.QuerySet["Category"]):
+    def present(self) -> CategoryQuerySet:
+        return self.filter(gone_at=None)
+
+    def sold(self) -> CategoryQuerySet:
+        return self.filter(is_published=True)
+
+    def parents(self) -> dict[int, int | None]:
+        """Map each category's pk to its parent's."""
+        return dict(self.order_by().values_list("pk", "parent_id"))
 
 
 class Category(models.Model):
@@ -28,6 +47,8 @@ class Category(models.Model):
     is_published = models.BooleanField(_("sold"), default=False)
     gone_at = models.DateTimeField(_("gone since"), null=True, blank=True)
 
+    objects = CategoryQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("category")
         verbose_name_plural = _("categories")
@@ -36,6 +57,24 @@ class Category(models.Model):
 
     def __str__(self) -> str:
         return self.path or self.name
+
+    @property
+    def is_gone(self) -> bool:
+        return self.gone_at is not None
+
+
+class ProductQuerySet(models.QuerySet["Product"]):
+    def present(self) -> ProductQuerySet:
+        """Keep what the supplier's catalogue has."""
+        return self.filter(gone_at=None)
+
+    def quarantined(self) -> ProductQuerySet:
+        # Goods that are gone wait for nobody.
+        return self.present().exclude(quarantine=Product.Quarantine.NONE)
+
+    def releasable(self) -> ProductQuerySet:
+        """Keep those whose price a person may let through as it is."""
+        return self.filter(quarantine=Product.Quarantine.JUMP)
 
 
 class Product(models.Model):
@@ -46,7 +85,7 @@ class Product(models.Model):
         NO = "no", _("no")
         CATEGORY = "category", _("as its category")
 
-    class Hold(models.TextChoices):
+    class Quarantine(models.TextChoices):
         """Why a product has no price it may be sold at."""
 
         NONE = "", _("none")
@@ -117,18 +156,24 @@ class Product(models.Model):
     accepted_price_kzt = models.PositiveIntegerField(
         _("accepted price, ₸"), null=True, blank=True
     )
-    hold = models.CharField(
-        _("quarantine"), max_length=12, choices=Hold.choices, blank=True, default=""
+    quarantine = models.CharField(
+        _("quarantine"),
+        max_length=12,
+        choices=Quarantine.choices,
+        blank=True,
+        default="",
     )
     # Digest of the rules the price was worked out with; blank = work it out again.
     priced_with = models.CharField(_("priced with"), max_length=16, blank=True)
+
+    objects = ProductQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("product")
         verbose_name_plural = _("products")
         ordering = ["pk"]
         permissions = [
-            ("sync_catalogue", _("Can start catalogue and stock readings")),
+            ("sync_catalogue", _("Can start imports of catalogue and stock")),
             ("publish_product", _("Can choose which products are sold")),
             ("release_product", _("Can release prices from quarantine")),
         ]
@@ -148,10 +193,14 @@ class Product(models.Model):
             ),
         ]
         indexes = [
-            # pricing.reprice(): products whose price is out of date.
+            # repricing.reprice(): products whose price is out of date.
             models.Index(fields=["priced_with"], name="product_priced_with"),
             # Admin list and dashboard: products in quarantine by reason.
-            models.Index(fields=["hold"], name="product_hold", condition=~Q(hold="")),
+            models.Index(
+                fields=["quarantine"],
+                name="product_quarantine",
+                condition=~Q(quarantine=""),
+            ),
             # Admin search by the maker's number.
             models.Index(fields=["part_number"], name="product_part_number"),
         ]
@@ -159,9 +208,30 @@ class Product(models.Model):
     def __str__(self) -> str:
         return f"{self.article} · {self.name}"
 
+    @property
+    def is_gone(self) -> bool:
+        return self.gone_at is not None
+
+    @property
+    def is_releasable(self) -> bool:
+        """`ProductQuerySet.releasable` for one row."""
+        return self.quarantine == self.Quarantine.JUMP
+
+
+class ImportRunQuerySet(models.QuerySet["ImportRun"]):
+    def real(self) -> ImportRunQuerySet:
+        return self.filter(is_dry_run=False)
+
+    def ended(self) -> ImportRunQuerySet:
+        return self.exclude(status=ImportRun.Status.RUNNING)
+
+    def good(self) -> ImportRunQuerySet:
+        """Keep those that brought the whole of what they asked for, and stored it."""
+        return self.real().filter(status=ImportRun.Status.DONE)
+
 
 class ImportRun(models.Model):
-    """One reading of the supplier: what came, what changed, what was wrong."""
+    """One import from the supplier: what came, what changed, what was wrong."""
 
     class Kind(models.TextChoices):
         CATALOGUE = "catalogue", _("catalogue")
@@ -184,12 +254,14 @@ class ImportRun(models.Model):
     # [["70311", "price1: not a number: 'x'"], ...], the first few hundred.
     bad_rows = models.JSONField(_("bad rows"), default=list, blank=True)
     message = models.TextField(_("result"), blank=True)
-    # Kept to show how old the supplier's data are; never a reason to skip a reading.
+    # Kept to show how old the supplier's data are; never a reason to skip an import.
     supplier_date = models.CharField(_("supplier's date"), max_length=100, blank=True)
 
+    objects = ImportRunQuerySet.as_manager()
+
     class Meta:
-        verbose_name = _("reading")
-        verbose_name_plural = _("readings")
+        verbose_name = _("import")
+        verbose_name_plural = _("imports")
         ordering = ["-started_at", "-pk"]
         constraints = [
             models.CheckConstraint(
@@ -198,7 +270,7 @@ class ImportRun(models.Model):
             ),
         ]
         indexes = [
-            # The last good reading of a kind: how old the stock figures are.
+            # The last good import of a kind: how old the stock figures are.
             models.Index(
                 fields=["kind", "status", "-finished_at"], name="importrun_last"
             ),
@@ -206,6 +278,21 @@ class ImportRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} №{self.pk}"
+
+    @property
+    def is_done(self) -> bool:
+        return self.status == self.Status.DONE
+
+    @property
+    def has_failed(self) -> bool:
+        return self.status == self.Status.FAILED
+
+    @property
+    def changed_goods(self) -> int:
+        """How many goods came, went or changed; 0 when nothing was stored."""
+        if not self.is_done:
+            return 0
+        return sum(self.counts.get(name, 0) for name in ("changed", "new", "gone"))
 
 
 class ProductChange(models.Model):
@@ -226,7 +313,7 @@ class ProductChange(models.Model):
     )
     run = models.ForeignKey(
         ImportRun,
-        verbose_name=_("reading"),
+        verbose_name=_("import"),
         on_delete=models.SET_NULL,
         null=True,
         blank=True,
@@ -251,6 +338,11 @@ class ProductChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_field_display()}: {self.old} → {self.new}"
+
+
+class PriceRuleQuerySet(models.QuerySet["PriceRule"]):
+    def active(self) -> PriceRuleQuerySet:
+        return self.filter(is_active=True)
 
 
 class PriceRule(models.Model):
@@ -311,6 +403,8 @@ class PriceRule(models.Model):
     )
     ending_kzt = models.PositiveIntegerField(_("ending, ₸"), default=0)
 
+    objects = PriceRuleQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("price rule")
         verbose_name_plural = _("price rules")
@@ -340,3 +434,46 @@ class PriceRule(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def fees_percent(self) -> Decimal:
+        return self.commission_percent + self.tax_percent
+
+    @property
+    def kept_share(self) -> Decimal:
+        """The share of a price that commission and tax leave."""
+        return 1 - self.fees_percent / Decimal(100)
+
+    @property
+    def specificity(self) -> tuple[bool, bool, int]:
+        """Sorts rules of one product or one branch: the more specific first."""
+        has_band = self.cost_from_kzt is not None or self.cost_below_kzt is not None
+        return (not self.brand, not has_band, self.pk)
+
+    def fits(self, *, brand: str, cost_kzt: int | None) -> bool:
+        """Tell whether brand and cost band fit; product and branch aside.
+
+        `matched_by` says the same to the database.
+        """
+        cost = cost_kzt or 0
+        return (
+            (not self._brand_key or self._brand_key == brand.casefold())
+            and (self.cost_from_kzt is None or cost >= self.cost_from_kzt)
+            and (self.cost_below_kzt is None or cost < self.cost_below_kzt)
+        )
+
+    @cached_property
+    def _brand_key(self) -> str:
+        # A rule is asked about every product, its brand folded once.
+        return self.brand.strip().casefold()
+
+    def matched_by(self) -> Q:
+        """Find the products whose brand and cost `fits` this rule."""
+        found = Q()
+        if brand := self.brand.strip():
+            found &= Q(brand__iexact=brand)
+        if self.cost_from_kzt is not None:
+            found &= Q(cost_kzt__gte=self.cost_from_kzt)
+        if self.cost_below_kzt is not None:
+            found &= Q(cost_kzt__lt=self.cost_below_kzt)
+        return found

@@ -5,38 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
-from catalog.explaining import Step
+from catalog.explaining import Line
 from catalog.models import PriceRule, Product
 
-Hold = Product.Hold
+Quarantine = Product.Quarantine
 
 # The supplier writes 0, 1 and 9 999 999 where there is no price.
 PLACEHOLDER_FROM_KZT = 9_000_000
 # A retail price this many times the dealer's is a typing error, not a margin.
 IMPLAUSIBLE_RETAIL_FACTOR = 10
 PERCENT = Decimal(100)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """The figures of a `PriceRule`."""
-
-    pk: int
-    name: str
-    base: str
-    markup_percent: Decimal
-    markup_kzt: int
-    commission_percent: Decimal
-    tax_percent: Decimal
-    delivery_kzt: int
-    least_margin_percent: Decimal
-    round_to_kzt: int
-    ending_kzt: int
-
-    @property
-    def kept_share(self) -> Decimal:
-        """The part of a price that commission and tax leave."""
-        return 1 - (self.commission_percent + self.tax_percent) / PERCENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,11 +31,11 @@ class PriceInputs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceDecision:
-    """A price, or the reason (`hold`) why the product may not be sold at it."""
+    """A price, or the reason (`quarantine`) why the product may not be sold at it."""
 
     price_kzt: int | None
-    hold: str
-    steps: tuple[Step, ...]
+    quarantine: str
+    lines: tuple[Line, ...]
 
 
 def is_real_price(price_kzt: int | None) -> bool:
@@ -76,33 +54,39 @@ def round_up(amount: Decimal, *, step: int, ending: int) -> int:
 
 
 def decide_price(
-    inputs: PriceInputs, rule: Rule | None, *, jump_percent: int
+    inputs: PriceInputs, rule: PriceRule | None, *, jump_percent: int
 ) -> PriceDecision:
-    """Work out the price and how it came about, one step after the other."""
-    steps: list[Step] = []
+    """Work out the price and how it came about, one line after the other."""
+    lines: list[Line] = []
     cost = inputs.cost_kzt
     if cost is None or cost <= 1:
         shown = "—" if cost is None else cost
-        return _held(Hold.NO_COST, [("no_cost", {"cost": shown})])
+        return _decided([("no_cost", {"cost": shown})], quarantine=Quarantine.NO_COST)
     if not is_real_price(cost):
-        return _held(Hold.PLACEHOLDER, [("cost_placeholder", {"cost": cost})])
-    steps.append(("cost", {"cost": cost}))
+        return _decided(
+            [("cost_placeholder", {"cost": cost})], quarantine=Quarantine.PLACEHOLDER
+        )
+    lines.append(("cost", {"cost": cost}))
     if rule is None:
-        return _held(Hold.NO_RULE, [*steps, ("no_rule", {})])
-    steps.append(("rule", {"name": rule.name}))
-    floor = _floor(inputs, rule, cost=cost, steps=steps)
+        return _decided([*lines, ("no_rule", {})], quarantine=Quarantine.NO_RULE)
+    lines.append(("rule", {"name": rule.name}))
+    floor = _floor(inputs, rule, cost=cost, lines=lines)
     if inputs.rrp_enforced and not _retail_is_usable(inputs, cost=cost):
-        return _held(Hold.PLACEHOLDER, [*steps, ("rrp_unknown", {})])
+        return _decided(
+            [*lines, ("rrp_unknown", {})], quarantine=Quarantine.PLACEHOLDER
+        )
     if inputs.override_kzt is not None:
-        return _overridden(inputs, inputs.override_kzt, floor=floor, steps=steps)
-    price = _calculated(inputs, rule, cost=cost, floor=floor, steps=steps)
+        return _overridden(inputs, inputs.override_kzt, floor=floor, lines=lines)
+    price = _calculated(inputs, rule, cost=cost, floor=floor, lines=lines)
     return _without_jump(
-        price, accepted=inputs.accepted_kzt, jump_percent=jump_percent, steps=steps
+        price, accepted=inputs.accepted_kzt, jump_percent=jump_percent, lines=lines
     )
 
 
-def _held(hold: str, steps: list[Step]) -> PriceDecision:
-    return PriceDecision(price_kzt=None, hold=hold, steps=tuple(steps))
+def _decided(
+    lines: list[Line], price: int | None = None, quarantine: str = Quarantine.NONE
+) -> PriceDecision:
+    return PriceDecision(price_kzt=price, quarantine=quarantine, lines=tuple(lines))
 
 
 def _retail_is_usable(inputs: PriceInputs, *, cost: int) -> bool:
@@ -112,48 +96,55 @@ def _retail_is_usable(inputs: PriceInputs, *, cost: int) -> bool:
     return retail <= cost * IMPLAUSIBLE_RETAIL_FACTOR
 
 
-def _floor(inputs: PriceInputs, rule: Rule, *, cost: int, steps: list[Step]) -> Decimal:
+def _floor(
+    inputs: PriceInputs, rule: PriceRule, *, cost: int, lines: list[Line]
+) -> Decimal:
     kept = cost * (1 + rule.least_margin_percent / PERCENT) + rule.delivery_kzt
     floor = kept / rule.kept_share
     figures = {
         "floor": _ceil(floor),
         "margin": rule.least_margin_percent,
         "delivery": rule.delivery_kzt,
-        "fees": rule.commission_percent + rule.tax_percent,
+        "fees": rule.fees_percent,
     }
-    steps.append(("floor", figures))
+    lines.append(("floor", figures))
     if inputs.min_price_kzt and inputs.min_price_kzt > floor:
         floor = Decimal(inputs.min_price_kzt)
-        steps.append(("min_price", {"price": inputs.min_price_kzt}))
+        lines.append(("min_price", {"price": inputs.min_price_kzt}))
     return floor
 
 
 def _calculated(
-    inputs: PriceInputs, rule: Rule, *, cost: int, floor: Decimal, steps: list[Step]
+    inputs: PriceInputs,
+    rule: PriceRule,
+    *,
+    cost: int,
+    floor: Decimal,
+    lines: list[Line],
 ) -> int:
     retail = inputs.retail_kzt or 0
     usable = _retail_is_usable(inputs, cost=cost)
     if rule.base == PriceRule.Base.RETAIL and usable and retail >= floor:
         price = Decimal(retail)
-        steps.append(("retail", {"price": retail}))
+        lines.append(("retail", {"price": retail}))
     else:
         if rule.base == PriceRule.Base.RETAIL:
             reason = "retail_low" if usable else "retail_placeholder"
-            steps.append((reason, {"retail": retail}))
-        price = _marked_up(rule, cost=cost, steps=steps)
+            lines.append((reason, {"retail": retail}))
+        price = _marked_up(rule, cost=cost, lines=lines)
     if inputs.rrp_enforced and retail > price:
         price = Decimal(retail)
-        steps.append(("rrp", {"price": retail}))
+        lines.append(("rrp", {"price": retail}))
     if price < floor:
         price = floor
-        steps.append(("raised_to_floor", {"price": _ceil(floor)}))
+        lines.append(("raised_to_floor", {"price": _ceil(floor)}))
     rounded = round_up(price, step=rule.round_to_kzt, ending=rule.ending_kzt)
     if rounded != price:
-        steps.append(("rounded", {"price": rounded}))
+        lines.append(("rounded", {"price": rounded}))
     return rounded
 
 
-def _marked_up(rule: Rule, *, cost: int, steps: list[Step]) -> Decimal:
+def _marked_up(rule: PriceRule, *, cost: int, lines: list[Line]) -> Decimal:
     kept = cost * (1 + rule.markup_percent / PERCENT)
     price = (kept + rule.markup_kzt + rule.delivery_kzt) / rule.kept_share
     figures = {
@@ -161,35 +152,33 @@ def _marked_up(rule: Rule, *, cost: int, steps: list[Step]) -> Decimal:
         "fixed": rule.markup_kzt,
         "price": _ceil(price),
     }
-    steps.append(("markup", figures))
+    lines.append(("markup", figures))
     return price
 
 
 def _overridden(
-    inputs: PriceInputs, override: int, *, floor: Decimal, steps: list[Step]
+    inputs: PriceInputs, override: int, *, floor: Decimal, lines: list[Line]
 ) -> PriceDecision:
-    steps.append(("override", {"price": override}))
+    lines.append(("override", {"price": override}))
     if inputs.rrp_enforced and (inputs.retail_kzt or 0) > floor:
         floor = Decimal(inputs.retail_kzt or 0)
-        steps.append(("rrp", {"price": inputs.retail_kzt}))
+        lines.append(("rrp", {"price": inputs.retail_kzt}))
     if override < floor:
-        steps.append(("override_low", {"floor": _ceil(floor)}))
-        return PriceDecision(
-            price_kzt=override, hold=Hold.BELOW_FLOOR, steps=tuple(steps)
-        )
-    steps.append(("price", {"price": override}))
-    return PriceDecision(price_kzt=override, hold=Hold.NONE, steps=tuple(steps))
+        lines.append(("override_low", {"floor": _ceil(floor)}))
+        return _decided(lines, override, Quarantine.BELOW_FLOOR)
+    lines.append(("price", {"price": override}))
+    return _decided(lines, override)
 
 
 def _without_jump(
-    price: int, *, accepted: int | None, jump_percent: int, steps: list[Step]
+    price: int, *, accepted: int | None, jump_percent: int, lines: list[Line]
 ) -> PriceDecision:
     if accepted and abs(price - accepted) * 100 > jump_percent * accepted:
         figures = {"old": accepted, "new": price, "limit": jump_percent}
-        steps.append(("jump", figures))
-        return PriceDecision(price_kzt=price, hold=Hold.JUMP, steps=tuple(steps))
-    steps.append(("price", {"price": price}))
-    return PriceDecision(price_kzt=price, hold=Hold.NONE, steps=tuple(steps))
+        lines.append(("jump", figures))
+        return _decided(lines, price, Quarantine.JUMP)
+    lines.append(("price", {"price": price}))
+    return _decided(lines, price)
 
 
 def _ceil(amount: Decimal) -> int:

@@ -32,23 +32,23 @@ class _Row(NamedTuple):
     min_price_kzt: int | None
     accepted_price_kzt: int | None
     price_kzt: int | None
-    hold: str
+    quarantine: str
 
 
 @dataclass(slots=True)
 class RepriceResult:
-    """How many products were looked at, got another price, went into quarantine."""
+    """How many goods were looked at, got another price, went into quarantine."""
 
     examined: int = 0
     changed: int = 0
-    held: int = 0
+    quarantined: int = 0
 
     @property
     def summary(self) -> str:
         """Say it in one line."""
         return (
             f"{self.examined} examined, {self.changed} prices changed, "
-            f"{self.held} newly in quarantine"
+            f"{self.quarantined} newly in quarantine"
         )
 
 
@@ -68,19 +68,19 @@ def reprice(*, now: datetime) -> RepriceResult:
 
 
 def explain_price(product: Product) -> list[str]:
-    """Tell, one line per step, how the product's price comes about today."""
+    """Tell, line by line, how the product's price comes about today."""
     row = _Row._make(getattr(product, name) for name in _Row._fields)
-    return explain(_decide(row, load_rules()).steps)
+    return explain(_decide(row, load_rules()).lines)
 
 
-def release_held_prices(pks: Iterable[int]) -> int:
+def release_prices(pks: Iterable[int]) -> int:
     """Let jumped prices through: they are right after all. Returns how many."""
-    jumped = Product.objects.filter(pk__in=list(pks), hold=Product.Hold.JUMP)
+    jumped = Product.objects.filter(pk__in=list(pks)).releasable()
     released = 0
     for pk, price in jumped.values_list("pk", "price_kzt"):
         # The price must still be the one the person saw.
         released += jumped.filter(pk=pk, price_kzt=price).update(
-            hold=Product.Hold.NONE, accepted_price_kzt=price, priced_with=""
+            quarantine=Product.Quarantine.NONE, accepted_price_kzt=price, priced_with=""
         )
     return released
 
@@ -93,7 +93,7 @@ def _end_overrides(*, now: datetime) -> None:
 
 def _outdated(digest: str, *, after_pk: int) -> list[_Row]:
     # "Other than" in two halves, each of which the index answers. Locked, so that no
-    # reading changes a cost between our look and our write.
+    # import changes a cost between our look and our write.
     other = Q(priced_with__lt=digest) | Q(priced_with__gt=digest)
     rows = (
         Product.objects.select_for_update()
@@ -126,7 +126,11 @@ def _store(
     rows: list[_Row], *, book: RuleBook, now: datetime, result: RepriceResult
 ) -> None:
     decided = [(row, _decide(row, book)) for row in rows]
-    moved = [(row, d) for row, d in decided if (row.price_kzt, row.hold) != _state(d)]
+    moved = [
+        (row, d)
+        for row, d in decided
+        if (row.price_kzt, row.quarantine) != (d.price_kzt, d.quarantine)
+    ]
     _write_prices(moved)
     _write_accepted(decided)
     ProductChange.objects.bulk_create(
@@ -136,7 +140,7 @@ def _store(
             old=row.price_kzt,
             new=decision.price_kzt,
             changed_at=now,
-            reason="\n".join(explain(decision.steps)),
+            reason="\n".join(explain(decision.lines)),
         )
         for row, decision in moved
         if row.price_kzt is not None
@@ -146,17 +150,15 @@ def _store(
     )
     result.examined += len(rows)
     result.changed += sum(row.price_kzt != d.price_kzt for row, d in moved)
-    result.held += sum(bool(d.hold) and d.hold != row.hold for row, d in moved)
-
-
-def _state(decision: PriceDecision) -> tuple[int | None, str]:
-    return decision.price_kzt, decision.hold
+    result.quarantined += sum(
+        bool(d.quarantine) and d.quarantine != row.quarantine for row, d in moved
+    )
 
 
 def _write_prices(moved: list[tuple[_Row, PriceDecision]]) -> None:
     _write_many(
-        "UPDATE {table} SET price_kzt = %s, hold = %s WHERE id = %s",
-        [(d.price_kzt, str(d.hold), row.pk) for row, d in moved],
+        "UPDATE {table} SET price_kzt = %s, quarantine = %s WHERE id = %s",
+        [(d.price_kzt, str(d.quarantine), row.pk) for row, d in moved],
     )
 
 
@@ -167,7 +169,7 @@ def _write_accepted(decided: list[tuple[_Row, PriceDecision]]) -> None:
         [
             (d.price_kzt, row.pk)
             for row, d in decided
-            if not d.hold and d.price_kzt != row.accepted_price_kzt
+            if not d.quarantine and d.price_kzt != row.accepted_price_kzt
         ],
     )
 

@@ -55,8 +55,7 @@ class PriceListState:
     @property
     def last_settled(self) -> FeedBuild | None:
         """The latest build that has come to an end."""
-        under_way = (Status.BUILDING, Status.PUBLISHING)
-        return next((b for b in self.builds if b.status not in under_way), None)
+        return next((b for b in self.builds if not b.is_under_way), None)
 
     @property
     def last_counted(self) -> FeedBuild | None:
@@ -78,7 +77,7 @@ def read_feeds(request: HttpRequest, *, now: datetime) -> DashboardSection:
     """Read what the overview shows of the price list."""
     state = read_state()
     products = reverse("admin:catalog_product_changelist")
-    on_sale = Listing.objects.filter(is_available=True).count()
+    on_sale = Listing.objects.on_sale().count()
     return DashboardSection(
         needs=[
             *_needs_of_stores(),
@@ -116,11 +115,10 @@ def read_feeds(request: HttpRequest, *, now: datetime) -> DashboardSection:
 def read_state() -> PriceListState:
     """Read what tells whether the price list lives."""
     builds = FeedBuild.objects.defer("diff")
-    good_fetches = FeedFetch.objects.filter(is_kaspi=True, status_code__lt=400)
     return PriceListState(
-        active=builds.filter(status=Status.ACTIVE).first(),
+        active=builds.live().first(),
         builds=list(builds[:BUILDS_READ]),
-        last_fetch=good_fetches.first(),
+        last_fetch=FeedFetch.objects.by_kaspi().successful().first(),
     )
 
 
@@ -141,7 +139,7 @@ def draw_on_sale(*, now: datetime) -> SafeString:
 
 
 def _needs_of_stores() -> Iterator[Need]:
-    if not Store.objects.filter(is_active=True).exists():
+    if not Store.objects.active().exists():
         text = _("No active point of sale: without one no price list can be made")
         url = reverse("admin:feeds_store_changelist")
         yield Need(tone=Tone.BAD, text=text, url=url)
@@ -154,20 +152,19 @@ def _needs_of_builds(state: PriceListState, *, now: datetime) -> Iterator[Need]:
         text = _("The price list was never built")
         yield Need(tone=Tone.WARN, text=text, url=url)
         return
-    if last.status in (Status.REFUSED, Status.FAILED):
+    if last.came_to_nothing:
         if last.status == Status.REFUSED:
             text = _("Price list №%(number)d was refused: %(reason)s")
         else:
             text = _("Price list №%(number)d failed: %(reason)s")
         text %= {"number": last.pk, "reason": redact(last.reason)}
         yield Need(tone=Tone.BAD, text=text, url=_build_url(last))
-    held_until = active.held_until if active else None
     started_at = state.builds[0].started_at
-    if now - started_at > BUILD_LATE and held_until is None:
+    if now - started_at > BUILD_LATE and not (active and active.pinned_until):
         text = _("The price list was last built %(since)s")
         text %= {"since": ago(started_at, now=now)}
         yield Need(tone=Tone.WARN, text=text, url=url)
-    if active and held_until and held_until > now:
+    if active and active.is_pinned(now):
         text = _("Version №%(number)d was put back by hand: nothing new is published")
         text %= {"number": active.pk}
         yield Need(tone=Tone.INFO, text=text, url=_build_url(active))
@@ -201,9 +198,9 @@ def _price_list_card(state: PriceListState, *, now: datetime) -> StatusCard:
     if active is None:
         said = _("never published")
         return StatusCard(title=title, tone=Tone.BAD, state=said, details=[], url=url)
-    if last and last.status in (Status.REFUSED, Status.FAILED):
+    if last and last.came_to_nothing:
         tone, said = Tone.WARN, _("last build refused")
-    elif active.held_until and active.held_until > now:
+    elif active.is_pinned(now):
         tone, said = Tone.WARN, _("pinned by hand")
     else:
         tone, said = Tone.GOOD, _("live")

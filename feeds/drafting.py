@@ -48,7 +48,7 @@ class Draft:
 
 def read_points() -> list[Point]:
     """Read the active points of sale; raises `Refusal` when no list can name them."""
-    stores = list(Store.objects.filter(is_active=True).order_by("store_id"))
+    stores = list(Store.objects.active().order_by("store_id"))
     if not stores:
         raise Refusal(_("no active point of sale: add one in the admin"))
     if not any(store.stock_share for store in stores):
@@ -77,7 +77,7 @@ def write_draft(draft: Draft, *, now: datetime) -> None:
     """Write the offers of this moment; raises `Refusal` when there is none."""
     points = read_points()
     changes = draft.changes
-    changes.on_sale_before = Listing.objects.filter(is_available=True).count()
+    changes.on_sale_before = Listing.objects.on_sale().count()
     draft.written = write_price_list(
         draft.path,
         stream_offers(now=now, terms=read_terms(now=now), changes=changes),

@@ -23,12 +23,9 @@ def heal(*, now: datetime) -> FeedBuild | None:
     caller holds the build's lease.
     """
     files.remove_strays()
-    unsettled = FeedBuild.objects.filter(
-        status__in=[Status.PUBLISHING, Status.BUILDING]
-    )
-    for build in unsettled.order_by("pk"):
+    for build in FeedBuild.objects.under_way().order_by("pk"):
         settle_interrupted(build.pk, now=now)
-    active = FeedBuild.objects.filter(status=Status.ACTIVE).first()
+    active = FeedBuild.objects.live().first()
     if active is None or not _live_is(active):
         return None
     _complete_copies(active)
@@ -42,9 +39,9 @@ def settle_interrupted(pk: int, *, now: datetime, reason: str = "") -> None:
     if sha256 and sha256 == files.sha256_of(files.live_path()):
         finish_publication(pk, now=now)
         return
-    FeedBuild.objects.filter(
-        pk=pk, status__in=[Status.PUBLISHING, Status.BUILDING]
-    ).update(status=Status.FAILED, reason=reason or _("interrupted"))
+    FeedBuild.objects.under_way().filter(pk=pk).update(
+        status=Status.FAILED, reason=reason or _("interrupted")
+    )
 
 
 def finish_publication(pk: int, *, now: datetime) -> None:
@@ -55,8 +52,8 @@ def finish_publication(pk: int, *, now: datetime) -> None:
     """
     follow_price_list(files.live_path(), now=now)
     with transaction.atomic():
-        FeedBuild.objects.filter(status=Status.ACTIVE).exclude(pk=pk).update(
-            status=Status.ARCHIVED, held_until=None
+        FeedBuild.objects.live().exclude(pk=pk).update(
+            status=Status.ARCHIVED, pinned_until=None
         )
         FeedBuild.objects.filter(pk=pk, status=Status.PUBLISHING).update(
             status=Status.ACTIVE, published_at=now

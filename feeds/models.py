@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+
+
+class StoreQuerySet(models.QuerySet["Store"]):
+    def active(self) -> StoreQuerySet:
+        return self.filter(is_active=True)
 
 
 class Store(models.Model):
@@ -25,6 +32,8 @@ class Store(models.Model):
     stock_share = models.PositiveSmallIntegerField(_("share of the stock"), default=1)
     is_active = models.BooleanField(_("active"), default=True)
 
+    objects = StoreQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("point of sale")
         verbose_name_plural = _("points of sale")
@@ -41,6 +50,22 @@ class Store(models.Model):
         return self.store_id
 
 
+class FeedBuildQuerySet(models.QuerySet["FeedBuild"]):
+    def live(self) -> FeedBuildQuerySet:
+        return self.filter(status=FeedBuild.Status.ACTIVE)
+
+    def under_way(self) -> FeedBuildQuerySet:
+        return self.filter(status__in=FeedBuild.UNDER_WAY)
+
+    def published(self) -> FeedBuildQuerySet:
+        """Keep those that are or were live."""
+        return self.filter(published_at__isnull=False)
+
+    def pinned(self, now: datetime) -> FeedBuildQuerySet:
+        """Keep the live one if nothing newer may take its place by itself."""
+        return self.live().filter(pinned_until__gt=now)
+
+
 class FeedBuild(models.Model):
     """One attempt to make the price list; at most one of them is live."""
 
@@ -52,6 +77,8 @@ class FeedBuild(models.Model):
         REFUSED = "refused", _("refused")
         ARCHIVED = "archived", _("archived")
         FAILED = "failed", _("failed")
+
+    UNDER_WAY = (Status.BUILDING, Status.PUBLISHING)
 
     status = models.CharField(
         _("status"), max_length=10, choices=Status.choices, default=Status.BUILDING
@@ -71,7 +98,9 @@ class FeedBuild(models.Model):
     size_bytes = models.PositiveBigIntegerField(_("bytes"), null=True, blank=True)
     reason = models.TextField(_("reason"), blank=True)
     # After a roll-back, automatic builds wait until this moment.
-    held_until = models.DateTimeField(_("kept live until"), null=True, blank=True)
+    pinned_until = models.DateTimeField(_("pinned until"), null=True, blank=True)
+
+    objects = FeedBuildQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("price list version")
@@ -107,6 +136,32 @@ class FeedBuild(models.Model):
     def __str__(self) -> str:
         return f"№{self.pk}"
 
+    @property
+    def is_under_way(self) -> bool:
+        return self.status in self.UNDER_WAY
+
+    @property
+    def came_to_nothing(self) -> bool:
+        """Whether no list came of it: it was refused, or never finished."""
+        return self.status in (self.Status.REFUSED, self.Status.FAILED)
+
+    @property
+    def may_be_overridden(self) -> bool:
+        """Whether this refusal is the last word, with nothing published since."""
+        if self.status != self.Status.REFUSED:
+            return False
+        newer = FeedBuild.objects.published().filter(started_at__gt=self.started_at)
+        return not newer.exists()
+
+    def is_pinned(self, now: datetime) -> bool:
+        """Tell whether automatic builds keep off this version."""
+        return self.pinned_until is not None and self.pinned_until > now
+
+
+class ListingQuerySet(models.QuerySet["Listing"]):
+    def on_sale(self) -> ListingQuerySet:
+        return self.filter(is_available=True)
+
 
 class Listing(models.Model):
     """An SKU that stands in the price list, as last published."""
@@ -124,6 +179,8 @@ class Listing(models.Model):
     first_listed_at = models.DateTimeField(_("first listed"))
     withdrawn_at = models.DateTimeField(_("withdrawn"), null=True, blank=True)
 
+    objects = ListingQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("listed offer")
         verbose_name_plural = _("listed offers")
@@ -139,6 +196,15 @@ class Listing(models.Model):
 
     def __str__(self) -> str:
         return self.sku
+
+
+class FeedFetchQuerySet(models.QuerySet["FeedFetch"]):
+    def by_kaspi(self) -> FeedFetchQuerySet:
+        return self.filter(is_kaspi=True)
+
+    def successful(self) -> FeedFetchQuerySet:
+        """Keep those that got the list, or were told that it is the same as before."""
+        return self.filter(status_code__lt=400)
 
 
 class FeedFetch(models.Model):
@@ -158,6 +224,8 @@ class FeedFetch(models.Model):
         blank=True,
         related_name="fetches",
     )
+
+    objects = FeedFetchQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("fetch")

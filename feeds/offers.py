@@ -24,16 +24,15 @@ from django.utils.translation import gettext_lazy as _
 from catalog.availability import (
     Availability,
     assess_availability,
-    reserved_units,
     stock_is_stale,
 )
-from catalog.explaining import Step
-from catalog.models import Category, Product
+from catalog.explaining import Line
+from catalog.models import SKU, Category, Product
 from feeds.comparing import Changes
 from feeds.models import Listing
+from orders.supply.reserved import reserved_units
 
 CHUNK = 5000
-SKU = re.compile(r"[0-9A-Za-z_-]{1,20}", re.ASCII)
 # What XML 1.0 cannot hold, with the line breaks that a one-line name should not.
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]+")
 MEMO_LIMIT = 100_000
@@ -70,7 +69,7 @@ class ProductRow(NamedTuple):
     is_published: str
     category_id: int | None
     price_kzt: int | None
-    hold: str
+    quarantine: str
     stock: int
     is_lower_bound: bool
     multiplicity: int | None
@@ -86,7 +85,7 @@ class ProductRow(NamedTuple):
     @property
     def usable_price_kzt(self) -> int | None:
         """The price, unless it is in quarantine."""
-        return None if self.hold else self.price_kzt
+        return None if self.quarantine else self.price_kzt
 
     @property
     def listed(self) -> Listed:
@@ -170,7 +169,7 @@ def read_terms(*, now: datetime) -> Terms:
     subtracted twice rather than not at all.
     """
     reserved = reserved_units()
-    published = Category.objects.filter(is_published=True).values_list("pk", flat=True)
+    published = Category.objects.sold().values_list("pk", flat=True)
     return Terms(
         published_categories=frozenset(published),
         reserved=reserved,
@@ -188,7 +187,7 @@ def clean_text(text: str) -> str:
     return text.strip()
 
 
-def judge(row: ProductRow, terms: Terms) -> tuple[int, str]:
+def decide_offer(row: ProductRow, terms: Terms) -> tuple[int, str]:
     """Give the units to offer and "", or 0 and the `Reason`'s code."""
     if row.is_gone:
         return 0, "gone"
@@ -209,29 +208,24 @@ def judge(row: ProductRow, terms: Terms) -> tuple[int, str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class OfferDecision:
     """Whether a product is on sale now, for the people who ask why."""
 
     units: int
     reason: str
     # How the units came about; none when something else keeps the product off sale.
-    steps: tuple[Step, ...]
-
-    @property
-    def label(self) -> str:
-        """The reason in the active language; "" for a product on sale."""
-        return str(Reason(self.reason).label) if self.reason else ""
+    lines: tuple[Line, ...]
 
 
-def judge_product(pk: int, *, now: datetime) -> Verdict:
-    """Judge one product as a build of this moment would."""
+def decide_product(pk: int, *, now: datetime) -> OfferDecision:
+    """Decide on one product as a build of this moment would."""
     terms = read_terms(now=now)
     row = next(iter(product_rows(now=now, pk=pk)))
-    units, reason = judge(row, terms)
+    units, reason = decide_offer(row, terms)
     availability = terms.availability(row)
     is_about_stock = reason == availability.reason
-    return Verdict(
-        units=units, reason=reason, steps=availability.steps if is_about_stock else ()
+    return OfferDecision(
+        units=units, reason=reason, lines=availability.lines if is_about_stock else ()
     )
 
 
@@ -243,7 +237,7 @@ def stream_offers(*, now: datetime, terms: Terms, changes: Changes) -> Iterator[
     left_behind = {row.sku: row for row in left_behind_rows(now=now)}
     for row in product_rows(now=now):
         changes.products += 1
-        units, reason = judge(row, terms)
+        units, reason = decide_offer(row, terms)
         listed, sku = row.listed, row.sku
         if left_behind and (moved := left_behind.pop(sku, None)):
             # The SKU stands in the list as another product's; this one has it now.
@@ -314,7 +308,7 @@ def product_rows(*, now: datetime, pk: int | None = None) -> Iterator[ProductRow
         "is_published",
         "category_id",
         "price_kzt",
-        "hold",
+        "quarantine",
         "stock",
         _as_stored(F("stock_is_lower_bound")),
         "multiplicity",

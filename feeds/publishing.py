@@ -31,14 +31,14 @@ LEASE = "feed-build"
 Status = FeedBuild.Status
 
 
-class Result(TextChoices):
+class BuildEnd(TextChoices):
     """How a build ended."""
 
     PUBLISHED = "published", gettext_lazy("published")
     UNCHANGED = "unchanged", gettext_lazy("nothing changed")
     REFUSED = "refused", gettext_lazy("refused")
     FAILED = "failed", gettext_lazy("failed")
-    HELD = "held", gettext_lazy("held")
+    PINNED = "pinned", gettext_lazy("pinned")
     VALID = "valid", gettext_lazy("valid, not published")
 
 
@@ -57,24 +57,24 @@ class Override:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class BuildResult:
     """What became of a build, for whoever asked for it."""
 
-    result: Result
+    end: BuildEnd
     reason: str = ""
     build_pk: int | None = None
     counts: dict[str, Any] = field(default_factory=dict)
 
     @property
     def is_success(self) -> bool:
-        """Tell whether the live list is as it should be."""
-        return self.result not in (Result.REFUSED, Result.FAILED)
+        """Whether the live list is as it should be."""
+        return self.end not in (BuildEnd.REFUSED, BuildEnd.FAILED)
 
     @property
     def summary(self) -> str:
         """Say it in one line."""
         number = "" if self.build_pk is None else f"№{self.build_pk}: "
-        said = [str(self.result.label)]
+        said = [str(self.end.label)]
         if self.counts:
             said.append(
                 _("%(offers)d offers, %(on_sale)d on sale, %(withdrawn)d withdrawn")
@@ -87,10 +87,10 @@ class Outcome:
 
 def build_price_list(
     *, now: datetime, override: Override | None = None, is_dry_run: bool = False
-) -> Outcome:
+) -> BuildResult:
     """Build the list and publish it when it differs from the live one.
 
-    `override` ends the hold after a roll-back and lifts the limit on withdrawals.
+    `override` unpins a version that was put back and lifts the limit on withdrawals.
     A dry run changes neither list nor database, and takes the prices as stored.
     Raises `LeaseTaken` while another build is under way.
     """
@@ -101,24 +101,26 @@ def build_price_list(
             live = _make_ready(now=now)
         except OSError as error:
             return _not_ready(error, now=now)
-        held = FeedBuild.objects.filter(status=Status.ACTIVE, held_until__gt=now)
-        if override is None and (active := held.first()):
-            return _held(active)
-        held.update(held_until=None)
+        pinned = FeedBuild.objects.pinned(now)
+        if override is None and (active := pinned.first()):
+            return _still_pinned(active)
+        pinned.update(pinned_until=None)
         attempt = _begin(lease, now=now, override=override)
         return attempt.settle(lambda: _build(attempt, live))
 
 
 def override_refusal(
     build: FeedBuild, *, reason: str, actor: str, now: datetime
-) -> Outcome:
+) -> BuildResult:
     """Build afresh with the limit on withdrawals lifted; `build` was refused."""
     number = _("№%(number)d was refused") % {"number": build.pk}
     override = Override(reason=f"{reason} ({number})", actor=actor)
     return build_price_list(now=now, override=override)
 
 
-def roll_back(build: FeedBuild, *, reason: str, actor: str, now: datetime) -> Outcome:
+def roll_back(
+    build: FeedBuild, *, reason: str, actor: str, now: datetime
+) -> BuildResult:
     """Put an archived version back and keep automatic builds off it for a while."""
     with under_lease(LEASE) as lease:
         try:
@@ -142,19 +144,18 @@ class _Attempt:
 
     @property
     def seconds(self) -> Decimal:
-        """Seconds since the start."""
         return Decimal(f"{time.monotonic() - self.began_s:.2f}")
 
-    def settle(self, work: Callable[[], Outcome]) -> Outcome:
+    def settle(self, work: Callable[[], BuildResult]) -> BuildResult:
         """Run `work`; whatever goes wrong, the row tells it and no file stays."""
         try:
-            outcome = work()
+            result = work()
         except (Refusal, InvalidPriceList) as refusal:
-            outcome = _refused(self, str(refusal))
+            result = _refused(self, str(refusal))
         except (OSError, LeaseLost) as error:
             # The disk is full, the live file is locked, or this process slept too
             # long: the next run tries again.
-            outcome = self._failed(str(error))
+            result = self._failed(str(error))
         except Exception as error:
             self._failed(redact(f"{type(error).__name__}: {error}"))
             raise
@@ -162,12 +163,12 @@ class _Attempt:
             with contextlib.suppress(OSError):
                 self.draft.path.unlink(missing_ok=True)
         delete_old_builds(now=self.now)
-        return outcome
+        return result
 
-    def _failed(self, reason: str) -> Outcome:
+    def _failed(self, reason: str) -> BuildResult:
         pk = self.build.pk
         settle_interrupted(pk, now=self.now, reason=reason)
-        return Outcome(result=Result.FAILED, reason=reason, build_pk=pk)
+        return BuildResult(end=BuildEnd.FAILED, reason=reason, build_pk=pk)
 
 
 def _make_ready(*, now: datetime) -> FeedBuild | None:
@@ -175,12 +176,12 @@ def _make_ready(*, now: datetime) -> FeedBuild | None:
     return heal(now=now)
 
 
-def _not_ready(error: OSError, *, now: datetime) -> Outcome:
+def _not_ready(error: OSError, *, now: datetime) -> BuildResult:
     """Leave a row even when the directory cannot be used: the dashboard shows it."""
     build = FeedBuild.objects.create(
         status=Status.FAILED, started_at=now, reason=str(error)
     )
-    return Outcome(result=Result.FAILED, reason=build.reason, build_pk=build.pk)
+    return BuildResult(end=BuildEnd.FAILED, reason=build.reason, build_pk=build.pk)
 
 
 def _begin(lease: LeaseHandle, *, now: datetime, override: Override | None) -> _Attempt:
@@ -189,7 +190,7 @@ def _begin(lease: LeaseHandle, *, now: datetime, override: Override | None) -> _
     return _Attempt(build=build, draft=draft, lease=lease, now=now, override=override)
 
 
-def _build(attempt: _Attempt, live: FeedBuild | None) -> Outcome:
+def _build(attempt: _Attempt, live: FeedBuild | None) -> BuildResult:
     draft, now = attempt.draft, attempt.now
     reprice(now=now)
     write_draft(draft, now=now)
@@ -207,7 +208,7 @@ def _build(attempt: _Attempt, live: FeedBuild | None) -> Outcome:
     )
 
 
-def _put_back(attempt: _Attempt, pk: int) -> Outcome:
+def _put_back(attempt: _Attempt, pk: int) -> BuildResult:
     earlier = FeedBuild.objects.filter(pk=pk, status=Status.ARCHIVED).first()
     if earlier is None:
         raise Refusal(_("№%(number)d is not an earlier version") % {"number": pk})
@@ -220,11 +221,11 @@ def _put_back(attempt: _Attempt, pk: int) -> Outcome:
         counts={**earlier.counts, "changes": {}, "put_back": pk},
         content_sha256=earlier.content_sha256,
         reason=f"{said}, {attempt.override}",
-        held_until=attempt.now + timedelta(minutes=settings.FEED_ROLLBACK_HOLD_MIN),
+        pinned_until=attempt.now + timedelta(minutes=settings.FEED_ROLLBACK_HOLD_MIN),
     )
 
 
-def _publish(attempt: _Attempt, **known: Any) -> Outcome:
+def _publish(attempt: _Attempt, **known: Any) -> BuildResult:
     """Make the checked file live. `known` are the row's columns."""
     pk, checked = attempt.build.pk, attempt.draft.checked
     if checked is None:
@@ -240,15 +241,15 @@ def _publish(attempt: _Attempt, **known: Any) -> Outcome:
     )
     files.put_live(attempt.draft.path, pk)
     finish_publication(pk, now=attempt.now)
-    return Outcome(
-        result=Result.PUBLISHED,
+    return BuildResult(
+        end=BuildEnd.PUBLISHED,
         reason=known["reason"],
         build_pk=pk,
         counts=known["counts"],
     )
 
 
-def _unchanged(attempt: _Attempt, live: FeedBuild) -> Outcome:
+def _unchanged(attempt: _Attempt, live: FeedBuild) -> BuildResult:
     FeedBuild.objects.filter(pk=attempt.build.pk).update(
         status=Status.UNCHANGED,
         counts=attempt.draft.counts,
@@ -258,12 +259,12 @@ def _unchanged(attempt: _Attempt, live: FeedBuild) -> Outcome:
         seconds=attempt.seconds,
         reason=str(attempt.override or ""),
     )
-    return Outcome(
-        result=Result.UNCHANGED, build_pk=live.pk, counts=attempt.draft.counts
+    return BuildResult(
+        end=BuildEnd.UNCHANGED, build_pk=live.pk, counts=attempt.draft.counts
     )
 
 
-def _refused(attempt: _Attempt, reason: str) -> Outcome:
+def _refused(attempt: _Attempt, reason: str) -> BuildResult:
     known = {
         "reason": reason,
         "content_sha256": attempt.draft.content_sha256,
@@ -277,8 +278,8 @@ def _refused(attempt: _Attempt, reason: str) -> Outcome:
         attempt.build.delete()
         pk = same.pk
     FeedBuild.objects.filter(pk=pk).update(status=Status.REFUSED, **known)
-    return Outcome(
-        result=Result.REFUSED, reason=reason, build_pk=pk, counts=attempt.draft.counts
+    return BuildResult(
+        end=BuildEnd.REFUSED, reason=reason, build_pk=pk, counts=attempt.draft.counts
     )
 
 
@@ -290,16 +291,16 @@ def _same_refusal(attempt: _Attempt, reason: str) -> FeedBuild | None:
     return last if last.content_sha256 == attempt.draft.content_sha256 else None
 
 
-def _held(active: FeedBuild) -> Outcome:
-    until = timezone.localtime(active.held_until)
-    return Outcome(
-        result=Result.HELD,
+def _still_pinned(active: FeedBuild) -> BuildResult:
+    until = timezone.localtime(active.pinned_until)
+    return BuildResult(
+        end=BuildEnd.PINNED,
         build_pk=active.pk,
-        reason=_("held until %(time)s") % {"time": f"{until:%Y-%m-%d %H:%M}"},
+        reason=_("pinned until %(time)s") % {"time": f"{until:%Y-%m-%d %H:%M}"},
     )
 
 
-def _try_out(*, now: datetime) -> Outcome:
+def _try_out(*, now: datetime) -> BuildResult:
     draft = Draft(path=files.temporary_path("dry-run"))
     try:
         files.make_directories()
@@ -309,12 +310,12 @@ def _try_out(*, now: datetime) -> Outcome:
     except (Refusal, InvalidPriceList) as refusal:
         reason = str(refusal)
     except OSError as error:
-        return Outcome(result=Result.FAILED, reason=str(error))
+        return BuildResult(end=BuildEnd.FAILED, reason=str(error))
     finally:
         with contextlib.suppress(OSError):
             draft.path.unlink(missing_ok=True)
-    return Outcome(
-        result=Result.REFUSED if reason else Result.VALID,
+    return BuildResult(
+        end=BuildEnd.REFUSED if reason else BuildEnd.VALID,
         reason=reason,
         counts=draft.counts,
     )

@@ -14,7 +14,7 @@ from typing import NamedTuple, NoReturn, cast
 from django.utils.translation import gettext as _
 from lxml import etree
 
-from feeds.offers import SKU
+from catalog.models import SKU
 from feeds.writing import NAMESPACE
 
 SCHEMA_FILE = Path(__file__).with_name("kaspishopping.xsd")

@@ -89,7 +89,7 @@ class _Fetch:
 
     def _note(self) -> None:
         is_kaspi = bool(settings.FEED_KASPI_AGENT.search(self._agent))
-        live = FeedBuild.objects.filter(status=FeedBuild.Status.ACTIVE)
+        live = FeedBuild.objects.live()
         FeedFetch.objects.create(
             fetched_at=timezone.now(),
             is_kaspi=is_kaspi or self._has_login,

@@ -15,7 +15,7 @@ from django_q.models import OrmQ
 from bridge_site.roles import set_staff, sync_roles
 from catalog.models import Category, ImportRun, PriceRule, Product, ProductChange
 from feeds.models import FeedBuild, FeedFetch, Store
-from feeds.publishing import Outcome, build_price_list
+from feeds.publishing import BuildResult, build_price_list
 from plumbing.models import Heartbeat
 
 HOSTILE = "<script>alert('x')</script> \"&amp; O'Хара"
@@ -88,7 +88,7 @@ def make_product(**values: Any) -> Product:
     return Product.objects.create(**{**defaults, **values})
 
 
-def make_reading(*, age: timedelta = timedelta(minutes=3), **values: Any) -> ImportRun:
+def make_import(*, age: timedelta = timedelta(minutes=3), **values: Any) -> ImportRun:
     at = timezone.now() - age
     defaults: dict[str, Any] = {
         "kind": ImportRun.Kind.STOCK,
@@ -101,7 +101,7 @@ def make_reading(*, age: timedelta = timedelta(minutes=3), **values: Any) -> Imp
     return ImportRun.objects.create(**{**defaults, **values})
 
 
-def build(now: datetime | None = None) -> Outcome:
+def build(now: datetime | None = None) -> BuildResult:
     with translation.override("en"):
         return build_price_list(now=now or timezone.now())
 
@@ -110,9 +110,9 @@ def make_version(change: Callable[[], Any] | None = None) -> FeedBuild:
     """Change something and publish it."""
     if change is not None:
         change()
-    outcome = build()
-    assert outcome.result == "published", outcome.summary
-    return FeedBuild.objects.get(pk=str(outcome.build_pk))
+    result = build()
+    assert result.end == "published", result.summary
+    return FeedBuild.objects.get(pk=str(result.build_pk))
 
 
 def furnish(settings: Any, feed_dir: Any) -> None:
@@ -147,16 +147,16 @@ def _furnish_goods(now: datetime) -> None:
 
 
 def _furnish_readings(settings: Any, now: datetime) -> None:
-    run = make_reading(
+    run = make_import(
         counts={"read": 412, "changed": 9, "bad": 2, "warnings": 1},
         bad_rows=[["70311", f"price1: not a number: {HOSTILE}"], HOSTILE],
     )
-    make_reading(
+    make_import(
         kind=ImportRun.Kind.CATALOGUE,
         status=ImportRun.Status.FAILED,
         message=f"Al-Style: {HOSTILE} token {settings.ALSTYLE_TOKEN}",
     )
-    make_reading(status=ImportRun.Status.RUNNING, finished_at=None, counts={})
+    make_import(status=ImportRun.Status.RUNNING, finished_at=None, counts={})
     product = Product.objects.order_by("pk")[0]
     changed: dict[str, Any] = {"product": product, "run": run, "changed_at": now}
     ProductChange.objects.create(field="stock", old=7, new=10, **changed)

@@ -50,18 +50,18 @@ class BranchFilter(admin.SimpleListFilter):
         return queryset.filter(category_id__in=branch)
 
 
-class HoldFilter(admin.SimpleListFilter):
+class QuarantineFilter(admin.SimpleListFilter):
     """Products in quarantine, by reason; the last choice of all finds them all."""
 
     title = _("quarantine")
-    parameter_name = "hold"
+    parameter_name = "quarantine"
     ANY = "any"
 
     def lookups(
         self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]
     ) -> list[tuple[Any, Any]]:
         """List the reasons."""
-        holds = [hold for hold in Product.Hold if hold != Product.Hold.NONE]
+        holds = [hold for hold in Product.Quarantine if hold != Product.Quarantine.NONE]
         return [(self.ANY, _("any reason")), *((h.value, h.label) for h in holds)]
 
     def queryset(
@@ -71,8 +71,8 @@ class HoldFilter(admin.SimpleListFilter):
         value = self.value()
         if value is None:
             return queryset
-        held = queryset.exclude(hold=Product.Hold.NONE).filter(gone_at=None)
-        return held if value == self.ANY else held.filter(hold=value)
+        held = queryset.exclude(quarantine=Product.Quarantine.NONE).filter(gone_at=None)
+        return held if value == self.ANY else held.filter(quarantine=value)
 
 
 class PresenceFilter(admin.SimpleListFilter):

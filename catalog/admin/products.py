@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,16 +26,15 @@ from backoffice.pages import (
     log_objects,
     report,
 )
-from catalog.admin.filters import BranchFilter, HoldFilter, PresenceFilter
+from catalog.admin.filters import BranchFilter, PresenceFilter, QuarantineFilter
 from catalog.admin.searching import matching
 from catalog.admin.stories import tell_story
 from catalog.admin.trees import read_tree
-from catalog.models import Product
-from catalog.repricing import explain_price, release_held_prices
+from catalog.models import SKU, Product
+from catalog.repricing import explain_price, release_prices
 from plumbing.queue import enqueue
 
 BUILD_TASK = "feeds.tasks.build_feed"
-SKU = re.compile(r"[0-9A-Za-z_-]{1,20}", re.ASCII)
 # A change of these makes the stored price out of date.
 PRICED_FIELDS = {"price_override_kzt", "price_override_until", "min_price_kzt"}
 AT_ONCE = 500
@@ -60,7 +58,7 @@ SUPPLIER_FIELDS = (
 )
 
 CATALOGUE_FILTERS: tuple[Any, ...] = (
-    HoldFilter,
+    QuarantineFilter,
     BranchFilter,
     "is_published",
     PresenceFilter,
@@ -218,7 +216,7 @@ class ProductAdmin(StaffAdmin[Product]):
 
     def object_buttons(self, request: HttpRequest, obj: Product) -> list[Button]:
         """Offer to release a price that jumped."""
-        if obj.hold != Product.Hold.JUMP or not self.has_release_permission(request):
+        if not obj.is_releasable or not self.has_release_permission(request):
             return []
         label = gettext("The price is right: release it")
         url = reverse("admin:release_product", args=[obj.pk])
@@ -341,12 +339,12 @@ class ProductAdmin(StaffAdmin[Product]):
 
     def _release(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
         chosen = queryset.count()
-        jumped = queryset.filter(hold=Product.Hold.JUMP)
+        jumped = queryset.filter(quarantine=Product.Quarantine.JUMP)
         pks = list(jumped.values_list("pk", flat=True))
         what = gettext("Price released from quarantine")
         log_objects(request, jumped, what)
         done = sum(
-            release_held_prices(pks[start : start + AT_ONCE])
+            release_prices(pks[start : start + AT_ONCE])
             for start in range(0, len(pks), AT_ONCE)
         )
         report(request, what, done=done, skipped=chosen - done)

@@ -27,27 +27,29 @@ from feeds.admin.sale import (
     sale_pill,
     terms_of,
 )
-from feeds.offers import Reason, judge_product
+from feeds.offers import Reason, decide_product
 
 ON_SALE = "on_sale"
-Hold = Product.Hold
+Quarantine = Product.Quarantine
 ADVICE = {
     (Reason.BAD_SKU, ""): _("Give it another SKU below."),
     (Reason.NO_PRICE, ""): _("The price is worked out with the next build."),
-    (Reason.NO_PRICE, Hold.JUMP): _(
+    (Reason.NO_PRICE, Quarantine.JUMP): _(
         "Compare the price with the one before, then release it."
     ),
-    (Reason.NO_PRICE, Hold.NO_COST): _(
+    (Reason.NO_PRICE, Quarantine.NO_COST): _(
         "The supplier sells it on request only; ask them for a price."
     ),
-    (Reason.NO_PRICE, Hold.NO_RULE): _("Add a price rule that fits, or a default one."),
-    (Reason.NO_PRICE, Hold.PLACEHOLDER): _(
+    (Reason.NO_PRICE, Quarantine.NO_RULE): _(
+        "Add a price rule that fits, or a default one."
+    ),
+    (Reason.NO_PRICE, Quarantine.PLACEHOLDER): _(
         "The supplier gives no real price; it comes back by itself when they do."
     ),
-    (Reason.NO_PRICE, Hold.BELOW_FLOOR): _(
+    (Reason.NO_PRICE, Quarantine.BELOW_FLOOR): _(
         "Raise the fixed price, or lower the least margin of the rule."
     ),
-    (Reason.STALE, ""): _("Read the stock again; see the readings for what fails."),
+    (Reason.STALE, ""): _("Import the stock again; see the imports for what fails."),
     (Reason.MULTIPLES, ""): _("To sell it anyway, allow selling by the piece below."),
 }
 
@@ -99,7 +101,6 @@ class ListedProductAdmin(ProductAdmin):
     list_filter = (SaleFilter, *CATALOGUE_FILTERS)
 
     def decorate(self, request: HttpRequest, rows: Sequence[Product]) -> None:
-        """Judge the page's products, all with the same terms."""
         super().decorate(request, rows)
         sales = look_at(rows, terms_of(request))
         for row in rows:
@@ -108,13 +109,13 @@ class ListedProductAdmin(ProductAdmin):
     def panels(self, request: HttpRequest, obj: Product) -> dict[str, Any]:
         """Add why it is on sale or not, and how many units may be offered."""
         now = timezone.now()
-        verdict = judge_product(obj.pk, now=now)
+        decision = decide_product(obj.pk, now=now)
         sale = look_at([obj], terms_of(request))[obj.pk]
         return {
             **super().panels(request, obj),
             "sale_pill": sale_pill(obj, sale),
             "sale_lines": list(_sale_lines(obj, sale)),
-            "availability_lines": explain(verdict.steps),
+            "availability_lines": explain(decision.lines),
         }
 
     @admin.display(description=_("sale"))
@@ -161,4 +162,4 @@ def _advice(product: Product, reason: Reason) -> object:
             gettext("Its category is not sold: {}. Or set “sell” to “yes” below."),
             format_html('<a href="{}">{}</a>', url, product.category.name),
         )
-    return ADVICE.get((reason, product.hold)) or ADVICE.get((reason, ""))
+    return ADVICE.get((reason, product.quarantine)) or ADVICE.get((reason, ""))

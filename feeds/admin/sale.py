@@ -14,9 +14,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from backoffice.formatting import Tone, pill, two_lines
-from catalog.models import Product
+from catalog.models import SKU, Product
 from feeds.models import Listing
-from feeds.offers import ProductRow, Reason, Terms, judge, read_terms
+from feeds.offers import ProductRow, Reason, Terms, decide_offer, read_terms
 
 # For the narrow columns of lists.
 SHORT = {
@@ -39,7 +39,7 @@ TONES = {
     Reason.STALE: Tone.BAD,
     Reason.MULTIPLES: Tone.INFO,
 }
-GOOD_SKU = Q(sku__regex=r"^[0-9A-Za-z_-]{1,20}$")
+GOOD_SKU = Q(sku__regex=SKU.pattern)
 # Names are stripped when they are read.
 HAS_NAME = ~Q(name="")
 
@@ -76,7 +76,7 @@ def as_row(product: Product) -> ProductRow:
         is_published=product.is_published,
         category_id=product.category_id,
         price_kzt=product.price_kzt,
-        hold=product.hold,
+        quarantine=product.quarantine,
         stock=product.stock,
         is_lower_bound=product.stock_is_lower_bound,
         multiplicity=product.multiplicity,
@@ -96,7 +96,7 @@ def look_at(products: Sequence[Product], terms: Terms) -> dict[int, Sale]:
     by_sku = {listing.sku: listing for listing in listed}
     sales = {}
     for product in products:
-        units, reason = judge(as_row(product), terms)
+        units, reason = decide_offer(as_row(product), terms)
         sales[product.pk] = Sale(
             listing=by_sku.get(product.sku),
             units=units,
@@ -120,24 +120,22 @@ def sale_pill(product: Product, sale: Sale) -> SafeString:
 
 def reason_text(product: Product, reason: Reason) -> str | Promise:
     """Say shortly why it is not on sale; the quarantine's reason where that is it."""
-    if reason == Reason.NO_PRICE and product.hold:
-        return product.get_hold_display()
+    if reason == Reason.NO_PRICE and product.quarantine:
+        return product.get_quarantine_display()
     return SHORT[reason]
 
 
 def on_sale() -> Exists:
     """Find products that the live list offers."""
     return Exists(
-        Listing.objects.filter(
-            product=OuterRef("pk"), sku=OuterRef("sku"), is_available=True
-        )
+        Listing.objects.on_sale().filter(product=OuterRef("pk"), sku=OuterRef("sku"))
     )
 
 
 def kept_off_by(reason: Reason, terms: Terms) -> Q:
-    """Find the products that `judge` keeps off sale for this reason.
+    """Find the products that `decide_offer` keeps off sale for this reason.
 
-    Goods with open reservations are judged one by one: their stock is not the row's.
+    Goods with open reservations are looked at one by one: their stock is not the row's.
     """
     passed = ORDER[: ORDER.index(reason)] if reason in ORDER else ()
     # The SKU's letters last: looking at them is the dearest.
@@ -147,12 +145,12 @@ def kept_off_by(reason: Reason, terms: Terms) -> Q:
         condition &= _passes(earlier, terms)
     if not terms.reserved:
         return condition
-    held = Product.objects.filter(pk__in=list(terms.reserved))
-    also = [p.pk for p in held if judge(as_row(p), terms)[1] == reason]
+    reserved = Product.objects.filter(pk__in=list(terms.reserved))
+    also = [p.pk for p in reserved if decide_offer(as_row(p), terms)[1] == reason]
     return (condition & ~Q(pk__in=list(terms.reserved))) | Q(pk__in=also)
 
 
-# In the order in which `judge` asks.
+# In the order in which `decide_offer` asks.
 ORDER = (
     Reason.GONE,
     Reason.NOT_PUBLISHED,
@@ -180,7 +178,7 @@ def _passes(reason: Reason, terms: Terms) -> Q:
         Reason.NOT_PUBLISHED: published | (by_category & in_sold_branch),
         Reason.BAD_SKU: GOOD_SKU,
         Reason.BAD_NAME: HAS_NAME,
-        Reason.NO_PRICE: Q(price_kzt__gt=0, hold=Product.Hold.NONE),
+        Reason.NO_PRICE: Q(price_kzt__gt=0, quarantine=""),
         Reason.STALE: Q(pk=None) if terms.is_stale else Q(),
         Reason.OUT_OF_STOCK: free,
         Reason.MULTIPLES: whole | Q(sells_singly=True),
@@ -196,7 +194,7 @@ def _own_condition(reason: Reason, terms: Terms) -> Q:
     if reason == Reason.NOT_PUBLISHED:
         return Q(is_published=Product.Publish.NO) | (by_category & unsold)
     if reason == Reason.NO_PRICE:
-        return Q(price_kzt=None) | Q(price_kzt=0) | ~Q(hold=Product.Hold.NONE)
+        return Q(price_kzt=None) | Q(price_kzt=0) | ~Q(quarantine="")
     if reason == Reason.STALE:
         return Q() if terms.is_stale else Q(pk=None)
     if reason == Reason.GONE:

@@ -48,7 +48,7 @@ class StoreForm(GenericForm[Store]):
         if not data.get("is_active") or "preorder_days" not in data:
             return data
         city, days = data.get("city_code"), data["preorder_days"]
-        others = Store.objects.filter(city_code=city, is_active=True)
+        others = Store.objects.active().filter(city_code=city)
         for other in others.exclude(pk=self.instance.pk):
             if other.preorder_days != days:
                 text = gettext(

@@ -36,7 +36,7 @@ from backoffice.pages import (
 from feeds import files
 from feeds.admin.differences import count_panels, difference_tables
 from feeds.models import FeedBuild
-from feeds.publishing import Outcome, override_refusal, roll_back
+from feeds.publishing import BuildResult, override_refusal, roll_back
 from plumbing.leases import LeaseTaken
 from plumbing.queue import enqueue
 
@@ -114,7 +114,7 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
         """Offer what can be done with this version, to those who may."""
         may = request.user.has_perm
         buttons = []
-        if can_override(obj) and may("feeds.override_feed"):
+        if obj.may_be_overridden and may("feeds.override_feed"):
             url = reverse("admin:override_feed", args=[obj.pk])
             label = gettext("Publish it all the same…")
             buttons.append(Button(label=label, url=url, asks_first=True, is_main=True))
@@ -122,8 +122,8 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
             url = reverse("admin:roll_back_feed", args=[obj.pk])
             label = gettext("Put this version back…")
             buttons.append(Button(label=label, url=url, asks_first=True))
-        if is_taken(obj) and may("feeds.rollback_feed"):
-            url = reverse("admin:end_feed_hold", args=[obj.pk])
+        if obj.is_pinned(timezone.now()) and may("feeds.rollback_feed"):
+            url = reverse("admin:unpin_feed", args=[obj.pk])
             buttons.append(Button(label=gettext("Let automatic builds go on"), url=url))
         if files.version_path(obj.pk).exists():
             url = reverse("admin:download_feed", args=[obj.pk])
@@ -135,8 +135,7 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
         return {
             "count_panels": count_panels(obj.counts),
             "differences": difference_tables(obj),
-            "is_refused": obj.status in (Status.REFUSED, Status.FAILED),
-            "held_until": obj.held_until if is_taken(obj) else None,
+            "is_pinned": obj.is_pinned(timezone.now()),
         }
 
     def get_urls(self) -> list[URLPattern]:
@@ -146,7 +145,7 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
             ("<int:pk>/download/", self.download, "download_feed"),
             ("<int:pk>/roll-back/", self.roll_back, "roll_back_feed"),
             ("<int:pk>/override/", self.override, "override_feed"),
-            ("<int:pk>/end-hold/", self.end_hold, "end_feed_hold"),
+            ("<int:pk>/unpin/", self.unpin, "unpin_feed"),
         ]
         wrap = self.admin_site.admin_view
         ours = [path(route, wrap(view), name=name) for route, view, name in views]
@@ -198,7 +197,7 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
             request,
             pk,
             permission="feeds.override_feed",
-            is_possible=can_override,
+            is_possible=lambda build: build.may_be_overridden,
             act=override_refusal,
             title=gettext("Publish in spite of the refusal of №%(pk)d") % {"pk": pk},
             text=gettext(
@@ -208,13 +207,13 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
             ),
         )
 
-    def end_hold(self, request: HttpRequest, pk: int) -> HttpResponse:
+    def unpin(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Let automatic builds go on after a roll-back."""
         self.require(request, "feeds.rollback_feed")
-        held = FeedBuild.objects.filter(pk=pk, held_until__isnull=False)
+        pinned = FeedBuild.objects.filter(pk=pk, pinned_until__isnull=False)
         what = gettext("Automatic builds go on")
-        log_objects(request, held, what)
-        if held.update(held_until=None):
+        log_objects(request, pinned, what)
+        if pinned.update(pinned_until=None):
             enqueue("feeds.tasks.build_feed", cluster="imports")
             messages.success(request, what)
         return redirect("admin:feeds_feedbuild_change", pk)
@@ -226,7 +225,7 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
         *,
         permission: str,
         is_possible: Callable[[FeedBuild], bool],
-        act: Callable[..., Outcome],
+        act: Callable[..., BuildResult],
         title: str,
         text: str,
     ) -> HttpResponse:
@@ -250,13 +249,13 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
         self,
         request: HttpRequest,
         build: FeedBuild,
-        act: Callable[..., Outcome],
+        act: Callable[..., BuildResult],
         reason: str,
         title: str,
     ) -> HttpResponse:
         actor = request.user.get_username()
         try:
-            outcome = act(build, reason=reason, actor=actor, now=timezone.now())
+            result = act(build, reason=reason, actor=actor, now=timezone.now())
         except LeaseTaken:
             text = gettext("A build is under way; try again in a minute.")
             messages.warning(request, text)
@@ -264,9 +263,9 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
         log_objects(
             request, FeedBuild.objects.filter(pk=build.pk), f"{title}: {reason}"
         )
-        level = messages.SUCCESS if outcome.is_success else messages.ERROR
-        messages.add_message(request, level, outcome.summary)
-        return redirect("admin:feeds_feedbuild_change", outcome.build_pk or build.pk)
+        level = messages.SUCCESS if result.is_success else messages.ERROR
+        messages.add_message(request, level, result.summary)
+        return redirect("admin:feeds_feedbuild_change", result.build_pk or build.pk)
 
     @admin.display(description=_("version"), ordering="pk")
     def show_number(self, obj: FeedBuild) -> str:
@@ -276,8 +275,8 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
     @admin.display(description=_("status"), ordering="status")
     def show_status(self, obj: FeedBuild) -> SafeString:
         """Show what became of it."""
-        if is_taken(obj):
-            return format_html("{} {}", status_pill(obj), pill(_("kept"), Tone.WARN))
+        if obj.is_pinned(timezone.now()):
+            return format_html("{} {}", status_pill(obj), pill(_("pinned"), Tone.WARN))
         return status_pill(obj)
 
     @admin.display(description=_("started"), ordering="started_at")
@@ -338,18 +337,5 @@ def _counted(build: FeedBuild, name: str) -> SafeString:
 
 def can_put_back(build: FeedBuild) -> bool:
     """Tell whether the version was live once and its file is still kept."""
-    kept = build.status == Status.ARCHIVED
-    return kept and files.version_path(build.pk).exists()
-
-
-def can_override(build: FeedBuild) -> bool:
-    """Tell whether this refusal is the last word, with nothing published since."""
-    if build.status != Status.REFUSED:
-        return False
-    newer = FeedBuild.objects.filter(started_at__gt=build.started_at)
-    return not newer.filter(published_at__isnull=False).exists()
-
-
-def is_taken(build: FeedBuild) -> bool:
-    """Tell whether automatic builds keep off this version."""
-    return build.held_until is not None and build.held_until > timezone.now()
+    was_live = build.status == Status.ARCHIVED
+    return was_live and files.version_path(build.pk).exists()

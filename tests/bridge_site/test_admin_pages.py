@@ -14,7 +14,7 @@ LISTS = {
     "admin:catalog_product_changelist": ("Товары", "Products"),
     "admin:catalog_category_changelist": ("Категории", "Categories"),
     "admin:catalog_pricerule_changelist": ("Правила цен", "Price rules"),
-    "admin:catalog_importrun_changelist": ("Загрузки", "Readings"),
+    "admin:catalog_importrun_changelist": ("Загрузки", "Imports"),
     "admin:catalog_productchange_changelist": ("Изменения", "Changes"),
     "admin:feeds_feedbuild_changelist": ("Версии прайс-листа", "Price list versions"),
     "admin:feeds_store_changelist": ("Точки продаж", "Points of sale"),
@@ -22,8 +22,8 @@ LISTS = {
 }
 MODELS = (Product, Category, PriceRule, ImportRun, FeedBuild, Store)
 BUTTONS: tuple[tuple[str, list[str], str], ...] = (
-    ("admin:start_reading", ["stock"], "catalog.tasks.sync_stock"),
-    ("admin:start_reading", ["catalogue"], "catalog.tasks.sync_catalog"),
+    ("admin:start_import", ["stock"], "catalog.tasks.sync_stock"),
+    ("admin:start_import", ["catalogue"], "catalog.tasks.sync_catalog"),
     ("admin:build_feed_now", [], "feeds.tasks.build_feed"),
 )
 
@@ -94,14 +94,14 @@ def test_a_button_works_for_operators_only_and_by_post_only(settings, name, args
 def test_a_button_returns_to_the_page_where_it_was_pressed(settings):
     url = reverse("admin:catalog_importrun_changelist")
     response = log_in(settings, "operator").post(
-        reverse("admin:start_reading", args=["stock"]),
+        reverse("admin:start_import", args=["stock"]),
         headers={"referer": f"http://testserver{url}"},
     )
     assert response.headers["location"] == f"http://testserver{url}"
 
 
 def test_an_unknown_kind_of_reading_is_not_found(settings):
-    url = reverse("admin:start_reading", args=["orders"])
+    url = reverse("admin:start_import", args=["orders"])
     assert log_in(settings, "operator").post(url).status_code == 404
 
 

@@ -29,7 +29,7 @@ from catalog.models import Category, ImportRun, PriceRule, Product
 from feeds.dashboard import draw_on_sale
 from feeds.models import FeedBuild, FeedFetch, Store
 from plumbing.models import Heartbeat
-from tests.staff import log_in, make_category, make_product, make_reading, page
+from tests.staff import log_in, make_category, make_product, make_import, page
 
 pytestmark = pytest.mark.django_db
 NOW = timezone.now()
@@ -49,8 +49,8 @@ def healthy(settings):
         Heartbeat.objects.create(name=name, host="srv", beaten_at=NOW)
     Store.objects.create(store_id="PP1")
     make_category()
-    make_reading()
-    make_reading(kind=ImportRun.Kind.CATALOGUE, age=5 * HOUR)
+    make_import()
+    make_import(kind=ImportRun.Kind.CATALOGUE, age=5 * HOUR)
     version = make_build()
     FeedFetch.objects.create(fetched_at=NOW, is_kaspi=True, status_code=304)
     return version
@@ -132,13 +132,13 @@ def stale():
 
 
 def failing():
-    make_reading(
+    make_import(
         age=MINUTE, status=ImportRun.Status.FAILED, message="no answer within 60 s"
     )
 
 
 def odd_rows():
-    make_reading(age=MINUTE, counts={"bad": 3})
+    make_import(age=MINUTE, counts={"bad": 3})
 
 
 def silent():
@@ -154,7 +154,7 @@ def broken():
 
 
 def kept():
-    FeedBuild.objects.update(held_until=NOW + HOUR)
+    FeedBuild.objects.update(pinned_until=NOW + HOUR)
 
 
 def unbuilt():
@@ -205,8 +205,8 @@ def test_what_goes_wrong_is_the_one_thing_said(healthy, happen, tone, words):
 
 def test_quarantine_is_said_where_a_person_can_end_it(healthy):
     for _number in range(12):
-        make_product(hold=Product.Hold.JUMP)
-    make_product(hold=Product.Hold.NO_COST)
+        make_product(quarantine=Product.Quarantine.JUMP)
+    make_product(quarantine=Product.Quarantine.NO_COST)
     assert needs() == [(Tone.WARN, "Quarantine, “price jumped”: 12")]
 
 
@@ -218,7 +218,7 @@ def test_failed_tasks_are_said(healthy):
 def test_the_most_pressing_comes_first(healthy):
     odd_rows()
     refused()
-    make_product(hold=Product.Hold.JUMP)
+    make_product(quarantine=Product.Quarantine.JUMP)
     tones = [tone for tone, _text in needs()]
     assert tones == [Tone.BAD, Tone.WARN, Tone.INFO]
 
@@ -240,7 +240,7 @@ def test_the_last_good_reading_is_known_behind_a_failed_one(healthy):
 
 def test_dry_runs_count_for_nothing(healthy):
     ImportRun.objects.all().delete()
-    make_reading(is_dry_run=True)
+    make_import(is_dry_run=True)
     assert read_last_runs().good == {}
 
 
@@ -252,7 +252,7 @@ def test_stock_is_late_here_when_offers_say_so(healthy, age):
 
 def test_secrets_are_not_shown(healthy, settings):
     url = f"https://api.example/api/date?access-token={settings.ALSTYLE_TOKEN}"
-    make_reading(status=ImportRun.Status.FAILED, message=url)
+    make_import(status=ImportRun.Status.FAILED, message=url)
     make_build(FeedBuild.Status.REFUSED, age=MINUTE, reason=settings.KASPI_TOKEN)
     fail_a_task(f"PeerUnavailable: {url}\nTraceback")
     text = page(log_in(settings, "viewer"), reverse("admin:index"))
@@ -267,20 +267,20 @@ def test_the_overview_takes_as_many_queries_for_many_rows_as_for_few(
 ):
     client = log_in(settings, "owner")
     for number in range(40):
-        make_reading(age=number * HOUR)
+        make_import(age=number * HOUR)
         make_build(FeedBuild.Status.ARCHIVED, age=number * HOUR)
     with django_assert_max_num_queries(26):
         page(client, reverse("admin:index"))
 
 
 def test_reasons_link_to_the_goods_they_concern(healthy, settings):
-    make_product(hold=Product.Hold.JUMP)
-    make_product(hold=Product.Hold.JUMP, gone_at=NOW)
+    make_product(quarantine=Product.Quarantine.JUMP)
+    make_product(quarantine=Product.Quarantine.JUMP, gone_at=NOW)
     assert count_quarantine() == {"jump": 1}
     text = page(log_in(settings, "viewer"), reverse("admin:index"))
     url = reverse("admin:catalog_product_changelist")
     assert f'href="{url}?sale=out_of_stock"' in text
-    assert f'href="{url}?hold=jump"' in text
+    assert f'href="{url}?quarantine=jump"' in text
 
 
 def test_the_charts_carry_on_where_nothing_was_published():
@@ -296,9 +296,9 @@ def test_the_charts_carry_on_where_nothing_was_published():
 
 
 def test_changes_are_added_up_by_day():
-    make_reading(counts={"changed": 5, "new": 2, "gone": 1})
-    make_reading(counts={"changed": 7}, age=timedelta(days=1))
-    make_reading(counts={"changed": 90}, status=ImportRun.Status.FAILED)
+    make_import(counts={"changed": 5, "new": 2, "gone": 1})
+    make_import(counts={"changed": 7}, age=timedelta(days=1))
+    make_import(counts={"changed": 90}, status=ImportRun.Status.FAILED)
     svg = draw_changes(recent_runs(now=NOW), now=NOW)
     assert svg.count("<rect") == 28
     assert ": 8<" in svg

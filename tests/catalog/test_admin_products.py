@@ -9,8 +9,8 @@ from catalog.models import Product, ProductChange
 from tests.staff import (
     log_in,
     make_category,
+    make_import,
     make_product,
-    make_reading,
     messages_of,
     page,
     queued,
@@ -90,11 +90,11 @@ def test_a_branch_is_listed_with_everything_below_it(operator):
 
 
 def test_filters_match_the_work(operator):
-    make_product(article="1", hold=Product.Hold.JUMP, stock=5)
-    make_product(article="2", hold=Product.Hold.NO_COST, stock=0)
-    make_product(article="3", gone_at=timezone.now(), hold=Product.Hold.JUMP)
-    assert found(operator, hold="jump") == ["1"]
-    assert found(operator, hold="any") == ["1", "2"]
+    make_product(article="1", quarantine="jump", stock=5)
+    make_product(article="2", quarantine="no_cost", stock=0)
+    make_product(article="3", quarantine="jump", gone_at=timezone.now())
+    assert found(operator, quarantine="jump") == ["1"]
+    assert found(operator, quarantine="any") == ["1", "2"]
     assert found(operator, presence="in_stock") == ["1"]
     assert found(operator, presence="sold_out") == ["2"]
     assert found(operator, presence="gone") == ["3"]
@@ -198,9 +198,9 @@ def test_an_action_that_changes_nothing_starts_no_build(operator):
     assert queued() == []
 
 
-def held(**values):
+def jumped_product(**values):
     return make_product(
-        hold=Product.Hold.JUMP,
+        quarantine=Product.Quarantine.JUMP,
         price_kzt=9990,
         accepted_price_kzt=2990,
         priced_with="0123456789abcdef",
@@ -209,20 +209,20 @@ def held(**values):
 
 
 def test_jumped_prices_are_released_and_others_are_not(operator):
-    jumped = held()
-    no_cost = make_product(hold=Product.Hold.NO_COST)
+    jumped = jumped_product()
+    no_cost = make_product(quarantine=Product.Quarantine.NO_COST)
     response = act(operator, "release_prices", jumped, no_cost)
     assert "1 done, 1 skipped" in messages_of(response)
     jumped.refresh_from_db()
     no_cost.refresh_from_db()
-    assert (jumped.hold, jumped.accepted_price_kzt) == ("", 9990)
-    assert no_cost.hold == Product.Hold.NO_COST
+    assert (jumped.quarantine, jumped.accepted_price_kzt) == ("", 9990)
+    assert no_cost.quarantine == Product.Quarantine.NO_COST
     assert LogEntry.objects.get().object_id == str(jumped.pk)
     assert queued() == ["feeds.tasks.build_feed"]
 
 
 def test_a_jumped_price_is_released_on_its_page(operator):
-    product = held()
+    product = jumped_product()
     url = reverse("admin:release_product", args=[product.pk])
     assert url in page(
         operator, reverse("admin:catalog_product_change", args=[product.pk])
@@ -230,24 +230,24 @@ def test_a_jumped_price_is_released_on_its_page(operator):
     assert operator.get(url).status_code == 403
     assert operator.post(url).status_code == 302
     product.refresh_from_db()
-    assert product.hold == ""
+    assert product.quarantine == ""
 
 
 def test_a_viewer_can_press_none_of_it(settings):
     viewer = log_in(settings, "viewer")
-    product = held(is_published="no")
+    product = jumped_product(is_published="no")
     act(viewer, "sell", product)
     act(viewer, "release_prices", product)
     assert save(viewer, product, sku="X1").status_code == 403
     url = reverse("admin:release_product", args=[product.pk])
     assert viewer.post(url).status_code == 403
     product.refresh_from_db()
-    assert (product.hold, product.is_published) == ("jump", "no")
+    assert (product.quarantine, product.is_published) == ("jump", "no")
     assert queued() == []
 
 
 def test_the_page_tells_how_the_price_and_the_stock_came_about(operator):
-    make_reading()
+    make_import()
     product = make_product(
         stock=51, stock_is_lower_bound=True, safety_stock=3, price_kzt=7990
     )
@@ -276,7 +276,7 @@ def test_the_page_tells_how_the_price_and_the_stock_came_about(operator):
 def test_the_first_page_of_many_products_takes_few_queries(
     operator, django_assert_max_num_queries
 ):
-    make_reading()
+    make_import()
     category = make_category()
     for _number in range(60):
         make_product(category=category)

@@ -9,8 +9,8 @@ from catalog.models import Category, PriceRule
 from tests.staff import (
     log_in,
     make_category,
+    make_import,
     make_product,
-    make_reading,
     messages_of,
     page,
     queued,
@@ -197,7 +197,7 @@ def test_the_tree_is_indented_and_search_hits_show_their_path(settings, tree):
 
 
 def test_bad_rows_of_a_reading_are_a_table_of_reasons(settings):
-    run = make_reading(
+    run = make_import(
         counts={"read": 9, "bad": 2, "warnings": 1},
         bad_rows=[["70311", "price1: not a number"], "a row of another shape"],
         message="9 read, 0 changed, 2 skipped",

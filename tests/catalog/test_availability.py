@@ -48,7 +48,7 @@ def assess(**figures: object):
 def test_units_and_the_reason_for_none(figures, units, reason):
     result = assess(**figures)
     assert (result.units, result.reason) == (units, reason)
-    assert all(explain(result.steps))
+    assert all(explain(result.lines))
 
 
 @given(

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 from django.core.management import CommandError, call_command
 
-from catalog import readings
+from catalog import import_runs
 from catalog.alstyle.client import open_client
 from catalog.importing import import_catalogue, import_stock
 from catalog.models import Category, ImportRun, Product
@@ -99,28 +99,28 @@ def test_writing_waits_for_the_other_reading_to_have_written(
     alstyle, in_threads, monkeypatch
 ):
     make_product(1)
-    monkeypatch.setattr(readings, "WRITING_PATIENCE_S", 20)
-    held_until = []
+    monkeypatch.setattr(import_runs, "WRITING_PATIENCE_S", 20)
+    written = []
 
-    def hold():
-        with under_lease(readings.WRITING_LEASE):
+    def write_slowly():
+        with under_lease(import_runs.WRITING_LEASE):
             time.sleep(1)
-            held_until.append(time.monotonic())
+            written.append(time.monotonic())
 
     def read():
-        wait_until(Lease.objects.filter(name=readings.WRITING_LEASE).exists)
+        wait_until(Lease.objects.filter(name=import_runs.WRITING_LEASE).exists)
         with open_client() as client:
             run = import_stock(client, accept_shrunk=True)
         return run, time.monotonic()
 
-    _nothing, (run, ended) = in_threads([hold, read])
+    _nothing, (run, ended) = in_threads([write_slowly, read])
     assert run.status == "done"
-    assert ended > held_until[0]
+    assert ended > written[0]
 
 
 def test_a_writer_that_never_ends_fails_the_run(alstyle, monkeypatch):
-    monkeypatch.setattr(readings, "WRITING_PATIENCE_S", 0)
-    with under_lease(readings.WRITING_LEASE), open_client() as client:
+    monkeypatch.setattr(import_runs, "WRITING_PATIENCE_S", 0)
+    with under_lease(import_runs.WRITING_LEASE), open_client() as client:
         run = import_catalogue(client)
     assert run.status == "failed"
     assert "alstyle-import is already under way" in run.message
@@ -129,7 +129,7 @@ def test_a_writer_that_never_ends_fails_the_run(alstyle, monkeypatch):
 
 def test_a_reading_that_lost_its_lease_writes_nothing(alstyle, monkeypatch):
     def lose(*_args, **_options):
-        Lease.objects.filter(name=readings.WRITING_LEASE).update(
+        Lease.objects.filter(name=import_runs.WRITING_LEASE).update(
             owner="another process"
         )
         return {}
@@ -230,6 +230,6 @@ def test_killed_at_any_moment_of_the_writing_the_data_stay_whole(alstyle, bridge
 
 
 def test_the_dead_leases_of_a_killed_writer_are_waited_for(alstyle):
-    take_lease(readings.WRITING_LEASE, seconds=1)
+    take_lease(import_runs.WRITING_LEASE, seconds=1)
     with open_client() as client:
         assert import_catalogue(client).status == "done"

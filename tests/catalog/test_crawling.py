@@ -5,7 +5,7 @@ import pytest
 from catalog.alstyle.goods import parse_element_page
 from catalog.alstyle.schema import ElementPage
 from catalog.crawling import PASSES, crawl_elements
-from catalog.readings import ReadingRefused
+from catalog.import_runs import ImportRefused
 from tests.catalog.factories import element_row
 
 pytestmark = pytest.mark.django_db
@@ -95,7 +95,7 @@ def test_a_supplier_that_ignores_the_offset_is_never_taken_as_read():
     # Five pages of the same four goods add up to the announced twenty rows.
     client = PagedClient(list(range(1, 21)))
     client.ignores_offset = True
-    with pytest.raises(ReadingRefused, match="20 were announced"):
+    with pytest.raises(ImportRefused, match="20 were announced"):
         crawl_elements(client)
     assert len(client.offsets) <= 3 * PASSES, "it is not asked for ever"
 
@@ -103,7 +103,7 @@ def test_a_supplier_that_ignores_the_offset_is_never_taken_as_read():
 @pytest.mark.parametrize("total", [5, 7])
 def test_a_count_that_is_never_reached_is_refused(total):
     client = PagedClient([1, 2, 3, 4, 5, 6], total=total)
-    with pytest.raises(ReadingRefused, match="did not hold still"):
+    with pytest.raises(ImportRefused, match="did not hold still"):
         crawl_elements(client)
     assert client.offsets.count(0) == PASSES
 
@@ -153,7 +153,7 @@ def test_a_list_that_never_holds_still_is_refused(
     alstyle, supplier_client, kind, options
 ):
     alstyle.faults.add(kind, "elements-pagination", **options)
-    with pytest.raises(ReadingRefused):
+    with pytest.raises(ImportRefused):
         crawl_elements(supplier_client)
 
 

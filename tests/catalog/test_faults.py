@@ -10,8 +10,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from catalog import tasks
+from catalog.import_runs import ImportFailed
 from catalog.models import ImportRun
-from catalog.readings import ReadingFailed
 
 pytestmark = pytest.mark.django_db
 
@@ -105,7 +105,7 @@ def test_a_refused_token_is_an_error_and_not_tried_again(filled, settings, caplo
     with pytest.raises(CommandError, match="check ALSTYLE_TOKEN"):
         call_command("sync_stock")
     assert len(filled.arrivals) == 1
-    assert [r.levelname for r in caplog.records if r.name == "catalog.readings"] == [
+    assert [r.levelname for r in caplog.records if r.name == "catalog.import_runs"] == [
         "ERROR"
     ]
 
@@ -158,12 +158,12 @@ def test_a_shrunk_answer_is_accepted_by_a_switch(filled, command):
 def test_a_task_returns_the_line_or_fails_with_it(filled, task):
     assert task().startswith(f"{len(filled.goods)} read, 5 changed")
     filled.faults.add("html")
-    with pytest.raises(ReadingFailed, match="not JSON"):
+    with pytest.raises(ImportFailed, match="not JSON"):
         task()
 
 
 def test_old_changes_are_deleted_by_a_task():
-    assert tasks.delete_old_changes() == "0 changes and 0 readings deleted"
+    assert tasks.delete_old_changes() == "0 changes and 0 imports deleted"
 
 
 def test_nothing_is_said_of_the_token_at_any_level(filled, caplog, settings):

@@ -133,7 +133,7 @@ def test_a_write_that_fails_leaves_nothing_behind(
     run = ImportRun.objects.get(kind="stock")
     assert run.status == "failed"
     assert run.message == "stopped by an error: RuntimeError disk is full"
-    monkeypatch.setattr("catalog.readings.enqueue", explode)
+    monkeypatch.setattr("catalog.import_runs.enqueue", explode)
     with pytest.raises(RuntimeError):
         sync_catalogue()
     assert stored() == before

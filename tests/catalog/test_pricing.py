@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.explaining import TEXTS, explain
-from catalog.models import Product
-from catalog.pricing import PriceInputs, Rule, decide_price, round_up
+from catalog.models import PriceRule, Product
+from catalog.pricing import PriceInputs, decide_price, round_up
 
-Hold = Product.Hold
+Quarantine = Product.Quarantine
 
 
-def make_rule(**figures: object) -> Rule:
+def make_rule(**figures: object) -> PriceRule:
     defaults: dict[str, object] = {
         "pk": 1,
         "name": "default",
@@ -27,10 +27,10 @@ def make_rule(**figures: object) -> Rule:
         "round_to_kzt": 10,
         "ending_kzt": 0,
     }
-    return Rule(**{**defaults, **figures})  # type: ignore[arg-type]
+    return PriceRule(**{**defaults, **figures})
 
 
-def decide(rule: Rule | None = None, **inputs: object):
+def decide(rule: PriceRule | None = None, **inputs: object):
     values = {"cost_kzt": 1000, "retail_kzt": 1500, "rrp_enforced": False, **inputs}
     return decide_price(
         PriceInputs(**values),  # type: ignore[arg-type]
@@ -46,27 +46,27 @@ def test_real_retail_price_above_the_floor_is_taken():
 @pytest.mark.parametrize("retail", [None, 0, 1, 9_000_000, 9_999_999, 1049, 10_001])
 def test_unusable_retail_price_falls_back_to_cost_plus_markup(retail):
     decision = decide(retail_kzt=retail)
-    assert (decision.price_kzt, decision.hold) == (1200, Hold.NONE)
+    assert (decision.price_kzt, decision.quarantine) == (1200, Quarantine.NONE)
 
 
 @pytest.mark.parametrize(
-    ("cost", "hold"),
+    ("cost", "quarantine"),
     [
-        (None, Hold.NO_COST),
-        (0, Hold.NO_COST),
-        (1, Hold.NO_COST),
-        (9_999_999, Hold.PLACEHOLDER),
+        (None, Quarantine.NO_COST),
+        (0, Quarantine.NO_COST),
+        (1, Quarantine.NO_COST),
+        (9_999_999, Quarantine.PLACEHOLDER),
     ],
 )
-def test_without_a_real_cost_there_is_no_price(cost, hold):
+def test_without_a_real_cost_there_is_no_price(cost, quarantine):
     decision = decide(cost_kzt=cost)
-    assert (decision.price_kzt, decision.hold) == (None, hold)
+    assert (decision.price_kzt, decision.quarantine) == (None, quarantine)
 
 
 def test_without_a_rule_there_is_no_price():
     inputs = PriceInputs(cost_kzt=1000, retail_kzt=1500, rrp_enforced=False)
     decision = decide_price(inputs, None, jump_percent=40)
-    assert (decision.price_kzt, decision.hold) == (None, Hold.NO_RULE)
+    assert (decision.price_kzt, decision.quarantine) == (None, Quarantine.NO_RULE)
 
 
 def test_commission_tax_and_delivery_are_put_on_top():
@@ -85,9 +85,9 @@ def test_enforced_retail_price_is_not_undercut():
     assert decide(make_rule(base="cost"), rrp_enforced=True).price_kzt == 1500
 
 
-def test_enforced_retail_price_that_is_a_placeholder_holds_the_product():
+def test_enforced_retail_price_that_is_a_placeholder_quarantines_the_product():
     decision = decide(rrp_enforced=True, retail_kzt=9_999_999)
-    assert (decision.price_kzt, decision.hold) == (None, Hold.PLACEHOLDER)
+    assert (decision.price_kzt, decision.quarantine) == (None, Quarantine.PLACEHOLDER)
 
 
 def test_least_price_of_the_product_raises_the_floor():
@@ -99,22 +99,22 @@ def test_fixed_price_is_taken_as_it_is():
 
 
 @pytest.mark.parametrize(("rrp", "override"), [(False, 1049), (True, 1499)])
-def test_fixed_price_below_what_is_allowed_holds_the_product(rrp, override):
+def test_fixed_price_below_what_is_allowed_quarantines_the_product(rrp, override):
     decision = decide(override_kzt=override, rrp_enforced=rrp)
-    assert decision.hold == Hold.BELOW_FLOOR
+    assert decision.quarantine == Quarantine.BELOW_FLOOR
 
 
 @pytest.mark.parametrize(
-    ("accepted", "hold"),
-    [(1500, ""), (1080, ""), (1060, Hold.JUMP), (2500, ""), (2600, Hold.JUMP)],
+    ("accepted", "quarantine"),
+    [(1500, ""), (1080, ""), (1060, "jump"), (2500, ""), (2600, "jump")],
 )
-def test_a_jump_beyond_the_limit_waits_for_a_person(accepted, hold):
+def test_a_jump_beyond_the_limit_waits_for_a_person(accepted, quarantine):
     decision = decide(accepted_kzt=accepted)
-    assert (decision.price_kzt, decision.hold) == (1500, hold)
+    assert (decision.price_kzt, decision.quarantine) == (1500, quarantine)
 
 
 def test_fixed_price_never_counts_as_a_jump():
-    assert decide(override_kzt=9000, accepted_kzt=1500).hold == Hold.NONE
+    assert decide(override_kzt=9000, accepted_kzt=1500).quarantine == Quarantine.NONE
 
 
 @given(
@@ -150,8 +150,8 @@ def test_a_price_on_sale_always_earns_the_least_margin(
         delivery_kzt=delivery,
     )
     decision = decide(rule, cost_kzt=cost, retail_kzt=retail, rrp_enforced=rrp)
-    assert all(explain(decision.steps))
-    if decision.hold:
+    assert all(explain(decision.lines))
+    if decision.quarantine:
         assert decision.price_kzt is None
         return
     kept = decision.price_kzt * (1 - (commission + tax) / 100) - delivery
@@ -160,7 +160,7 @@ def test_a_price_on_sale_always_earns_the_least_margin(
         assert decision.price_kzt >= retail
 
 
-def test_every_step_has_its_text():
+def test_every_line_has_its_text():
     decisions = [
         decide(),
         decide(cost_kzt=1),
@@ -169,5 +169,5 @@ def test_every_step_has_its_text():
         decide(accepted_kzt=1),
         decide(retail_kzt=1),
     ]
-    codes = {code for d in decisions for code, _ in d.steps}
+    codes = {code for d in decisions for code, _ in d.lines}
     assert codes <= set(TEXTS)

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from catalog.models import Category, PriceRule, Product, ProductChange
-from catalog.repricing import explain_price, release_held_prices, reprice
+from catalog.repricing import explain_price, release_prices, reprice
 
 pytestmark = pytest.mark.django_db
 NOW = timezone.now()
@@ -27,14 +27,14 @@ def make_product(article: str = "70311", **fields: object) -> Product:
 
 def price_of(product: Product) -> tuple[int | None, str]:
     product.refresh_from_db()
-    return product.price_kzt, product.hold
+    return product.price_kzt, product.quarantine
 
 
 def test_a_new_bridge_sells_at_the_retail_price():
     product = make_product()
     result = reprice(now=NOW)
     assert price_of(product) == (1500, "")
-    assert (result.examined, result.changed, result.held) == (1, 1, 0)
+    assert (result.examined, result.changed, result.quarantined) == (1, 1, 0)
     assert reprice(now=NOW).examined == 0
 
 
@@ -61,7 +61,7 @@ def test_a_jump_waits_until_released_and_returns_by_itself():
     product = make_product()
     reprice(now=NOW)
     Product.objects.update(retail_kzt=4000, priced_with="")
-    assert reprice(now=NOW).held == 1
+    assert reprice(now=NOW).quarantined == 1
     assert price_of(product) == (4000, "jump")
     Product.objects.update(retail_kzt=1600, priced_with="")
     reprice(now=NOW)
@@ -69,7 +69,7 @@ def test_a_jump_waits_until_released_and_returns_by_itself():
 
     Product.objects.update(retail_kzt=4000, priced_with="")
     reprice(now=NOW)
-    assert release_held_prices([product.pk]) == 1
+    assert release_prices([product.pk]) == 1
     reprice(now=NOW)
     assert price_of(product) == (4000, "")
 
@@ -77,7 +77,7 @@ def test_a_jump_waits_until_released_and_returns_by_itself():
 def test_releasing_touches_jumps_only():
     product = make_product(cost_kzt=1)
     reprice(now=NOW)
-    assert release_held_prices([product.pk]) == 0
+    assert release_prices([product.pk]) == 0
     assert price_of(product) == (None, "no_cost")
 
 
@@ -148,4 +148,4 @@ def test_thousands_of_products_are_priced_in_chunks(django_assert_max_num_querie
     )
     with django_assert_max_num_queries(40):
         assert reprice(now=NOW).changed == 4500
-    assert Product.objects.filter(price_kzt=1500, hold="").count() == 4500
+    assert Product.objects.filter(price_kzt=1500, quarantine="").count() == 4500

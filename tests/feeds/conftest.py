@@ -1,7 +1,7 @@
 import pytest
 
 from feeds import publishing
-from tests.feeds.making import make_reading, make_store
+from tests.feeds.making import make_import, make_store
 
 
 @pytest.fixture(autouse=True)
@@ -19,5 +19,5 @@ def fixed_prices(monkeypatch):
 @pytest.fixture
 def shop(db, fixed_prices):
     """One point of sale, fresh stock figures, prices as stored."""
-    make_reading()
+    make_import()
     return make_store()

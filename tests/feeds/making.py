@@ -16,7 +16,7 @@ def make_store(store_id="PP1", **fields):
     return Store.objects.create(store_id=store_id, **fields)
 
 
-def make_reading(age_min=1):
+def make_import(age_min=1):
     """Note a good stock reading that began so many minutes ago."""
     at = timezone.now() - timedelta(minutes=age_min)
     return ImportRun.objects.create(

@@ -9,13 +9,13 @@ from catalog.models import Product
 from feeds.admin import sale
 from feeds.admin.sale import as_row, kept_off_by, look_at, on_sale, sale_pill
 from feeds.models import Listing
-from feeds.offers import Reason, judge, product_rows, read_terms
+from feeds.offers import Reason, decide_offer, product_rows, read_terms
 from tests.staff import (
     build,
     log_in,
     make_category,
+    make_import,
     make_product,
-    make_reading,
     page,
 )
 
@@ -42,14 +42,16 @@ def goods():
         ("", "jump"),
         ((0, None), (2, None), (7, 10), (25, 10), (9, 1)),
     )
-    for number, (gone_at, (choice, category), hold, (stock, by)) in enumerate(choices):
+    for number, (gone_at, (choice, category), quarantine, (stock, by)) in enumerate(
+        choices
+    ):
         make_product(
             sku="bad sku" + str(number) if number % 7 == 6 else f"S{number}",
             name="" if number % 11 == 10 else "Мышь",
             gone_at=gone_at,
             is_published=choice,
             category=category,
-            hold=hold,
+            quarantine=quarantine,
             price_kzt=(None, 7990, 7990)[number % 3],
             stock=stock,
             multiplicity=by,
@@ -66,12 +68,12 @@ def test_the_filter_finds_just_what_the_build_leaves_out(
     goods, settings, monkeypatch, age_min, least, reserved
 ):
     settings.LEAST_STOCK_TO_LIST = least
-    make_reading(age=timedelta(minutes=age_min))
+    make_import(age=timedelta(minutes=age_min))
     if reserved:
         pks = Product.objects.values_list("pk", flat=True)
         monkeypatch.setattr("feeds.offers.reserved_units", lambda: {pks[6]: 20})
     now = terms()
-    judged = {p.pk: judge(as_row(p), now)[1] for p in Product.objects.all()}
+    judged = {p.pk: decide_offer(as_row(p), now)[1] for p in Product.objects.all()}
     assert len(set(judged.values())) >= (5 if now.is_stale else 8)
     for reason in Reason:
         found = Product.objects.filter(kept_off_by(reason, now))
@@ -80,11 +82,11 @@ def test_the_filter_finds_just_what_the_build_leaves_out(
 
 
 def test_a_product_is_judged_in_lists_as_in_builds(goods):
-    make_reading()
+    make_import()
     now = terms()
     rows = {row.pk: row for row in product_rows(now=timezone.now())}
     for product in Product.objects.all():
-        assert judge(as_row(product), now) == judge(rows[product.pk], now)
+        assert decide_offer(as_row(product), now) == decide_offer(rows[product.pk], now)
 
 
 def shown(product):
@@ -103,10 +105,10 @@ def listing(product, **values):
 
 
 def test_the_label_tells_the_live_list_from_the_next_one():
-    make_reading()
+    make_import()
     new, listed, falling, jumped = [
-        make_product(price_kzt=7990, stock=stock, hold=hold)
-        for stock, hold in ((9, ""), (9, ""), (0, ""), (9, "jump"))
+        make_product(price_kzt=7990, stock=stock, quarantine=quarantine)
+        for stock, quarantine in ((9, ""), (9, ""), (0, ""), (9, "jump"))
     ]
     listing(listed)
     listing(falling)
@@ -132,7 +134,7 @@ def test_every_reason_has_a_short_text_and_a_place_in_the_order():
 
 
 def test_the_page_says_why_a_product_is_not_on_sale_and_what_to_do(settings):
-    make_reading()
+    make_import()
     viewer = log_in(settings, "viewer")
     unsold = make_category("Бумага", is_published=False)
     cases = {
@@ -140,9 +142,9 @@ def test_the_page_says_why_a_product_is_not_on_sale_and_what_to_do(settings):
             is_published="category", category=unsold
         ).pk: "Its category is not sold",
         make_product(is_published="no").pk: "To sell it, set",
-        make_product(price_kzt=9, hold="jump").pk: "then release it",
+        make_product(price_kzt=9, quarantine="jump").pk: "then release it",
         make_product(price_kzt=None).pk: "with the next build",
-        make_product(hold="no_cost").pk: "on request only",
+        make_product(quarantine="no_cost").pk: "on request only",
         make_product(sku="a b").pk: "Give it another SKU",
         make_product(price_kzt=9, multiplicity=5).pk: "allow selling by the piece",
         make_product(price_kzt=9, stock=0).pk: "Why not: out of stock",

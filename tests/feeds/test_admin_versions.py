@@ -34,7 +34,7 @@ def cheaper():
 def refused(owner):
     make_version()
     Product.objects.update(stock=0)
-    assert build().result == "refused"
+    assert build().end == "refused"
     return FeedBuild.objects.get(status=Status.REFUSED)
 
 
@@ -74,12 +74,12 @@ def test_a_reason_must_be_given(owner):
 
 def test_automatic_builds_go_on_when_somebody_says_so(owner):
     live = make_version()
-    FeedBuild.objects.update(held_until=timezone.now() + timedelta(hours=1))
-    url = url_of(live, "admin:end_feed_hold")
+    FeedBuild.objects.update(pinned_until=timezone.now() + timedelta(hours=1))
+    url = url_of(live, "admin:unpin_feed")
     assert url in page(owner, url_of(live))
     owner.post(url)
     live.refresh_from_db()
-    assert live.held_until is None
+    assert live.pinned_until is None
     assert queued() == ["feeds.tasks.build_feed"]
     owner.post(url)
     assert len(queued()) == 1
@@ -142,13 +142,13 @@ def test_a_build_under_way_is_not_disturbed(owner, refused):
     ("role", "may"),
     [
         ("viewer", set()),
-        ("operator", {"roll_back_feed", "end_feed_hold"}),
-        ("owner", {"roll_back_feed", "override_feed", "end_feed_hold"}),
+        ("operator", {"roll_back_feed", "unpin_feed"}),
+        ("owner", {"roll_back_feed", "override_feed", "unpin_feed"}),
     ],
 )
 def test_each_button_has_a_permission_of_its_own(settings, owner, refused, role, may):
     client = log_in(settings, role)
-    for name in ("roll_back_feed", "override_feed", "end_feed_hold"):
+    for name in ("roll_back_feed", "override_feed", "unpin_feed"):
         response = client.post(url_of(refused, f"admin:{name}"), {"reason": "x"})
         assert (response.status_code != 403) == (name in may), name
 

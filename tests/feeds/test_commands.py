@@ -70,11 +70,11 @@ def test_the_task_tells_what_became_of_it(shop):
     assert "published" in build_feed()
 
 
-def test_a_held_list_is_no_error(shop, capsys):
+def test_a_pinned_list_is_no_error(shop, capsys):
     product = make_product()
     build()
     Product.objects.filter(pk=product.pk).update(stock=3)
     build()
     first = FeedBuild.objects.earliest("pk")
     roll_back(first, reason="why", actor="olga", now=timezone.now())
-    assert "held until" in run(capsys)
+    assert "pinned until" in run(capsys)

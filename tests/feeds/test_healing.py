@@ -17,9 +17,9 @@ from tests.conftest import ROOT
 from tests.feeds.dying import KILLED, LIVE_FROM, POINTS
 from tests.feeds.making import (
     build,
+    make_import,
     make_product,
     make_products,
-    make_reading,
     make_store,
 )
 from tests.feeds.reading import live, live_bytes, read_bytes
@@ -51,7 +51,7 @@ def in_step(feed_dir):
 
 @pytest.fixture
 def goods(transactional_db):
-    make_reading()
+    make_import()
     make_store()
     if not PriceRule.objects.exists():
         # Emptied with every other table after the test before.
@@ -85,8 +85,8 @@ def test_killed_at_any_point_the_next_run_heals(goods, environment, feed_dir, po
     # A dead process keeps its lease until it runs out.
     expire_leases()
 
-    outcome = build()
-    assert outcome.result == ("unchanged" if went_live else "published")
+    result = build()
+    assert result.end == ("unchanged" if went_live else "published")
     offers = in_step(feed_dir)
     assert len(offers) == 1199
     assert offers[goods[2].sku].units == 4
@@ -175,7 +175,7 @@ def published(shop, feed_dir):
 def test_a_missing_live_list_is_restored(published, feed_dir):
     before = live_bytes(feed_dir)
     files.live_path().unlink()
-    assert build().result == "unchanged"
+    assert build().end == "unchanged"
     assert live_bytes(feed_dir) == before
     in_step(feed_dir)
 
@@ -183,7 +183,7 @@ def test_a_missing_live_list_is_restored(published, feed_dir):
 def test_an_altered_live_list_is_restored(published, feed_dir):
     before = live_bytes(feed_dir)
     files.live_path().write_bytes(before[:200])
-    assert build().result == "unchanged"
+    assert build().end == "unchanged"
     assert live_bytes(feed_dir) == before
     in_step(feed_dir)
 
@@ -192,7 +192,7 @@ def test_a_list_without_a_good_copy_is_published_anew(published, feed_dir):
     before = live_bytes(feed_dir)
     files.live_path().unlink()
     files.version_path(published.pk).write_bytes(b"nonsense")
-    assert build().result == "published"
+    assert build().end == "published"
     assert read_bytes(live_bytes(feed_dir)) == read_bytes(before)
     in_step(feed_dir)
 
@@ -200,7 +200,7 @@ def test_a_list_without_a_good_copy_is_published_anew(published, feed_dir):
 @pytest.mark.parametrize("name", ["kaspi_price_list.xml.gz", "versions/{pk}.xml.gz"])
 def test_a_missing_copy_is_made_again(published, feed_dir, name):
     (feed_dir / name.format(pk=published.pk)).unlink()
-    assert build().result == "unchanged"
+    assert build().end == "unchanged"
     in_step(feed_dir)
 
 
@@ -208,7 +208,7 @@ def test_a_twin_of_another_version_is_replaced(published, feed_dir):
     twin = files.live_gzip_path()
     twin.write_bytes(gzip.compress(b"<old/>"))
     os.utime(twin, (1, 1))
-    assert build().result == "unchanged"
+    assert build().end == "unchanged"
     in_step(feed_dir)
 
 
@@ -223,7 +223,7 @@ def test_a_wiped_directory_is_filled_again(published, feed_dir):
     before = live_bytes(feed_dir)
     for path in sorted(feed_dir.rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
-    assert build().result == "published"
+    assert build().end == "published"
     assert read_bytes(live_bytes(feed_dir)) == read_bytes(before)
     in_step(feed_dir)
 

@@ -5,15 +5,15 @@ from django.utils import timezone
 
 from catalog.models import Product
 from feeds.models import FeedBuild, Listing
-from feeds.offers import Reason, judge_product
-from tests.feeds.making import build, make_category, make_product, make_reading
+from feeds.offers import Reason, decide_product
+from tests.feeds.making import build, make_category, make_import, make_product
 from tests.feeds.reading import live
 
 pytestmark = pytest.mark.django_db
 
 
 def judged(**fields):
-    return judge_product(make_product(**fields).pk, now=timezone.now()).reason
+    return decide_product(make_product(**fields).pk, now=timezone.now()).reason
 
 
 @pytest.mark.parametrize(
@@ -30,8 +30,8 @@ def judged(**fields):
         ({"sku": "123\n"}, "bad_sku"),
         ({"sku": "AB_12-c"}, ""),
         ({"name": " \x07 "}, "bad_name"),
-        ({"price_kzt": None, "hold": "no_cost"}, "no_price"),
-        ({"hold": "jump"}, "no_price"),
+        ({"price_kzt": None, "quarantine": "no_cost"}, "no_price"),
+        ({"quarantine": "jump"}, "no_price"),
         ({"stock": 0}, "out_of_stock"),
         ({"safety_stock": 10}, "out_of_stock"),
         ({"multiplicity": 4}, "multiples"),
@@ -55,9 +55,9 @@ def test_a_product_follows_its_category_when_told_to(shop):
 
 def test_fewer_than_the_least_are_not_listed(shop, settings):
     settings.LEAST_STOCK_TO_LIST = 11
-    verdict = judge_product(make_product(stock=10).pk, now=timezone.now())
-    assert (verdict.units, verdict.reason) == (0, "below_least")
-    assert verdict.steps
+    decision = decide_product(make_product(stock=10).pk, now=timezone.now())
+    assert (decision.units, decision.reason) == (0, "below_least")
+    assert decision.lines
 
 
 def test_a_product_enters_the_list_when_it_can_be_sold_and_then_stays(shop, feed_dir):
@@ -66,11 +66,11 @@ def test_a_product_enters_the_list_when_it_can_be_sold_and_then_stays(shop, feed
     build()
     assert set(live(feed_dir)) == {"1"}
     Product.objects.filter(pk=sold.pk).update(stock=0)
-    outcome = build()
+    result = build()
     assert live(feed_dir)["1"].points == (("PP1", "no", 0, None),)
     assert live(feed_dir)["1"].price == sold.price_kzt
-    assert outcome.counts["withdrawn_for"] == {"out_of_stock": 1}
-    assert outcome.counts["left_out"] == {"out_of_stock": 1}
+    assert result.counts["withdrawn_for"] == {"out_of_stock": 1}
+    assert result.counts["left_out"] == {"out_of_stock": 1}
     listing = Listing.objects.get()
     assert (listing.is_available, listing.stock_count) == (False, 0)
     assert listing.withdrawn_at is not None
@@ -90,13 +90,13 @@ def test_a_long_withdrawn_product_leaves_the_list(shop, settings, feed_dir):
     Product.objects.filter(pk=gone.pk).update(stock=0)
     now = timezone.now()
     build(now=now)
-    make_reading(age_min=0)
+    make_import(age_min=0)
     fresh = {"STOCK_STALE_AFTER_MIN": 60 * 24 * 40}
     settings.STOCK_STALE_AFTER_MIN = fresh["STOCK_STALE_AFTER_MIN"]
-    assert build(now=now + timedelta(days=29)).result == "unchanged"
-    outcome = build(now=now + timedelta(days=31))
+    assert build(now=now + timedelta(days=29)).end == "unchanged"
+    result = build(now=now + timedelta(days=31))
     assert set(live(feed_dir)) == {"2"}
-    assert outcome.counts["changes"]["dropped"] == 1
+    assert result.counts["changes"]["dropped"] == 1
     assert list(Listing.objects.values_list("sku", flat=True)) == ["2"]
     Product.objects.filter(pk=gone.pk).update(stock=5)
     build(now=now + timedelta(days=32))
@@ -106,27 +106,27 @@ def test_a_long_withdrawn_product_leaves_the_list(shop, settings, feed_dir):
 def test_a_withdrawn_product_keeps_its_last_price_while_it_has_none(shop, feed_dir):
     product = make_product(sku="1", price_kzt=5000)
     build()
-    Product.objects.filter(pk=product.pk).update(price_kzt=9000, hold="jump")
+    Product.objects.filter(pk=product.pk).update(price_kzt=9000, quarantine="jump")
     build()
     offer = live(feed_dir)["1"]
     assert (offer.is_on_sale, offer.price) == (False, 5000)
-    Product.objects.filter(pk=product.pk).update(price_kzt=None, hold="no_cost")
-    assert build().result == "unchanged"
+    Product.objects.filter(pk=product.pk).update(price_kzt=None, quarantine="no_cost")
+    assert build().end == "unchanged"
 
 
 def test_a_remapped_product_leaves_its_old_sku_withdrawn(shop, feed_dir):
     product = make_product(sku="OLD", stock=4)
     build()
     Product.objects.filter(pk=product.pk).update(sku="NEW")
-    outcome = build()
+    result = build()
     offers = live(feed_dir)
     assert (offers["OLD"].units, offers["NEW"].units) == (0, 4)
-    assert outcome.counts["withdrawn_for"] == {"remapped": 1}
+    assert result.counts["withdrawn_for"] == {"remapped": 1}
     assert {row.sku: row.product_id for row in Listing.objects.all()} == {
         "OLD": product.pk,
         "NEW": product.pk,
     }
-    assert build().result == "unchanged"
+    assert build().end == "unchanged"
 
 
 def test_an_sku_that_moves_to_another_product_stands_in_the_list_once(shop, feed_dir):
@@ -135,16 +135,16 @@ def test_an_sku_that_moves_to_another_product_stands_in_the_list_once(shop, feed
     build()
     Product.objects.filter(pk=first.pk).update(sku="C")
     Product.objects.filter(pk=second.pk).update(sku="A")
-    outcome = build()
+    result = build()
     offers = live(feed_dir)
     assert {sku: offer.units for sku, offer in offers.items()} == {
         "C": 4,
         "A": 9,
         "B": 0,
     }
-    assert outcome.counts["changes"]["stock"] == 1
+    assert result.counts["changes"]["stock"] == 1
     assert Listing.objects.get(sku="A").product_id == second.pk
-    assert build().result == "unchanged"
+    assert build().end == "unchanged"
 
 
 def test_two_products_can_swap_their_skus(shop, feed_dir):
@@ -167,10 +167,10 @@ def test_old_stock_figures_take_everything_off_sale(shop, settings, feed_dir):
         make_product()
     build()
     late = timezone.now() + timedelta(minutes=settings.STOCK_STALE_AFTER_MIN + 5)
-    outcome = build(now=late)
-    assert outcome.result == "published"
-    assert outcome.counts["on_sale"] == 0
-    assert outcome.counts["withdrawn_for"] == {"stale": 30}
+    result = build(now=late)
+    assert result.end == "published"
+    assert result.counts["on_sale"] == 0
+    assert result.counts["withdrawn_for"] == {"stale": 30}
     assert len(live(feed_dir)) == 30
 
 
@@ -192,9 +192,9 @@ def test_odd_characters_in_an_sku_are_counted_not_refused(shop, feed_dir):
     make_product(sku="AB_1")
     make_product(sku="A-2")
     make_product(sku="ЯБ")
-    outcome = build()
-    assert outcome.counts["warnings"] == {"sku_has_dash_or_underscore": 2}
-    assert outcome.counts["left_out"] == {"bad_sku": 1}
+    result = build()
+    assert result.counts["warnings"] == {"sku_has_dash_or_underscore": 2}
+    assert result.counts["left_out"] == {"bad_sku": 1}
     assert set(live(feed_dir)) == {"AB_1", "A-2"}
 
 

@@ -15,9 +15,9 @@ from plumbing.leases import LeaseTaken, under_lease
 from plumbing.models import Lease
 from tests.feeds.making import (
     build,
+    make_import,
     make_product,
     make_products,
-    make_reading,
     make_store,
 )
 from tests.feeds.reading import live, live_bytes
@@ -39,20 +39,20 @@ def sell_out(number):
 def test_a_published_version_says_what_stands_in_it(shop, feed_dir):
     make_products(3)
     make_product(is_published="no")
-    outcome = build()
-    assert outcome.result == "published"
+    result = build()
+    assert result.end == "published"
     row = FeedBuild.objects.get()
     assert (row.status, row.published_at) == (Status.ACTIVE, row.started_at)
     assert row.sha256 == files.sha256_of(files.live_path())
     assert row.size_bytes == len(live_bytes(feed_dir))
     assert row.seconds is not None
-    assert row.counts == outcome.counts
+    assert row.counts == result.counts
     assert row.counts["products"] == 4
     assert (row.counts["offers"], row.counts["on_sale"]) == (3, 3)
     assert row.counts["left_out"] == {"not_published": 1}
     assert row.counts["changes"]["added"] == 3
     assert len(row.diff["added"]) == 3
-    assert str(row.pk) in outcome.summary
+    assert str(row.pk) in result.summary
     assert sorted(p.name for p in feed_dir.rglob("*.*")) == [
         f"{row.pk}.xml.gz",
         "kaspi_price_list.xml",
@@ -65,8 +65,8 @@ def test_the_same_offers_leave_the_live_file_alone(shop, feed_dir):
     now = timezone.now()
     build(now=now)
     before, stat = live_bytes(feed_dir), files.live_path().stat()
-    outcome = build(now=now + timedelta(minutes=30))
-    assert outcome.result == "unchanged"
+    result = build(now=now + timedelta(minutes=30))
+    assert result.end == "unchanged"
     after = files.live_path().stat()
     assert live_bytes(feed_dir) == before
     assert (after.st_mtime_ns, after.st_ino) == (stat.st_mtime_ns, stat.st_ino)
@@ -100,12 +100,12 @@ def test_versions_of_one_second_differ_in_their_time(shop):
 # --- refusals -------------------------------------------------------------------------
 
 
-def refused(outcome, feed_dir, words):
-    assert outcome.result == "refused"
-    assert not outcome.is_success
-    assert words in outcome.reason
-    row = FeedBuild.objects.get(pk=outcome.build_pk)
-    assert (row.status, row.reason) == (Status.REFUSED, outcome.reason)
+def refused(result, feed_dir, words):
+    assert result.end == "refused"
+    assert not result.is_success
+    assert words in result.reason
+    row = FeedBuild.objects.get(pk=result.build_pk)
+    assert (row.status, row.reason) == (Status.REFUSED, result.reason)
     assert not list(feed_dir.glob("*.tmp"))
 
 
@@ -117,7 +117,7 @@ def english(settings):
 def test_without_a_point_of_sale_nothing_is_published(
     db, fixed_prices, english, feed_dir
 ):
-    make_reading()
+    make_import()
     make_product()
     make_store(is_active=False)
     refused(build(), feed_dir, "no active point of sale")
@@ -130,7 +130,7 @@ def test_points_of_a_city_must_agree_on_the_preorder(shop, english, feed_dir):
     make_store("PP2", preorder_days=3)
     refused(build(), feed_dir, "750000000")
     Store.objects.filter(store_id="PP2").update(city_code="710000000")
-    assert build().result == "published"
+    assert build().end == "published"
     assert live(feed_dir).popitem()[1].points == (
         ("PP1", "yes", 5, None),
         ("PP2", "yes", 5, "3"),
@@ -146,9 +146,9 @@ def test_points_without_any_share_offer_nothing_at_all(shop, english, feed_dir):
 def test_an_empty_list_is_refused_even_when_forced(shop, english, feed_dir):
     make_product(is_published="no")
     make_product(stock=0)
-    outcome = build(override=FORCE)
-    refused(outcome, feed_dir, "would be empty")
-    assert "not chosen for sale: 1" in outcome.reason
+    result = build(override=FORCE)
+    refused(result, feed_dir, "would be empty")
+    assert "not chosen for sale: 1" in result.reason
     assert not files.live_path().exists()
 
 
@@ -167,17 +167,17 @@ def test_a_mass_withdrawal_waits_for_a_person(shop, english, feed_dir):
     build()
     before = live_bytes(feed_dir)
     sell_out(20)
-    outcome = build()
-    refused(outcome, feed_dir, "20 of 60 offers on sale would go off sale")
+    result = build()
+    refused(result, feed_dir, "20 of 60 offers on sale would go off sale")
     assert live_bytes(feed_dir) == before
-    assert outcome.counts["changes"]["withdrawn"] == 20
+    assert result.counts["changes"]["withdrawn"] == 20
     build_row = FeedBuild.objects.get(status=Status.REFUSED)
     assert len(build_row.diff["withdrawn"]) == 20
 
     allowed = override_refusal(
         build_row, reason="sold out", actor="olga", now=timezone.now()
     )
-    assert allowed.result == "published"
+    assert allowed.end == "published"
     assert "olga: sold out" in FeedBuild.objects.get(status=Status.ACTIVE).reason
     assert sum(offer.is_on_sale for offer in live(feed_dir).values()) == 40
 
@@ -187,7 +187,7 @@ def test_a_few_withdrawals_pass(shop, total, gone):
     make_products(total)
     build()
     sell_out(gone)
-    assert build().result == "published"
+    assert build().end == "published"
 
 
 def test_vanished_offers_count_as_withdrawn(shop, english, feed_dir):
@@ -203,7 +203,7 @@ def test_stale_figures_come_off_sale_whatever_the_limit(shop, settings, feed_dir
     build()
     late = timezone.now() + timedelta(minutes=settings.STOCK_STALE_AFTER_MIN + 1)
     assert build(now=late).counts["on_sale"] == 0
-    make_reading(age_min=-settings.STOCK_STALE_AFTER_MIN)
+    make_import(age_min=-settings.STOCK_STALE_AFTER_MIN)
     assert build(now=late).counts["changes"]["returned"] == 60
 
 
@@ -267,13 +267,13 @@ def test_a_full_disk_leaves_the_live_list(shop, monkeypatch, feed_dir, target):
 
     with monkeypatch.context() as patch:
         patch.setattr(files, target, full)
-        outcome = build()
-    assert outcome.result == "failed"
-    assert "No space left" in outcome.reason
+        result = build()
+    assert result.end == "failed"
+    assert "No space left" in result.reason
     assert live_bytes(feed_dir) == before
     assert statuses() == [Status.ACTIVE, Status.FAILED]
     assert not list(feed_dir.glob("build-*"))
-    assert build().result == "published"
+    assert build().end == "published"
 
 
 def test_a_locked_live_file_is_tried_again(shop, monkeypatch, feed_dir):
@@ -289,7 +289,7 @@ def test_a_locked_live_file_is_tried_again(shop, monkeypatch, feed_dir):
         real(source, target)
 
     monkeypatch.setattr("pathlib.Path.replace", lambda self, to: busy(self, to))
-    assert build().result == "published"
+    assert build().end == "published"
     assert len(failures) == 2
 
 
@@ -298,9 +298,9 @@ def test_a_directory_that_cannot_be_used_is_told(shop, settings, tmp_path, optio
     settings.FEED_DIR = tmp_path / "file"
     settings.FEED_DIR.write_text("in the way")
     make_product()
-    outcome = build(**options)
-    assert (outcome.result, outcome.is_success) == ("failed", False)
-    assert outcome.reason
+    result = build(**options)
+    assert (result.end, result.is_success) == ("failed", False)
+    assert result.reason
     assert statuses() == ([] if options else [Status.FAILED])
 
 
@@ -314,10 +314,10 @@ def test_a_build_that_lost_its_lease_publishes_nothing(shop, monkeypatch, feed_d
 
     with monkeypatch.context() as patch:
         patch.setattr(publishing, "write_draft", oversleep)
-        assert build().result == "failed"
+        assert build().end == "failed"
     assert not files.live_path().exists()
     Lease.objects.all().delete()
-    assert build().result == "published"
+    assert build().end == "published"
 
 
 def test_an_unexpected_error_is_told_by_the_row_and_raised(
@@ -340,13 +340,13 @@ def test_one_of_two_builds_at_once_says_so(shop):
     with under_lease(publishing.LEASE), pytest.raises(LeaseTaken):
         build()
     assert FeedBuild.objects.count() == 0
-    assert build().result == "published"
+    assert build().end == "published"
 
 
 @pytest.fixture
 def both_write(transactional_db, fixed_prices, monkeypatch, in_threads):
     """Run two builds that both get as far as writing before either goes on."""
-    make_reading()
+    make_import()
     make_store()
     make_products(3)
     meet = threading.Barrier(2)
@@ -387,8 +387,8 @@ def test_without_the_lease_two_builds_spoil_each_other(both_write, monkeypatch):
 
 def test_a_dry_run_changes_nothing(shop, feed_dir):
     make_products(3)
-    outcome = build(is_dry_run=True)
-    assert (outcome.result, outcome.counts["offers"]) == ("valid", 3)
+    result = build(is_dry_run=True)
+    assert (result.end, result.counts["offers"]) == ("valid", 3)
     assert FeedBuild.objects.count() == Listing.objects.count() == 0
     assert not list(feed_dir.glob("*.*"))
 
@@ -397,8 +397,8 @@ def test_a_dry_run_tells_a_refusal(shop, feed_dir):
     make_products(60)
     build()
     sell_out(30)
-    outcome = build(is_dry_run=True)
-    assert (outcome.result, outcome.is_success) == ("refused", False)
+    result = build(is_dry_run=True)
+    assert (result.end, result.is_success) == ("refused", False)
     assert statuses() == [Status.ACTIVE]
 
 
@@ -424,8 +424,8 @@ def put_back(version, now=None):
 def test_an_earlier_version_can_be_put_back(two_versions, feed_dir):
     first, second = two_versions
     wrong = live_bytes(feed_dir)
-    outcome = put_back(first)
-    assert outcome.result == "published"
+    result = put_back(first)
+    assert result.end == "published"
     assert live_bytes(feed_dir) != wrong
     assert files.sha256_of(files.live_path()) == first.sha256
     assert {sku: offer.price for sku, offer in live(feed_dir).items()} == {"1": 1000}
@@ -443,31 +443,31 @@ def test_automatic_builds_wait_after_a_roll_back(two_versions, settings, feed_di
     settings.FEED_ROLLBACK_HOLD_MIN = 60
     put_back(two_versions[0], now=now)
     before = live_bytes(feed_dir)
-    outcome = build(now=now + timedelta(minutes=59))
-    assert (outcome.result, outcome.is_success) == ("held", True)
+    result = build(now=now + timedelta(minutes=59))
+    assert (result.end, result.is_success) == ("pinned", True)
     assert live_bytes(feed_dir) == before
-    assert build(now=now + timedelta(minutes=61)).result == "published"
+    assert build(now=now + timedelta(minutes=61)).end == "published"
     assert set(live(feed_dir)) == {"1", "2"}
 
 
-def test_a_person_can_end_the_hold(two_versions, feed_dir):
+def test_a_person_can_unpin(two_versions, feed_dir):
     put_back(two_versions[0])
-    outcome = build(override=FORCE)
-    assert outcome.result == "published"
+    result = build(override=FORCE)
+    assert result.end == "published"
     assert set(live(feed_dir)) == {"1", "2"}
-    assert FeedBuild.objects.filter(held_until__isnull=False).count() == 0
+    assert FeedBuild.objects.filter(pinned_until__isnull=False).count() == 0
 
 
-def test_a_forced_build_ends_the_hold_even_when_nothing_changed(shop):
+def test_a_forced_build_unpins_even_when_nothing_changed(shop):
     product = make_product(sku="1")
     build()
     Product.objects.filter(pk=product.pk).update(stock=3)
     build()
     put_back(FeedBuild.objects.order_by("pk")[0])
     Product.objects.filter(pk=product.pk).update(stock=10)
-    assert build().result == "held"
-    assert build(override=FORCE).result == "unchanged"
-    assert build().result == "unchanged"
+    assert build().end == "pinned"
+    assert build(override=FORCE).end == "unchanged"
+    assert build().end == "unchanged"
 
 
 def test_only_a_whole_archived_version_can_be_put_back(two_versions, english, feed_dir):

@@ -19,7 +19,7 @@ from catalog.models import Product
 from feeds import files, views
 from feeds.models import FeedBuild, FeedFetch
 from feeds.tasks import delete_old_fetches
-from tests.feeds.making import build, make_products, make_reading, make_store
+from tests.feeds.making import build, make_import, make_products, make_store
 from tests.feeds.reading import live_bytes, read_bytes
 
 URL = "/kaspi_price_list.xml"
@@ -279,7 +279,7 @@ def server(transactional_db, fixed_prices, monkeypatch):
 
 
 def test_readers_over_http_meet_whole_lists_while_versions_change(server, feed_dir):
-    make_reading()
+    make_import()
     make_store()
     make_products(400)
     build()
@@ -307,7 +307,7 @@ def test_readers_over_http_meet_whole_lists_while_versions_change(server, feed_d
     try:
         for stock in range(1, 11):
             Product.objects.update(stock=stock)
-            assert build().result == "published"
+            assert build().end == "published"
     finally:
         stop.set()
         for reader in readers:
@@ -318,7 +318,7 @@ def test_readers_over_http_meet_whole_lists_while_versions_change(server, feed_d
 
 
 def test_head_and_304_over_http_have_no_body(server, feed_dir):
-    make_reading()
+    make_import()
     make_store()
     make_products(3)
     build()

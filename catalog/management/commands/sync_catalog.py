@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from catalog.alstyle.client import open_client
+from catalog.import_runs import ImportFailed, result_of
 from catalog.importing import import_catalogue
-from catalog.readings import ReadingFailed, result_of
 from plumbing.leases import LeaseTaken
 
 
@@ -32,5 +32,5 @@ class Command(BaseCommand):
                     client, dry_run=dry_run, accept_shrunk=accept_shrunk
                 )
             return result_of(run)
-        except (LeaseTaken, ReadingFailed) as error:
+        except (LeaseTaken, ImportFailed) as error:
             raise CommandError(str(error)) from error

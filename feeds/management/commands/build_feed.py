@@ -21,7 +21,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--force",
             action="store_true",
-            help="publish in spite of a mass withdrawal or a hold; needs --reason",
+            help="publish in spite of a mass withdrawal or a pin; needs --reason",
         )
         parser.add_argument("--reason", default="", help="why it is forced")
 
@@ -32,11 +32,11 @@ class Command(BaseCommand):
                 raise CommandError(_("--force needs --reason"))
             override = Override(reason=options["reason"], actor="build_feed")
         try:
-            outcome = build_price_list(
+            result = build_price_list(
                 now=timezone.now(), override=override, is_dry_run=options["dry_run"]
             )
         except LeaseTaken as taken:
             raise CommandError(_("Another build is under way.")) from taken
-        if not outcome.is_success:
-            raise CommandError(outcome.summary)
-        self.stdout.write(outcome.summary)
+        if not result.is_success:
+            raise CommandError(result.summary)
+        self.stdout.write(result.summary)

@@ -22,10 +22,13 @@ from plumbing.redaction import redact
 Status = ImportRun.Status
 PERMISSION = "catalog.sync_catalogue"
 TASKS = {
-    ImportRun.Kind.STOCK: ("catalog.tasks.sync_stock", _("Read stock and prices now")),
+    ImportRun.Kind.STOCK: (
+        "catalog.tasks.sync_stock",
+        _("Import stock and prices now"),
+    ),
     ImportRun.Kind.CATALOGUE: (
         "catalog.tasks.sync_catalog",
-        _("Read the catalogue now"),
+        _("Import the catalogue now"),
     ),
 }
 TONES = {Status.RUNNING: Tone.INFO, Status.DONE: Tone.GOOD, Status.FAILED: Tone.BAD}
@@ -57,12 +60,12 @@ def status_pill(run: ImportRun) -> SafeString:
     return pill(run.get_status_display(), TONES[Status(run.status)])
 
 
-def reading_buttons(request: HttpRequest) -> list[Button]:
+def import_buttons(request: HttpRequest) -> list[Button]:
     """Offer to start readings to those who may."""
     if not request.user.has_perm(PERMISSION):
         return []
     return [
-        Button(label=str(label), url=reverse("admin:start_reading", args=[kind.value]))
+        Button(label=str(label), url=reverse("admin:start_import", args=[kind.value]))
         for kind, (_task, label) in TASKS.items()
     ]
 
@@ -89,18 +92,18 @@ class ImportRunAdmin(ReadOnlyAdmin[ImportRun]):
 
     def page_buttons(self, request: HttpRequest) -> list[Button]:
         """Offer to read now."""
-        return reading_buttons(request)
+        return import_buttons(request)
 
     def get_urls(self) -> list[URLPattern]:
         """Add the address that the buttons post to."""
         start = path(
             "start/<slug:kind>/",
-            self.admin_site.admin_view(self.start_reading),
-            name="start_reading",
+            self.admin_site.admin_view(self.start_import),
+            name="start_import",
         )
         return [start, *super().get_urls()]
 
-    def start_reading(self, request: HttpRequest, kind: str) -> HttpResponse:
+    def start_import(self, request: HttpRequest, kind: str) -> HttpResponse:
         """Queue a reading; it may wait for another one to end."""
         self.require(request, PERMISSION)
         if kind not in ImportRun.Kind.values:
@@ -109,7 +112,7 @@ class ImportRunAdmin(ReadOnlyAdmin[ImportRun]):
         enqueue(task, cluster="imports")
         log_action(request, ImportRun, str(label))
         messages.success(
-            request, gettext("Queued: it appears among the readings within a minute.")
+            request, gettext("Queued: it appears among the imports within a minute.")
         )
         return go_back(request)
 

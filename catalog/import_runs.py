@@ -34,7 +34,7 @@ LEASES = {
     ImportRun.Kind.CATALOGUE: "catalogue-sync",
     ImportRun.Kind.STOCK: "stock-sync",
 }
-# Held while figures are compared and written, which takes seconds: a crawl of minutes
+# Taken while figures are compared and written, which takes seconds: a crawl of minutes
 # does not keep stock from being refreshed meanwhile.
 WRITING_LEASE = "alstyle-import"
 # Longer than the lease of a killed writer lives.
@@ -43,16 +43,16 @@ BAD_ROWS_KEPT = 300
 ALWAYS_COUNTED = ("read", "changed", "bad")
 
 
-class ReadingRefused(Exception):
+class ImportRefused(Exception):
     """What came must not be acted on; says why."""
 
 
-class ReadingFailed(Exception):
+class ImportFailed(Exception):
     """A reading ended without result; carries the run's one line."""
 
 
 @dataclass(slots=True, kw_only=True)
-class Reading:
+class ImportSession:
     """A reading under way. `counts`: read, new, changed, gone, bad, warnings, …"""
 
     run: ImportRun
@@ -74,7 +74,7 @@ class Reading:
         if self.accept_shrunk:
             return
         if part * 100 < whole * settings.COMPLETE_SHARE_PERCENT:
-            raise ReadingRefused(
+            raise ImportRefused(
                 message
                 % {
                     "part": part,
@@ -127,14 +127,14 @@ class Reading:
 
 
 @contextmanager
-def open_reading(
+def open_import(
     kind: ImportRun.Kind,
     *,
     dry_run: bool,
     accept_shrunk: bool,
     now: datetime | None = None,
-) -> Iterator[Reading]:
-    """Hold the kind's lease and keep the run's row for the block.
+) -> Iterator[ImportSession]:
+    """Take the kind's lease and keep the run's row for the block.
 
     Raises `LeaseTaken`, before a row exists, when the same reading is under way.
     Faults of the peer and refusals end the block and fail the run; any other error
@@ -149,7 +149,7 @@ def open_reading(
         run = ImportRun.objects.create(
             kind=kind, is_dry_run=dry_run, started_at=moment()
         )
-        reading = Reading(run=run, now=moment, accept_shrunk=accept_shrunk)
+        reading = ImportSession(run=run, now=moment, accept_shrunk=accept_shrunk)
         try:
             yield reading
         except PeerAccessRefused as error:
@@ -157,7 +157,7 @@ def open_reading(
             reading.finish(ImportRun.Status.FAILED, message % {"error": error})
             line = (run.get_kind_display(), run.message)
             log.error("%s: %s", *line)  # noqa: TRY400 - no traceback would add to it
-        except (PeerError, ReadingRefused, LeaseLost, LeaseTaken) as error:
+        except (PeerError, ImportRefused, LeaseLost, LeaseTaken) as error:
             reading.finish(ImportRun.Status.FAILED, str(error))
             log.warning("%s: %s", run.get_kind_display(), run.message)
         except BaseException as error:
@@ -168,7 +168,7 @@ def open_reading(
 
 
 def _mark_interrupted(kind: ImportRun.Kind, *, now: datetime) -> None:
-    """Close the rows of readings whose process was killed: we hold their lease."""
+    """Close the rows of imports whose process was killed: their lease is ours."""
     ImportRun.objects.filter(kind=kind, status=ImportRun.Status.RUNNING).update(
         status=ImportRun.Status.FAILED,
         finished_at=now,
@@ -177,8 +177,8 @@ def _mark_interrupted(kind: ImportRun.Kind, *, now: datetime) -> None:
 
 
 @contextmanager
-def hold_writing_lease() -> Iterator[LeaseHandle]:
-    """Wait for the other kind of reading to finish writing, then hold its lease."""
+def take_writing_lease() -> Iterator[LeaseHandle]:
+    """Wait for the other kind of import to finish writing, then take its lease."""
     give_up = time.monotonic() + WRITING_PATIENCE_S
     with ExitStack() as stack:
         while True:
@@ -209,7 +209,7 @@ def summarize(counts: Counter[str]) -> str:
 
 
 def result_of(run: ImportRun) -> str:
-    """Return the run's summary, or raise `ReadingFailed` with its reason."""
+    """Return the run's summary, or raise `ImportFailed` with its reason."""
     if run.status != ImportRun.Status.DONE:
-        raise ReadingFailed(run.message)
+        raise ImportFailed(run.message)
     return run.message
