@@ -34,7 +34,7 @@ OrderType = Literal["index", "current", "archive", "canceled"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """What `submit` is told; the two papers are records of `user-data`."""
+    """What `submit` is told; attorney and delivery are records of `user-data`."""
 
     shipping_date: date
     attorney: Mapping[str, Any]

@@ -1,36 +1,29 @@
-"""Al-Style's reading methods over HTTP: one method, one request."""
+"""Al-Style's read-only methods over HTTP: one method, one request."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from django.conf import settings
 
 from catalog.alstyle.goods import (
     parse_element_page,
-    parse_elements,
-    parse_quantities,
     parse_stock_list,
 )
 from catalog.alstyle.reference import (
-    parse_brands,
     parse_categories,
     parse_date,
     parse_user_data,
-    parse_warehouses,
 )
 from catalog.alstyle.schema import (
     ADDITIONAL_FIELDS,
-    Brand,
     CategoryList,
-    ElementList,
     ElementPage,
     StockList,
     UnreadableAnswer,
     UserData,
-    Warehouse,
 )
 from plumbing.limits import TokenClock, clock_name
 from plumbing.peers import (
@@ -46,7 +39,6 @@ T = TypeVar("T")
 PEER_NAME = "Al-Style"
 # Al-Style clamps a larger limit silently and answers 200.
 PAGE_LIMIT = 250
-ARTICLES_LIMIT = 1000
 # Al-Style's documented interval, for a refusal that does not name one.
 SLOW_DOWN_S = 5.0
 # The "slow down" answer is tiny; a list of all goods is not parsed to look for it.
@@ -74,57 +66,22 @@ class AlStyleClient:
         """Read the whole tree as nested sets."""
         return self._read("categories", parse_categories)
 
-    def brands(self) -> tuple[Brand, ...]:
-        """Read all makers."""
-        return self._read("brands", parse_brands)
-
-    def elements_page(
-        self,
-        *,
-        offset: int,
-        limit: int = PAGE_LIMIT,
-        additional_fields: Sequence[str] = ADDITIONAL_FIELDS,
-    ) -> ElementPage:
-        """Read goods from `offset` on; fewer than `limit` may come."""
+    def elements_page(self, *, offset: int) -> ElementPage:
+        """Read goods from `offset` on; fewer than `PAGE_LIMIT` may come."""
         return self._read(
             "elements-pagination",
             parse_element_page,
             offset=offset,
-            limit=limit,
-            additional_fields=",".join(additional_fields),
+            limit=PAGE_LIMIT,
+            additional_fields=ADDITIONAL_FIELDS,
         )
 
-    def element_info(
-        self,
-        articles: Iterable[str],
-        *,
-        additional_fields: Sequence[str] = ADDITIONAL_FIELDS,
-    ) -> ElementList:
-        """Read single goods; unknown articles are missing from the answer."""
-        return self._read(
-            "element-info",
-            parse_elements,
-            article=_joined(articles),
-            additional_fields=",".join(additional_fields),
-        )
-
-    def quantity(self, articles: Iterable[str]) -> dict[str, tuple[int, bool]]:
-        """Read stock as (units, is a lower bound) by article, at most 1000."""
-        return self._read("quantity", parse_quantities, article=_joined(articles))
-
-    def quantity_price(self, articles: Iterable[str] | None = None) -> StockList:
-        """Read stock and prices; without `articles` every good in one answer."""
-        if articles is None:
-            return self._read("quantity-price", parse_stock_list)
-        wanted = _joined(articles)
-        return self._read("quantity-price", parse_stock_list, article=wanted)
-
-    def warehouses(self) -> tuple[Warehouse, ...]:
-        """Read where goods are picked up."""
-        return self._read("warehouses", parse_warehouses)
+    def quantity_price(self) -> StockList:
+        """Read stock and prices of every good in one answer."""
+        return self._read("quantity-price", parse_stock_list)
 
     def user_data(self) -> UserData:
-        """Read the account's powers of attorney and ways of delivery."""
+        """Read the account's powers of attorney and deliveries."""
         return self._read("user-data", parse_user_data)
 
     def _read(self, method: str, parse: Callable[[Any], T], **params: str | int) -> T:
@@ -193,10 +150,3 @@ def _said_interval_s(reply: PeerReply) -> float | None:
         return min(max(float(said["interval"]), 0.0), 3600.0)
     except (ValueError, AttributeError, TypeError, OverflowError):
         return SLOW_DOWN_S
-
-
-def _joined(articles: Iterable[str]) -> str:
-    wanted = list(articles)
-    if len(wanted) > ARTICLES_LIMIT:
-        raise ValueError(f"at most {ARTICLES_LIMIT} articles in one request")
-    return ",".join(wanted)

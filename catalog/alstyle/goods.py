@@ -115,16 +115,6 @@ def parse_element(raw: Any, *, doubts: Doubts) -> Element:
     )
 
 
-def parse_quantities(raw: Any) -> dict[str, tuple[int, bool]]:
-    """Read `quantity`: units and "is a lower bound" by article."""
-    found = {}
-    for key, value in as_map(raw, name=_("answer")).items():
-        article = as_id(key)
-        if article is not None:
-            found[article] = read_quantity(value, doubts=[])
-    return found
-
-
 def parse_stock_list(raw: Any) -> StockList:
     """Read `quantity-price`; the first of two rows for one article counts."""
     answer = as_map(raw, name=_("answer"))
@@ -157,7 +147,7 @@ def _plain_rows(answer: dict[str, Any]) -> tuple[dict[str, Figures], list[str]]:
     """Read the rows in which nothing is odd; return them and the keys of the others.
 
     This loop runs for every good every ten minutes, hence its bareness. Keys are
-    looked at all at once: one that is no plain article leaves all to the slow way,
+    looked at all at once: one that is no plain article leaves all to the slow loop,
     because "812" and "0812" are the same and the first counts.
     """
     if not PLAIN_KEYS.fullmatch(",".join(answer)):

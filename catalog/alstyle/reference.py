@@ -1,4 +1,4 @@
-"""Reads what stands around the goods: categories, brands, warehouses, papers."""
+"""Reads what stands around the goods: categories, the account, the data's date."""
 
 from __future__ import annotations
 
@@ -17,18 +17,14 @@ from catalog.alstyle.fields import (
     shown,
 )
 from catalog.alstyle.schema import (
-    BRAND_LENGTH,
     CATEGORY_NAME_LENGTH,
     DATE_LENGTH,
-    NAME_LENGTH,
-    Brand,
     CategoryList,
     CategoryRow,
     Problem,
     RowRejected,
     UnreadableAnswer,
     UserData,
-    Warehouse,
     as_list,
     as_map,
     parse_data,
@@ -87,44 +83,17 @@ def parse_category(raw: Any, *, doubts: Doubts) -> CategoryRow:
     return CategoryRow(id=number, name=name or number, left=left, right=right)
 
 
-def parse_brands(raw: Any) -> tuple[Brand, ...]:
-    """Read `brands`; rows without an id are left out, names may be blank."""
-    found = []
-    for item in as_list(parse_data(raw), name="data"):
-        if isinstance(item, dict) and isinstance(item.get("id"), str):
-            name = read_text(item, "name", limit=BRAND_LENGTH, doubts=[])
-            count = as_whole(item.get("count")) or 0
-            found.append(Brand(id=item["id"], name=name, count=count))
-    return tuple(found)
-
-
-def parse_warehouses(raw: Any) -> tuple[Warehouse, ...]:
-    """Read `warehouses`, a map by key."""
-    return tuple(
-        Warehouse(
-            key=key,
-            name=read_text(item, "name", limit=NAME_LENGTH, doubts=[]),
-            city=read_text(item, "city", limit=NAME_LENGTH, doubts=[]),
-            address=read_text(item, "full_address", limit=NAME_LENGTH, doubts=[]),
-        )
-        for key, item in as_map(raw, name=_("answer")).items()
-        if isinstance(item, dict)
-    )
-
-
 def parse_user_data(raw: Any) -> UserData:
     """Read `user-data`; its keys are Russian words."""
     data = as_map(parse_data(raw), name="data")
-    subordinates = as_map(data.get("Подчиненные") or {}, name="Подчиненные")
     return UserData(
-        attorneys=_papers(data.get("Доверенности"), name="Доверенности"),
-        deliveries=_papers(data.get("Транспортники"), name="Транспортники"),
-        subordinates={key: str(value) for key, value in subordinates.items()},
+        attorneys=_records(data.get("Доверенности"), name="Доверенности"),
+        deliveries=_records(data.get("Транспортники"), name="Транспортники"),
         bin=str(data.get("bin") or ""),
     )
 
 
-def _papers(raw: Any, *, name: str) -> tuple[dict[str, Any], ...]:
+def _records(raw: Any, *, name: str) -> tuple[dict[str, Any], ...]:
     records: Iterable[Any] = raw if raw is not None else []
     if isinstance(raw, dict):
         records = raw.values()

@@ -1,7 +1,7 @@
-"""Al-Style's answers as frozen values; a row that cannot be read never ends a reading.
+"""Al-Style's answers as frozen values; a row that cannot be read never ends an import.
 
 Elements are named tuples and stock rows bare ones, not dataclasses: a hundred thousand
-of them are made and compared with database rows in one reading.
+of them are made and compared with database rows in one import.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FULL_NAME_LENGTH = 5000
 # (stock, stock_is_lower_bound, cost_kzt, retail_kzt) of one article, named below.
 Figures = tuple[int, bool, int | None, int | None]
 FIGURES = ("stock", "stock_is_lower_bound", "cost_kzt", "retail_kzt")
-ADDITIONAL_FIELDS = ("brand", "barcode", "multiplicity", "rrp")
+ADDITIONAL_FIELDS = "brand,barcode,multiplicity,rrp"
 
 
 class UnreadableAnswer(ValueError):
@@ -76,31 +76,11 @@ class CategoryRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Brand:
-    """A maker as `brands` lists it."""
-
-    id: str
-    name: str
-    count: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Warehouse:
-    """A place goods are picked up at."""
-
-    key: str
-    name: str
-    city: str
-    address: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class UserData:
-    """The account's papers, each as Al-Style gives it; blank records are left out."""
+    """The account's records, each as Al-Style gives it; blank ones are left out."""
 
     attorneys: tuple[dict[str, Any], ...]
     deliveries: tuple[dict[str, Any], ...]
-    subordinates: dict[str, str]
     bin: str
 
 

@@ -28,7 +28,7 @@ class CartRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SupplierOrderRow:
-    """An order as a list or a single reading shows it; `lines` only in the latter.
+    """An order as a list or `order` shows it; `lines` only in the latter.
 
     `lines` are (article, quantity, price); `words` joins the free-text fields that
     may repeat our reference.

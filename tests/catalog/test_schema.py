@@ -12,16 +12,13 @@ from catalog.alstyle.goods import (
     parse_element,
     parse_element_page,
     parse_elements,
-    parse_quantities,
     parse_stock_list,
     parse_stock_row,
 )
 from catalog.alstyle.reference import (
-    parse_brands,
     parse_categories,
     parse_date,
     parse_user_data,
-    parse_warehouses,
 )
 from catalog.alstyle.schema import RowRejected, UnreadableAnswer
 from catalog.models import Category, ImportRun, Product
@@ -165,7 +162,6 @@ def test_stock_and_prices_are_read_by_article():
 
 def test_an_empty_map_may_come_as_an_array():
     assert parse_stock_list([]).rows == {}
-    assert parse_quantities([]) == {}
 
 
 def test_odd_stock_rows_are_read_as_far_as_possible():
@@ -251,17 +247,6 @@ def test_categories_of_another_shape_are_refused(raw):
         parse_categories(raw)
 
 
-def test_brands_without_a_name_are_kept():
-    raw = {
-        "status": True,
-        "data": [{"id": "g-1", "name": "Zeta", "count": 3}, {"id": "g-2", "name": ""}],
-    }
-    assert [(b.id, b.name, b.count) for b in parse_brands(raw)] == [
-        ("g-1", "Zeta", 3),
-        ("g-2", "", 0),
-    ]
-
-
 @pytest.mark.parametrize(
     ("raw", "text"),
     [
@@ -276,13 +261,7 @@ def test_the_suppliers_date_is_kept_as_it_came(raw, text):
     assert parse_date(raw) == text
 
 
-def test_warehouses_are_read_by_key():
-    raw = {"panfilov": {"name": "Центр", "city": "Алматы", "full_address": "ул. 1"}}
-    (warehouse,) = parse_warehouses(raw)
-    assert (warehouse.key, warehouse.city) == ("panfilov", "Алматы")
-
-
-def test_user_data_leaves_blank_papers_out():
+def test_user_data_leaves_blank_records_out():
     raw = {
         "status": True,
         "data": {
@@ -292,7 +271,7 @@ def test_user_data_leaves_blank_papers_out():
             "bin": 17,
         },
     }
-    papers = parse_user_data(raw)
-    assert [paper["Номер"] for paper in papers.attorneys] == ["Д-1"]
-    assert (papers.deliveries, papers.subordinates, papers.bin) == ((), {}, "17")
+    account = parse_user_data(raw)
+    assert [record["Номер"] for record in account.attorneys] == ["Д-1"]
+    assert (account.deliveries, account.bin) == ((), "17")
     assert parse_user_data({"status": True, "data": []}).attorneys == ()
