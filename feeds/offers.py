@@ -30,7 +30,7 @@ from catalog.explaining import Line
 from catalog.models import SKU, Category, Product
 from feeds.comparing import Changes
 from feeds.models import Listing
-from orders.supply.reserved import reserved_units
+from orders.supply.counting import reserved_units
 
 CHUNK = 5000
 # What XML 1.0 cannot hold, with the line breaks that a one-line name should not.
