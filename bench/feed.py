@@ -116,10 +116,12 @@ def write_plainly(path: Path, offers: list[Any]) -> None:
 
 
 def _offers() -> Any:
-    from feeds.comparing import Changes
+    from feeds.comparing import ListDifferences
     from feeds.offers import read_terms, stream_offers
 
-    return stream_offers(now=NOW, terms=read_terms(now=NOW), changes=Changes())
+    return stream_offers(
+        now=NOW, terms=read_terms(now=NOW), differences=ListDifferences()
+    )
 
 
 def measure_yardstick(path: Path) -> dict[str, float]:

@@ -29,13 +29,12 @@ class BranchDifferences:
     # Their goods' prices may come from another rule now.
     moved: list[str]
     known: int
-    held: int
+    sound: int
 
     def __bool__(self) -> bool:
         return bool(self.new or self.changed or self.gone)
 
     def names(self, supplier_id: str) -> bool:
-        """Tell whether the category is listed or stored."""
         return supplier_id in self.nodes or supplier_id in self.stored
 
 
@@ -45,7 +44,7 @@ def compare_branches(
     """Compare the supplier's tree with the stored one."""
     stored: dict[str, int] = {}
     changed, gone, moved = [], [], []
-    known = held = 0
+    known = sound = 0
     rows = Category.objects.order_by("pk").values_list(
         "pk", "supplier_id", "gone_at", *COLUMNS[:-1], "parent__supplier_id"
     )
@@ -57,7 +56,7 @@ def compare_branches(
             if gone_at is None:
                 gone.append(supplier_id)
             continue
-        held += gone_at is None and supplier_id not in unsound
+        sound += gone_at is None and supplier_id not in unsound
         if gone_at is not None or old != _values(node):
             changed.append(supplier_id)
         if (old[1], old[-1]) != (node.path, node.parent):
@@ -70,7 +69,7 @@ def compare_branches(
         gone=gone,
         moved=moved,
         known=known,
-        held=held,
+        sound=sound,
     )
 
 
@@ -88,16 +87,14 @@ def write_branches(found: BranchDifferences, *, now: datetime) -> dict[str, int]
         rows.append((*values, parent_pk, None, pks[supplier_id]))
     update_rows(Category, [*COLUMNS, "gone_at"], rows)
     update_rows(Category, ["gone_at"], [(now, pks[key]) for key in found.gone])
-    _forget_prices_of_moved([pks[supplier_id] for supplier_id in found.moved])
-    return pks
-
-
-def _forget_prices_of_moved(pks: list[int]) -> None:
-    """Have the prices in moved branches worked out again."""
-    for start in range(0, len(pks), IDS_AT_ONCE):
-        chunk = pks[start : start + IDS_AT_ONCE]
-        goods = Product.objects.filter(category_id__in=chunk)
+    # Other rules may fit the goods of moved branches: their prices are out of date.
+    moved = [pks[supplier_id] for supplier_id in found.moved]
+    for start in range(0, len(moved), IDS_AT_ONCE):
+        goods = Product.objects.filter(
+            category_id__in=moved[start : start + IDS_AT_ONCE]
+        )
         update_in_order(goods.exclude(priced_with=""), priced_with="")
+    return pks
 
 
 def _values(node: TreeNode) -> list[Any]:

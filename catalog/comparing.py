@@ -45,8 +45,8 @@ ROWS_AT_ONCE = 5000
 IDS_AT_ONCE = 500
 
 
-class Change(NamedTuple):
-    """A row of a product's story, before it is written."""
+class UnsavedChange(NamedTuple):
+    """A `ProductChange` before it is written."""
 
     product_id: int
     field: str
@@ -67,7 +67,7 @@ class Differences:
     updates: dict[tuple[str, ...], list[tuple[Any, ...]]] = field(
         default_factory=lambda: defaultdict(list)
     )
-    changes: list[Change] = field(default_factory=list)
+    changes: list[UnsavedChange] = field(default_factory=list)
     known: int = 0
     sound: int = 0
     changed: int = 0
@@ -100,7 +100,7 @@ class Differences:
                 if name == "stock":
                     bounds = _bounds(before, {**before, **after})
                     words = ", ".join(filter(None, [bounds, reason]))
-                change = Change(pk, told_as, before[name], after[name], words)
+                change = UnsavedChange(pk, told_as, before[name], after[name], words)
                 self.changes.append(change)
         if not PRICED_COLUMNS.isdisjoint(after):
             after["priced_with"] = ""
@@ -210,7 +210,7 @@ def _add_gone(found: Differences, pk: int, old: list[Any], *, now: datetime) -> 
     stock_at = ELEMENT_COLUMNS.index("stock")
     before, nothing = old[stock_at:], (0, False, *old[stock_at + 2 :])
     words = _("gone from the supplier's catalogue")
-    found.changes.append(Change(pk, Field.PRESENCE, 1, 0))
+    found.changes.append(UnsavedChange(pk, Field.PRESENCE, 1, 0))
     found.add(
         pk,
         STOCK_COLUMNS,
@@ -225,7 +225,7 @@ def _add_returned(
     found: Differences, pk: int, old: list[Any], element: Element, *, now: datetime
 ) -> None:
     found.returned += 1
-    found.changes.append(Change(pk, Field.PRESENCE, 0, 1))
+    found.changes.append(UnsavedChange(pk, Field.PRESENCE, 0, 1))
     also = [("gone_at", None), ("last_seen", now)]
     found.add(pk, ELEMENT_COLUMNS, old=old, new=element[1:], also=also)
 

@@ -39,7 +39,7 @@ class Crawl:
 
 @dataclass(slots=True, kw_only=True)
 class _Pass:
-    """One way through the list, from its first good to its last."""
+    """One walk through the list, from its first good to its last."""
 
     total: int | None = None
     pages: int = 0
@@ -74,7 +74,7 @@ class _Pass:
     def agrees_with(self, before: _Pass | None) -> bool:
         """Tell whether oddities are the supplier's own: twice the same, none missing.
 
-        Repeated articles are in every reading the same then, and the count of rows
+        Repeated articles are in every pass the same then, and the count of rows
         on unbroken pages, or that of articles, is what the supplier announces.
         """
         if before is None or not (self.is_steady and before.is_steady):

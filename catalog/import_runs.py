@@ -1,4 +1,4 @@
-"""What every reading of the supplier has in common: lease, row in the journal, end."""
+"""What every import has in common: its lease, its row in the journal, its end."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ class ImportRefused(Exception):
 
 
 class ImportFailed(Exception):
-    """A reading ended without result; carries the run's one line."""
+    """An import ended without result; carries the run's one line."""
 
 
 @dataclass(slots=True, kw_only=True)
 class ImportSession:
-    """A reading under way. `counts`: read, new, changed, gone, bad, warnings, …"""
+    """An import under way. `counts`: read, new, changed, gone, bad, warnings, …"""
 
     run: ImportRun
     now: Callable[[], datetime]
@@ -100,7 +100,6 @@ class ImportSession:
             self.finish(ImportRun.Status.DONE, summarize(self.counts))
 
     def finish(self, status: ImportRun.Status, message: str) -> None:
-        """Save how the run ended."""
         self.counts["warnings"] = max(len(self.problems) - self.counts["bad"], 0)
         self.run.status = status
         self.run.message = redact(message)
@@ -136,7 +135,7 @@ def open_import(
 ) -> Iterator[ImportSession]:
     """Take the kind's lease and keep the run's row for the block.
 
-    Raises `LeaseTaken`, before a row exists, when the same reading is under way.
+    Raises `LeaseTaken`, before a row exists, when the same import is under way.
     Faults of the peer and refusals end the block and fail the run; any other error
     fails the run and goes on to the caller.
     """
@@ -145,35 +144,31 @@ def open_import(
         return now or database_now()
 
     with under_lease(LEASES[kind]):
-        _mark_interrupted(kind, now=moment())
+        # A run still open was killed: its lease is ours.
+        ImportRun.objects.under_way().filter(kind=kind).update(
+            status=ImportRun.Status.FAILED,
+            finished_at=moment(),
+            message=_("interrupted: the process ended in mid-run; nothing was changed"),
+        )
         run = ImportRun.objects.create(
             kind=kind, is_dry_run=dry_run, started_at=moment()
         )
-        reading = ImportSession(run=run, now=moment, accept_shrunk=accept_shrunk)
+        session = ImportSession(run=run, now=moment, accept_shrunk=accept_shrunk)
         try:
-            yield reading
+            yield session
         except PeerAccessRefused as error:
             message = _("Al-Style refuses access, check ALSTYLE_TOKEN: %(error)s")
-            reading.finish(ImportRun.Status.FAILED, message % {"error": error})
+            session.finish(ImportRun.Status.FAILED, message % {"error": error})
             line = (run.get_kind_display(), run.message)
             log.error("%s: %s", *line)  # noqa: TRY400 - no traceback would add to it
         except (PeerError, ImportRefused, LeaseLost, LeaseTaken) as error:
-            reading.finish(ImportRun.Status.FAILED, str(error))
+            session.finish(ImportRun.Status.FAILED, str(error))
             log.warning("%s: %s", run.get_kind_display(), run.message)
         except BaseException as error:
             message = _("stopped by an error: %(error)s")
             words = f"{type(error).__name__} {error}".splitlines()[0]
-            reading.finish(ImportRun.Status.FAILED, message % {"error": words})
+            session.finish(ImportRun.Status.FAILED, message % {"error": words})
             raise
-
-
-def _mark_interrupted(kind: ImportRun.Kind, *, now: datetime) -> None:
-    """Close the rows of imports whose process was killed: their lease is ours."""
-    ImportRun.objects.filter(kind=kind, status=ImportRun.Status.RUNNING).update(
-        status=ImportRun.Status.FAILED,
-        finished_at=now,
-        message=_("interrupted: the process ended in mid-run; nothing was changed"),
-    )
 
 
 @contextmanager
@@ -193,7 +188,7 @@ def take_writing_lease() -> Iterator[LeaseHandle]:
 
 
 def summarize(counts: Counter[str]) -> str:
-    """Say in one line what a reading brought: "412 read, 9 changed, 1 skipped"."""
+    """Say in one line what an import brought: "412 read, 9 changed, 1 skipped"."""
     parts = [_("%(read)d read"), _("%(changed)d changed")]
     for name, words in (
         ("new", _("%(new)d new")),
@@ -210,6 +205,6 @@ def summarize(counts: Counter[str]) -> str:
 
 def result_of(run: ImportRun) -> str:
     """Return the run's summary, or raise `ImportFailed` with its reason."""
-    if run.status != ImportRun.Status.DONE:
+    if not run.is_done:
         raise ImportFailed(run.message)
     return run.message

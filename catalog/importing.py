@@ -25,7 +25,7 @@ from catalog.tree import build_tree
 from catalog.writing import touch_seen, write_differences
 from plumbing.leases import LeaseHandle, database_now
 
-# A reading every ten minutes may have the same odd rows each time.
+# An import every ten minutes may have the same odd rows each time.
 BAD_ROWS_KEPT_DAYS = 14
 
 
@@ -43,14 +43,14 @@ def import_catalogue(
     """
     with open_import(
         ImportRun.Kind.CATALOGUE, dry_run=dry_run, accept_shrunk=accept_shrunk, now=now
-    ) as reading:
+    ) as session:
         listed = client.categories()
         crawl = crawl_elements(client)
-        _check_readable(reading, listed, crawl)
+        _check_readable(session, listed, crawl)
         with take_writing_lease() as lease:
-            _store_catalogue(reading, listed, crawl, lease=lease)
-        reading.note_supplier_date(client)
-    return reading.run
+            _store_catalogue(session, listed, crawl, lease=lease)
+        session.note_supplier_date(client)
+    return session.run
 
 
 def import_stock(
@@ -66,20 +66,20 @@ def import_stock(
     """
     with open_import(
         ImportRun.Kind.STOCK, dry_run=dry_run, accept_shrunk=accept_shrunk, now=now
-    ) as reading:
+    ) as session:
         listed = client.quantity_price()
-        _check_stock_readable(reading, listed)
+        _check_stock_readable(session, listed)
         with take_writing_lease() as lease:
-            found = compare_stock(listed, now=reading.now())
-            _count(reading, found)
-            _check_share(reading, found, command="sync_stock")
-            reading.conclude(
-                lambda: write_differences(found, run=reading.run, now=reading.now()),
+            found = compare_stock(listed, now=session.now())
+            _count(session, found)
+            _check_share(session, found, command="sync_stock")
+            session.conclude(
+                lambda: write_differences(found, run=session.run, now=session.now()),
                 lease=lease,
                 has_changes=bool(found),
             )
-        reading.note_supplier_date(client)
-    return reading.run
+        session.note_supplier_date(client)
+    return session.run
 
 
 def delete_old_changes(*, now: datetime | None = None) -> tuple[int, int]:
@@ -96,64 +96,66 @@ def delete_old_changes(*, now: datetime | None = None) -> tuple[int, int]:
 
 
 def _store_catalogue(
-    reading: ImportSession, listed: CategoryList, crawl: Crawl, *, lease: LeaseHandle
+    session: ImportSession, listed: CategoryList, crawl: Crawl, *, lease: LeaseHandle
 ) -> None:
-    branches = _compare_branches(reading, listed)
+    branches = _compare_branches(session, listed)
+    stock_runs = ImportRun.objects.good().filter(kind=ImportRun.Kind.STOCK)
+    since = stock_runs.filter(finished_at__gte=session.run.started_at)
     found = compare_elements(
         crawl,
-        _placed(reading, crawl, branches),
-        now=reading.now(),
-        keep_figures=_stock_was_read_since(reading.run.started_at),
+        _placed(session, crawl, branches),
+        now=session.now(),
+        keep_figures=since.exists(),
     )
-    _count(reading, found)
-    _check_share(reading, found, command="sync_catalog")
-    skus = _choose_skus(reading, found.new)
+    _count(session, found)
+    _check_share(session, found, command="sync_catalog")
+    skus = _choose_skus(session, found.new)
 
     def write() -> None:
-        moment = reading.now()
+        moment = session.now()
         categories = write_branches(branches, now=moment)
         write_differences(
-            found, run=reading.run, now=moment, categories=categories, skus=skus
+            found, run=session.run, now=moment, categories=categories, skus=skus
         )
         touch_seen(now=moment)
 
-    reading.conclude(write, lease=lease, has_changes=bool(found or branches))
+    session.conclude(write, lease=lease, has_changes=bool(found or branches))
 
 
-def _check_readable(reading: ImportSession, listed: CategoryList, crawl: Crawl) -> None:
-    reading.note(listed.problems)
-    reading.note(crawl.problems)
-    reading.counts.update(
+def _check_readable(session: ImportSession, listed: CategoryList, crawl: Crawl) -> None:
+    session.note(listed.problems)
+    session.note(crawl.problems)
+    session.counts.update(
         read=crawl.came,
         pages=crawl.pages,
         passes=crawl.passes,
         bad=crawl.came - len(crawl.elements),
     )
-    _refuse_empty(reading, crawl.came)
-    reading.refuse_unless(
+    _refuse_empty(session, crawl.came)
+    session.refuse_unless(
         (listed.came - len(listed.problems), listed.came),
         _(
             "Only %(part)d of %(whole)d categories could be read, %(share)d %% are "
             "needed; nothing was changed."
         ),
     )
-    _refuse_unreadable(reading, len(crawl.elements) - len(crawl.unsound), crawl.came)
+    _refuse_unreadable(session, len(crawl.elements) - len(crawl.unsound), crawl.came)
 
 
-def _check_stock_readable(reading: ImportSession, listed: StockList) -> None:
-    reading.note(listed.problems)
-    reading.counts.update(read=listed.came, bad=listed.came - len(listed.rows))
-    _refuse_empty(reading, listed.came)
-    _refuse_unreadable(reading, len(listed.rows) - len(listed.unsound), listed.came)
+def _check_stock_readable(session: ImportSession, listed: StockList) -> None:
+    session.note(listed.problems)
+    session.counts.update(read=listed.came, bad=listed.came - len(listed.rows))
+    _refuse_empty(session, listed.came)
+    _refuse_unreadable(session, len(listed.rows) - len(listed.unsound), listed.came)
 
 
-def _refuse_empty(reading: ImportSession, came: int) -> None:
-    if not came and not reading.accept_shrunk:
+def _refuse_empty(session: ImportSession, came: int) -> None:
+    if not came and not session.accept_shrunk:
         raise ImportRefused(_("Al-Style listed no goods at all; nothing was changed."))
 
 
-def _refuse_unreadable(reading: ImportSession, sound: int, came: int) -> None:
-    reading.refuse_unless(
+def _refuse_unreadable(session: ImportSession, sound: int, came: int) -> None:
+    session.refuse_unless(
         (sound, came),
         _(
             "Only %(part)d of %(whole)d rows had a readable quantity and prices, "
@@ -162,31 +164,31 @@ def _refuse_unreadable(reading: ImportSession, sound: int, came: int) -> None:
     )
 
 
-def _check_share(reading: ImportSession, found: Differences, *, command: str) -> None:
+def _check_share(session: ImportSession, found: Differences, *, command: str) -> None:
     message = _(
         "Only %(part)d of %(whole)d known goods came, %(share)d %% are needed; "
         "nothing was changed. If Al-Style really dropped them, run: %(command)s"
     )
-    reading.refuse_unless(
+    session.refuse_unless(
         (found.sound, found.known),
         message.replace("%(command)s", f"{command} --accept-shrunk"),
     )
 
 
 def _compare_branches(
-    reading: ImportSession, listed: CategoryList
+    session: ImportSession, listed: CategoryList
 ) -> BranchDifferences:
     nodes, problems = build_tree(listed.rows)
-    reading.note(problems)
+    session.note(problems)
     found = compare_branches(nodes, unsound=listed.unsound)
-    reading.counts.update(
+    session.counts.update(
         categories=len(nodes),
         categories_new=len(found.new),
         categories_changed=len(found.changed),
         categories_gone=len(found.gone),
     )
-    reading.refuse_unless(
-        (found.held, found.known),
+    session.refuse_unless(
+        (found.sound, found.known),
         _(
             "Only %(part)d of %(whole)d known categories came, %(share)d %% are "
             "needed; nothing was changed. If Al-Style really dropped them, run: "
@@ -197,20 +199,20 @@ def _compare_branches(
 
 
 def _placed(
-    reading: ImportSession, crawl: Crawl, branches: BranchDifferences
+    session: ImportSession, crawl: Crawl, branches: BranchDifferences
 ) -> dict[str, Element]:
     """Take goods out of categories that nobody knows."""
     elements = dict(crawl.elements)
     for article, element in crawl.elements.items():
         if element.category is not None and not branches.names(element.category):
             elements[article] = element._replace(category=None)
-            reading.counts["without_category"] += 1
+            session.counts["without_category"] += 1
             claim = _("category %(id)s is not in Al-Style's list of categories")
-            reading.note([Problem(article, claim % {"id": element.category})])
+            session.note([Problem(article, claim % {"id": element.category})])
     return elements
 
 
-def _choose_skus(reading: ImportSession, new: list[Element]) -> dict[str, str]:
+def _choose_skus(session: ImportSession, new: list[Element]) -> dict[str, str]:
     """Name new goods whose article somebody gave to another product as its SKU."""
     mapped = Product.objects.order_by().exclude(sku=F("article"))
     taken = set(mapped.values_list("sku", flat=True))
@@ -221,13 +223,13 @@ def _choose_skus(reading: ImportSession, new: list[Element]) -> dict[str, str]:
         taken.add(sku)
         chosen[article] = sku
         claim = _("SKU %(article)s belongs to another product; this one got %(sku)s")
-        reading.note([Problem(article, claim % {"article": article, "sku": sku})])
-    reading.counts["sku_taken"] = len(chosen)
+        session.note([Problem(article, claim % {"article": article, "sku": sku})])
+    session.counts["sku_taken"] = len(chosen)
     return chosen
 
 
-def _count(reading: ImportSession, found: Differences) -> None:
-    reading.counts.update(
+def _count(session: ImportSession, found: Differences) -> None:
+    session.counts.update(
         known=found.known,
         new=len(found.new),
         changed=found.changed,
@@ -237,13 +239,3 @@ def _count(reading: ImportSession, found: Differences) -> None:
         unknown=found.unknown,
         flapping=found.flapping,
     )
-
-
-def _stock_was_read_since(moment: datetime) -> bool:
-    """Tell whether stored figures may be newer than those of a crawl begun then."""
-    return ImportRun.objects.filter(
-        kind=ImportRun.Kind.STOCK,
-        status=ImportRun.Status.DONE,
-        is_dry_run=False,
-        finished_at__gte=moment,
-    ).exists()

@@ -222,6 +222,9 @@ class ImportRunQuerySet(models.QuerySet["ImportRun"]):
     def real(self) -> ImportRunQuerySet:
         return self.filter(is_dry_run=False)
 
+    def under_way(self) -> ImportRunQuerySet:
+        return self.filter(status=ImportRun.Status.RUNNING)
+
     def ended(self) -> ImportRunQuerySet:
         return self.exclude(status=ImportRun.Status.RUNNING)
 

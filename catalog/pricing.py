@@ -43,14 +43,14 @@ def is_real_price(price_kzt: int | None) -> bool:
     return price_kzt is not None and 1 < price_kzt < PLACEHOLDER_FROM_KZT
 
 
-def round_up(amount: Decimal, *, step: int, ending: int) -> int:
+def round_up(amount: Decimal, *, multiple: int, ending: int) -> int:
     """Give the least whole price of at least `amount` that ends as wanted.
 
-    `step` 100 and `ending` 90 give 90, 190, 290…; never less than 1.
+    `multiple` 100 and `ending` 90 give 90, 190, 290…; never less than 1.
     """
     whole = int(amount.to_integral_value(rounding=ROUND_CEILING))
-    price = whole + (ending - whole) % step
-    return price if price > 0 else step
+    price = whole + (ending - whole) % multiple
+    return price if price > 0 else multiple
 
 
 def decide_price(
@@ -78,9 +78,11 @@ def decide_price(
     if inputs.override_kzt is not None:
         return _overridden(inputs, inputs.override_kzt, floor=floor, lines=lines)
     price = _calculated(inputs, rule, cost=cost, floor=floor, lines=lines)
-    return _without_jump(
-        price, accepted=inputs.accepted_kzt, jump_percent=jump_percent, lines=lines
-    )
+    accepted = inputs.accepted_kzt
+    if accepted and abs(price - accepted) * 100 > jump_percent * accepted:
+        figures = {"old": accepted, "new": price, "limit": jump_percent}
+        return _decided([*lines, ("jump", figures)], price, Quarantine.JUMP)
+    return _decided([*lines, ("price", {"price": price})], price)
 
 
 def _decided(
@@ -138,7 +140,7 @@ def _calculated(
     if price < floor:
         price = floor
         lines.append(("raised_to_floor", {"price": _ceil(floor)}))
-    rounded = round_up(price, step=rule.round_to_kzt, ending=rule.ending_kzt)
+    rounded = round_up(price, multiple=rule.round_to_kzt, ending=rule.ending_kzt)
     if rounded != price:
         lines.append(("rounded", {"price": rounded}))
     return rounded
@@ -168,17 +170,6 @@ def _overridden(
         return _decided(lines, override, Quarantine.BELOW_FLOOR)
     lines.append(("price", {"price": override}))
     return _decided(lines, override)
-
-
-def _without_jump(
-    price: int, *, accepted: int | None, jump_percent: int, lines: list[Line]
-) -> PriceDecision:
-    if accepted and abs(price - accepted) * 100 > jump_percent * accepted:
-        figures = {"old": accepted, "new": price, "limit": jump_percent}
-        lines.append(("jump", figures))
-        return _decided(lines, price, Quarantine.JUMP)
-    lines.append(("price", {"price": price}))
-    return _decided(lines, price)
 
 
 def _ceil(amount: Decimal) -> int:

@@ -45,7 +45,6 @@ class RepriceResult:
 
     @property
     def summary(self) -> str:
-        """Say it in one line."""
         return (
             f"{self.examined} examined, {self.changed} prices changed, "
             f"{self.quarantined} newly in quarantine"
@@ -55,7 +54,9 @@ class RepriceResult:
 def reprice(*, now: datetime) -> RepriceResult:
     """Work out every price that is out of date; cheap when none is."""
     result = RepriceResult()
-    _end_overrides(now=now)
+    Product.objects.filter(
+        price_override_kzt__isnull=False, price_override_until__lte=now
+    ).update(price_override_kzt=None, price_override_until=None, priced_with="")
     book = load_rules()
     last_pk = 0
     while True:
@@ -83,12 +84,6 @@ def release_prices(pks: Iterable[int]) -> int:
             quarantine=Product.Quarantine.NONE, accepted_price_kzt=price, priced_with=""
         )
     return released
-
-
-def _end_overrides(*, now: datetime) -> None:
-    Product.objects.filter(
-        price_override_kzt__isnull=False, price_override_until__lte=now
-    ).update(price_override_kzt=None, price_override_until=None, priced_with="")
 
 
 def _outdated(digest: str, *, after_pk: int) -> list[_Row]:
@@ -131,8 +126,19 @@ def _store(
         for row, d in decided
         if (row.price_kzt, row.quarantine) != (d.price_kzt, d.quarantine)
     ]
-    _write_prices(moved)
-    _write_accepted(decided)
+    _write_many(
+        "UPDATE {table} SET price_kzt = %s, quarantine = %s WHERE id = %s",
+        [(d.price_kzt, str(d.quarantine), row.pk) for row, d in moved],
+    )
+    # A price that may be sold at is the one the next is compared with.
+    _write_many(
+        "UPDATE {table} SET accepted_price_kzt = %s WHERE id = %s",
+        [
+            (d.price_kzt, row.pk)
+            for row, d in decided
+            if not d.quarantine and d.price_kzt != row.accepted_price_kzt
+        ],
+    )
     ProductChange.objects.bulk_create(
         ProductChange(
             product_id=row.pk,
@@ -152,25 +158,6 @@ def _store(
     result.changed += sum(row.price_kzt != d.price_kzt for row, d in moved)
     result.quarantined += sum(
         bool(d.quarantine) and d.quarantine != row.quarantine for row, d in moved
-    )
-
-
-def _write_prices(moved: list[tuple[_Row, PriceDecision]]) -> None:
-    _write_many(
-        "UPDATE {table} SET price_kzt = %s, quarantine = %s WHERE id = %s",
-        [(d.price_kzt, str(d.quarantine), row.pk) for row, d in moved],
-    )
-
-
-def _write_accepted(decided: list[tuple[_Row, PriceDecision]]) -> None:
-    """Make a price that may be sold at the one the next is compared with."""
-    _write_many(
-        "UPDATE {table} SET accepted_price_kzt = %s WHERE id = %s",
-        [
-            (d.price_kzt, row.pk)
-            for row, d in decided
-            if not d.quarantine and d.price_kzt != row.accepted_price_kzt
-        ],
     )
 
 

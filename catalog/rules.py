@@ -77,7 +77,6 @@ class RuleBook:
 
 
 def load_rules() -> RuleBook:
-    """Read the rules in force."""
     rules = list(PriceRule.objects.active().order_by("pk"))
     tree = {}
     if any(rule.category_id for rule in rules):

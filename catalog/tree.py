@@ -46,7 +46,9 @@ def build_tree(
             continue
         while around and around[-1].right < row.left:
             around.pop()
-        parent = next((other for other in reversed(around) if _holds(other, row)), None)
+        parent = next(
+            (other for other in reversed(around) if _encloses(other, row)), None
+        )
         crossed = next((other for other in around if _crosses(other, row)), None)
         if crossed:
             claim = _("its interval crosses that of category %(id)s")
@@ -56,14 +58,14 @@ def build_tree(
     return nodes, problems
 
 
-def _holds(outer: CategoryRow, inner: CategoryRow) -> bool:
+def _encloses(outer: CategoryRow, inner: CategoryRow) -> bool:
     around = outer.left <= inner.left and inner.right <= outer.right
     return around and (outer.left, outer.right) != (inner.left, inner.right)
 
 
 def _crosses(first: CategoryRow, second: CategoryRow) -> bool:
     """Tell whether `second`, which begins later, shares ground it is not inside of."""
-    return first.right >= second.left and not _holds(first, second)
+    return first.right >= second.left and not _encloses(first, second)
 
 
 def _placed(row: CategoryRow, parent: TreeNode | None) -> TreeNode:

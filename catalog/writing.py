@@ -10,12 +10,12 @@ from typing import Any
 from django.db import connection, models
 
 from catalog.alstyle.schema import Element
-from catalog.comparing import Change, Differences
+from catalog.comparing import Differences, UnsavedChange
 from catalog.models import ImportRun, Product, ProductChange
 
 INSERTED_AT_ONCE = 2000
 LOCKED_AT_ONCE = 10_000
-# A live good's `last_seen` is exact to this, so that a reading does not rewrite every
+# A live good's `last_seen` is exact to this, so that an import does not rewrite every
 # row; when a good vanishes, `gone_at` says when.
 SEEN_AGAIN_AFTER = timedelta(hours=12)
 
@@ -113,8 +113,10 @@ def write_differences(
 
 def touch_seen(*, now: datetime) -> None:
     """Note for all live goods, in one statement, that they were seen."""
-    live = Product.objects.filter(gone_at=None)
-    update_in_order(live.filter(last_seen__lt=now - SEEN_AGAIN_AFTER), last_seen=now)
+    long_ago = now - SEEN_AGAIN_AFTER
+    update_in_order(
+        Product.objects.present().filter(last_seen__lt=long_ago), last_seen=now
+    )
 
 
 def _insert(model: type[models.Model], objects: Iterable[models.Model]) -> None:
@@ -140,7 +142,7 @@ def _new_product(
     )
 
 
-def _change(item: Change, *, run: ImportRun, now: datetime) -> ProductChange:
+def _change(item: UnsavedChange, *, run: ImportRun, now: datetime) -> ProductChange:
     return ProductChange(
         product_id=item.product_id,
         run_id=run.pk,

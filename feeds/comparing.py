@@ -25,8 +25,8 @@ FEW = 20
 
 
 @dataclass(slots=True)
-class Changes:
-    """What a build does to the list, counted and, for the first ones, named."""
+class ListDifferences:
+    """What a build changes in the list, counted and, for the first ones, named."""
 
     products: int = 0
     on_sale_before: int = 0
@@ -41,7 +41,6 @@ class Changes:
     )
 
     def leave_out(self, reason: str) -> None:
-        """Count a product that does not stand in the list."""
         self.left_out[reason] += 1
 
     def warn(self, what: str) -> None:
@@ -49,7 +48,6 @@ class Changes:
         self.warnings[what] += 1
 
     def add(self, sku: str) -> None:
-        """Note an SKU that enters the list."""
         self._note("added", sku)
 
     def drop(self, sku: str, reason: str, *, was_available: bool) -> None:
@@ -93,7 +91,6 @@ class Changes:
             self.named[kind].append(change)
 
     def diff(self) -> dict[str, list[Any]]:
-        """Name the first changes of each kind."""
         return {kind: named for kind, named in self.named.items() if named}
 
     def counts(self, *, offers: int, on_sale: int) -> dict[str, Any]:
@@ -110,9 +107,9 @@ class Changes:
         }
 
 
-def mass_withdrawal(changes: Changes) -> str:
+def mass_withdrawal(differences: ListDifferences) -> str:
     """Say why the withdrawals are too many to publish unseen, or give ""."""
-    gone, before = changes.doubtful_withdrawals, changes.on_sale_before
+    gone, before = differences.doubtful_withdrawals, differences.on_sale_before
     limit = settings.FEED_MASS_WITHDRAWAL_PERCENT
     if gone < FEW or gone * 100 <= before * limit:
         return ""

@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from feeds.comparing import Changes
+from feeds.comparing import ListDifferences
 from feeds.models import Listing, Store
 from feeds.offers import Reason, read_terms, stream_offers
 from feeds.validating import Checked, InvalidPriceList, check_price_list
@@ -27,16 +27,15 @@ class Draft:
     """A price list that is not live, with all that is known of it so far."""
 
     path: Path
-    changes: Changes = field(default_factory=Changes)
+    differences: ListDifferences = field(default_factory=ListDifferences)
     written: Written | None = None
     checked: Checked | None = None
 
     @property
     def counts(self) -> dict[str, Any]:
-        """Count what stands in the file and what changed."""
         if self.written is None:
             return {}
-        return self.changes.counts(
+        return self.differences.counts(
             offers=self.written.offers, on_sale=self.written.on_sale
         )
 
@@ -76,25 +75,25 @@ def read_points() -> list[Point]:
 def write_draft(draft: Draft, *, now: datetime) -> None:
     """Write the offers of this moment; raises `Refusal` when there is none."""
     points = read_points()
-    changes = draft.changes
-    changes.on_sale_before = Listing.objects.on_sale().count()
+    differences = draft.differences
+    differences.on_sale_before = Listing.objects.on_sale().count()
     draft.written = write_price_list(
         draft.path,
-        stream_offers(now=now, terms=read_terms(now=now), changes=changes),
+        stream_offers(now=now, terms=read_terms(now=now), differences=differences),
         points=points,
         company=settings.KASPI_COMPANY,
         merchant_id=settings.KASPI_MERCHANT_ID,
         date=now,
     )
     if not draft.written.offers:
-        raise Refusal(_no_offers(changes))
+        raise Refusal(_no_offers(differences))
 
 
-def _no_offers(changes: Changes) -> str:
+def _no_offers(differences: ListDifferences) -> str:
     """Say why nothing can be sold: the next thing to do follows from it."""
     why = [
         f"{Reason(code).label}: {number}"
-        for code, number in changes.left_out.most_common()
+        for code, number in differences.left_out.most_common()
     ]
     said = _("the list would be empty")
     return f"{said} ({', '.join(why)})" if why else said

@@ -22,12 +22,10 @@ REPLACE_WAITS_S = (0.05, 0.1, 0.2, 0.5, 1, 2, 4)
 
 
 def live_path() -> Path:
-    """Say where the live list stands."""
     return Path(settings.FEED_DIR) / FILE_NAME
 
 
 def live_gzip_path() -> Path:
-    """Say where the live list's compressed twin stands."""
     return Path(settings.FEED_DIR) / f"{FILE_NAME}.gz"
 
 
@@ -42,7 +40,6 @@ def temporary_path(name: str) -> Path:
 
 
 def make_directories() -> None:
-    """Create the directories of the list and its versions."""
     version_path(0).parent.mkdir(parents=True, exist_ok=True)
 
 
@@ -59,7 +56,6 @@ def sha256_of(path: Path) -> str:
 
 
 def sync_to_disk(path: Path) -> None:
-    """Wait until the file's bytes are on the disk."""
     with path.open("rb+") as file:
         os.fsync(file.fileno())
 

@@ -28,7 +28,10 @@ def heal(*, now: datetime) -> FeedBuild | None:
     active = FeedBuild.objects.live().first()
     if active is None or not _live_is(active):
         return None
-    _complete_copies(active)
+    if not files.version_path(active.pk).exists():
+        files.keep_version(files.live_path(), active.pk)
+    if not files.gzip_is_paired():
+        files.pair_gzip(active.pk)
     return active
 
 
@@ -71,10 +74,3 @@ def _live_is(active: FeedBuild) -> bool:
     files.put_live(restored, active.pk)
     logger.warning("The live price list was missing or altered: №%d is back", active.pk)
     return True
-
-
-def _complete_copies(active: FeedBuild) -> None:
-    if not files.version_path(active.pk).exists():
-        files.keep_version(files.live_path(), active.pk)
-    if not files.gzip_is_paired():
-        files.pair_gzip(active.pk)

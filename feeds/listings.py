@@ -46,7 +46,9 @@ def follow_price_list(path: Path, *, now: datetime) -> None:
     while batch := list(islice(offers, BATCH)):
         _follow_batch(batch, now=now, kept=kept)
     if newest is not None:
-        _drop_others(kept, newest=newest)
+        others = list(_missing(kept, newest=newest))
+        for start in range(0, len(others), BATCH):
+            Listing.objects.filter(pk__in=others[start : start + BATCH]).delete()
 
 
 def _follow_batch(offers: list[ReadOffer], *, now: datetime, kept: array[int]) -> None:
@@ -118,12 +120,6 @@ def _altered(
         withdrawn_at=withdrawn_at,
         first_listed_at=known.first_listed_at if known else now,
     )
-
-
-def _drop_others(kept: array[int], *, newest: int) -> None:
-    others = list(_missing(kept, newest=newest))
-    for start in range(0, len(others), BATCH):
-        Listing.objects.filter(pk__in=others[start : start + BATCH]).delete()
 
 
 def _missing(kept: array[int], *, newest: int) -> Iterator[int]:

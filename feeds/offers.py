@@ -28,7 +28,7 @@ from catalog.availability import (
 )
 from catalog.explaining import Line
 from catalog.models import SKU, Category, Product
-from feeds.comparing import Changes
+from feeds.comparing import ListDifferences
 from feeds.models import Listing
 from orders.supply.counting import reserved_units
 
@@ -84,12 +84,10 @@ class ProductRow(NamedTuple):
 
     @property
     def usable_price_kzt(self) -> int | None:
-        """The price, unless it is in quarantine."""
         return None if self.quarantine else self.price_kzt
 
     @property
     def listed(self) -> Listed:
-        """How the SKU is listed."""
         return self[15:]
 
 
@@ -117,7 +115,6 @@ class LeftBehind(NamedTuple):
 
     @property
     def listed(self) -> Listed:
-        """How the SKU is listed."""
         return self[3:]
 
 
@@ -229,14 +226,16 @@ def decide_product(pk: int, *, now: datetime) -> OfferDecision:
     )
 
 
-def stream_offers(*, now: datetime, terms: Terms, changes: Changes) -> Iterator[Offer]:
+def stream_offers(
+    *, now: datetime, terms: Terms, differences: ListDifferences
+) -> Iterator[Offer]:
     """Stream the list's offers by product, then the SKUs their products left behind.
 
-    Everything that differs from what is listed goes into `changes`.
+    Everything that differs from what is listed goes into `differences`.
     """
     left_behind = {row.sku: row for row in left_behind_rows(now=now)}
     for row in product_rows(now=now):
-        changes.products += 1
+        differences.products += 1
         units, reason = decide_offer(row, terms)
         listed, sku = row.listed, row.sku
         if left_behind and (moved := left_behind.pop(sku, None)):
@@ -245,7 +244,7 @@ def stream_offers(*, now: datetime, terms: Terms, changes: Changes) -> Iterator[
         kept = _place(
             sku,
             listed,
-            changes,
+            differences,
             units=units,
             reason=reason,
             price_kzt=row.usable_price_kzt,
@@ -256,7 +255,7 @@ def stream_offers(*, now: datetime, terms: Terms, changes: Changes) -> Iterator[
             brand = clean_text(row.brand)
             yield Offer(sku, model, brand, units, row.preorder_days, kept)
     for left in left_behind.values():
-        kept = _place(left.sku, left.listed, changes, units=0, reason="remapped")
+        kept = _place(left.sku, left.listed, differences, units=0, reason="remapped")
         if kept is not None:
             model = clean_text(left.name) or left.sku
             yield Offer(left.sku, model, clean_text(left.brand), 0, None, kept)
@@ -265,29 +264,29 @@ def stream_offers(*, now: datetime, terms: Terms, changes: Changes) -> Iterator[
 def _place(
     sku: str,
     listed: Listed,
-    changes: Changes,
+    differences: ListDifferences,
     *,
     units: int,
     reason: str,
     price_kzt: int | None = None,
 ) -> int | None:
-    """Tell the price to list the SKU at, or None to leave it out; note what changes."""
+    """Tell the price to list the SKU at, or None to leave it out; note what differs."""
     was_available, old_stock, old_price, is_expired = listed
     if was_available is None:
         if not units:
-            changes.leave_out(reason)
+            differences.leave_out(reason)
             return None
-        changes.add(sku)
+        differences.add(sku)
     elif not units and (is_expired or reason == "bad_sku"):
-        changes.drop(sku, reason, was_available=bool(was_available))
+        differences.drop(sku, reason, was_available=bool(was_available))
         return None
     # An offer that is not on sale needs a price too.
     price = price_kzt or old_price
     if was_available is not None:
         was = (was_available, old_stock, old_price)
-        changes.compare(sku, was, units=units, price_kzt=price, reason=reason)
+        differences.compare(sku, was, units=units, price_kzt=price, reason=reason)
     if not sku.isalnum():
-        changes.warn("sku_has_dash_or_underscore")
+        differences.warn("sku_has_dash_or_underscore")
     return price
 
 

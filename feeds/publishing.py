@@ -32,8 +32,6 @@ Status = FeedBuild.Status
 
 
 class BuildEnd(TextChoices):
-    """How a build ended."""
-
     PUBLISHED = "published", gettext_lazy("published")
     UNCHANGED = "unchanged", gettext_lazy("nothing changed")
     REFUSED = "refused", gettext_lazy("refused")
@@ -72,7 +70,6 @@ class BuildResult:
 
     @property
     def summary(self) -> str:
-        """Say it in one line."""
         number = "" if self.build_pk is None else f"№{self.build_pk}: "
         said = [str(self.end.label)]
         if self.counts:
@@ -197,12 +194,12 @@ def _build(attempt: _Attempt, live: FeedBuild | None) -> BuildResult:
     if live is not None and draft.content_sha256 == live.content_sha256:
         return _unchanged(attempt, live)
     check_draft(draft)
-    if attempt.override is None and (reason := mass_withdrawal(draft.changes)):
+    if attempt.override is None and (reason := mass_withdrawal(draft.differences)):
         raise Refusal(reason)
     return _publish(
         attempt,
         counts=draft.counts,
-        diff=draft.changes.diff(),
+        diff=draft.differences.diff(),
         content_sha256=draft.content_sha256,
         reason=str(attempt.override or ""),
     )
@@ -269,7 +266,7 @@ def _refused(attempt: _Attempt, reason: str) -> BuildResult:
         "reason": reason,
         "content_sha256": attempt.draft.content_sha256,
         "counts": attempt.draft.counts,
-        "diff": attempt.draft.changes.diff(),
+        "diff": attempt.draft.differences.diff(),
         "seconds": attempt.seconds,
         "started_at": attempt.now,
     }
@@ -306,7 +303,7 @@ def _try_out(*, now: datetime) -> BuildResult:
         files.make_directories()
         write_draft(draft, now=now)
         check_draft(draft)
-        reason = mass_withdrawal(draft.changes)
+        reason = mass_withdrawal(draft.differences)
     except (Refusal, InvalidPriceList) as refusal:
         reason = str(refusal)
     except OSError as error:

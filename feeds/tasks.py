@@ -11,7 +11,6 @@ from plumbing.leases import LeaseTaken
 
 
 def build_feed() -> str:
-    """Build the price list and say what became of it."""
     try:
         return build_price_list(now=timezone.now()).summary
     except LeaseTaken:
@@ -19,6 +18,5 @@ def build_feed() -> str:
 
 
 def delete_old_fetches() -> str:
-    """Forget the fetches of more than three months ago."""
     deleted = retention.delete_old_fetches(now=timezone.now())
     return _("%(number)d fetches deleted") % {"number": deleted}

@@ -113,7 +113,8 @@ def _serve(
         # Always ask: the list may be a minute old.
         "Cache-Control": "no-cache",
     }
-    twin = _open_twin(stat) if _accepts_gzip(request) else None
+    accepts_gzip = ACCEPTS_GZIP.search(request.headers.get("Accept-Encoding", ""))
+    twin = _open_twin(stat) if accepts_gzip else None
     if twin is not None:
         file.close()
         file, etag = twin, f"{etag}-gzip"
@@ -158,10 +159,6 @@ def _open_twin(stat: os.stat_result) -> IO[bytes] | None:
         return twin
     twin.close()
     return None
-
-
-def _accepts_gzip(request: HttpRequest) -> bool:
-    return bool(ACCEPTS_GZIP.search(request.headers.get("Accept-Encoding", "")))
 
 
 def _has_login(request: HttpRequest) -> bool:

@@ -54,23 +54,20 @@ class CategoryAdmin(StaffAdmin[Category]):
     fields = ("is_published", *readonly_fields)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Categories come from the supplier."""
         return False
 
     def has_delete_permission(
         self, request: HttpRequest, obj: Category | None = None
     ) -> bool:
-        """A category the supplier dropped is marked as gone."""
+        # A category that the supplier dropped is marked as gone.
         return False
 
     def has_publish_permission(self, request: HttpRequest) -> bool:
-        """Tell who may choose what is sold."""
         return request.user.has_perm("catalog.publish_category")
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: Category | None = None
     ) -> tuple[str, ...]:
-        """Keep the choice from those who may not make it."""
         if self.has_publish_permission(request):
             return self.readonly_fields
         return ("is_published", *self.readonly_fields)
@@ -78,13 +75,12 @@ class CategoryAdmin(StaffAdmin[Category]):
     def save_model(
         self, request: HttpRequest, obj: Category, form: Any, change: Any
     ) -> None:
-        """Write the choice alone: a reading may move the tree meanwhile."""
+        # The choice alone: an import may move the tree meanwhile.
         if "is_published" in form.changed_data:
             obj.save(update_fields=["is_published"])
             enqueue("feeds.tasks.build_feed", cluster="imports")
 
     def decorate(self, request: HttpRequest, rows: Sequence[Category]) -> None:
-        """Count the goods of each branch."""
         goods = count_goods()
         is_searched = bool(request.GET.get("q"))
         for row in rows:
@@ -94,7 +90,6 @@ class CategoryAdmin(StaffAdmin[Category]):
     # CSS: field-show_tree in admin/phones.css, tree-0 to tree-5 in admin/lists.css.
     @admin.display(description=_("category"))
     def show_tree(self, obj: Category) -> SafeString:
-        """Show the name at its place in the tree; the whole path among search hits."""
         if getattr(obj, "is_alone", False):
             return two_lines(obj.name, obj.path)
         indent = indent_of(obj)
@@ -102,8 +97,7 @@ class CategoryAdmin(StaffAdmin[Category]):
 
     @admin.display(description=_("sold"))
     def show_sold(self, obj: Category) -> SafeString:
-        """Show whether its goods are sold."""
-        if obj.gone_at is not None:
+        if obj.is_gone:
             return pill(_("gone"), Tone.WARN)
         if obj.is_published:
             return pill(_("sold"), Tone.GOOD)
@@ -111,7 +105,6 @@ class CategoryAdmin(StaffAdmin[Category]):
 
     @admin.display(description=_("goods"))
     def goods_count(self, obj: Category) -> SafeString:
-        """Count the goods, with a way to them."""
         goods = getattr(obj, "goods", None)
         if goods is None or not goods.listed:
             return figure(0)
@@ -119,13 +112,11 @@ class CategoryAdmin(StaffAdmin[Category]):
 
     @admin.display(description=_("in stock"))
     def in_stock_count(self, obj: Category) -> SafeString:
-        """Count the goods in stock."""
         goods = getattr(obj, "goods", None)
         return figure(goods.in_stock if goods else 0)
 
     @admin.display(description=_("goods"))
     def show_goods(self, obj: Category) -> SafeString:
-        """Tell on the category's own page how many goods it has."""
         goods = count_goods().get(obj.pk)
         if goods is None:
             return figure(0)
@@ -138,7 +129,6 @@ class CategoryAdmin(StaffAdmin[Category]):
         permissions=["publish"],
     )
     def sell_branch(self, request: HttpRequest, queryset: QuerySet[Category]) -> None:
-        """Sell the branches."""
         _publish(request, queryset, is_published=True)
 
     @admin.action(
@@ -148,7 +138,6 @@ class CategoryAdmin(StaffAdmin[Category]):
     def stop_selling_branch(
         self, request: HttpRequest, queryset: QuerySet[Category]
     ) -> None:
-        """Stop selling the branches."""
         _publish(request, queryset, is_published=False)
 
 

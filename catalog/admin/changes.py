@@ -40,7 +40,7 @@ def was_and_is(change: ProductChange) -> SafeString:
 
 
 def reason_lines(change: ProductChange) -> SafeString:
-    """Show the reason; a price's many steps fold away."""
+    """Show the reason; a price's many lines fold away."""
     lines = change.reason.splitlines()
     if len(lines) < 2:
         return format_html("{}", change.reason)
@@ -51,8 +51,6 @@ def reason_lines(change: ProductChange) -> SafeString:
 
 @admin.register(ProductChange)
 class ProductChangeAdmin(ReadOnlyAdmin[ProductChange]):
-    """Changes, newest first."""
-
     list_display = ("show_when", "show_product", "field", "show_change", "show_reason")
     list_display_links = None
     list_filter = ("field", "changed_at")
@@ -74,27 +72,23 @@ class ProductChangeAdmin(ReadOnlyAdmin[ProductChange]):
     def lookup_allowed(
         self, lookup: str, value: str, request: HttpRequest | None = None
     ) -> bool:
-        """Let the pages of readings and products link to their changes."""
+        # The pages of imports and products link to their changes.
         return lookup in INDEXED or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
 
     @admin.display(description=_("when"), ordering="changed_at")
     def show_when(self, obj: ProductChange) -> SafeString:
-        """Show when it was noticed."""
         return when(obj.changed_at)
 
     # CSS: field-show_product and field-show_reason in static/bridge/admin/phones.css.
     @admin.display(description=_("product"))
     def show_product(self, obj: ProductChange) -> SafeString:
-        """Show the product with a way to its page."""
         url = reverse("admin:catalog_product_change", args=[obj.product_id])
         return format_html('<a href="{}">{}</a>', url, obj.product)
 
     @admin.display(description=_("change"))
     def show_change(self, obj: ProductChange) -> SafeString:
-        """Show what it was and what it became."""
         return was_and_is(obj)
 
     @admin.display(description=_("reason"))
     def show_reason(self, obj: ProductChange) -> SafeString:
-        """Show why."""
         return reason_lines(obj)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from catalog.admin.trees import indent_of, read_tree, with_branches
-from catalog.models import Category, Product
+from catalog.models import Category, Product, ProductQuerySet
 
 
 class BranchFilter(admin.SimpleListFilter):
@@ -24,13 +24,11 @@ class BranchFilter(admin.SimpleListFilter):
     def lookups(
         self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]
     ) -> list[tuple[Any, Any]]:
-        """List the categories as a tree."""
         self.tree = read_tree(request)
-        self.branches = [row for row in self.tree.values() if row.gone_at is None]
+        self.branches = [row for row in self.tree.values() if not row.is_gone]
         return [(str(branch.pk), branch.name) for branch in self.branches]
 
     def choices(self, changelist: ChangeList) -> Iterator[Any]:
-        """Tell the template how far to indent each branch."""
         levels = [0, *map(indent_of, self.branches)]
         for level, choice in zip(levels, super().choices(changelist), strict=True):
             # The template makes it level-1 to level-5 of static/bridge/admin/lists.css.
@@ -39,7 +37,6 @@ class BranchFilter(admin.SimpleListFilter):
     def queryset(
         self, request: HttpRequest, queryset: QuerySet[Product]
     ) -> QuerySet[Product]:
-        """Narrow to the branch."""
         value = self.value()
         if value is None:
             return queryset
@@ -60,24 +57,19 @@ class QuarantineFilter(admin.SimpleListFilter):
     def lookups(
         self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]
     ) -> list[tuple[Any, Any]]:
-        """List the reasons."""
-        holds = [hold for hold in Product.Quarantine if hold != Product.Quarantine.NONE]
-        return [(self.ANY, _("any reason")), *((h.value, h.label) for h in holds)]
+        return [(self.ANY, _("any reason")), *Product.Quarantine.choices[1:]]
 
     def queryset(
         self, request: HttpRequest, queryset: QuerySet[Product]
     ) -> QuerySet[Product]:
-        """Narrow to the reason. Gone goods wait for nobody."""
         value = self.value()
         if value is None:
             return queryset
-        held = queryset.exclude(quarantine=Product.Quarantine.NONE).filter(gone_at=None)
-        return held if value == self.ANY else held.filter(quarantine=value)
+        found = cast("ProductQuerySet", queryset).quarantined()
+        return found if value == self.ANY else found.filter(quarantine=value)
 
 
 class PresenceFilter(admin.SimpleListFilter):
-    """Products that the supplier has, that are sold out, or that are gone."""
-
     title = _("at the supplier")
     parameter_name = "presence"
 
@@ -90,7 +82,6 @@ class PresenceFilter(admin.SimpleListFilter):
     def lookups(
         self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]
     ) -> list[tuple[Any, Any]]:
-        """List the three."""
         return [
             ("in_stock", _("in stock")),
             ("sold_out", _("sold out")),
@@ -100,27 +91,22 @@ class PresenceFilter(admin.SimpleListFilter):
     def queryset(
         self, request: HttpRequest, queryset: QuerySet[Product]
     ) -> QuerySet[Product]:
-        """Narrow to the choice."""
         condition = self.CONDITIONS.get(self.value() or "")
         return queryset if condition is None else queryset.filter(condition)
 
 
 class ListedFilter(admin.SimpleListFilter):
-    """Categories that the supplier has, or has dropped."""
-
     title = _("in the catalogue")
     parameter_name = "listed"
 
     def lookups(
         self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]
     ) -> list[tuple[Any, Any]]:
-        """List the two."""
         return [("yes", _("yes")), ("no", _("no"))]
 
     def queryset(
         self, request: HttpRequest, queryset: QuerySet[Category]
     ) -> QuerySet[Category]:
-        """Narrow to the choice."""
         if self.value() in ("yes", "no"):
             return queryset.filter(gone_at__isnull=self.value() == "yes")
         return queryset

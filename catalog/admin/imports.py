@@ -1,4 +1,4 @@
-"""The journal of readings of the supplier, with buttons that start one."""
+"""The journal of imports from the supplier, with buttons that start one."""
 
 from __future__ import annotations
 
@@ -56,12 +56,10 @@ COUNT_NAMES = {
 
 
 def status_pill(run: ImportRun) -> SafeString:
-    """Show how a reading ended."""
     return pill(run.get_status_display(), TONES[Status(run.status)])
 
 
 def import_buttons(request: HttpRequest) -> list[Button]:
-    """Offer to start readings to those who may."""
     if not request.user.has_perm(PERMISSION):
         return []
     return [
@@ -72,8 +70,6 @@ def import_buttons(request: HttpRequest) -> list[Button]:
 
 @admin.register(ImportRun)
 class ImportRunAdmin(ReadOnlyAdmin[ImportRun]):
-    """Readings, newest first."""
-
     list_display = (
         "show_started",
         "kind",
@@ -91,11 +87,9 @@ class ImportRunAdmin(ReadOnlyAdmin[ImportRun]):
     readonly_fields = ("show_result", "show_times")
 
     def page_buttons(self, request: HttpRequest) -> list[Button]:
-        """Offer to read now."""
         return import_buttons(request)
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the address that the buttons post to."""
         start = path(
             "start/<slug:kind>/",
             self.admin_site.admin_view(self.start_import),
@@ -104,7 +98,7 @@ class ImportRunAdmin(ReadOnlyAdmin[ImportRun]):
         return [start, *super().get_urls()]
 
     def start_import(self, request: HttpRequest, kind: str) -> HttpResponse:
-        """Queue a reading; it may wait for another one to end."""
+        """Queue an import; it may wait for another one to end."""
         self.require(request, PERMISSION)
         if kind not in ImportRun.Kind.values:
             raise Http404
@@ -117,7 +111,6 @@ class ImportRunAdmin(ReadOnlyAdmin[ImportRun]):
         return go_back(request)
 
     def panels(self, request: HttpRequest, obj: ImportRun) -> dict[str, Any]:
-        """Give the template counts and bad rows."""
         return {
             "count_rows": [
                 (COUNT_NAMES.get(name, name), figure(value))
@@ -134,12 +127,10 @@ class ImportRunAdmin(ReadOnlyAdmin[ImportRun]):
 
     @admin.display(description=_("started"), ordering="started_at")
     def show_started(self, obj: ImportRun) -> SafeString:
-        """Show when it started."""
         return when(obj.started_at)
 
     @admin.display(description=_("status"), ordering="status")
     def show_status(self, obj: ImportRun) -> SafeString:
-        """Show how it ended."""
         if obj.is_dry_run:
             return format_html(
                 "{} {}", status_pill(obj), pill(_("dry run"), Tone.QUIET)
@@ -148,38 +139,31 @@ class ImportRunAdmin(ReadOnlyAdmin[ImportRun]):
 
     @admin.display(description=_("result"))
     def show_message(self, obj: ImportRun) -> SafeString:
-        """Show the one line that sums it up."""
         return format_html('<span class="long">{}</span>', redact(obj.message) or "—")
 
     @admin.display(description=_("read"))
     def read_count(self, obj: ImportRun) -> SafeString:
-        """Show how many goods came."""
         return figure(obj.counts.get("read"))
 
     @admin.display(description=_("changed"))
     def changed_count(self, obj: ImportRun) -> SafeString:
-        """Show how many goods changed."""
         return figure(obj.counts.get("changed"))
 
     @admin.display(description=_("skipped"))
     def bad_count(self, obj: ImportRun) -> SafeString:
-        """Show how many rows could not be used."""
         return figure(obj.counts.get("bad"))
 
     @admin.display(description=_("took"))
     def show_duration(self, obj: ImportRun) -> SafeString:
-        """Show how long it took."""
         took = duration(obj.started_at, obj.finished_at)
         return format_html('<span class="num">{}</span>', took)
 
     @admin.display(description=_("result"))
     def show_result(self, obj: ImportRun) -> SafeString:
-        """Show the status and the line that sums it up."""
         return format_html("{} {}", self.show_status(obj), redact(obj.message))
 
     @admin.display(description=_("time"))
     def show_times(self, obj: ImportRun) -> SafeString:
-        """Show when it ran and for how long."""
         took = duration(obj.started_at, obj.finished_at)
         return format_html("{} {}: {}", when(obj.started_at), _("took"), took)
 

@@ -1,9 +1,9 @@
-"""Products: the supplier's facts, staff's decisions, and how the price came about."""
+"""Products: the supplier's figures, staff's decisions, how the price came about."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
@@ -30,7 +30,7 @@ from catalog.admin.filters import BranchFilter, PresenceFilter, QuarantineFilter
 from catalog.admin.searching import matching
 from catalog.admin.stories import tell_story
 from catalog.admin.trees import read_tree
-from catalog.models import SKU, Product
+from catalog.models import SKU, Product, ProductQuerySet
 from catalog.repricing import explain_price, release_prices
 from plumbing.queue import enqueue
 
@@ -66,8 +66,6 @@ CATALOGUE_FILTERS: tuple[Any, ...] = (
 
 
 class ProductForm(GenericForm[Product]):
-    """What staff decide about a product."""
-
     class Meta:
         help_texts = {
             "sku": _(
@@ -89,7 +87,6 @@ class ProductForm(GenericForm[Product]):
         }
 
     def clean_sku(self) -> str:
-        """Refuse what Kaspi would, and say whose an SKU already is."""
         sku = str(self.cleaned_data["sku"]).strip()
         if not SKU.fullmatch(sku):
             text = gettext("1 to 20 Latin letters, digits, dashes or underscores.")
@@ -101,7 +98,6 @@ class ProductForm(GenericForm[Product]):
         return sku
 
     def clean(self) -> dict[str, Any]:
-        """Refuse a term without a price, and one that is over already."""
         data = super().clean() or self.cleaned_data
         until = data.get("price_override_until")
         if until is None:
@@ -116,7 +112,7 @@ class ProductForm(GenericForm[Product]):
 
 
 class ProductAdmin(StaffAdmin[Product]):
-    """Products of the supplier; rows come and go with the readings."""
+    """Products of the supplier; rows come and go with the imports."""
 
     form = ProductForm
     change_form_template = "admin/catalog/product/change_form.html"
@@ -149,37 +145,33 @@ class ProductAdmin(StaffAdmin[Product]):
     )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Products come from the supplier."""
         return False
 
     def has_delete_permission(
         self, request: HttpRequest, obj: Product | None = None
     ) -> bool:
-        """A product the supplier dropped is marked as gone."""
+        # A product that the supplier dropped is marked as gone.
         return False
 
     def has_publish_permission(self, request: HttpRequest) -> bool:
-        """Tell who may choose what is sold."""
         return request.user.has_perm("catalog.publish_product")
 
     def has_release_permission(self, request: HttpRequest) -> bool:
-        """Tell who may release prices from quarantine."""
         return request.user.has_perm("catalog.release_product")
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: Product | None = None
     ) -> tuple[str, ...]:
-        """Keep the choice of what is sold from those who may not make it."""
         if self.has_publish_permission(request):
             return self.readonly_fields
         return ("is_published", *self.readonly_fields)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Product]:
-        """Leave the long texts out of lists."""
+        # Lists leave the long texts out.
         return super().get_queryset(request).defer("full_name", "note")
 
     def decorate(self, request: HttpRequest, rows: Sequence[Product]) -> None:
-        """Attach the categories. A join would have to sort them all along."""
+        # A join would have to sort the categories along with all products.
         tree = read_tree(request)
         for row in rows:
             if row.category_id is not None:
@@ -188,13 +180,12 @@ class ProductAdmin(StaffAdmin[Product]):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Product], search_term: str
     ) -> tuple[QuerySet[Product], bool]:
-        """Search as people type, not by the fields' lookups."""
         return queryset.filter(matching(search_term)), False
 
     def save_model(
         self, request: HttpRequest, obj: Product, form: Any, change: Any
     ) -> None:
-        """Write our fields alone: a reading may write the supplier's meanwhile."""
+        # Our fields alone: an import may write the supplier's meanwhile.
         changed = list(form.changed_data)
         if not changed:
             return
@@ -206,7 +197,6 @@ class ProductAdmin(StaffAdmin[Product]):
             enqueue(BUILD_TASK, cluster="imports")
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the address that the button posts to."""
         release = path(
             "<int:pk>/release/",
             self.admin_site.admin_view(self.release_one),
@@ -215,7 +205,6 @@ class ProductAdmin(StaffAdmin[Product]):
         return [release, *super().get_urls()]
 
     def object_buttons(self, request: HttpRequest, obj: Product) -> list[Button]:
-        """Offer to release a price that jumped."""
         if not obj.is_releasable or not self.has_release_permission(request):
             return []
         label = gettext("The price is right: release it")
@@ -223,14 +212,12 @@ class ProductAdmin(StaffAdmin[Product]):
         return [Button(label=label, url=url, is_main=True)]
 
     def release_one(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Release one product's price."""
         self.require(request, "catalog.release_product")
-        product = get_object_or_404(Product, pk=pk)
-        self._release(request, Product.objects.filter(pk=product.pk))
+        get_object_or_404(Product, pk=pk)
+        self._release(request, Product.objects.filter(pk=pk))
         return go_back(request)
 
     def panels(self, request: HttpRequest, obj: Product) -> dict[str, Any]:
-        """Give the template how the price came about and the product's story."""
         return {
             "price_lines": explain_price(obj),
             "price_is_outdated": not obj.priced_with,
@@ -239,24 +226,20 @@ class ProductAdmin(StaffAdmin[Product]):
 
     @admin.display(description=_("dealer price"), ordering="cost_kzt")
     def cost_money(self, obj: Product) -> SafeString:
-        """Show the dealer's price."""
         return figure(obj.cost_kzt)
 
     @admin.display(description=_("retail"), ordering="retail_kzt")
     def retail_money(self, obj: Product) -> SafeString:
-        """Show the supplier's retail price."""
         return figure(obj.retail_kzt)
 
     @admin.display(description=_("price, ₸"), ordering="price_kzt")
     def price_money(self, obj: Product) -> SafeString:
-        """Show our price."""
         if obj.price_override_kzt is None:
             return figure(obj.price_kzt)
         return two_lines(figure(obj.price_kzt), _("fixed by hand"))
 
     @admin.display(description=_("stock"), ordering="stock")
     def stock_count(self, obj: Product) -> SafeString:
-        """Show the supplier's stock, "more than" as they write it."""
         shown = stock_text(obj.stock, is_lower_bound=obj.stock_is_lower_bound)
         tone = "num" if obj.stock else "num faint"
         return format_html('<span class="{}">{}</span>', tone, shown)
@@ -264,18 +247,15 @@ class ProductAdmin(StaffAdmin[Product]):
     # Django makes a cell's CSS class of this name: field-show_name in admin/phones.css.
     @admin.display(description=_("product"), ordering="name")
     def show_name(self, obj: Product) -> SafeString:
-        """Show the name; the maker's number on hovering."""
         return format_html('<span title="{}">{}</span>', obj.part_number, obj.name)
 
     @admin.display(description=_("article"), ordering="article")
     def show_article(self, obj: Product) -> SafeString:
-        """Show the article, and the SKU below it when it is another."""
         sku = "" if obj.sku == obj.article else f"SKU {obj.sku}"
         return two_lines(format_html('<span class="num">{}</span>', obj.article), sku)
 
     @admin.display(description=_("category"), ordering="category__left")
     def show_category(self, obj: Product) -> SafeString:
-        """Show the category's own name; its path on hovering."""
         category = obj.category
         if category is None:
             return figure(None)
@@ -283,42 +263,34 @@ class ProductAdmin(StaffAdmin[Product]):
 
     @admin.display(description=_("dealer price, ₸"))
     def show_cost(self, obj: Product) -> SafeString:
-        """Show the dealer's price."""
         return money(obj.cost_kzt)
 
     @admin.display(description=_("retail price, ₸"))
     def show_retail(self, obj: Product) -> SafeString:
-        """Show the supplier's retail price."""
         return money(obj.retail_kzt)
 
     @admin.display(description=_("retail price enforced"))
     def show_rrp(self, obj: Product) -> str:
-        """Say whether the supplier insists on the retail price."""
         return gettext("yes") if obj.rrp_enforced else gettext("no")
 
     @admin.display(description=_("stock"))
     def show_stock(self, obj: Product) -> SafeString:
-        """Show the supplier's stock."""
         return self.stock_count(obj)
 
     @admin.display(description=_("first seen"))
     def show_first_seen(self, obj: Product) -> SafeString:
-        """Show when it first came."""
         return when(obj.first_seen)
 
     @admin.display(description=_("last seen"))
     def show_last_seen(self, obj: Product) -> SafeString:
-        """Show when it last came."""
         return when(obj.last_seen)
 
     @admin.action(description=_("Sell"), permissions=["publish"])
     def sell(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
-        """Sell the products whatever their category."""
         _publish(request, queryset, Product.Publish.YES)
 
     @admin.action(description=_("Do not sell"), permissions=["publish"])
     def stop_selling(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
-        """Do not sell the products whatever their category."""
         _publish(request, queryset, Product.Publish.NO)
 
     @admin.action(
@@ -327,19 +299,17 @@ class ProductAdmin(StaffAdmin[Product]):
     def sell_as_category(
         self, request: HttpRequest, queryset: QuerySet[Product]
     ) -> None:
-        """Let the category decide."""
         _publish(request, queryset, Product.Publish.CATEGORY)
 
     @admin.action(
         description=_("Release jumped prices from quarantine"), permissions=["release"]
     )
     def release_prices(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
-        """Let the jumped prices through."""
         self._release(request, queryset)
 
     def _release(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
         chosen = queryset.count()
-        jumped = queryset.filter(quarantine=Product.Quarantine.JUMP)
+        jumped = cast("ProductQuerySet", queryset).releasable()
         pks = list(jumped.values_list("pk", flat=True))
         what = gettext("Price released from quarantine")
         log_objects(request, jumped, what)

@@ -25,7 +25,6 @@ from plumbing.queue import enqueue
 
 
 def describe_scope(rule: PriceRule) -> str:
-    """Say which goods the rule is for."""
     parts = []
     if rule.product is not None:
         parts.append(gettext("product %(name)s") % {"name": rule.product})
@@ -43,7 +42,6 @@ def describe_scope(rule: PriceRule) -> str:
 
 
 def describe_price(rule: PriceRule) -> str:
-    """Say how the rule makes a price."""
     markup = gettext("cost + %(percent)s %%") % {"percent": _plain(rule.markup_percent)}
     if rule.markup_kzt:
         markup += f" + {grouped(rule.markup_kzt)} ₸"
@@ -53,7 +51,7 @@ def describe_price(rule: PriceRule) -> str:
     if rule.delivery_kzt:
         figures = {"sum": grouped(rule.delivery_kzt)}
         parts.append(gettext("delivery %(sum)s ₸") % figures)
-    if fees := rule.commission_percent + rule.tax_percent:
+    if fees := rule.fees_percent:
         figures = {"percent": _plain(fees)}
         parts.append(gettext("commission and tax %(percent)s %%") % figures)
     figures = {"percent": _plain(rule.least_margin_percent)}
@@ -81,7 +79,7 @@ def reach_of(rules: Sequence[PriceRule]) -> dict[int, int]:
     if not rules:
         return {}
     counts = {f"rule_{rule.pk}": Count("pk", filter=_reach(rule)) for rule in rules}
-    found = Product.objects.filter(gone_at=None).order_by().aggregate(**counts)
+    found = Product.objects.present().order_by().aggregate(**counts)
     return {rule.pk: found[f"rule_{rule.pk}"] for rule in rules}
 
 
@@ -91,28 +89,16 @@ def _reach(rule: PriceRule) -> Q:
         reach &= Q(pk=rule.product_id)
     if rule.category_id is not None:
         reach &= Q(category_id__in=with_branches([rule.category_id]))
-    if rule.brand:
-        reach &= Q(brand__iexact=rule.brand.strip())
-    if rule.cost_from_kzt is not None:
-        reach &= Q(cost_kzt__gte=rule.cost_from_kzt)
-    if rule.cost_below_kzt is not None:
-        reach &= Q(cost_kzt__lt=rule.cost_below_kzt)
-    return reach
+    return reach & rule.matched_by()
 
 
 class IndentedChoice(GenericChoice[Category]):
-    """A choice of a category, shown as a tree."""
-
     def label_from_instance(self, obj: Category) -> str:
-        """Indent the name."""
         return "\u2003" * indent_of(obj) + obj.name
 
 
 class PriceRuleForm(GenericForm[PriceRule]):
-    """Catches what the single fields cannot."""
-
     def clean(self) -> dict[str, Any]:
-        """Refuse an empty band and conditions that contradict each other."""
         data = super().clean() or self.cleaned_data
         low, high = data.get("cost_from_kzt"), data.get("cost_below_kzt")
         if low is not None and high is not None and low >= high:
@@ -126,8 +112,6 @@ class PriceRuleForm(GenericForm[PriceRule]):
 
 @admin.register(PriceRule)
 class PriceRuleAdmin(StaffAdmin[PriceRule]):
-    """Rules, with what they mean and how far they reach."""
-
     form = PriceRuleForm
     list_display = (
         "show_name",
@@ -194,65 +178,55 @@ class PriceRuleAdmin(StaffAdmin[PriceRule]):
     def formfield_for_foreignkey(
         self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
     ) -> ModelChoiceField[Any] | None:
-        """Show the categories as a tree."""
         if db_field.name == "category":
-            live = Category.objects.filter(gone_at=None).order_by("left", "pk")
-            kwargs |= {"form_class": IndentedChoice, "queryset": live}
+            present = Category.objects.present().order_by("left", "pk")
+            kwargs |= {"form_class": IndentedChoice, "queryset": present}
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def save_model(
         self, request: HttpRequest, obj: PriceRule, form: Any, change: Any
     ) -> None:
-        """Save, and have the prices worked out again."""
+        # A build works the prices out again.
         super().save_model(request, obj, form, change)
         if form.changed_data:
             enqueue("feeds.tasks.build_feed", cluster="imports")
 
     def delete_model(self, request: HttpRequest, obj: PriceRule) -> None:
-        """Delete, and have the prices worked out again."""
         super().delete_model(request, obj)
         enqueue("feeds.tasks.build_feed", cluster="imports")
 
     def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
-        """Delete, and have the prices worked out again."""
         super().delete_queryset(request, queryset)
         enqueue("feeds.tasks.build_feed", cluster="imports")
 
     def decorate(self, request: HttpRequest, rows: Sequence[PriceRule]) -> None:
-        """Count the goods of each rule on the page."""
         _attach_reach(rows)
 
     # CSS knows the columns by these methods' names: field-show_… in admin/phones.css.
     @admin.display(description=_("name"), ordering="name")
     def show_name(self, obj: PriceRule) -> str:
-        """Show the name."""
         return obj.name
 
     @admin.display(description=_("which goods"))
     def show_scope(self, obj: PriceRule) -> str:
-        """Say which goods it is for."""
         return describe_scope(obj)
 
     @admin.display(description=_("price"))
     def show_price(self, obj: PriceRule) -> str:
-        """Say how it makes a price."""
         return describe_price(obj)
 
     @admin.display(description=_("goods"))
     def reach_count(self, obj: PriceRule) -> SafeString:
-        """Count the goods that meet its conditions."""
         return figure(getattr(obj, "reach", None))
 
     @admin.display(description=_("in force"), ordering="is_active")
     def show_state(self, obj: PriceRule) -> SafeString:
-        """Show whether it is in force."""
         if obj.is_active:
             return pill(_("in force"), Tone.GOOD)
         return pill(_("switched off"), Tone.QUIET)
 
     @admin.display(description=_("in words"))
     def show_summary(self, obj: PriceRule) -> SafeString:
-        """Tell the saved rule in words, and how many goods meet it."""
         if obj._state.adding:
             return format_html("{}", _("appears after the first saving"))
         _attach_reach([obj])

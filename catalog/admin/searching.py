@@ -29,7 +29,7 @@ def _holding(word: str) -> Q:
 
 
 def _variants(word: str) -> list[str]:
-    """Give the ways a word may be written.
+    """Give the spellings of a word.
 
     SQLite, and PostgreSQL in the locale C, fold the case of ASCII letters only.
     """

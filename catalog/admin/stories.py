@@ -21,7 +21,7 @@ ROWS_SHOWN = 25
 
 
 def tell_story(product: Product, *, now: datetime) -> dict[str, Any]:
-    """Give the template the charts, the latest changes and the way to all of them."""
+    """Give the template the charts, the latest changes and the link to all of them."""
     changes = list(product.changes.all()[:ROWS_READ])
     charts = [draw(changes, field, now=now) for field in (Field.STOCK, Field.PRICE)]
     rows = [
@@ -44,7 +44,7 @@ def tell_story(product: Product, *, now: datetime) -> dict[str, Any]:
 def draw(
     changes: Sequence[ProductChange], field: ProductChange.Field, *, now: datetime
 ) -> str:
-    """Draw one figure's way; "" when it never changed. `changes`: newest first."""
+    """Draw one figure over time; "" when it never changed. `changes`: newest first."""
     since = now - DRAWN
     own = [c for c in reversed(changes) if c.field == field and c.changed_at > since]
     if not own:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,12 +45,11 @@ class Difference:
 
     title: str
     total: int
-    # (SKU, product with a way to it, what changed)
+    # (SKU, product with a link, what changed)
     rows: list[tuple[str, str, str]]
 
     @property
     def is_cut(self) -> bool:
-        """Tell whether there are more than the journal names."""
         return self.total > len(self.rows)
 
 
@@ -81,7 +80,7 @@ def count_panels(counts: Mapping[str, Any]) -> list[Panel]:
 
 
 def reason_rows(numbers: Mapping[str, int]) -> list[tuple[object, SafeString]]:
-    """Name the reasons, the most frequent first, with a way to the goods."""
+    """Name the reasons, the most frequent first, each with a link to its goods."""
     url = reverse("admin:catalog_product_changelist")
     ordered = sorted(numbers.items(), key=lambda pair: -pair[1])
     return [
@@ -102,7 +101,9 @@ def difference_tables(build: FeedBuild) -> list[Difference]:
     """Show the changes of each kind; products are looked up once for all."""
     totals = build.counts.get("changes") or {}
     named = {kind: build.diff.get(kind) or [] for kind in KINDS}
-    products = _products(entry for entries in named.values() for entry in entries)
+    skus = {_sku(entry) for entries in named.values() for entry in entries}
+    found = Product.objects.filter(sku__in=skus).values_list("sku", "pk", "name")
+    products = {sku: (pk, name) for sku, pk, name in found}
     return [
         Difference(
             title=str(title),
@@ -116,12 +117,6 @@ def difference_tables(build: FeedBuild) -> list[Difference]:
 
 def _sku(entry: Any) -> str:
     return str(entry[0] if isinstance(entry, list) else entry)
-
-
-def _products(entries: Iterable[Any]) -> dict[str, tuple[int, str]]:
-    skus = list(dict.fromkeys(map(_sku, entries)))
-    found = Product.objects.filter(sku__in=skus).values_list("sku", "pk", "name")
-    return {sku: (pk, name) for sku, pk, name in found}
 
 
 def _row(

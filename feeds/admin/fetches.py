@@ -22,8 +22,6 @@ ANSWERS = {
 
 @admin.register(FeedFetch)
 class FeedFetchAdmin(ReadOnlyAdmin[FeedFetch]):
-    """Fetches, newest first."""
-
     list_display = (
         "show_when",
         "show_reader",
@@ -40,30 +38,25 @@ class FeedFetchAdmin(ReadOnlyAdmin[FeedFetch]):
 
     @admin.display(description=_("when"), ordering="fetched_at")
     def show_when(self, obj: FeedFetch) -> SafeString:
-        """Show when it was."""
         return when(obj.fetched_at)
 
     @admin.display(description=_("who"), ordering="is_kaspi")
     def show_reader(self, obj: FeedFetch) -> SafeString:
-        """Show whether it was Kaspi."""
         if obj.is_kaspi:
             return pill("Kaspi", Tone.INFO)
         return pill(_("visitor"), Tone.QUIET)
 
     @admin.display(description=_("answer"), ordering="status_code")
     def show_answer(self, obj: FeedFetch) -> SafeString:
-        """Show what was answered."""
         text, tone = ANSWERS.get(obj.status_code, (obj.status_code, Tone.QUIET))
         return pill(text, tone)
 
     @admin.display(description=_("size"))
     def size_count(self, obj: FeedFetch) -> SafeString:
-        """Show how much was sent."""
         return format_html('<span class="num">{}</span>', file_size(obj.bytes_sent))
 
     @admin.display(description=_("version"))
     def show_version(self, obj: FeedFetch) -> str:
-        """Show the version that was live, with a way to it."""
         if obj.build_id is None:
             return NOTHING
         url = reverse("admin:feeds_feedbuild_change", args=[obj.build_id])

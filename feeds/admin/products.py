@@ -63,7 +63,6 @@ class SaleFilter(admin.SimpleListFilter):
     def lookups(
         self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]
     ) -> list[tuple[Any, Any]]:
-        """List "on sale" and the reasons against it."""
         reasons = [r for r in Reason if r != Reason.REMAPPED]
         return [
             (ON_SALE, _("on sale now")),
@@ -73,7 +72,6 @@ class SaleFilter(admin.SimpleListFilter):
     def queryset(
         self, request: HttpRequest, queryset: QuerySet[Product]
     ) -> QuerySet[Product]:
-        """Narrow to the choice."""
         value = self.value()
         if value == ON_SALE:
             return queryset.filter(on_sale())
@@ -84,8 +82,6 @@ class SaleFilter(admin.SimpleListFilter):
 
 @admin.register(Product)
 class ListedProductAdmin(ProductAdmin):
-    """Products with their place in the price list."""
-
     list_display = (
         "show_article",
         "show_name",
@@ -107,7 +103,6 @@ class ListedProductAdmin(ProductAdmin):
             row.sale = sales[row.pk]  # type: ignore[attr-defined]
 
     def panels(self, request: HttpRequest, obj: Product) -> dict[str, Any]:
-        """Add why it is on sale or not, and how many units may be offered."""
         now = timezone.now()
         decision = decide_product(obj.pk, now=now)
         sale = look_at([obj], terms_of(request))[obj.pk]
@@ -120,7 +115,6 @@ class ListedProductAdmin(ProductAdmin):
 
     @admin.display(description=_("sale"))
     def show_sale(self, obj: Product) -> SafeString:
-        """Show how it stands."""
         return sale_pill(obj, obj.sale)  # type: ignore[attr-defined]
 
 

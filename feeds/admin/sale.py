@@ -54,7 +54,6 @@ class Sale:
 
     @property
     def is_on_sale(self) -> bool:
-        """Tell whether the live list offers it."""
         return self.listing is not None and self.listing.is_available
 
 
@@ -72,7 +71,7 @@ def as_row(product: Product) -> ProductRow:
         sku=product.sku,
         name=product.name,
         brand=product.brand,
-        is_gone=product.gone_at is not None,
+        is_gone=product.is_gone,
         is_published=product.is_published,
         category_id=product.category_id,
         price_kzt=product.price_kzt,

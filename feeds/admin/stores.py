@@ -39,11 +39,9 @@ class StoreForm(GenericForm[Store]):
         }
 
     def clean_store_id(self) -> str:
-        """Cut off blanks that come along when copying."""
         return str(self.cleaned_data["store_id"]).strip()
 
     def clean(self) -> dict[str, Any]:
-        """Refuse what would make the whole price list be refused."""
         data = super().clean() or self.cleaned_data
         if not data.get("is_active") or "preorder_days" not in data:
             return data
@@ -68,8 +66,6 @@ def _days(days: int | None) -> str:
 
 @admin.register(Store)
 class StoreAdmin(StaffAdmin[Store]):
-    """Points of sale; each change makes a new list."""
-
     form = StoreForm
     list_display = (
         "show_store",
@@ -83,39 +79,33 @@ class StoreAdmin(StaffAdmin[Store]):
     def save_model(
         self, request: HttpRequest, obj: Store, form: Any, change: Any
     ) -> None:
-        """Save, and build a list that says so."""
+        # Each change makes a new list.
         super().save_model(request, obj, form, change)
         if form.changed_data:
             enqueue("feeds.tasks.build_feed", cluster="imports")
 
     def delete_model(self, request: HttpRequest, obj: Store) -> None:
-        """Delete, and build a list that says so."""
         super().delete_model(request, obj)
         enqueue("feeds.tasks.build_feed", cluster="imports")
 
     def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
-        """Delete, and build a list that says so."""
         super().delete_queryset(request, queryset)
         enqueue("feeds.tasks.build_feed", cluster="imports")
 
     @admin.display(description=_("point of sale"), ordering="store_id")
     def show_store(self, obj: Store) -> SafeString:
-        """Show the id with our own name for it."""
         return two_lines(obj.store_id, obj.name)
 
     @admin.display(description=_("pre-order"), ordering="preorder_days")
     def show_preorder(self, obj: Store) -> str:
-        """Show the pre-order."""
         return _days(obj.preorder_days)
 
     @admin.display(description=_("share of the stock"), ordering="stock_share")
     def share_count(self, obj: Store) -> SafeString:
-        """Show the share."""
         return figure(obj.stock_share)
 
     @admin.display(description=_("active"), ordering="is_active")
     def show_state(self, obj: Store) -> SafeString:
-        """Show whether it stands in the list."""
         if obj.is_active:
             return pill(_("active"), Tone.GOOD)
         return pill(_("switched off"), Tone.QUIET)

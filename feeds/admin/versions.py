@@ -62,12 +62,10 @@ CHANGES = {
 
 
 def status_pill(build: FeedBuild) -> SafeString:
-    """Show what became of a build."""
     return pill(build.get_status_display(), TONES[Status(build.status)])
 
 
 def build_buttons(request: HttpRequest) -> list[Button]:
-    """Offer to build now to those who may."""
     if not request.user.has_perm("feeds.build_feed"):
         return []
     url = reverse("admin:build_feed_now")
@@ -88,8 +86,6 @@ class ReasonForm(forms.Form):
 
 @admin.register(FeedBuild)
 class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
-    """Versions, newest first."""
-
     list_display = (
         "show_number",
         "show_status",
@@ -107,11 +103,9 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
     readonly_fields = fields
 
     def page_buttons(self, request: HttpRequest) -> list[Button]:
-        """Offer to build now."""
         return build_buttons(request)
 
     def object_buttons(self, request: HttpRequest, obj: FeedBuild) -> list[Button]:
-        """Offer what can be done with this version, to those who may."""
         may = request.user.has_perm
         buttons = []
         if obj.may_be_overridden and may("feeds.override_feed"):
@@ -131,7 +125,6 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
         return buttons
 
     def panels(self, request: HttpRequest, obj: FeedBuild) -> dict[str, Any]:
-        """Give the template counts and differences."""
         return {
             "count_panels": count_panels(obj.counts),
             "differences": difference_tables(obj),
@@ -139,7 +132,6 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
         }
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the addresses that the buttons use."""
         views: list[tuple[str, Callable[..., HttpResponseBase], str]] = [
             ("build/", self.build_now, "build_feed_now"),
             ("<int:pk>/download/", self.download, "download_feed"),
@@ -152,7 +144,6 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
         return [*ours, *super().get_urls()]
 
     def build_now(self, request: HttpRequest) -> HttpResponse:
-        """Queue a build."""
         self.require(request, "feeds.build_feed")
         enqueue("feeds.tasks.build_feed", cluster="imports")
         log_action(request, FeedBuild, gettext("Build the price list now"))
@@ -161,7 +152,6 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
         return go_back(request)
 
     def download(self, request: HttpRequest, pk: int) -> HttpResponseBase:
-        """Send the version's file."""
         build = get_object_or_404(FeedBuild, pk=pk)
         if not self.has_view_permission(request, build):
             raise PermissionDenied
@@ -177,7 +167,6 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
         )
 
     def roll_back(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Ask why, then put an earlier version back."""
         return self._ask(
             request,
             pk,
@@ -192,7 +181,6 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
         )
 
     def override(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Ask why, then build again without the limit that refused."""
         return self._ask(
             request,
             pk,
@@ -208,7 +196,6 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
         )
 
     def unpin(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Let automatic builds go on after a roll-back."""
         self.require(request, "feeds.rollback_feed")
         pinned = FeedBuild.objects.filter(pk=pk, pinned_until__isnull=False)
         what = gettext("Automatic builds go on")
@@ -269,39 +256,32 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
 
     @admin.display(description=_("version"), ordering="pk")
     def show_number(self, obj: FeedBuild) -> str:
-        """Show the number."""
         return str(obj)
 
     @admin.display(description=_("status"), ordering="status")
     def show_status(self, obj: FeedBuild) -> SafeString:
-        """Show what became of it."""
         if obj.is_pinned(timezone.now()):
             return format_html("{} {}", status_pill(obj), pill(_("pinned"), Tone.WARN))
         return status_pill(obj)
 
     @admin.display(description=_("started"), ordering="started_at")
     def show_started(self, obj: FeedBuild) -> SafeString:
-        """Show when it was built."""
         return when(obj.started_at)
 
     @admin.display(description=_("published"))
     def show_published(self, obj: FeedBuild) -> SafeString:
-        """Show when it went live."""
         return when(obj.published_at)
 
     @admin.display(description=_("offers"))
     def offers_count(self, obj: FeedBuild) -> SafeString:
-        """Show how many offers stand in it."""
         return _counted(obj, "offers")
 
     @admin.display(description=_("on sale"))
     def on_sale_count(self, obj: FeedBuild) -> SafeString:
-        """Show how many of them are on sale."""
         return _counted(obj, "on_sale")
 
     @admin.display(description=_("changes"))
     def show_changes(self, obj: FeedBuild) -> SafeString:
-        """Sum up how it differs from the version before."""
         changes = obj.counts.get("changes") or {}
         found = [
             f"{label} {grouped(changes[kind])}"
@@ -313,17 +293,14 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
     # CSS knows the column by this name: field-show_reason in admin/phones.css.
     @admin.display(description=_("reason"))
     def show_reason(self, obj: FeedBuild) -> SafeString:
-        """Show why it was refused or forced."""
         return format_html('<span class="long">{}</span>', obj.reason)
 
     @admin.display(description=_("size"), ordering="size_bytes")
     def size_count(self, obj: FeedBuild) -> SafeString:
-        """Show how large the file is."""
         return format_html('<span class="num">{}</span>', file_size(obj.size_bytes))
 
     @admin.display(description=_("file"))
     def show_file(self, obj: FeedBuild) -> SafeString:
-        """Show the file's size and digest."""
         took = "" if obj.seconds is None else gettext("%(s).1f s") % {"s": obj.seconds}
         size = " · ".join(filter(None, [file_size(obj.size_bytes), took]))
         digest = obj.sha256 and f"SHA-256 {obj.sha256}"

@@ -29,7 +29,7 @@ from catalog.models import Category, ImportRun, PriceRule, Product
 from feeds.dashboard import draw_on_sale
 from feeds.models import FeedBuild, FeedFetch, Store
 from plumbing.models import Heartbeat
-from tests.staff import log_in, make_category, make_product, make_import, page
+from tests.staff import log_in, make_category, make_import, make_product, page
 
 pytestmark = pytest.mark.django_db
 NOW = timezone.now()

@@ -124,7 +124,7 @@ def test_a_note_starts_no_build_and_keeps_the_price(operator):
     assert queued() == []
 
 
-def test_saving_leaves_alone_what_a_reading_writes_meanwhile(operator, monkeypatch):
+def test_saving_leaves_alone_what_an_import_writes_meanwhile(operator, monkeypatch):
     product = make_product(stock=10)
     written = []
 

@@ -196,7 +196,7 @@ def test_the_tree_is_indented_and_search_hits_show_their_path(settings, tree):
     assert '<span class="second">Мыши</span>' in page(client, url, q="Мыши")
 
 
-def test_bad_rows_of_a_reading_are_a_table_of_reasons(settings):
+def test_bad_rows_of_an_import_are_a_table_of_reasons(settings):
     run = make_import(
         counts={"read": 9, "bad": 2, "warnings": 1},
         bad_rows=[["70311", "price1: not a number"], "a row of another shape"],

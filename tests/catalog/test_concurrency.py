@@ -1,4 +1,4 @@
-"""Two readings at once, and readings that are killed."""
+"""Two imports at once, and imports that are killed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def end_leases() -> int:
 
 
 @pytest.mark.parametrize("sync", [import_catalogue, import_stock])
-def test_of_two_readings_at_once_one_does_it_and_the_other_says_so(
+def test_of_two_imports_at_once_one_does_it_and_the_other_says_so(
     alstyle, in_threads, sync
 ):
     if sync is import_stock:
@@ -95,7 +95,7 @@ def test_stock_is_refreshed_while_the_catalogue_is_crawled(alstyle, in_threads):
     assert ended[import_stock] < ended[import_catalogue]
 
 
-def test_writing_waits_for_the_other_reading_to_have_written(
+def test_writing_waits_for_the_other_import_to_have_written(
     alstyle, in_threads, monkeypatch
 ):
     make_product(1)
@@ -127,7 +127,7 @@ def test_a_writer_that_never_ends_fails_the_run(alstyle, monkeypatch):
     assert not Product.objects.exists()
 
 
-def test_a_reading_that_lost_its_lease_writes_nothing(alstyle, monkeypatch):
+def test_an_import_that_lost_its_lease_writes_nothing(alstyle, monkeypatch):
     def lose(*_args, **_options):
         Lease.objects.filter(name=import_runs.WRITING_LEASE).update(
             owner="another process"
@@ -143,7 +143,7 @@ def test_a_reading_that_lost_its_lease_writes_nothing(alstyle, monkeypatch):
     assert not Category.objects.exists()
 
 
-def test_pricing_and_a_reading_do_not_lock_each_other_out(alstyle, in_threads):
+def test_pricing_and_an_import_do_not_lock_each_other_out(alstyle, in_threads):
     with open_client() as client:
         import_catalogue(client)
     for change in range(3):
@@ -162,7 +162,7 @@ def test_pricing_and_a_reading_do_not_lock_each_other_out(alstyle, in_threads):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["categories", "elements-pagination", "date"])
-def test_a_killed_reading_leaves_the_data_whole_and_the_next_one_heals(
+def test_a_killed_import_leaves_the_data_whole_and_the_next_one_heals(
     alstyle, bridge_env, stored, method
 ):
     with open_client() as client:

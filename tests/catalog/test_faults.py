@@ -1,4 +1,4 @@
-"""Whatever the supplier does, half a reading changes nothing and says so once."""
+"""Whatever the supplier does, half an import changes nothing and says so once."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_a_passing_fault_is_ridden_out(filled, command):
     assert "5 changed" in out.getvalue()
 
 
-def test_the_next_reading_heals(filled, stored, sync_catalogue):
+def test_the_next_import_heals(filled, stored, sync_catalogue):
     filled.faults.add("html", "elements-pagination", times=1, skip=1)
     with pytest.raises(CommandError):
         call_command("sync_catalog")

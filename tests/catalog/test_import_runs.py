@@ -154,7 +154,7 @@ def test_a_run_left_running_is_closed_by_the_next_one(sync_stock, sync_catalogue
     assert dead.status == "failed"
 
 
-def test_old_changes_and_readings_are_deleted(settings):
+def test_old_changes_and_imports_are_deleted(settings):
     settings.CHANGES_KEPT_DAYS = 30
     item = make_product()
     for days in (0, 29, 31):

@@ -95,7 +95,7 @@ def test_unknown_articles_await_the_next_catalogue(
     assert not Product.objects.filter(article="95500").exists()
 
 
-def test_a_gone_good_is_not_put_on_sale_by_a_stock_reading(
+def test_a_gone_good_is_not_put_on_sale_by_a_stock_import(
     alstyle, sync_catalogue, sync_stock, article
 ):
     sync_catalogue()

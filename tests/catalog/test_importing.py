@@ -20,7 +20,7 @@ from tests.catalog.factories import (
 pytestmark = pytest.mark.django_db
 
 
-def test_the_first_reading_stores_everything(alstyle, sync_catalogue):
+def test_the_first_import_stores_everything(alstyle, sync_catalogue):
     run = sync_catalogue()
     assert run.status == "done", run.message
     count = len(alstyle.goods)
@@ -163,7 +163,7 @@ def test_a_gone_good_stays_gone_without_another_story(alstyle, sync_catalogue, a
     assert len(story(article)) == 2
 
 
-def test_last_seen_costs_one_statement_and_not_one_at_every_reading(sync_catalogue):
+def test_last_seen_costs_one_statement_and_not_one_at_every_import(sync_catalogue):
     sync_catalogue(now=NOW)
     sync_catalogue(now=NOW + timedelta(hours=6))
     assert set(Product.objects.values_list("last_seen", flat=True)) == {NOW}
@@ -237,7 +237,7 @@ def test_stock_read_during_the_crawl_is_not_overwritten_by_older_figures(
     assert stored.name == "New name"
 
 
-def test_a_reading_whose_date_cannot_be_had_is_still_done(alstyle, sync_catalogue):
+def test_an_import_whose_date_cannot_be_had_is_still_done(alstyle, sync_catalogue):
     alstyle.faults.add("status", "date", code=502)
     run = sync_catalogue()
     assert run.status == "done"

@@ -124,7 +124,7 @@ def test_fixed_price_never_counts_as_a_jump():
 )
 def test_rounding_goes_up_to_the_next_price_with_the_ending(amount, step, ending):
     ending %= step
-    price = round_up(amount, step=step, ending=ending)
+    price = round_up(amount, multiple=step, ending=ending)
     assert isinstance(price, int)
     assert price >= max(amount, 1)
     assert price % step == ending

@@ -149,3 +149,22 @@ def test_thousands_of_products_are_priced_in_chunks(django_assert_max_num_querie
     with django_assert_max_num_queries(40):
         assert reprice(now=NOW).changed == 4500
     assert Product.objects.filter(price_kzt=1500, quarantine="").count() == 4500
+
+
+def test_a_rule_fits_in_python_as_in_the_database():
+    rules = [
+        PriceRule(brand=brand, cost_from_kzt=low, cost_below_kzt=high)
+        for brand in ("", " ZETA ", "Other")
+        for low, high in ((None, None), (1000, None), (None, 1000), (900, 1001))
+    ]
+    products = [
+        make_product(str(number), brand=brand, cost_kzt=cost)
+        for number, (brand, cost) in enumerate(
+            [("Zeta", 999), ("zeta", 1000), ("", 1001), ("Other", 5), ("Zeta", 900)]
+        )
+    ]
+    for rule in rules:
+        matched = set(Product.objects.filter(rule.matched_by()))
+        assert matched == {
+            p for p in products if rule.fits(brand=p.brand, cost_kzt=p.cost_kzt)
+        }

@@ -61,7 +61,7 @@ def plan(point):
         "before the twin": lambda: dies_before(files, "pair_gzip"),
         "before the listings": lambda: dies_before(healing, "follow_price_list"),
         "amid the listings": lambda: dies_before(listings, "_follow_batch", 2),
-        "before dropping": lambda: dies_before(listings, "_drop_others"),
+        "before dropping": lambda: dies_before(listings, "_missing"),
         "before the flip": lambda: dies_after(healing, "follow_price_list"),
         "before forgetting": lambda: dies_before(publishing, "delete_old_builds"),
     }[point]

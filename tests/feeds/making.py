@@ -1,4 +1,4 @@
-"""Makes stores, products and readings for the feed's tests."""
+"""Makes stores, products and imports for the feed's tests."""
 
 from datetime import timedelta
 from itertools import count
@@ -17,7 +17,7 @@ def make_store(store_id="PP1", **fields):
 
 
 def make_import(age_min=1):
-    """Note a good stock reading that began so many minutes ago."""
+    """Note a good stock import that began so many minutes ago."""
     at = timezone.now() - timedelta(minutes=age_min)
     return ImportRun.objects.create(
         kind=ImportRun.Kind.STOCK,

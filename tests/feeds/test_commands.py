@@ -7,8 +7,8 @@ from feeds.models import FeedBuild
 from feeds.publishing import LEASE, roll_back
 from feeds.tasks import build_feed
 from plumbing.leases import under_lease
+from tests.feeds.live_list import live
 from tests.feeds.making import build, make_product, make_products
-from tests.feeds.reading import live
 
 pytestmark = pytest.mark.django_db
 

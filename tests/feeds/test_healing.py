@@ -15,6 +15,7 @@ from feeds import files
 from feeds.models import FeedBuild, Listing
 from tests.conftest import ROOT
 from tests.feeds.dying import KILLED, LIVE_FROM, POINTS
+from tests.feeds.live_list import live, live_bytes, read_bytes
 from tests.feeds.making import (
     build,
     make_import,
@@ -22,7 +23,6 @@ from tests.feeds.making import (
     make_products,
     make_store,
 )
-from tests.feeds.reading import live, live_bytes, read_bytes
 
 Status = FeedBuild.Status
 

@@ -6,8 +6,8 @@ from django.utils import timezone
 from catalog.models import Product
 from feeds.models import FeedBuild, Listing
 from feeds.offers import Reason, decide_product
+from tests.feeds.live_list import live
 from tests.feeds.making import build, make_category, make_import, make_product
-from tests.feeds.reading import live
 
 pytestmark = pytest.mark.django_db
 

@@ -13,6 +13,7 @@ from feeds.publishing import Override, override_refusal, roll_back
 from feeds.validating import InvalidPriceList
 from plumbing.leases import LeaseTaken, under_lease
 from plumbing.models import Lease
+from tests.feeds.live_list import live, live_bytes
 from tests.feeds.making import (
     build,
     make_import,
@@ -20,7 +21,6 @@ from tests.feeds.making import (
     make_products,
     make_store,
 )
-from tests.feeds.reading import live, live_bytes
 
 pytestmark = pytest.mark.django_db
 Status = FeedBuild.Status

@@ -4,7 +4,7 @@ import pytest
 
 from feeds import validating
 from feeds.validating import InvalidPriceList, check_price_list, read_offers
-from tests.feeds.reading import read_bytes
+from tests.feeds.live_list import read_bytes
 
 HEAD = (
     '<?xml version="1.0" encoding="utf-8"?>\n'

@@ -19,8 +19,8 @@ from catalog.models import Product
 from feeds import files, views
 from feeds.models import FeedBuild, FeedFetch
 from feeds.tasks import delete_old_fetches
+from tests.feeds.live_list import live_bytes, read_bytes
 from tests.feeds.making import build, make_import, make_products, make_store
-from tests.feeds.reading import live_bytes, read_bytes
 
 URL = "/kaspi_price_list.xml"
 pytestmark = pytest.mark.django_db

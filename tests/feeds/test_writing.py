@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from feeds.offers import Offer, clean_text
 from feeds.validating import check_price_list
 from feeds.writing import NO_BRAND, Point, split_units, write_price_list
-from tests.feeds.reading import read_bytes
+from tests.feeds.live_list import read_bytes
 
 NOW = datetime(2026, 3, 10, 6, 0, tzinfo=timezone.utc)
 MANY = settings(
