@@ -32,6 +32,14 @@ class Recurring:
             return int(getattr(settings, self.minutes_setting))
         return self.minutes
 
+    def first_run(self, *, now: datetime) -> datetime:
+        if self.daily_at is None:
+            return now
+        hour, minute = self.daily_at
+        local = timezone.localtime(now)
+        due = local.replace(hour=hour, minute=minute, second=0, microsecond=0)
+        return due if due > local else due + timedelta(days=1)
+
 
 SCHEDULES = (
     Recurring(
@@ -138,7 +146,7 @@ def _sync_one(recurring: Recurring, row: Schedule | None, *, now: datetime) -> b
     }
     if row is None:
         Schedule.objects.create(
-            name=recurring.name, next_run=first_run(recurring, now=now), **wanted
+            name=recurring.name, next_run=recurring.first_run(now=now), **wanted
         )
         return True
     differing = {k: v for k, v in wanted.items() if getattr(row, k) != v}
@@ -146,16 +154,7 @@ def _sync_one(recurring: Recurring, row: Schedule | None, *, now: datetime) -> b
     hour = (next_run.hour, next_run.minute)
     has_moved = recurring.daily_at not in (None, hour)
     if has_moved or "minutes" in differing or "schedule_type" in differing:
-        differing["next_run"] = first_run(recurring, now=now)
+        differing["next_run"] = recurring.first_run(now=now)
     if differing:
         Schedule.objects.filter(pk=row.pk).update(**differing)
     return bool(differing)
-
-
-def first_run(recurring: Recurring, *, now: datetime) -> datetime:
-    if recurring.daily_at is None:
-        return now
-    hour, minute = recurring.daily_at
-    local = timezone.localtime(now)
-    due = local.replace(hour=hour, minute=minute, second=0, microsecond=0)
-    return due if due > local else due + timedelta(days=1)
