@@ -145,11 +145,6 @@ def reserve_anew(step: Step, *, actor: str) -> None:
         _retry(step, actor=actor)
 
 
-def accept_unreserved(order: Order, *, actor: str) -> None:
-    """Accept although nothing is reserved: a person will find the goods."""
-    request_step(order, Kind.ACCEPT, actor=actor)
-
-
 def skip_step(step: Step, *, actor: str, reason: str) -> None:
     """Drop a stuck step: a person has seen to it."""
     text = _("%(step)s: dropped, %(reason)s")
