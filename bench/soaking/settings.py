@@ -7,6 +7,7 @@ taken to be absent only when a call that made it is long over.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from bridge_site.settings import *  # noqa: F403
@@ -23,6 +24,7 @@ def shorten_waits() -> None:
     from orders import tasks
     from orders.plan import claims
     from orders.steps import kaspi, machine, reserve
+    from orders.supply import settling
     from plumbing import leases
 
     short: dict[Any, dict[str, float]] = {
@@ -37,16 +39,22 @@ def shorten_waits() -> None:
         reserve: {
             "CART_BUSY_AFTER_S": 0.3,
             "CART_OCCUPIED_AFTER_S": 1.5,
-            "TWIN_AFTER_S": 1,
-            "LOOK_AGAIN_AFTER_S": 1.5,
+            "UNSETTLED_AFTER_S": 1,
         },
+        settling: {"LOOK_AGAIN_AFTER_S": 1.5},
         kaspi: {"LOOK_AGAIN_AFTER_S": 1.5},
         tasks: {"ROUND_S": 3},
     }
     for module, values in short.items():
         for name, value in values.items():
             _replace(module, name, value)
-    _replace(reserve, "ABSENT_AFTER", type(reserve.ABSENT_AFTER)(seconds=4))
+    for name, seconds in (
+        ("SUBMIT_IS_OVER", 6),
+        ("LISTED_BY", 15),
+        ("AGE_LIMIT", 40),
+        ("SKEW", 60),
+    ):
+        _replace(settling, name, timedelta(seconds=seconds))
     defaults = leases.take_lease.__kwdefaults__
     if defaults is not None:
         defaults["seconds"] = leases.LEASE_S

@@ -11,8 +11,17 @@ from catalog.alstyle.fields import as_id, as_whole, read_quantity, shown
 from catalog.alstyle.schema import UnreadableAnswer, as_map, parse_data
 
 ALMATY = ZoneInfo("Asia/Almaty")
+# Seconds since the epoch, not a year.
+EPOCH_DIGITS = 9
 # The supplier's way is unpublished: these are tried in turn.
-DATE_FORMATS = ("%Y-%m-%d %H:%M:%S", "%d.%m.%Y %H:%M:%S", "%Y-%m-%d", "%d.%m.%Y")
+DATE_FORMATS = (
+    "%Y-%m-%d %H:%M:%S",
+    "%d.%m.%Y %H:%M:%S",
+    "%Y-%m-%d %H:%M",
+    "%d.%m.%Y %H:%M",
+    "%Y-%m-%d",
+    "%d.%m.%Y",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +49,8 @@ class SupplierOrderRow:
     sum_kzt: int | None
     merge_with: str
     words: str
+    # As the supplier wrote it: format and zone are open, see `parse_naive`.
+    date_text: str
     lines: tuple[tuple[str, int, int | None], ...] | None
 
 
@@ -123,6 +134,7 @@ def _order_row(raw: dict[str, Any], cart: list[Any] | None = None) -> SupplierOr
         sum_kzt=as_whole(raw.get("sum")),
         merge_with=as_id(raw.get("merge_with")) or "",
         words=" ".join(str(word) for word in words if word),
+        date_text=str(raw.get("date") or ""),
         lines=None if cart is None else tuple(map(_line, cart)),
     )
 
@@ -135,15 +147,34 @@ def _line(raw: Any) -> tuple[str, int, int | None]:
     return article, quantity, as_whole(row.get("price"))
 
 
-def parse_moment(raw: Any) -> datetime | None:
-    """Read a moment in one of the likely ways; None when it is none of them."""
-    if type(raw) is int and raw > 0:
-        return datetime.fromtimestamp(raw, timezone.utc)
-    text = str(raw or "").strip().replace("T", " ")
+def parse_naive(raw: str) -> tuple[str, datetime | None]:
+    """Read a moment as it is written: its format and the moment without a zone.
+
+    ("", None) when it is none of the likely ways. A zone that is written is applied.
+    """
+    text = raw.strip()
+    if text.isdigit() and len(text) >= EPOCH_DIGITS:
+        moment = datetime.fromtimestamp(int(text), timezone.utc)
+        return "%s %H", moment.replace(tzinfo=None)
     for form in DATE_FORMATS:
         try:
-            naive = datetime.strptime(text[:19], form)  # noqa: DTZ007
+            return form, datetime.strptime(text, form)  # noqa: DTZ007
         except ValueError:
             continue
-        return naive.replace(tzinfo=ALMATY)
-    return None
+    try:
+        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        return "", None
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(timezone.utc).replace(tzinfo=None)
+        return "ISO %z %H", moment
+    return "ISO %H", moment
+
+
+def parse_moment(raw: Any) -> datetime | None:
+    """Read a moment in one of the likely ways, as of Almaty; None when it is none."""
+    form, naive = parse_naive(str(raw or ""))
+    if naive is None:
+        return None
+    is_utc = form.startswith("%s") or "%z" in form
+    return naive.replace(tzinfo=timezone.utc if is_utc else ALMATY)

@@ -10,9 +10,9 @@ from orders.models.order import (
     ReadMark,
     Waybill,
 )
+from orders.models.purchase import LearnedFact, Purchase, SupplierListing
 from orders.models.step import OrderEvent, Step
 from orders.models.supply import (
-    CartState,
     Reservation,
     ReservationLine,
     SupplierAccount,
@@ -23,16 +23,18 @@ from orders.models.supply import (
 
 __all__ = [
     "Buyer",
-    "CartState",
+    "LearnedFact",
     "MasterProduct",
     "Order",
     "OrderEvent",
     "OrderLine",
+    "Purchase",
     "ReadMark",
     "Reservation",
     "ReservationLine",
     "Step",
     "SupplierAccount",
+    "SupplierListing",
     "SupplierOrder",
     "Waybill",
     "merged_quantities",

@@ -100,6 +100,7 @@ class Step(models.Model):
         COMPLETE = "complete", _("hand over by the buyer's code")
         CANCEL = "cancel", _("cancel")
         REMOVE_LINE = "remove_line", _("remove part of a line")
+        CHECK = "check", _("compare with Al-Style")
 
     class Status(models.TextChoices):
         PENDING = "pending", _("waiting")
@@ -151,6 +152,7 @@ class Step(models.Model):
         Kind.COMPLETE: Peer.KASPI,
         Kind.CANCEL: Peer.KASPI,
         Kind.REMOVE_LINE: Peer.KASPI,
+        Kind.CHECK: Peer.ALSTYLE,
     }
 
     order = models.ForeignKey(

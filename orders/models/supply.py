@@ -229,6 +229,12 @@ class Reservation(models.Model):
         supplied = self.supplier_order
         return supplied is not None and supplied.has_left_stock
 
+    @property
+    def is_being_bought(self) -> bool:
+        """Tell whether an order of it may exist that nobody knows yet."""
+        unsettled = ("opened", "filling", "submitting", "needs_person")
+        return self.purchases.filter(status__in=unsettled).exists()
+
     def want(self, lines: Iterable[OrderLine]) -> None:
         """Make a reservation that is still to be made want what the lines say."""
         self.lines.all().delete()
@@ -289,24 +295,6 @@ class SupplierAccount(models.Model):
     class Meta:
         verbose_name = _("account at Al-Style")
         verbose_name_plural = _("accounts at Al-Style")
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class CartState(models.Model):
-    """What we may have left in the shared cart at Al-Style: one row."""
-
-    name = models.CharField(_("name"), max_length=40, primary_key=True)
-    # {"70311": 2}: written before `add`, emptied when surely out of the cart.
-    ours = models.JSONField(_("our rows"), default=dict, blank=True)
-    foreign_seen_at = models.DateTimeField(
-        _("foreign rows seen"), null=True, blank=True
-    )
-
-    class Meta:
-        verbose_name = _("cart at Al-Style")
-        verbose_name_plural = _("carts at Al-Style")
 
     def __str__(self) -> str:
         return self.name

@@ -6,10 +6,10 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from catalog.models import Product
-from orders.models import Order, Reservation, Step, SupplierOrder
+from orders.models import Order, Purchase, Reservation, Step, SupplierOrder
 from orders.models.step import StepParameters
 from orders.plan.planning import replan
-from orders.plan.transitions import move_reservation, move_step
+from orders.plan.transitions import move_purchase, move_reservation, move_step
 from orders.plan.wanting import see_to_processing, want_step
 from plumbing.leases import database_now
 
@@ -88,6 +88,7 @@ def mark_reserved_by_hand(order: Order, *, actor: str, number: str = "") -> None
     with transaction.atomic():
         Order.objects.select_for_update().get(pk=order.pk)
         _refuse_unsettled(order, Kind.RESERVE)
+        _refuse_doubtful(order)
         reservation = _want_goods(order)
         text = _("Reserved by hand")
         if number:
@@ -127,26 +128,67 @@ def mark_released(order: Order, *, actor: str) -> None:
 
 
 def adopt_supplier_order(step: Step, number: str, *, actor: str) -> None:
-    """Settle a doubtful reserve: this order at Al-Style is the one."""
+    """Settle a doubtful purchase: this order at Al-Style is the one it made.
+
+    If the buyer has called the order off meanwhile, it is released next.
+    """
+    candidates = {str(c["id"]) for c in step.answered.get("candidates", [])}
     if step.kind != Kind.RESERVE or step.status != Status.NEEDS_PERSON:
         raise ActionImpossible(_("This step waits for no such choice"))
-    candidates = {str(c["id"]) for c in step.answered.get("candidates", [])}
     if number not in candidates:
         raise ActionImpossible(
             _("Order %(number)s is not among the candidates") % {"number": number}
         )
-    mark_reserved_by_hand(step.order, actor=actor, number=number)
+    now, order = database_now(), step.order
+    with transaction.atomic():
+        Order.objects.select_for_update().get(pk=order.pk)
+        supplied = _free_supplier_order(number)
+        purchase = _purchase_to_settle(order)
+        move_purchase(
+            purchase,
+            Purchase.Status.MADE,
+            now=now,
+            supplier_order=supplied,
+            adopted_by=actor,
+        )
+        text = _("Al-Style's order %(number)s holds the goods") % {"number": supplied}
+        for reservation in purchase.reservations.wanted().select_related("order"):
+            move_reservation(
+                reservation,
+                Reservation.Status.HELD,
+                text=text,
+                now=now,
+                actor=actor,
+                supplier_order=supplied,
+                cost_kzt=purchase.sum_kzt,
+                held_at=now,
+            )
+            _skip_idle(reservation.order, Kind.RESERVE, reason=text, actor=actor)
+            replan(reservation.order, now=now, actor=actor)
+        see_to_processing()
 
 
 def reserve_anew(step: Step, *, actor: str) -> None:
-    """Settle a doubtful reserve: none of the candidates is ours, order again."""
+    """Settle a doubtful purchase: nothing was bought; empty the cart and try again."""
     with transaction.atomic():
-        Step.objects.filter(pk=step.pk).update(sent={}, sent_at=None, answered={})
+        purchase = _purchase_to_settle(step.order)
+        Purchase.objects.filter(pk=purchase.pk).update(decision="not_made")
+        Step.objects.filter(pk=step.pk).update(answered={})
         _retry(step, actor=actor)
+
+
+def _purchase_to_settle(order: Order) -> Purchase:
+    waiting = Purchase.objects.filter(status=Purchase.Status.NEEDS_PERSON)
+    purchase = waiting.filter(reservations__order=order).first()
+    if purchase is None:
+        raise ActionImpossible(_("No purchase of this order waits for a person"))
+    return purchase
 
 
 def skip_step(step: Step, *, actor: str, reason: str) -> None:
     """Drop a stuck step: a person has seen to it."""
+    if step.kind == Kind.RESERVE:
+        _refuse_doubtful(step.order)
     text = _("%(step)s: dropped, %(reason)s")
     figures = {"step": step.get_kind_display(), "reason": reason}
     if Status.SKIPPED not in Step.ALLOWED[Status(step.status)] or not move_step(
@@ -238,6 +280,15 @@ def _refuse_unsettled(order: Order, kind: Step.Kind) -> None:
     if order.steps.of_kind(kind).unsettled().exists():
         raise ActionImpossible(
             _("The bridge is at it right now: wait a minute and look again")
+        )
+
+
+def _refuse_doubtful(order: Order) -> None:
+    """A purchase that may have bought the goods must not be forgotten."""
+    unsettled = Purchase.objects.unsettled().filter(reservations__order=order)
+    if unsettled.exists():
+        raise ActionImpossible(
+            _("Settle first what became of the purchase that was begun for this order")
         )
 
 

@@ -76,7 +76,8 @@ def replan(order: Order, *, now: datetime, actor: str = BRIDGE) -> None:
     """
     with transaction.atomic():
         # One planner at a time per order.
-        Order.objects.select_for_update().get(pk=order.pk)
+        # And from the row as it is now: what the caller holds may be a reading behind.
+        order = Order.objects.select_for_update().get(pk=order.pk)
         plan = _Plan(order, now=now, actor=actor)
         if order.is_called_off:
             plan.call_off()
@@ -126,11 +127,18 @@ class _Plan:
 
     def call_off(self) -> None:
         """The buyer will not get the goods: ask for nothing more, release them."""
-        forward = [k for k in Kind if k not in (Kind.RELEASE, Kind.ARRIVE_BACK)]
-        self.skip(tuple(forward), _("the order is called off"))
+        kept = {Kind.RELEASE, Kind.ARRIVE_BACK}
         reservation = self.reservation
+        is_buying = reservation is not None and reservation.is_being_bought
+        if is_buying:
+            # What it bought is to be found before it can be released.
+            kept.add(Kind.RESERVE)
+        self.skip(tuple(set(Kind) - kept), _("the order is called off"))
         reserving = (s for s in self.steps if s.kind == Kind.RESERVE)
         if reservation is None or any(step.is_unsettled for step in reserving):
+            return
+        if is_buying:
+            self._want(Kind.RESERVE)
             return
         if reservation.status == Reservation.Status.WANTED:
             text = _("Nothing was reserved, nothing is to be released")
@@ -145,9 +153,9 @@ class _Plan:
             return
         elif reservation.status == Reservation.Status.BY_HAND:
             by_hand = _("Reserved by hand: release it at Al-Style by hand")
-            self._want_once(Kind.RELEASE, needs_person=by_hand)
+            self._want_release(reservation, needs_person=by_hand)
         elif reservation.status == Reservation.Status.HELD:
-            self._want_once(Kind.RELEASE)
+            self._want_release(reservation)
 
     def skip(self, kinds: tuple[Step.Kind, ...], reason: str) -> None:
         """Drop what waits; what is under way is settled by whoever does it."""
@@ -164,6 +172,12 @@ class _Plan:
 
     def _asked(self, kind: Step.Kind) -> list[Step]:
         return [s for s in self.steps if s.kind == kind and not s.is_dropped]
+
+    def _want_release(self, reservation: Reservation, needs_person: str = "") -> None:
+        """Once for each reservation: an order may have had one before."""
+        asked = self._asked(Kind.RELEASE)
+        if not any(step.created_at >= reservation.created_at for step in asked):
+            self._want(Kind.RELEASE, needs_person=needs_person)
 
     def _want_once(
         self,

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, TypedDict
 
 from django.db import transaction
 
-from orders.models import Reservation, Step, SupplierOrder
-from orders.models.step import SentToPeer, StepAnswer
+from orders.models import Purchase, Reservation, Step, SupplierOrder
+from orders.models.purchase import CartSeen
+from orders.models.step import Candidate, SentToPeer, StepAnswer
 from orders.plan.events import BRIDGE, record
 
 if TYPE_CHECKING:
@@ -40,6 +41,22 @@ class ReservationFields(TypedDict, total=False):
     closed_at: datetime | None
     left_stock_at: datetime | None
     counts: bool
+
+
+class PurchaseFields(TypedDict, total=False):
+    """What may be written with a purchase's new status."""
+
+    submits: list[str]
+    cart_since: list[CartSeen]
+    supplier_order: SupplierOrder | None
+    adopted_by: str
+    reason: str
+    candidates: list[Candidate]
+    settled_at: datetime | None
+
+
+class PurchaseMoved(Exception):
+    """Somebody else has settled the purchase meanwhile: look at it again."""
 
 
 class ForbiddenTransition(Exception):
@@ -107,3 +124,33 @@ def move_reservation(
     for name, value in fields.items():
         setattr(reservation, name, value)
     return True
+
+
+def move_purchase(
+    purchase: Purchase,
+    to: str,
+    *,
+    now: datetime,
+    text: str = "",
+    actor: str = BRIDGE,
+    **fields: Unpack[PurchaseFields],
+) -> None:
+    """Change the purchase's status; `text` is written to the orders it is for.
+
+    Raises `PurchaseMoved` when it is not what we read any more.
+    """
+    same = to == purchase.status == Purchase.Status.SUBMITTING
+    if not same and to not in Purchase.ALLOWED[Purchase.Status(purchase.status)]:
+        raise ForbiddenTransition(f"purchase {purchase.pk}: {purchase.status} → {to}")
+    if to not in Purchase.UNSETTLED:
+        fields.setdefault("settled_at", now)
+    with transaction.atomic():
+        as_read = Purchase.objects.filter(pk=purchase.pk, status=purchase.status)
+        if as_read.update(status=to, **fields) != 1:
+            raise PurchaseMoved(f"{purchase}")
+        if text:
+            for reservation in purchase.reservations.select_related("order"):
+                record(reservation.order, text, now=now, actor=actor)
+    purchase.status = to
+    for name, value in fields.items():
+        setattr(purchase, name, value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from orders.models import Step
 from orders.steps import kaspi
 from orders.steps.base import Handler
+from orders.steps.check import CheckHandler
 from orders.steps.release import ReleaseHandler
 from orders.steps.reserve import ReserveHandler
 
@@ -19,4 +20,5 @@ HANDLERS: dict[Step.Kind, Handler] = {
     Step.Kind.COMPLETE: kaspi.COMPLETE,
     Step.Kind.CANCEL: kaspi.CANCEL,
     Step.Kind.REMOVE_LINE: kaspi.REMOVE_LINE,
+    Step.Kind.CHECK: CheckHandler(),
 }

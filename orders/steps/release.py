@@ -14,6 +14,7 @@ from orders.plan.claims import Claim
 from orders.plan.transitions import move_reservation
 from orders.steps import outcomes
 from orders.steps.outcomes import Outcome
+from orders.supply.verifying import foreign_goods, note_read
 from plumbing.peers import PeerAccessRefused, PeerRefused
 
 
@@ -38,6 +39,17 @@ class ReleaseHandler:
                 "ask its manager to take these out, then mark them released"
             )
             return outcomes.needs_person(text % {"number": supplied})
+        # Read first: a cancel takes all that is in it, a manager's goods too.
+        row = clients.cart.order(supplied.supplier_order_id)
+        note_read(supplied, row)
+        if row.status == SupplierOrder.CANCELLED:
+            return _by_status(claim.step, row, otherwise=outcomes.retry("", after_s=0))
+        if foreign := foreign_goods(supplied):
+            text = _(
+                "Al-Style's order %(number)s holds goods that are not this order's "
+                "(%(goods)s): have ours taken out there, then mark them released"
+            )
+            return outcomes.needs_person(text % {"number": supplied, "goods": foreign})
         claim.renew()
         try:
             clients.cart.cancel(supplied.supplier_order_id)

@@ -2,170 +2,272 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 
 from django.utils.translation import gettext as _
 
-from catalog.alstyle.cart import Submission
 from orders.clients import Clients
-from orders.models import Order, Reservation, Step, SupplierOrder
+from orders.models import Order, Purchase, Reservation, Step, SupplierOrder
+from orders.models.purchase import WantedLine
 from orders.plan.claims import Claim
-from orders.plan.transitions import move_reservation
+from orders.plan.transitions import PurchaseMoved, move_reservation
 from orders.steps import outcomes
 from orders.steps.outcomes import Outcome
-from orders.supply.cart import (
-    CART_LEASE,
-    CartOccupied,
-    GoodsRefused,
-    WantedLine,
-    empty_cart,
-    fill_cart,
-    forget_cart,
-)
-from orders.supply.searching import Found, find_submitted
+from orders.supply import purchasing
+from orders.supply.cart import CART_LEASE, CartOccupied, GoodsRefused
+from orders.supply.purchasing import CartTaken, NotCleared
+from orders.supply.settling import Settlement, settle
 from orders.supply.submission import AccountIncomplete, prepare_submission
 from plumbing.leases import LeaseLost, LeaseTaken, database_now, under_lease
-from plumbing.peers import PeerAccessRefused, PeerRefused
 
-SUBMITTING = "submit"
 CART_BUSY_AFTER_S = 5
 CART_OCCUPIED_AFTER_S = 300
-TWIN_AFTER_S = 20
-# An order that cannot be found this long after a submit, looked for twice, is not
-# there.
-ABSENT_AFTER = timedelta(seconds=60)
-LOOK_AGAIN_AFTER_S = 45
-LEAST_LOOKS = 2
+UNSETTLED_AFTER_S = 20
+Status = Purchase.Status
+Act = Callable[[], Outcome]
 
 
 class ReserveHandler:
-    """add → get → submit, under one lease for the cart of all hosts."""
+    """get → add → get → submit, under one lease for the cart of all hosts."""
 
     def describe(self, step: Step) -> str:
         """Say what would be sent."""
         reservation = _wanted_reservation(step)
         lines = wanted_lines(reservation) if reservation is not None else []
-        goods = ", ".join(f"{line.article} × {line.quantity}" for line in lines)
+        goods = ", ".join(f"{article} × {number}" for article, number, _cost in lines)
         text = _("an order for %(goods)s under the code %(code)s")
         return text % {"goods": goods or "—", "code": step.order.code}
 
     def perform(self, claim: Claim, clients: Clients) -> Outcome:
-        """Reserve the goods of the step's order."""
+        """Reserve the goods of the step's order, or settle what an earlier try left."""
+        purchase = _unsettled_purchase(claim.step)
+        if purchase is not None:
+            return self.look(claim, clients)
         step = claim.step
         order = Order.objects.get(pk=step.order_id)
         reservation = _wanted_reservation(step)
         if reservation is None or order.is_called_off:
             return outcomes.skipped(_("Nothing is to be reserved for this order"))
-        claim.renew(sent={}, sent_at=None)
-        problem = order.reason_to_look(order.lines.all()) or _multiples(reservation)
-        if problem:
-            return outcomes.needs_person(problem)
-        if not wanted_lines(reservation):
-            return outcomes.needs_person(_("No pieces are left to be reserved"))
-        try:
-            submission = prepare_submission(clients, reference=order.code)
-        except AccountIncomplete as error:
-            return outcomes.needs_person(str(error))
+        reason = order.reason_to_look(order.lines.all()) or _multiples(reservation)
+        wanted = wanted_lines(reservation)
+        if reason or not wanted:
+            return outcomes.needs_person(
+                reason or _("No pieces are left to be reserved")
+            )
+        return self._under_lease(
+            claim, lambda: self._buy(claim, clients, reservation, wanted)
+        )
+
+    def look(self, claim: Claim, clients: Clients) -> Outcome:
+        """Settle the purchase that an earlier try began."""
+        purchase = _unsettled_purchase(claim.step) or _made_purchase(claim.step)
+        if purchase is None:
+            text = _("The try ended before anything was ordered: doing it again")
+            return outcomes.retry(text, after_s=0)
+        return self._under_lease(claim, lambda: self._settle(claim, clients, purchase))
+
+    def _under_lease(self, claim: Claim, act: Act) -> Outcome:
+        is_look = claim.step.status == Step.Status.UNKNOWN
         try:
             with under_lease(CART_LEASE) as lease, claim.under(lease):
-                return self._order_goods(claim, clients, reservation, submission)
-        except (LeaseTaken, LeaseLost):
-            return outcomes.retry(
-                _("Another worker is using the cart"),
-                after_s=CART_BUSY_AFTER_S,
-                is_attempt=False,
-            )
+                return act()
+        except (LeaseTaken, LeaseLost, PurchaseMoved):
+            text = _("Another worker is using the cart")
+            if is_look or _unsettled_purchase(claim.step) is not None:
+                return outcomes.unknown(text, look_after_s=CART_BUSY_AFTER_S)
+            return outcomes.retry(text, after_s=CART_BUSY_AFTER_S, is_attempt=False)
 
-    def _order_goods(
+    def _buy(
         self,
         claim: Claim,
         clients: Clients,
         reservation: Reservation,
-        submission: Submission,
+        wanted: list[WantedLine],
     ) -> Outcome:
-        wanted = wanted_lines(reservation)
-        if _is_submit_unsettled(claim.step, wanted):
-            text = _(
-                "An order that may just have been made is looked for first: waiting"
-            )
-            return outcomes.retry(text, after_s=TWIN_AFTER_S, is_attempt=False)
         try:
-            total = fill_cart(clients.cart, wanted, claim)
+            # Read before the cart is touched: it may take a call of its own.
+            prepare_submission(clients, reference=claim.step.order.code)
+            purchase = purchasing.open_purchase(
+                [reservation], wanted, reference=claim.step.order.code
+            )
+        except AccountIncomplete as error:
+            return outcomes.needs_person(str(error))
+        except CartTaken as error:
+            return outcomes.retry(
+                str(error), after_s=UNSETTLED_AFTER_S, is_attempt=False
+            )
+        return self._go_on(claim, clients, purchase)
+
+    def _go_on(self, claim: Claim, clients: Clients, purchase: Purchase) -> Outcome:
+        """Fill, check, submit: from wherever the purchase stands."""
+        cart = clients.cart
+        try:
+            if purchase.status in (Status.OPENED, Status.FILLING):
+                doubt = purchasing.fill(purchase, cart, claim)
+                purchasing.check(purchase, cart, claim, doubt=doubt)
+            submission = prepare_submission(clients, reference=purchase.reference)
+            number = purchasing.submit(purchase, cart, claim, submission)
         except CartOccupied as error:
             return outcomes.retry(
                 str(error), after_s=CART_OCCUPIED_AFTER_S, is_attempt=False
             )
         except GoodsRefused as error:
             return outcomes.refused(str(error), is_stock=error.is_stock)
-        # Committed before the call: if we die in it, this says what to look for.
-        claim.renew(
-            sent_at=database_now(),
-            sent={
-                "phase": SUBMITTING,
-                "lines": [[line.article, line.quantity] for line in wanted],
-                "sum": total,
-                "reference": submission.reference,
-            },
+        except (NotCleared, AccountIncomplete) as error:
+            purchasing.need_person(purchase, reason=str(error))
+            return outcomes.needs_person(str(error))
+        return self._made(claim, clients, purchase, number=number, by="answer")
+
+    def _made(
+        self,
+        claim: Claim,
+        clients: Clients,
+        purchase: Purchase,
+        *,
+        number: str,
+        by: str,
+        total: int | None = None,
+    ) -> Outcome:
+        text = _("Reserved: order %(number)s at Al-Style, %(sum)s ₸")
+        if by != "answer":
+            text = _("Found at Al-Style: order %(number)s is this one's, %(sum)s ₸")
+        supplied = purchasing.note_made(
+            purchase, number=number, by=by, now=database_now(), total=total
         )
         try:
-            number = clients.cart.submit(submission)
-        except PeerAccessRefused:
-            raise
-        except PeerRefused as error:
-            empty_cart(clients.cart, claim)
-            return outcomes.refused(str(error))
-        text = _("Reserved: order %(number)s at Al-Style, %(sum)s ₸")
+            purchasing.clear_after(purchase, clients.cart, claim)
+        except NotCleared as error:
+            # The goods are bought all the same; the next purchase finds the rows.
+            text = f"{text}. {error}"
+        total = total or purchase.sum_kzt
         return outcomes.done(
-            text % {"number": number, "sum": total},
-            answered={"supplier_order_id": number},
-            apply=partial(_hold, claim.step, number=number, total=total, lines=None),
+            text % {"number": number, "sum": total or "—"},
+            answered={"supplier_order_id": number, "adopted": by != "answer"},
+            apply=partial(hold, purchase, supplied=supplied),
         )
 
-    def look(self, claim: Claim, clients: Clients) -> Outcome:
-        """Look for the order that an earlier try may have made."""
-        step = claim.step
-        if step.sent.get("phase") != SUBMITTING or step.sent_at is None:
-            text = _("The try ended before anything was ordered: doing it again")
-            return outcomes.retry(text, after_s=0)
-        found = find_submitted(
-            clients.cart, sent=step.sent, sent_at=step.sent_at, priority="order"
-        )
-        if len(found.matches) == 1:
-            return _adopt(step, found)
-        if found.matches or found.doubtful:
-            text = _(
-                "It cannot be told which order at Al-Style is this one's: "
-                "choose it, or reserve anew"
+    def _settle(self, claim: Claim, clients: Clients, purchase: Purchase) -> Outcome:
+        """Do what the evidence says of a purchase that was not clearly answered."""
+        purchase.refresh_from_db()
+        cart = clients.cart
+        if purchase.status == Status.MADE:
+            # The worker that bought it died before it could say so.
+            return outcomes.done(
+                _("Al-Style's order %(number)s is this one's")
+                % {"number": purchase.supplier_order},
+                apply=partial(hold, purchase, supplied=purchase.supplier_order),
             )
-            return outcomes.needs_person(
-                text, answered={"candidates": found.candidates()}
+        if purchase.decision == "not_made":
+            text = _("A person has seen that nothing was bought")
+            return self._undo(claim, clients, purchase, reason=text)
+        found = settle(purchase, cart, claim)
+        if found.what == "made":
+            by = "answer" if purchase.number else "evidence"
+            return self._made(
+                claim,
+                clients,
+                purchase,
+                number=found.number,
+                by=by,
+                total=found.sum_kzt,
             )
-        waited = database_now() - step.sent_at
-        if step.looks < LEAST_LOOKS or waited < ABSENT_AFTER:
-            text = _("No such order at Al-Style yet: looking again")
-            return outcomes.unknown(text, look_after_s=LOOK_AGAIN_AFTER_S)
-        return outcomes.retry(
-            _("Al-Style surely has no such order: doing it again"), after_s=0
+        if found.what == "wait":
+            return outcomes.unknown(found.text, look_after_s=found.look_after_s)
+        if found.what == "person":
+            return self._ask(purchase, found)
+        if found.what == "submit_again" and self._is_still_wanted(claim.step, purchase):
+            return self._go_on(claim, clients, purchase)
+        return self._undo(claim, clients, purchase, reason=found.text)
+
+    def _undo(
+        self, claim: Claim, clients: Clients, purchase: Purchase, *, reason: str
+    ) -> Outcome:
+        """Take our rows out of the cart: nothing was bought, and try anew if wanted."""
+        try:
+            # One that was only begun has surely put nothing in.
+            if purchase.status != Status.OPENED:
+                rows = clients.cart.get()
+                purchasing.take_out(purchase, clients.cart, claim, rows)
+        except NotCleared as error:
+            if purchase.status != Status.NEEDS_PERSON:
+                purchasing.need_person(purchase, reason=str(error))
+            return outcomes.needs_person(str(error))
+        purchasing.give_up(purchase, reason=reason)
+        return outcomes.retry(reason, after_s=0)
+
+    def _ask(self, purchase: Purchase, found: Settlement) -> Outcome:
+        if purchase.status != Status.NEEDS_PERSON:
+            purchasing.need_person(
+                purchase, reason=found.text, candidates=found.candidates
+            )
+        return outcomes.needs_person(
+            found.text, answered={"candidates": list(found.candidates)}
         )
+
+    def _is_still_wanted(self, step: Step, purchase: Purchase) -> bool:
+        """Tell whether the order wants just what is in the cart."""
+        reservation = _wanted_reservation(step)
+        order = Order.objects.get(pk=step.order_id)
+        if reservation is None or order.is_called_off:
+            return False
+        wanted = {article: number for article, number, _c in wanted_lines(reservation)}
+        return purchase.quantities == wanted
 
 
 def wanted_lines(reservation: Reservation) -> list[WantedLine]:
     """List what is to be ordered, one line per article."""
     rows = reservation.lines.select_related("product").order_by("product__article")
     return [
-        WantedLine(
-            article=row.product.article,
-            quantity=row.supplied_quantity,
-            cost_kzt=row.product.cost_kzt,
-        )
+        (row.product.article, row.supplied_quantity, row.product.cost_kzt)
         for row in rows
     ]
 
 
+def hold(purchase: Purchase, now: datetime, *, supplied: SupplierOrder | None) -> None:
+    """Note that the order that was bought holds the goods of its reservations."""
+    wanted = purchase.reservations.wanted().select_related("order")
+    for reservation in wanted:
+        move_reservation(
+            reservation,
+            Reservation.Status.HELD,
+            text=_("Al-Style's order %(number)s holds the goods")
+            % {"number": supplied},
+            now=now,
+            supplier_order=supplied,
+            cost_kzt=_cost_of(reservation, purchase),
+            held_at=now,
+        )
+
+
+def _cost_of(reservation: Reservation, purchase: Purchase) -> int | None:
+    """Give a reservation's share of what the order costs."""
+    if purchase.reservations.count() == 1:
+        supplied = purchase.supplier_order
+        return supplied.sum_kzt if supplied is not None else purchase.sum_kzt
+    costs = {article: cost for article, _number, cost in purchase.lines}
+    lines = reservation.lines.select_related("product")
+    return sum(
+        (costs.get(line.product.article) or 0) * line.supplied_quantity
+        for line in lines
+    )
+
+
 def _wanted_reservation(step: Step) -> Reservation | None:
     return Reservation.objects.wanted().filter(order_id=step.order_id).first()
+
+
+def _unsettled_purchase(step: Step) -> Purchase | None:
+    mine = Purchase.objects.unsettled()
+    return mine.filter(reservations__order=step.order_id).first()
+
+
+def _made_purchase(step: Step) -> Purchase | None:
+    """Give the purchase whose order exists, though the reservation does not know."""
+    made = Purchase.objects.filter(status=Status.MADE)
+    wanted = Reservation.objects.wanted().filter(order=step.order_id)
+    return made.filter(reservations__in=wanted).first()
 
 
 def _multiples(reservation: Reservation) -> str:
@@ -179,59 +281,3 @@ def _multiples(reservation: Reservation) -> str:
                 "quantity": row.quantity,
             }
     return ""
-
-
-def _is_submit_unsettled(step: Step, wanted: Sequence[WantedLine]) -> bool:
-    """Tell whether an order may exist that nobody owns yet and that is in our way.
-
-    One for the very same goods: until it is found or surely absent, two such orders
-    could not be told apart. Any other until it was looked for once: a submit that
-    works late would take the rows that we put into the cart.
-    """
-    lines = [[line.article, line.quantity] for line in wanted]
-    unsettled = Step.objects.of_kind(Step.Kind.RESERVE).unsettled().exclude(pk=step.pk)
-    return any(
-        sent.get("phase") == SUBMITTING and (looks == 0 or sent.get("lines") == lines)
-        for sent, looks in unsettled.values_list("sent", "looks")
-    )
-
-
-def _hold(
-    step: Step,
-    now: datetime,
-    *,
-    number: str,
-    total: int | None,
-    lines: list[list[str | int | None]] | None,
-) -> None:
-    reservation = Reservation.objects.wanted().get(order_id=step.order_id)
-    supplier_order, _created = SupplierOrder.objects.get_or_create(
-        supplier_order_id=number,
-        defaults={"placed_at": now, "sum_kzt": total, "lines": lines or []},
-    )
-    move_reservation(
-        reservation,
-        Reservation.Status.HELD,
-        text=_("Al-Style's order %(number)s holds the goods") % {"number": number},
-        now=now,
-        supplier_order=supplier_order,
-        cost_kzt=total,
-        held_at=now,
-    )
-    forget_cart()
-
-
-def _adopt(step: Step, found: Found) -> Outcome:
-    row = found.matches[0]
-    text = _("Found at Al-Style: order %(number)s is this one's")
-    return outcomes.done(
-        text % {"number": row.order_id},
-        answered={"supplier_order_id": row.order_id, "adopted": True},
-        apply=partial(
-            _hold,
-            step,
-            number=row.order_id,
-            total=row.sum_kzt,
-            lines=[list(line) for line in row.lines or ()],
-        ),
-    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,6 +14,8 @@ from catalog.alstyle.trade import SupplierOrderRow
 from orders.models import Reservation, Step, SupplierOrder
 from orders.plan.transitions import move_reservation
 from orders.plan.wanting import want_step
+from orders.supply.listing import note_listed
+from orders.supply.verifying import ask_for_check, difference_of, verify_purchases
 from plumbing.leases import under_lease
 from plumbing.peers import PeerRefused
 
@@ -43,6 +44,7 @@ def follow_supplier_orders(cart: CartClient, *, now: datetime) -> Followed:
     """Read what became of the orders that hold our goods; low priority."""
     result = Followed()
     with under_lease("alstyle-follow"):
+        verify_purchases(cart)
         tracked = list(_tracked())
         if not tracked:
             return result
@@ -76,8 +78,9 @@ def apply_row(supplied: SupplierOrder, row: SupplierOrderRow, *, now: datetime) 
         if row.status == SupplierOrder.MERGED and row.merge_with:
             supplied.merged_into = _merge_target(row.merge_with, supplied, now=now)
         supplied.save()
-        if row.lines is not None and supplied.merged_into_id is None:
-            _compare_lines(supplied, now=now)
+        is_whole = row.lines is not None and supplied.merged_into_id is None
+        if is_whole and (reason := difference_of(supplied)):
+            ask_for_check(supplied, reason)
         _follow_reservations(supplied, now=now)
         return before != (supplied.status, supplied.merged_into_id)
 
@@ -110,6 +113,7 @@ def _read_lists(
             answer = cart.orders_page(kind, page=page, priority="crawl")
             fresh = {r.order_id: r for r in answer.rows if r.order_id not in rows}
             rows.update(fresh)
+            note_listed(list(fresh))
             if not fresh or page >= answer.total_pages:
                 break
     return rows
@@ -188,28 +192,6 @@ def _want_again(
         now=now,
         needs_person=text % {"number": supplied},
     )
-
-
-def _compare_lines(supplied: SupplierOrder, *, now: datetime) -> None:
-    """Check that the supplier's order holds all that its reservations want."""
-    reservations = supplied.reservations.filter(status=Reservation.Status.HELD)
-    wanted: Counter[str] = Counter()
-    for reservation in reservations:
-        for line in reservation.lines.select_related("product"):
-            wanted[line.product.article] += line.supplied_quantity
-    held = supplied.quantities
-    short = {a: q - held.get(a, 0) for a, q in wanted.items() if held.get(a, 0) < q}
-    if not short:
-        return
-    goods = ", ".join(f"{article}: {missing}" for article, missing in short.items())
-    text = _("Al-Style's order %(number)s is short of pieces: %(goods)s")
-    for reservation in reservations:
-        want_step(
-            reservation.order,
-            Step.Kind.RELEASE,
-            now=now,
-            needs_person=text % {"number": supplied, "goods": goods},
-        )
 
 
 def _complain_about_slow_releases(*, now: datetime) -> None:

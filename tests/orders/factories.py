@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count
 
 from django.utils import timezone
 
 from catalog.models import Product
-from orders.models import Order, OrderLine, Reservation, Step
+from orders.models import (
+    LearnedFact,
+    Order,
+    OrderLine,
+    Purchase,
+    Reservation,
+    Step,
+    SupplierListing,
+)
 from orders.plan.planning import open_order
 
 _numbers = count(703_214_588)
@@ -81,3 +89,62 @@ def step_of(order: Order, kind: str = Step.Kind.RESERVE) -> Step:
 def reservation_of(order: Order) -> Reservation:
     """The newest reservation."""
     return order.reservations.latest("pk")
+
+
+def purchase_of(order: Order) -> Purchase:
+    """The newest purchase."""
+    return Purchase.objects.filter(reservations__order=order).latest("pk")
+
+
+def doubt(order: Order, **fields: object) -> Purchase:
+    """Leave it to a person what became of an order's purchase."""
+    reservation = reservation_of(order)
+    lines = [
+        [line.product.article, line.quantity, line.product.cost_kzt]
+        for line in reservation.lines.select_related("product")
+    ]
+    now = timezone.now()
+    values = {
+        "status": Purchase.Status.NEEDS_PERSON,
+        "reference": order.code,
+        "lines": lines,
+        "submits": [(now - timedelta(hours=1)).isoformat()],
+        "created_at": now - timedelta(hours=1),
+    }
+    purchase = Purchase.objects.create(**{**values, **fields})
+    purchase.reservations.add(reservation)
+    return purchase
+
+
+def know_supplier(**facts: str) -> None:
+    """Let clear answers have taught what the friendly supplier does."""
+    usual = {
+        "submit_empties": "yes",
+        "reference_shown": "no",
+        "listed_after_s": "0",
+        "date_offset_min": "300",
+    }
+    for name, value in {**usual, **facts}.items():
+        LearnedFact.objects.create(
+            name=name, value=value, evidence="test", learned_at=timezone.now()
+        )
+
+
+def let_pass(order: Order, *, minutes: float = 5) -> None:
+    """Let time pass over an order's purchase and what waits for it."""
+    back = timedelta(minutes=minutes)
+
+    def earlier(moment: str) -> str:
+        return (datetime.fromisoformat(moment) - back).isoformat()
+
+    for purchase in Purchase.objects.unsettled():
+        purchase.submits = [earlier(moment) for moment in purchase.submits]
+        purchase.cart_since = [
+            {**seen, "at": earlier(seen["at"])} for seen in purchase.cart_since
+        ]
+        purchase.save()
+    for listed in SupplierListing.objects.all():
+        SupplierListing.objects.filter(pk=listed.pk).update(
+            first_seen_at=listed.first_seen_at - back
+        )
+    order.steps.open().update(not_before=timezone.now())

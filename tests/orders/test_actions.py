@@ -9,6 +9,7 @@ from orders.plan import actions
 from orders.plan.actions import ActionImpossible
 from orders.steps import HANDLERS
 from tests.orders.factories import (
+    doubt,
     make_order,
     make_product,
     reservation_of,
@@ -112,9 +113,14 @@ def test_a_dropped_step_says_who_and_why(product):
 
 def test_a_reserve_with_candidates_is_chosen_not_retried(product):
     order = make_order((product, 1))
+    doubt(order)
     step = set_status(order, S.NEEDS_PERSON)
     step.answered = {"candidates": [{"id": "412001"}]}
     step.save()
+    with pytest.raises(ActionImpossible):
+        actions.skip_step(step, actor="anna", reason="never mind")
+    with pytest.raises(ActionImpossible):
+        actions.mark_reserved_by_hand(order, actor="anna")
     with pytest.raises(ActionImpossible):
         actions.retry_step(step, actor="anna")
     actions.reserve_anew(step, actor="anna")

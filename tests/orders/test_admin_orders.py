@@ -24,7 +24,14 @@ from orders.models import (
 from orders.plan.transitions import move_reservation, move_step
 from orders.tasks import refresh_one
 from plumbing.peers import PeerError
-from tests.orders.factories import make_order, make_product, reservation_of, step_of
+from tests.orders.factories import (
+    doubt,
+    make_order,
+    make_product,
+    purchase_of,
+    reservation_of,
+    step_of,
+)
 from tests.staff import HOSTILE, log_in, messages_of, page, queued
 
 pytestmark = pytest.mark.django_db
@@ -127,9 +134,8 @@ def unsure(product) -> tuple[Order, Step]:
         }
         for number in ("501", "502")
     ]
-    sent = {"phase": "submit", "lines": [["70311", 1]], "sum": 1000}
-    step = stick(order, S.NEEDS_PERSON, answered={"candidates": found}, sent=sent)
-    return order, step
+    doubt(order, candidates=found)
+    return order, stick(order, S.NEEDS_PERSON, answered={"candidates": found})
 
 
 def pdf() -> bytes:
@@ -496,7 +502,9 @@ def test_with_candidates_nothing_reserves_by_a_mere_retry(operator, product):
     assert step.status == S.NEEDS_PERSON
     do(operator, step, "anew")
     step.refresh_from_db()
-    assert (step.status, step.sent) == (S.PENDING, {})
+    assert (step.status, step.answered) == (S.PENDING, {})
+    # Our rows are taken out of the cart before anything is bought anew.
+    assert purchase_of(order).decision == "not_made"
 
 
 def test_an_unknown_sku_is_given_its_product(operator, product, queue):

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
+from uuid import uuid4
 
 import pytest
 from django.db import connections
 
 from catalog.alstyle.cart import CartClient
 from orders.clients import Clients
+from orders.models import Purchase
 from orders.steps import machine, reserve
 from orders.steps.machine import process_due
+from orders.supply import purchasing
 from tests.orders.factories import make_order, product_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -33,15 +36,14 @@ def goods(supplier, settings):
 def interleaved(monkeypatch):
     """Let one worker add its rows just before the other one's submit, if it can."""
     checked, second_added = threading.Event(), threading.Event()
-    fill, add = reserve.__dict__["fill_cart"], CartClient.add
+    check, add = purchasing.check, CartClient.add
 
-    def fill_and_wait(*args):
+    def check_and_wait(*args, **kwargs):
         is_first = not checked.is_set()
-        total = fill(*args)
+        check(*args, **kwargs)
         checked.set()
         if is_first:
             second_added.wait(WAIT_S)
-        return total
 
     def add_and_tell(self, lines):
         is_second = checked.is_set()
@@ -49,7 +51,7 @@ def interleaved(monkeypatch):
         if is_second:
             second_added.set()
 
-    monkeypatch.setattr(reserve, "fill_cart", fill_and_wait)
+    monkeypatch.setattr(purchasing, "check", check_and_wait)
     monkeypatch.setattr(CartClient, "add", add_and_tell)
     return checked
 
@@ -93,18 +95,39 @@ def test_under_the_lease_each_order_holds_its_own_goods(supplier, goods, interle
     assert race(supplier, goods, interleaved) == [{first}, {second}]
 
 
-def test_without_the_lease_one_order_takes_the_others_goods(
-    supplier, goods, interleaved, monkeypatch
-):
+@pytest.fixture
+def no_lease(monkeypatch):
     class NoLease:
         def confirm(self):
             pass
 
     @contextmanager
-    def no_lease(name):
+    def nobody_waits(name):
         yield NoLease()
 
-    monkeypatch.setattr(reserve, "under_lease", no_lease)
+    monkeypatch.setattr(reserve, "under_lease", nobody_waits)
     monkeypatch.setattr(machine, "is_taken", lambda name: False)
+
+
+def test_without_the_lease_the_database_lets_one_purchase_have_the_cart(
+    supplier, goods, interleaved, no_lease
+):
+    first, second = (int(product.article) for product in goods)
+    orders = race(supplier, goods, interleaved)
+    assert {first} in orders
+    assert {first, second} not in orders
+
+
+def test_without_both_one_order_takes_the_others_goods(
+    supplier, goods, interleaved, no_lease, monkeypatch
+):
+    create = Purchase.objects.create
+    monkeypatch.setattr(
+        Purchase.objects,
+        "create",
+        lambda **fields: create(account=uuid4().hex, **fields),
+    )
+    # What is in the cart is somebody else's then; nobody may look.
+    monkeypatch.setattr(purchasing, "refuse_foreign", lambda rows, ours: None)
     _first, second = goods
     assert int(second.article) in race(supplier, goods, interleaved)[0]

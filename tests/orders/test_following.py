@@ -195,9 +195,9 @@ def test_an_order_that_lacks_pieces_asks_for_a_person(supplier, product, process
     line = theirs.lines[0]
     theirs.lines = [type(line)(article=line.article, quantity=2, price=line.price)]
     follow()
-    step = step_of(order, Step.Kind.RELEASE)
+    step = step_of(order, Step.Kind.CHECK)
     assert step.status == S.NEEDS_PERSON
-    assert f"{product.article}: 1" in step.last_error
+    assert f"{product.article} × 1" in step.last_error
 
 
 def test_the_command_follows_once_and_says_what_it_saw(

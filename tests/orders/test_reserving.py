@@ -5,17 +5,22 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from orders.models import CartState, Order, Reservation, Step, SupplierOrder
+from catalog.alstyle.cart import CartClient
+from orders.models import LearnedFact, Order, Purchase, Reservation, Step, SupplierOrder
 from orders.plan import actions
 from orders.plan.planning import replan
 from orders.steps import outcomes, reserve
-from orders.supply.cart import CART_LEASE, fill_cart
+from orders.supply import purchasing
+from orders.supply.cart import CART_LEASE
 from orders.supply.counting import reserved_units
 from plumbing.models import Lease
 from tests.orders.factories import (
+    know_supplier,
+    let_pass,
     make_order,
     make_product,
     product_of,
+    purchase_of,
     reservation_of,
     step_of,
 )
@@ -55,20 +60,14 @@ def books(supplier):
     return [o for o in supplier.orders.orders.values() if o.is_live]
 
 
-def look_at_once(order: Order) -> None:
-    """Let the waiting time of a doubtful step be over."""
-    step = step_of(order)
-    Step.objects.filter(pk=step.pk).update(
-        not_before=timezone.now(),
-        sent_at=step.sent_at and step.sent_at - timedelta(minutes=5),
-    )
-
-
-def test_an_order_is_reserved_with_three_calls(supplier, one, two, process):
+def test_an_order_is_bought_after_a_look_before_and_one_after_filling(
+    supplier, one, two, process
+):
     order = make_order((one, 2), (two, 1), (one, 1))
     process()
     calls = [a.method for a in supplier.arrivals]
-    assert calls == ["user-data", "add", "get", "submit"]
+    # The last one learns whether submit empties the cart.
+    assert calls == ["user-data", "get", "add", "get", "submit", "get"]
     (placed,) = books(supplier)
     assert {(line.article, line.quantity) for line in placed.lines} == {
         (int(one.article), 3),
@@ -79,7 +78,9 @@ def test_an_order_is_reserved_with_three_calls(supplier, one, two, process):
     assert (reservation.status, step_of(order).status) == (R.HELD, S.DONE)
     assert reservation.supplier_order.supplier_order_id == str(placed.id)
     assert reservation.cost_kzt == placed.total
-    assert CartState.objects.get().ours == {}
+    purchase = Purchase.objects.get()
+    assert (purchase.status, purchase.adopted_by) == ("made", "answer")
+    assert purchase.supplier_order == reservation.supplier_order
 
 
 def test_a_reserved_order_is_to_be_accepted_next(supplier, one, process, settings):
@@ -113,25 +114,26 @@ def test_goods_count_against_the_stock_from_the_first_moment(supplier, one, proc
 def test_one_fault_anywhere_ends_in_exactly_one_order(
     supplier, one, process, method, fault, options
 ):
+    know_supplier()
     order = make_order((one, 2))
     supplier.faults.add(fault, method=method, times=1, **options)
     for _ in range(6):
         process(also_later=True)
-        look_at_once(order)
+        let_pass(order)
     assert len(books(supplier)) == 1
     assert reservation_of(order).status == R.HELD
     assert step_of(order).status == S.DONE
     assert supplier.cart.rows == {}
 
 
-def test_without_looking_a_dropped_answer_would_buy_twice(
+def test_without_the_witness_a_dropped_answer_would_buy_twice(
     supplier, one, process, monkeypatch
 ):
-    monkeypatch.setattr(
-        reserve.ReserveHandler,
-        "look",
-        lambda self, claim, peers: outcomes.retry("again", after_s=0),
-    )
+    def begin_anew(self, claim, clients, purchase):
+        Purchase.objects.filter(pk=purchase.pk).update(status="given_up")
+        return outcomes.retry("again", after_s=0)
+
+    monkeypatch.setattr(reserve.ReserveHandler, "_settle", begin_anew)
     order = make_order((one, 2))
     supplier.faults.add("drop_after_work", method="submit", times=1)
     for _ in range(3):
@@ -141,17 +143,89 @@ def test_without_looking_a_dropped_answer_would_buy_twice(
 
 
 def test_an_order_that_may_exist_is_looked_for_and_adopted(supplier, one, process):
+    know_supplier()
     order = make_order((one, 2))
     supplier.faults.add("drop_after_work", method="submit", times=1)
     process()
     assert step_of(order).status == S.UNKNOWN
-    process(also_later=True)
+    let_pass(order)
+    process()
     (placed,) = books(supplier)
     assert reservation_of(order).supplier_order.supplier_order_id == str(placed.id)
     assert step_of(order).answered["adopted"] is True
+    assert purchase_of(order).adopted_by == "evidence"
+
+
+def test_a_lost_submit_whose_rows_are_still_there_is_sent_again(supplier, one, process):
+    know_supplier()
+    order = make_order((one, 2))
+    supplier.faults.add("drop_before_work", method="submit", times=1)
+    process()
+    assert step_of(order).status == S.UNKNOWN
+    # One look is not enough: the lost call may still work.
+    process(also_later=True)
+    assert step_of(order).status == S.UNKNOWN
+    let_pass(order)
+    process()
+    assert len(books(supplier)) == 1
+    assert len(purchase_of(order).submits) == 2
+    assert reservation_of(order).status == R.HELD
+
+
+def test_a_lost_submit_is_not_sent_again_while_nobody_knows_what_submit_does(
+    supplier, one, process
+):
+    supplier.change_settings(submit_keeps_cart=True)
+    order = make_order((one, 2))
+    supplier.faults.add("drop_after_work", method="submit", times=1)
+    process()
+    for _ in range(3):
+        let_pass(order, minutes=20)
+        process()
+    assert len(books(supplier)) == 1
+    # A person is told in time, with the order that may be this one's.
+    assert step_of(order).status == S.NEEDS_PERSON
+    assert purchase_of(order).status == "needs_person"
+
+
+def test_a_cart_that_submit_does_not_empty_is_emptied_by_us(supplier, one, process):
+    supplier.change_settings(submit_keeps_cart=True)
+    for _ in range(2):
+        order = make_order((one, 1))
+        process()
+        assert reservation_of(order).status == R.HELD
+        assert supplier.cart.rows == {}
+    assert len(books(supplier)) == 2
+    assert LearnedFact.objects.get(name="submit_empties").value == "no"
+
+
+def test_the_number_is_kept_though_its_worker_lost_the_step(
+    supplier, one, process, monkeypatch
+):
+    order = make_order((one, 1))
+    submit = CartClient.submit
+
+    def submit_and_sleep(self, submission):
+        number = submit(self, submission)
+        Step.objects.filter(order=order).update(claimed_by="another worker")
+        return number
+
+    monkeypatch.setattr(CartClient, "submit", submit_and_sleep)
+    process()
+    (placed,) = books(supplier)
+    assert purchase_of(order).number == str(placed.id)
+    Step.objects.filter(order=order).update(
+        claimed_until=timezone.now() - timedelta(seconds=1)
+    )
+    monkeypatch.setattr(CartClient, "submit", submit)
+    process(also_later=True)
+    process(also_later=True)
+    assert len(books(supplier)) == 1
+    assert reservation_of(order).supplier_order.supplier_order_id == str(placed.id)
 
 
 def test_twins_are_told_apart(supplier, one, process):
+    know_supplier()
     first, second = make_order((one, 1)), make_order((one, 1))
     supplier.faults.add("drop_after_work", method="submit", times=1)
     process()
@@ -159,28 +233,33 @@ def test_twins_are_told_apart(supplier, one, process):
     assert step_of(first).status == S.UNKNOWN
     assert step_of(second).status == S.PENDING
     for _ in range(4):
+        let_pass(first)
         process(also_later=True)
     assert len(books(supplier)) == 2
     held = {reservation_of(o).supplier_order_id for o in (first, second)}
     assert len(held) == 2
 
 
-def test_the_cart_stays_closed_until_a_doubtful_submit_was_looked_for(
+def test_the_cart_stays_closed_while_a_lost_submit_may_still_work(
     supplier, one, two, process
 ):
+    know_supplier()
     first, second = make_order((one, 1)), make_order((two, 1))
     supplier.faults.add("drop_before_work", method="submit", times=1)
     process()
+    process(also_later=True)
     # It may still work late, and take whatever is in the cart by then.
     assert step_of(first).status == S.UNKNOWN
     assert step_of(second).status == S.PENDING
-    Step.objects.filter(pk=step_of(first).pk).update(not_before=timezone.now())
+    let_pass(first)
     process(also_later=True)
-    assert step_of(first).status == S.UNKNOWN
-    assert reservation_of(second).status == R.HELD
+    process(also_later=True)
+    assert [reservation_of(o).status for o in (first, second)] == [R.HELD, R.HELD]
+    assert len(books(supplier)) == 2
 
 
 def test_long_numbers_in_the_list_do_not_hide_our_own_orders(supplier, one, process):
+    know_supplier()
     supplier.change_settings(long_order_ids=True)
     first = make_order((one, 1))
     process()
@@ -188,19 +267,22 @@ def test_long_numbers_in_the_list_do_not_hide_our_own_orders(supplier, one, proc
     supplier.faults.add("drop_before_work", method="submit", times=1)
     process()
     for _ in range(6):
-        look_at_once(second)
+        let_pass(second)
         process(also_later=True)
     assert len(books(supplier)) == 2
     assert reservation_of(first).supplier_order != reservation_of(second).supplier_order
 
 
 def test_several_candidates_are_left_to_a_person(supplier, one, process):
+    know_supplier()
     order = make_order((one, 1))
     supplier.faults.add("drop_after_work", method="submit", times=1)
     process()
     (placed,) = books(supplier)
     supplier.orders.create(placed.lines)
-    process(also_later=True)
+    for _ in range(2):
+        let_pass(order, minutes=30)
+        process()
     step = step_of(order)
     assert step.status == S.NEEDS_PERSON
     assert {c["id"] for c in step.answered["candidates"]} == {
@@ -209,9 +291,32 @@ def test_several_candidates_are_left_to_a_person(supplier, one, process):
     actions.adopt_supplier_order(step, str(placed.id), actor="anna")
     assert reservation_of(order).supplier_order.supplier_order_id == str(placed.id)
     assert step_of(order).status == S.SKIPPED
+    purchase = purchase_of(order)
+    assert (purchase.status, purchase.adopted_by) == ("made", "anna")
+
+
+def test_what_was_not_made_is_taken_out_and_bought_anew(supplier, one, two, process):
+    know_supplier()
+    order = make_order((one, 1))
+    supplier.faults.add("drop_before_work", method="submit", times=1)
+    process()
+    # A manager's row keeps the cart from being ours for too long.
+    supplier.cart.add_foreign(int(two.article), 1, 0.0)
+    for _ in range(2):
+        let_pass(order, minutes=30)
+        process()
+    assert step_of(order).status == S.NEEDS_PERSON
+    supplier.cart.drop_foreign()
+    actions.reserve_anew(step_of(order), actor="anna")
+    process()
+    process()
+    assert len(books(supplier)) == 1
+    assert reservation_of(order).status == R.HELD
+    assert supplier.cart.foreign_touched == []
 
 
 def test_a_partly_filled_order_in_doubt_is_left_to_a_person(supplier, one, process):
+    know_supplier()
     supplier.change_settings(submit_short="partial")
     order = make_order((one, 3))
     supplier.faults.add("drop_after_work", method="submit", times=1)
@@ -221,7 +326,9 @@ def test_a_partly_filled_order_in_doubt_is_left_to_a_person(supplier, one, proce
         article=placed.lines[0].article, quantity=2, price=placed.lines[0].price
     )
     placed.lines = [short]
-    process(also_later=True)
+    for _ in range(2):
+        let_pass(order, minutes=30)
+        process()
     assert step_of(order).status == S.NEEDS_PERSON
     assert len(books(supplier)) == 1
 
@@ -258,14 +365,17 @@ def test_a_managers_row_of_the_same_article_keeps_its_quantity(supplier, one, pr
 
 @pytest.mark.parametrize("cart_adds", ["add", "replace"])
 def test_what_a_dead_worker_left_in_the_cart_is_not_ordered_twice(
-    supplier, one, two, process, cart_adds
+    supplier, one, process, cart_adds
 ):
     supplier.change_settings(cart_adds=cart_adds)
-    supplier.cart.add(int(one.article), 2, 0.0)
-    supplier.cart.add(int(two.article), 1, 0.0)
-    CartState.objects.create(name="alstyle", ours={one.article: 2, two.article: 1})
-    make_order((one, 3))
+    order = make_order((one, 3))
+    fault = supplier.faults.add("status", code=503, method="get", skip=1)
     process()
+    (row,) = supplier.cart.rows.values()
+    assert (row.quantity, purchase_of(order).status) == (3, "filling")
+    supplier.faults.clear(fault)
+    for _ in range(3):
+        process(also_later=True)
     (placed,) = books(supplier)
     assert [(x.article, x.quantity) for x in placed.lines] == [(int(one.article), 3)]
 
@@ -282,7 +392,8 @@ def test_too_little_stock_is_refused_and_the_cart_left_clean(
     order = make_order((two, 1), (one, 2))
     process()
     step = step_of(order)
-    assert (step.status, step.answered) == (S.REFUSED, {"is_stock": True})
+    # Only a balance in the cart says that there is too little; words say anything.
+    assert (step.status, step.answered) == (S.REFUSED, {"is_stock": how == "clamp"})
     assert step.last_error
     assert supplier.cart.rows == {}
     assert books(supplier) == []
@@ -352,10 +463,12 @@ def test_without_valid_papers_a_person_is_asked(supplier, one, process, variant)
 
 
 def test_submit_answering_garbage_is_looked_up(supplier, one, process):
+    know_supplier()
     supplier.faults.add("garbage", method="submit", times=1)
     order = make_order((one, 1))
     process()
     assert step_of(order).status == S.UNKNOWN
+    let_pass(order)
     process(also_later=True)
     assert len(books(supplier)) == 1
     assert reservation_of(order).status == R.HELD
@@ -371,10 +484,8 @@ def test_a_dead_workers_step_is_looked_at_before_it_is_done_again(
     process()
     (placed,) = books(supplier)
     # As if the worker had died between the call and its settling.
-    reservation = reservation_of(order)
-    Reservation.objects.filter(pk=reservation.pk).update(
-        status=R.WANTED, supplier_order=None
-    )
+    Reservation.objects.filter(order=order).update(status=R.WANTED, supplier_order=None)
+    Purchase.objects.update(status="submitting", supplier_order=None)
     SupplierOrder.objects.all().delete()
     Step.objects.filter(order=order).update(
         status=S.IN_FLIGHT,
@@ -467,12 +578,14 @@ def test_an_order_cancelled_before_its_reserve_is_dropped(supplier, one, process
 def test_an_order_cancelled_while_in_doubt_is_released_once_found(
     supplier, one, process
 ):
+    know_supplier()
     order = make_order((one, 1))
     supplier.faults.add("drop_after_work", method="submit", times=1)
     process()
     call_off(order)
     assert reservation_of(order).status == R.WANTED
     for _ in range(2):
+        let_pass(order)
         process(also_later=True)
     assert books(supplier) == []
     assert reservation_of(order).status == R.RELEASING
@@ -506,19 +619,19 @@ def test_who_lost_the_cart_to_another_worker_submits_nothing(
     # A worker that was asleep for longer than its lease: by now the rows in the cart
     # may be those of another order.
     order = make_order((one, 1))
-    fill = fill_cart
+    check = purchasing.check
 
-    def fill_and_sleep(*args):
-        total = fill(*args)
+    def check_and_sleep(*args, **kwargs):
+        check(*args, **kwargs)
         Lease.objects.filter(name=CART_LEASE).update(owner="another worker")
-        return total
 
-    monkeypatch.setattr(reserve, "fill_cart", fill_and_sleep)
+    monkeypatch.setattr(purchasing, "check", check_and_sleep)
     process()
     assert supplier.calls("submit") == []
-    assert step_of(order).status == S.PENDING
-    monkeypatch.setattr(reserve, "fill_cart", fill)
+    assert step_of(order).status == S.UNKNOWN
+    monkeypatch.setattr(purchasing, "check", check)
     Lease.objects.all().delete()
-    process(also_later=True)
+    for _ in range(3):
+        process(also_later=True)
     assert len(books(supplier)) == 1
     assert reservation_of(order).status == R.HELD

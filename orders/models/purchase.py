@@ -1,0 +1,252 @@
+"""Fillings of the shared cart, and what was learned of the supplier from them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TypedDict
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from orders.models.supply import Reservation, SupplierOrder
+
+# Article, pieces, and what a piece cost when the price was last read (None = unknown).
+WantedLine = tuple[str, int, int | None]
+
+
+class CartSeen(TypedDict):
+    """The cart as it was read at a moment (ISO): pieces by article."""
+
+    at: str
+    rows: dict[str, int]
+
+
+class PurchaseQuerySet(models.QuerySet["Purchase"]):
+    """Purchases by what they still mean for the cart."""
+
+    def unsettled(self) -> PurchaseQuerySet:
+        return self.filter(status__in=Purchase.UNSETTLED)
+
+    def unverified(self) -> PurchaseQuerySet:
+        """Those that made an order which nobody has read since."""
+        made = self.filter(status=Purchase.Status.MADE, verified_at__isnull=True)
+        return made.filter(supplier_order__isnull=False)
+
+
+class Purchase(models.Model):
+    """One filling of the cart at Al-Style: what was put in, and what became of it.
+
+    Never wiped, never used again. At most one has the cart: while it does, nobody else
+    puts anything in. One that waits for a person holds up the same goods only.
+    """
+
+    class Status(models.TextChoices):
+        OPENED = "opened", _("begun")
+        FILLING = "filling", _("being filled")
+        SUBMITTING = "submitting", _("submit sent")
+        NEEDS_PERSON = "needs_person", _("needs a person")
+        MADE = "made", _("order made")
+        GIVEN_UP = "given_up", _("given up, nothing bought")
+
+    # The cart is its own: nobody else may put anything in.
+    HAS_CART = (Status.OPENED, Status.FILLING, Status.SUBMITTING)
+    # The cart may hold its rows, or an order of it may exist that nobody knows.
+    UNSETTLED = (*HAS_CART, Status.NEEDS_PERSON)
+    ALLOWED = {
+        Status.OPENED: (Status.FILLING, Status.GIVEN_UP, Status.NEEDS_PERSON),
+        Status.FILLING: (
+            Status.OPENED,
+            Status.SUBMITTING,
+            Status.GIVEN_UP,
+            Status.NEEDS_PERSON,
+            Status.MADE,
+        ),
+        Status.SUBMITTING: (
+            Status.MADE,
+            Status.GIVEN_UP,
+            Status.NEEDS_PERSON,
+            Status.FILLING,
+        ),
+        Status.NEEDS_PERSON: (Status.MADE, Status.GIVEN_UP, Status.SUBMITTING),
+        Status.MADE: (),
+        Status.GIVEN_UP: (),
+    }
+
+    # One account has one cart: what the constraint below counts by.
+    account = models.CharField(_("account"), max_length=40, default="alstyle")
+    status = models.CharField(
+        _("status"), max_length=12, choices=Status.choices, default=Status.OPENED
+    )
+    reservations = models.ManyToManyField(
+        Reservation, verbose_name=_("reservations"), related_name="purchases"
+    )
+    # Kaspi's codes of the orders it is for, as they were sent along.
+    reference = models.CharField(_("reference"), max_length=400)
+    # [["70311", 2, 1420], ...]: article, pieces, our stored cost of one.
+    lines = models.JSONField(_("lines"), default=list)
+    sum_kzt = models.IntegerField(_("sum, ₸"), null=True, blank=True)
+    cart_before = models.JSONField(_("cart before"), null=True, blank=True)
+    cart_after = models.JSONField(_("cart after"), null=True, blank=True)
+    # Readings of the cart since the last submit: what the witness said.
+    cart_since = models.JSONField(_("cart since"), default=list, blank=True)
+    # Moments (ISO) at which `submit` was sent; more than one only as the design allows.
+    submits = models.JSONField(_("submits"), default=list, blank=True)
+    # How often the lists were searched for its order.
+    looks = models.PositiveSmallIntegerField(_("looks"), default=0)
+    candidates = models.JSONField(_("candidates"), default=list, blank=True)
+    # Numbers that were read and are surely not its order: not read again.
+    ruled_out = models.JSONField(_("ruled out"), default=list, blank=True)
+    # What came back to `submit`, the moment it came, before anything was compared.
+    number = models.CharField(_("number answered"), max_length=40, blank=True)
+    supplier_order = models.ForeignKey(
+        SupplierOrder,
+        verbose_name=_("order at Al-Style"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="purchases",
+    )
+    # "answer", "evidence", or who said that it is this order.
+    adopted_by = models.CharField(_("known by"), max_length=150, blank=True)
+    reason = models.TextField(_("why"), blank=True)
+    # What a person said of it: "not_made" = take our rows out, nothing was bought.
+    decision = models.CharField(_("decided"), max_length=20, blank=True)
+    created_at = models.DateTimeField(_("begun"))
+    settled_at = models.DateTimeField(_("settled"), null=True, blank=True)
+    verified_at = models.DateTimeField(_("order read"), null=True, blank=True)
+
+    objects = PurchaseQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("purchase")
+        verbose_name_plural = _("purchases")
+        ordering = ["-pk"]
+        permissions = [("settle_purchase", _("Can settle doubtful purchases"))]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account"],
+                name="purchase_one_has_cart",
+                condition=Q(status__in=["opened", "filling", "submitting"]),
+            ),
+            models.CheckConstraint(
+                name="purchase_status_known",
+                condition=Q(
+                    status__in=[
+                        "opened",
+                        "filling",
+                        "submitting",
+                        "needs_person",
+                        "made",
+                        "given_up",
+                    ]
+                ),
+            ),
+            models.CheckConstraint(
+                name="purchase_made_has_order",
+                condition=~Q(status="made") | Q(supplier_order__isnull=False),
+            ),
+        ]
+        indexes = [
+            # supply.verifying: orders made that nobody has read yet.
+            models.Index(
+                fields=["id"],
+                name="purchase_unverified",
+                condition=Q(status="made", verified_at__isnull=True),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"№{self.pk} ({self.reference})"
+
+    @property
+    def quantities(self) -> dict[str, int]:
+        """Map articles to the pieces put into the cart."""
+        return {article: quantity for article, quantity, _cost in self.lines}
+
+    @property
+    def is_unsettled(self) -> bool:
+        return self.status in self.UNSETTLED
+
+    @property
+    def may_be_bought(self) -> bool:
+        """Tell whether an order of it may exist."""
+        return bool(self.submits)
+
+    @property
+    def first_submit_at(self) -> datetime | None:
+        return datetime.fromisoformat(self.submits[0]) if self.submits else None
+
+    @property
+    def last_submit_at(self) -> datetime | None:
+        return datetime.fromisoformat(self.submits[-1]) if self.submits else None
+
+    def was_seen_whole(self, *, apart: timedelta) -> bool:
+        """Tell whether the cart was exactly ours in two readings since the last submit.
+
+        The second one at least `apart` after it: whatever was under way is over by
+        then.
+        """
+        sent = self.last_submit_at
+        if sent is None:
+            return False
+        seen = [s for s in self.cart_since if s["rows"] == self.quantities]
+        late = [s for s in seen if datetime.fromisoformat(s["at"]) >= sent + apart]
+        return len(seen) > 1 and bool(late) and len(seen) == len(self.cart_since)
+
+
+class LearnedFact(models.Model):
+    """What a clear answer showed of what the supplier's contract leaves open."""
+
+    class Name(models.TextChoices):
+        SUBMIT_EMPTIES = "submit_empties", _("submit empties the cart")
+        ADD_ADDS = "add_adds", _("a second add adds to the first")
+        REFERENCE_SHOWN = "reference_shown", _("our reference comes back")
+        DATE_FORMAT = "date_format", _("how dates are written")
+        DATE_OFFSET_MIN = "date_offset_min", _("dates, minutes ahead of UTC")
+        LISTED_ID = "listed_id", _("the number in lists is that of submit")
+        LISTED_AFTER_S = "listed_after_s", _("a new order is listed after, s")
+        LIST_ORDER = "list_order", _("in which order lists stand")
+        CANCELLED_AFTER_S = "cancelled_after_s", _("a cancel shows after, s")
+        STOCK_FALLS_AT = "stock_falls_at", _("visible stock falls at")
+        REFUSAL_WORDS = "refusal_words", _("what a refusal says")
+
+    name = models.CharField(
+        _("what"), max_length=40, choices=Name.choices, primary_key=True
+    )
+    # "yes", "no", a number or a word.
+    value = models.CharField(_("value"), max_length=200)
+    evidence = models.TextField(_("shown by"))
+    learned_at = models.DateTimeField(_("learned"))
+    # The value before, when it has changed: somebody should know.
+    previous = models.CharField(_("before"), max_length=200, blank=True)
+    confirmations = models.PositiveIntegerField(_("times seen"), default=1)
+
+    class Meta:
+        verbose_name = _("what is known of Al-Style")
+        verbose_name_plural = _("what is known of Al-Style")
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return f"{self.get_name_display()}: {self.value}"
+
+
+class SupplierListing(models.Model):
+    """A number seen in Al-Style's lists, ours or not, and when it was seen first.
+
+    What was listed before a submit was sent cannot be the order it made.
+    """
+
+    number = models.CharField(_("number"), max_length=40, primary_key=True)
+    first_seen_at = models.DateTimeField(_("first seen"))
+
+    class Meta:
+        verbose_name = _("number listed at Al-Style")
+        verbose_name_plural = _("numbers listed at Al-Style")
+        indexes = [
+            # Retention: what was seen long ago.
+            models.Index(fields=["first_seen_at"], name="supplierlisting_age"),
+        ]
+
+    def __str__(self) -> str:
+        return self.number

@@ -1,0 +1,37 @@
+"""Compare what an order wants with what Al-Style's order has, when a person asks."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+
+from orders.clients import Clients
+from orders.models import Reservation, Step
+from orders.plan.claims import Claim
+from orders.steps import outcomes
+from orders.steps.outcomes import Outcome
+from orders.supply.verifying import difference_of, note_read
+
+
+class CheckHandler:
+    """Reads the supplier's order again; changes nothing at any peer."""
+
+    def describe(self, step: Step) -> str:
+        """Say what would be asked."""
+        return f"{step.get_kind_display()} {step.order.code}"
+
+    def perform(self, claim: Claim, clients: Clients) -> Outcome:
+        """Compare anew: a person may have put it right in the portal."""
+        held = Reservation.objects.held().filter(order=claim.step.order_id)
+        reservation = held.select_related("supplier_order").first()
+        if reservation is None or reservation.supplier_order is None:
+            return outcomes.skipped(_("Nothing is held for this order"))
+        supplied = reservation.supplier_order
+        row = clients.cart.order(supplied.supplier_order_id)
+        note_read(supplied, row)
+        if reason := difference_of(supplied):
+            return outcomes.needs_person(reason)
+        return outcomes.done(_("Al-Style's order has just what is wanted"))
+
+    def look(self, claim: Claim, clients: Clients) -> Outcome:
+        """Do it again: reading twice does no harm."""
+        return self.perform(claim, clients)

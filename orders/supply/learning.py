@@ -1,0 +1,73 @@
+"""What we learn of Al-Style: its contract leaves much open, clear answers show it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db.models import F
+
+from catalog.alstyle.trade import SupplierOrderRow, parse_naive
+from orders.models import LearnedFact, Purchase
+
+Name = LearnedFact.Name
+# Offsets of time zones are whole quarters of an hour.
+QUARTER_MIN = 15
+
+
+def learned(name: LearnedFact.Name) -> str | None:
+    """Give what is known, or None: then the careful side is taken."""
+    facts = LearnedFact.objects.filter(name=name)
+    return facts.values_list("value", flat=True).first()
+
+
+def learned_seconds(name: LearnedFact.Name) -> int | None:
+    """Give what is known as a number of seconds."""
+    value = learned(name)
+    return None if value is None else int(value)
+
+
+def learn(name: LearnedFact.Name, value: str, *, evidence: str, now: datetime) -> None:
+    """Keep what a clear answer showed; what was known before is kept beside it."""
+    same = LearnedFact.objects.filter(name=name, value=value)
+    if same.update(confirmations=F("confirmations") + 1):
+        return
+    changed = LearnedFact.objects.filter(name=name)
+    fields = {"value": value, "evidence": evidence, "learned_at": now}
+    if changed.update(previous=F("value"), confirmations=1, **fields):
+        return
+    LearnedFact.objects.get_or_create(name=name, defaults=fields)
+
+
+def learn_at_most(
+    name: LearnedFact.Name, seconds: int, *, evidence: str, now: datetime
+) -> None:
+    """Keep the longest delay that was ever seen."""
+    known = learned_seconds(name)
+    if known is None or seconds > known:
+        learn(name, str(seconds), evidence=evidence, now=now)
+
+
+def learn_from_order(
+    purchase: Purchase, row: SupplierOrderRow, *, now: datetime
+) -> None:
+    """Learn from an order that a clear answer made and that was read since."""
+    evidence = f"{purchase}, {row.order_id}"
+    shows = "yes" if purchase.reference in row.words else "no"
+    learn(Name.REFERENCE_SHOWN, shows, evidence=evidence, now=now)
+    form, naive = parse_naive(row.date_text)
+    learn(Name.DATE_FORMAT, form or "none", evidence=evidence, now=now)
+    sent = purchase.last_submit_at
+    if naive is not None and "%H" in form and sent is not None:
+        ahead = naive - sent.replace(tzinfo=None)
+        quarters = round(ahead / timedelta(minutes=QUARTER_MIN))
+        minutes = str(quarters * QUARTER_MIN)
+        learn(Name.DATE_OFFSET_MIN, minutes, evidence=evidence, now=now)
+
+
+def placed_at(row: SupplierOrderRow) -> datetime | None:
+    """Say when an order was made, in UTC without zone; None = it cannot be told."""
+    offset = learned(Name.DATE_OFFSET_MIN)
+    form, naive = parse_naive(row.date_text)
+    if offset is None or naive is None or "%H" not in form:
+        return None
+    return naive - timedelta(minutes=int(offset))

@@ -1,0 +1,295 @@
+"""Buys: a purchase from its first look into the cart to the order it made.
+
+Every call goes out under the cart's lease, after what it means is committed, so that
+whoever comes after us, if we die in it, knows what may have happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+
+from catalog.alstyle.cart import CartClient, Submission
+from catalog.alstyle.trade import CartRow
+from orders.models import LearnedFact, Purchase, Reservation, SupplierOrder
+from orders.models.purchase import WantedLine
+from orders.models.step import Candidate
+from orders.plan.claims import Claim
+from orders.plan.transitions import move_purchase
+from orders.supply.cart import (
+    CartOccupied,
+    GoodsRefused,
+    checked_sum,
+    pieces,
+    refuse_foreign,
+)
+from orders.supply.learning import learn, learned
+from plumbing.leases import database_now
+from plumbing.peers import (
+    PeerAccessRefused,
+    PeerError,
+    PeerOutcomeUnknown,
+    PeerProtocolError,
+    PeerRefused,
+    PeerUnavailable,
+    PeerWriteWithheld,
+)
+
+Name, Status = LearnedFact.Name, Purchase.Status
+# An own check of the cart younger than this saves the next purchase its first look.
+CHECK_IS_FRESH = timedelta(seconds=15)
+
+
+class CartTaken(Exception):
+    """Another purchase is not settled yet: nothing may be put into the cart."""
+
+
+class NotCleared(Exception):
+    """Our rows cannot be taken out without touching somebody else's."""
+
+
+def open_purchase(
+    reservations: Sequence[Reservation], wanted: Sequence[WantedLine], *, reference: str
+) -> Purchase:
+    """Begin a purchase.
+
+    Raises `CartTaken` while another one has the cart, or one that may have bought the
+    same goods waits for a person: two such orders could not be told apart.
+    """
+    articles = {article for article, _number, _cost in wanted}
+    for other in Purchase.objects.filter(status=Status.NEEDS_PERSON):
+        if articles & other.quantities.keys():
+            text = _("Purchase %(purchase)s of the same goods waits for a person")
+            raise CartTaken(text % {"purchase": other})
+    try:
+        with transaction.atomic():
+            purchase = Purchase.objects.create(
+                reference=reference,
+                lines=[list(line) for line in wanted],
+                created_at=database_now(),
+            )
+            purchase.reservations.set(reservations)
+    except IntegrityError:
+        taken = Purchase.objects.filter(status__in=Purchase.HAS_CART).first()
+        text = _("Purchase %(purchase)s is not settled yet: waiting")
+        raise CartTaken(text % {"purchase": taken or "—"}) from None
+    return purchase
+
+
+def fill(purchase: Purchase, cart: CartClient, claim: Claim) -> PeerError | None:
+    """Put the lines into the empty cart; gives the doubt whether they arrived.
+
+    Raises `CartOccupied`, having touched nothing and given the purchase up; a refused
+    `add` raises nothing: the cart itself tells what is in it.
+    """
+    if purchase.status == Status.OPENED:
+        if not _is_known_empty():
+            _look_before(purchase, cart, claim)
+        claim.renew()
+        move_purchase(purchase, Status.FILLING, now=database_now())
+        try:
+            cart.add([(article, quantity) for article, quantity, _c in purchase.lines])
+        except PeerAccessRefused:
+            raise
+        except PeerOutcomeUnknown as error:
+            return error
+        except (PeerUnavailable, PeerWriteWithheld):
+            move_purchase(purchase, Status.OPENED, now=database_now())
+            raise
+        except PeerRefused as error:
+            learn(
+                Name.REFUSAL_WORDS,
+                str(error)[:200],
+                evidence=f"add, {purchase}",
+                now=database_now(),
+            )
+    return None
+
+
+def check(
+    purchase: Purchase, cart: CartClient, claim: Claim, *, doubt: PeerError | None
+) -> None:
+    """See that the cart is exactly what is wanted.
+
+    Raises `CartOccupied` and `GoodsRefused`, our rows taken out, the purchase given
+    up; `NotCleared`, when a person must do that.
+    """
+    rows = cart.get()
+    purchase.cart_after = pieces(rows)
+    purchase.save(update_fields=["cart_after"])
+    wanted = [(article, number, cost) for article, number, cost in purchase.lines]
+    try:
+        refuse_foreign(rows, purchase.quantities)
+        purchase.sum_kzt = checked_sum(rows, wanted)
+    except (CartOccupied, GoodsRefused) as error:
+        take_out(purchase, cart, claim, rows)
+        give_up(purchase, reason=str(error))
+        is_refusal = isinstance(error, GoodsRefused) and not error.is_stock
+        if doubt is not None and is_refusal:
+            # The add itself did not arrive whole: that says nothing of the goods.
+            raise PeerProtocolError(str(doubt)) from None
+        raise
+    purchase.save(update_fields=["sum_kzt"])
+
+
+def submit(
+    purchase: Purchase, cart: CartClient, claim: Claim, submission: Submission
+) -> str:
+    """Turn the cart into an order and give its number.
+
+    Raises `PeerOutcomeUnknown` when an order may exist; `PeerRefused` when surely none
+    was made, our rows taken out and the purchase given up.
+    """
+    now = database_now()
+    is_again = bool(purchase.submits)
+    # Committed before the call: if we die in it, this says what to look for.
+    claim.renew(sent_at=now)
+    move_purchase(
+        purchase,
+        Status.SUBMITTING,
+        now=now,
+        submits=[*purchase.submits, now.isoformat()],
+        cart_since=[],
+    )
+    try:
+        number = cart.submit(submission)
+    except PeerAccessRefused:
+        _unsend(purchase)
+        raise
+    except PeerRefused as error:
+        if is_again:
+            # The first submit may have worked late and left an empty cart to this one.
+            raise PeerOutcomeUnknown(str(error)) from None
+        take_out(purchase, cart, claim, cart.get())
+        give_up(purchase, reason=str(error))
+        raise
+    except (PeerUnavailable, PeerWriteWithheld):
+        # No connection, or our own clock gave no turn: nothing has left.
+        _unsend(purchase)
+        raise
+    # Written down whatever has become of our claim meanwhile.
+    Purchase.objects.filter(pk=purchase.pk).update(number=number)
+    purchase.number = number
+    return number
+
+
+def note_made(
+    purchase: Purchase, *, number: str, by: str, now: datetime, total: int | None = None
+) -> SupplierOrder:
+    """Note which of the supplier's orders the purchase made; in one transaction."""
+    with transaction.atomic():
+        supplied, _is_new = SupplierOrder.objects.get_or_create(
+            supplier_order_id=number,
+            defaults={"placed_at": now, "sum_kzt": total or purchase.sum_kzt},
+        )
+        move_purchase(
+            purchase,
+            Status.MADE,
+            now=now,
+            supplier_order=supplied,
+            adopted_by=by,
+        )
+    return supplied
+
+
+def clear_after(purchase: Purchase, cart: CartClient, claim: Claim) -> None:
+    """See whether submit emptied the cart, until that is known; tidy up if it did not.
+
+    Call when the order is surely made, before anything else is bought.
+    """
+    if learned(Name.SUBMIT_EMPTIES) == "yes":
+        return
+    rows = cart.get()
+    still = pieces(rows) == purchase.quantities
+    value, evidence = ("no" if still else "yes"), f"{purchase}, {pieces(rows) or '—'}"
+    if still or not rows:
+        learn(Name.SUBMIT_EMPTIES, value, evidence=evidence, now=database_now())
+    if still:
+        take_out(purchase, cart, claim, rows)
+
+
+def take_out(
+    purchase: Purchase, cart: CartClient, claim: Claim, rows: Sequence[CartRow]
+) -> None:
+    """Remove what we put in, and nothing that may be somebody else's.
+
+    Raises `NotCleared` when a row holds more than we put in: `remove` would take the
+    manager's pieces along, and adding them again may be lost.
+    """
+    ours = purchase.quantities
+    mixed = [row.article for row in rows if row.quantity > ours.get(row.article, 0) > 0]
+    for row in rows:
+        if row.article in ours and row.article not in mixed:
+            claim.renew()
+            cart.remove(row.article)
+    if mixed:
+        text = _(
+            "A manager's pieces stand in one row with ours in Al-Style's cart "
+            "(%(articles)s): take ours out there by hand"
+        )
+        raise NotCleared(text % {"articles": ", ".join(mixed)})
+    if any(row.article in ours for row in rows):
+        left = [row.article for row in cart.get() if row.article in ours]
+        if left:
+            raise PeerOutcomeUnknown(
+                _("%(articles)s are still in the cart") % {"articles": ", ".join(left)}
+            )
+
+
+def give_up(purchase: Purchase, *, reason: str) -> None:
+    """Note that nothing was bought and nothing of ours is in the cart."""
+    move_purchase(purchase, Status.GIVEN_UP, now=database_now(), reason=reason)
+
+
+def need_person(
+    purchase: Purchase, *, reason: str, candidates: Sequence[Candidate] = ()
+) -> None:
+    """Leave it to a person what became of the purchase."""
+    move_purchase(
+        purchase,
+        Status.NEEDS_PERSON,
+        now=database_now(),
+        reason=reason,
+        candidates=list(candidates),
+    )
+
+
+def _unsend(purchase: Purchase) -> None:
+    """Take the last submit back: it surely did not leave."""
+    earlier = purchase.submits[:-1]
+    to = Status.SUBMITTING if earlier else Status.FILLING
+    if to == Status.SUBMITTING:
+        Purchase.objects.filter(pk=purchase.pk).update(submits=earlier)
+        purchase.submits = earlier
+    else:
+        move_purchase(purchase, to, now=database_now(), submits=earlier)
+
+
+def _is_known_empty() -> bool:
+    """Tell whether our own last check is so young that it can be relied on."""
+    if learned(Name.SUBMIT_EMPTIES) != "yes":
+        return False
+    last = Purchase.objects.exclude(status=Status.OPENED).first()
+    if last is None or last.status != Status.MADE or last.last_submit_at is None:
+        return False
+    return database_now() - last.last_submit_at < CHECK_IS_FRESH
+
+
+def _look_before(purchase: Purchase, cart: CartClient, claim: Claim) -> None:
+    rows = cart.get()
+    last = Purchase.objects.filter(status=Status.MADE).first()
+    keeps = learned(Name.SUBMIT_EMPTIES) == "no"
+    if keeps and rows and last is not None and pieces(rows) == last.quantities:
+        # Of a worker that died between the answer and tidying up.
+        take_out(last, cart, claim, rows)
+        rows = cart.get()
+    purchase.cart_before = pieces(rows)
+    purchase.save(update_fields=["cart_before"])
+    try:
+        refuse_foreign(rows, {})
+    except CartOccupied as error:
+        give_up(purchase, reason=str(error))
+        raise

@@ -1,0 +1,244 @@
+"""Settles a purchase whose submit was not clearly answered: by evidence only.
+
+The cart is the witness: what was put in once can become at most one order. "Absent from
+a list" is never proof, so nothing is bought again for want of an order in a list.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from django.utils.translation import gettext as _
+
+from catalog.alstyle.cart import CartClient
+from catalog.alstyle.trade import SupplierOrderRow
+from orders.models import LearnedFact, Order, Purchase, SupplierOrder
+from orders.models.step import Candidate
+from orders.plan.claims import Claim
+from orders.supply.cart import foreign_rows, pieces
+from orders.supply.learning import learned, learned_seconds, placed_at
+from orders.supply.listing import SupplierLists
+from plumbing.leases import database_now
+from plumbing.peers import PeerError, PeerUnavailable
+
+Name = LearnedFact.Name
+# Two submits never work at once: a lost one is over by then.
+SUBMIT_IS_OVER = timedelta(seconds=60)
+# Until it is known how fast new orders are listed: other people's may show before ours.
+LISTED_BY = timedelta(minutes=25)
+# Then a person is told, whatever the evidence.
+AGE_LIMIT = timedelta(minutes=45)
+LOOK_AGAIN_AFTER_S = 45
+# How far the supplier's clock may be off once its zone is known.
+SKEW = timedelta(minutes=20)
+
+What = Literal["made", "submit_again", "not_bought", "wait", "person"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """What the evidence says of a purchase, and why."""
+
+    what: What
+    text: str
+    number: str = ""
+    sum_kzt: int | None = None
+    candidates: tuple[Candidate, ...] = ()
+    look_after_s: float = LOOK_AGAIN_AFTER_S
+
+
+def settle(purchase: Purchase, cart: CartClient, claim: Claim) -> Settlement:
+    """Look at the cart and the supplier's orders; decides nothing beyond evidence."""
+    if purchase.number:
+        text = _("Al-Style answered with order %(number)s")
+        return Settlement(
+            what="made", text=text % {"number": purchase.number}, number=purchase.number
+        )
+    rows = cart.get()
+    now = database_now()
+    _note_cart(purchase, pieces(rows), now=now)
+    is_whole = pieces(rows) == purchase.quantities
+    empties = learned(Name.SUBMIT_EMPTIES)
+    if not purchase.submits:
+        return Settlement(what="not_bought", text=_("Nothing was ordered yet"))
+    if is_whole and empties == "yes":
+        if purchase.was_seen_whole(apart=SUBMIT_IS_OVER):
+            text = _("The cart still holds our goods: nothing was bought")
+            return Settlement(what="submit_again", text=text)
+        text = _("The cart still holds our goods: waiting until the lost call is over")
+        return Settlement(
+            what="wait", text=text, look_after_s=_until_over(purchase, now)
+        )
+    if rows and empties == "yes" and _holds_ours(pieces(rows), purchase):
+        text = _("Our goods are in the cart with somebody's: %(goods)s")
+        foreign = foreign_rows(rows, purchase.quantities)
+        figures = {"goods": ", ".join(f"{a} × {n}" for a, n in foreign.items())}
+        return _wait_or_person(purchase, text % figures, (), now=now)
+    return _by_lists(purchase, cart, claim, now=now, is_whole=is_whole)
+
+
+def _holds_ours(there: dict[str, int], purchase: Purchase) -> bool:
+    return all(there.get(a, 0) >= n for a, n in purchase.quantities.items())
+
+
+def _note_cart(purchase: Purchase, rows: dict[str, int], *, now: datetime) -> None:
+    purchase.cart_since = [*purchase.cart_since, {"at": now.isoformat(), "rows": rows}]
+    purchase.looks += 1
+    purchase.save(update_fields=["cart_since", "looks"])
+
+
+def _until_over(purchase: Purchase, now: datetime) -> float:
+    sent = purchase.last_submit_at or now
+    return max((sent + SUBMIT_IS_OVER - now).total_seconds() + 1, 5)
+
+
+def _by_lists(
+    purchase: Purchase,
+    cart: CartClient,
+    claim: Claim,
+    *,
+    now: datetime,
+    is_whole: bool,
+) -> Settlement:
+    try:
+        found = _search(purchase, cart, claim, is_whole=is_whole)
+    except PeerUnavailable:
+        raise
+    except PeerError as error:
+        # An unreadable list says nothing; the age limit goes on.
+        return _wait_or_person(purchase, str(error), (), now=now)
+    if found.ours is not None:
+        text = _("Found at Al-Style: order %(number)s is this one's")
+        return Settlement(
+            what="made",
+            text=text % {"number": found.ours.order_id},
+            number=found.ours.order_id,
+            sum_kzt=found.ours.sum_kzt,
+        )
+    text = (
+        _("It cannot be told which order at Al-Style is this one's")
+        if found.candidates
+        else _("Its order is not listed at Al-Style")
+    )
+    return _wait_or_person(purchase, text, found.candidates, now=now)
+
+
+def _wait_or_person(
+    purchase: Purchase, text: str, candidates: tuple[Candidate, ...], *, now: datetime
+) -> Settlement:
+    sent = purchase.last_submit_at or purchase.created_at
+    if now - sent < AGE_LIMIT:
+        return Settlement(what="wait", text=text, candidates=candidates)
+    return Settlement(what="person", text=text, candidates=candidates)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    ours: SupplierOrderRow | None
+    candidates: tuple[Candidate, ...]
+
+
+def _search(
+    purchase: Purchase, cart: CartClient, claim: Claim, *, is_whole: bool
+) -> _Found:
+    """Find the order that fits; `ours` only when the evidence leaves no other."""
+    sent = purchase.first_submit_at or purchase.created_at
+    lists = SupplierLists(cart, claim)
+    # Under another number in the lists, one of our own would look like nobody's.
+    lists.learn_listed_numbers(since=sent - timedelta(days=1))
+    unowned = lists.unowned(not_before=sent)
+    shows = learned(Name.REFERENCE_SHOWN)
+    named: list[SupplierOrderRow] = []
+    fitting: list[SupplierOrderRow] = []
+    alike: list[SupplierOrderRow] = []
+    unread = 0
+    # The likely ones first: a look reads so many and no more.
+    for listed in sorted(unowned, key=lambda row: _is_another_sum(row, purchase)):
+        if listed.order_id in purchase.ruled_out:
+            continue
+        row = lists.read(listed.order_id)
+        if row is None:
+            unread += not _is_another_sum(listed, purchase)
+        elif purchase.reference in row.words.split():
+            named.append(row)
+        elif not (set(_quantities(row)) & set(purchase.quantities)):
+            purchase.ruled_out = [*purchase.ruled_out, listed.order_id]
+        elif _fits(row, purchase) and shows != "yes" and not row.words.strip():
+            fitting.append(row)
+        else:
+            alike.append(row)
+    purchase.save(update_fields=["ruled_out"])
+    if len(named) == 1 and _quantities(named[0]) == purchase.quantities:
+        return _Found(ours=named[0], candidates=())
+    candidates = tuple(_candidate(row) for row in (*named, *fitting, *alike))
+    # A whole cart may mean that nothing was bought; then somebody else's order, equal
+    # in all we can see, must not be taken for ours.
+    unclear = named or unread or is_whole or len(fitting) != 1
+    if unclear or not _are_all_listed(purchase):
+        return _Found(ours=None, candidates=candidates)
+    return _Found(ours=fitting[0], candidates=())
+
+
+def _are_all_listed(purchase: Purchase) -> bool:
+    """Tell whether ours would surely be in the lists by now, were it another one."""
+    slowest_s = learned_seconds(Name.LISTED_AFTER_S)
+    wait = LISTED_BY
+    if slowest_s is not None:
+        wait = min(LISTED_BY, SUBMIT_IS_OVER + timedelta(seconds=2 * slowest_s))
+    sent = purchase.last_submit_at
+    return sent is not None and database_now() - sent > wait
+
+
+def _fits(row: SupplierOrderRow, purchase: Purchase) -> bool:
+    if _quantities(row) != purchase.quantities:
+        return False
+    if None not in (row.sum_kzt, purchase.sum_kzt) and row.sum_kzt != purchase.sum_kzt:
+        return False
+    made, first, last = (
+        placed_at(row),
+        purchase.first_submit_at,
+        purchase.last_submit_at,
+    )
+    if made is None or first is None or last is None:
+        return True
+    earliest = first.replace(tzinfo=None) - SKEW
+    return earliest <= made <= last.replace(tzinfo=None) + SKEW
+
+
+def _is_another_sum(row: SupplierOrderRow, purchase: Purchase) -> bool:
+    """Tell whether a list shows a sum, and not ours."""
+    if row.sum_kzt is None or purchase.sum_kzt is None:
+        return False
+    return purchase.reference not in row.words and row.sum_kzt != purchase.sum_kzt
+
+
+def _quantities(row: SupplierOrderRow) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for article, quantity, _price in row.lines or ():
+        found[article] = found.get(article, 0) + quantity
+    return found
+
+
+def _candidate(row: SupplierOrderRow) -> Candidate:
+    return {
+        "id": row.order_id,
+        "sum": row.sum_kzt,
+        "placed_at": row.date_text or None,
+        "lines": [list(line) for line in row.lines or ()],
+    }
+
+
+def owners_of(purchase: Purchase) -> list[Order]:
+    """Give the orders that a purchase is for."""
+    return [
+        reservation.order
+        for reservation in purchase.reservations.select_related("order").order_by("pk")
+    ]
+
+
+def is_owned(number: str) -> bool:
+    """Tell whether an order at Al-Style holds the goods of one of ours already."""
+    owned = SupplierOrder.objects.numbered(number)
+    return any(supplied.reservations.open().exists() for supplied in owned)

@@ -1,0 +1,377 @@
+"""Bought once, under whatever the supplier's contract leaves open."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from catalog.alstyle.cart import CartClient
+from orders.clients import Clients
+from orders.models import LearnedFact, Order, Purchase, Reservation, Step
+from orders.models.step import Candidate
+from orders.plan import actions
+from orders.plan.planning import replan
+from orders.supply.learning import learned
+from orders.supply.verifying import verify_purchases
+from tests.orders.factories import (
+    doubt,
+    know_supplier,
+    let_pass,
+    make_order,
+    make_product,
+    product_of,
+    purchase_of,
+    reservation_of,
+    step_of,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+S, R = Step.Status, Reservation.Status
+
+
+@pytest.fixture(autouse=True)
+def no_accepts(settings):
+    settings.AUTO_ACCEPT = False
+
+
+@pytest.fixture
+def product(supplier):
+    article = next(
+        good.article
+        for good in supplier.goods.values()
+        if good.price1 > 1 and good.available >= 30 and not good.multiplicity
+    )
+    return product_of(supplier, article)
+
+
+def alive(supplier, by: str = "api"):
+    return [o for o in supplier.orders.orders.values() if o.is_live and o.by == by]
+
+
+def call_off(order: Order) -> None:
+    Order.objects.filter(pk=order.pk).update(
+        status=Order.CANCELLED, state=Order.ARCHIVE
+    )
+    order.refresh_from_db()
+    replan(order, now=timezone.now())
+
+
+def verify() -> None:
+    with Clients() as clients:
+        verify_purchases(clients.cart)
+
+
+def lose_the_answer(supplier, order, process, *, fault="drop_after_work") -> None:
+    supplier.faults.add(fault, method="submit", times=1)
+    process()
+    assert step_of(order).status == S.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "date", ["", "2026-11-24", "24.11.2026", "not a date at all", None]
+)
+def test_a_date_that_says_nothing_buys_nothing_twice(
+    supplier, product, process, monkeypatch, date
+):
+    know_supplier()
+    monkeypatch.setattr("sandbox.alstyle.orders._text", lambda timestamp: date)
+    order = make_order((product, 2))
+    lose_the_answer(supplier, order, process)
+    for _ in range(3):
+        let_pass(order)
+        process()
+    assert len(alive(supplier)) == 1
+    assert reservation_of(order).status == R.HELD
+
+
+def test_a_list_that_stands_oldest_first_is_read_to_its_end(
+    supplier, product, process, monkeypatch
+):
+    know_supplier()
+    for _ in range(25):
+        lines = make_lines(supplier, product, 1)
+        supplier.orders.create(lines, by="manager")
+    listed = type(supplier.orders).listed
+    monkeypatch.setattr(
+        type(supplier.orders),
+        "listed",
+        lambda self, kind: list(reversed(listed(self, kind))),
+    )
+    order = make_order((product, 2))
+    lose_the_answer(supplier, order, process)
+    for _ in range(3):
+        let_pass(order)
+        process(also_later=True)
+    assert len(alive(supplier)) == 1
+    assert reservation_of(order).status == R.HELD
+
+
+def make_lines(supplier, product, quantity):
+    from sandbox.alstyle.orders import OrderedLine
+
+    good = supplier.goods[int(product.article)]
+    return [OrderedLine(article=good.article, quantity=quantity, price=good.price1)]
+
+
+def test_an_order_listed_late_is_waited_for(supplier, product, process, monkeypatch):
+    know_supplier()
+    listed = type(supplier.orders).listed
+    hidden = True
+    monkeypatch.setattr(
+        type(supplier.orders),
+        "listed",
+        lambda self, kind: [] if hidden else listed(self, kind),
+    )
+    order = make_order((product, 2))
+    lose_the_answer(supplier, order, process)
+    for _ in range(3):
+        let_pass(order, minutes=6)
+        process()
+    assert step_of(order).status == S.UNKNOWN
+    assert len(alive(supplier)) == 1
+    hidden = False
+    let_pass(order, minutes=2)
+    process()
+    assert reservation_of(order).status == R.HELD
+    assert len(alive(supplier)) == 1
+
+
+def test_a_listed_order_that_cannot_be_read_ends_with_a_person(
+    supplier, product, process
+):
+    know_supplier()
+    order = make_order((product, 2))
+    lose_the_answer(supplier, order, process)
+    supplier.faults.add("status", code=404, method="order")
+    for _ in range(3):
+        let_pass(order, minutes=20)
+        process()
+    assert step_of(order).status == S.NEEDS_PERSON
+    # Other goods do not wait behind it.
+    other = product_of(supplier, another(supplier, product))
+    second = make_order((other, 1))
+    process()
+    assert reservation_of(second).status == R.HELD
+
+
+def another(supplier, product):
+    return next(
+        good.article
+        for good in supplier.goods.values()
+        if good.price1 > 1
+        and good.available >= 30
+        and not good.multiplicity
+        and str(good.article) != product.article
+    )
+
+
+@pytest.mark.parametrize("words", ["Иванов, на склад", "987654321"])
+def test_a_managers_equal_order_that_says_otherwise_is_not_adopted(
+    supplier, product, process, words
+):
+    know_supplier()
+    supplier.change_settings(shows_external_id=True)
+    order = make_order((product, 2))
+    lose_the_answer(supplier, order, process, fault="drop_before_work")
+    # A person empties the cart and orders the same by hand, with a remark.
+    supplier.cart.rows.clear()
+    lines = make_lines(supplier, product, 2)
+    supplier.orders.create(lines, by="manager", comments=words)
+    for _ in range(3):
+        let_pass(order, minutes=20)
+        process()
+    assert reservation_of(order).status == R.WANTED
+    assert step_of(order).status == S.NEEDS_PERSON
+
+
+def test_the_same_goods_at_another_sum_are_not_adopted(supplier, product, process):
+    know_supplier()
+    order = make_order((product, 2))
+    lose_the_answer(supplier, order, process, fault="drop_before_work")
+    supplier.cart.rows.clear()
+    (line,) = make_lines(supplier, product, 2)
+    dearer = type(line)(article=line.article, quantity=2, price=line.price + 7)
+    supplier.orders.create([dearer], by="manager")
+    for _ in range(3):
+        let_pass(order, minutes=20)
+        process()
+    assert reservation_of(order).status == R.WANTED
+
+
+def test_a_second_loss_begins_to_be_looked_for_anew(supplier, product, process):
+    know_supplier()
+    order = make_order((product, 2))
+    lose_the_answer(supplier, order, process, fault="drop_before_work")
+    process(also_later=True)
+    let_pass(order)
+    supplier.faults.add("drop_after_work", method="submit", times=1)
+    process()
+    assert len(purchase_of(order).submits) == 2
+    process(also_later=True)
+    assert len(alive(supplier)) == 1
+    let_pass(order)
+    process(also_later=True)
+    let_pass(order)
+    process(also_later=True)
+    assert len(alive(supplier)) == 1
+    assert reservation_of(order).status == R.HELD
+
+
+def test_the_second_reservation_of_an_order_is_released_too(supplier, product, process):
+    order = make_order((product, 1))
+    process()
+    actions.request_step(order, Step.Kind.RELEASE, actor="anna")
+    process()
+    Reservation.objects.filter(status=R.RELEASING).update(
+        status=R.RELEASED, closed_at=timezone.now()
+    )
+    actions.request_step(order, Step.Kind.RESERVE, actor="anna")
+    process()
+    assert len(alive(supplier)) == 1
+    call_off(order)
+    process()
+    assert alive(supplier) == []
+
+
+def test_a_cancellation_does_not_forget_a_purchase_in_doubt(supplier, product, process):
+    order = make_order((product, 1))
+    found: Candidate = {"id": "412001", "sum": None, "placed_at": None, "lines": []}
+    doubt(order, candidates=[found])
+    Step.objects.filter(order=order).update(
+        status=S.NEEDS_PERSON, answered={"candidates": [found]}
+    )
+    call_off(order)
+    assert step_of(order).status == S.NEEDS_PERSON
+    assert reservation_of(order).status == R.WANTED
+    actions.adopt_supplier_order(step_of(order), "412001", actor="anna")
+    # Found: now it can be released.
+    assert step_of(order, Step.Kind.RELEASE).status == S.PENDING
+
+
+def test_planning_goes_by_the_row_and_not_by_what_the_caller_read(product):
+    order = make_order((product, 1))
+    Reservation.objects.filter(order=order).update(status=R.BY_HAND)
+    Step.objects.filter(order=order).update(status=S.DONE)
+    stale = Order.objects.get(pk=order.pk)
+    Order.objects.filter(pk=order.pk).update(
+        status=Order.CANCELLED, state=Order.ARCHIVE
+    )
+    replan(stale, now=timezone.now())
+    assert step_of(order, Step.Kind.RELEASE).status == S.NEEDS_PERSON
+
+
+def test_a_managers_goods_that_went_along_are_seen_and_not_cancelled(
+    supplier, product, process, monkeypatch
+):
+    foreign = another(supplier, product)
+    submit = CartClient.submit
+
+    def submit_after_the_manager(self, submission):
+        supplier.cart.add_foreign(foreign, 5, 0.0)
+        return submit(self, submission)
+
+    monkeypatch.setattr(CartClient, "submit", submit_after_the_manager)
+    order = make_order((product, 1))
+    process()
+    verify()
+    step = step_of(order, Step.Kind.CHECK)
+    assert step.status == S.NEEDS_PERSON
+    assert f"{foreign} × 5" in step.last_error
+    call_off(order)
+    process()
+    assert len(alive(supplier)) == 1
+    assert step_of(order, Step.Kind.RELEASE).status == S.NEEDS_PERSON
+
+
+@pytest.mark.parametrize("cart_adds", ["add", "replace"])
+def test_a_managers_row_of_our_article_is_never_written(
+    supplier, product, process, cart_adds
+):
+    supplier.change_settings(cart_adds=cart_adds)
+    supplier.cart.add_foreign(int(product.article), 5, 0.0)
+    make_order((product, 1))
+    process()
+    (row,) = supplier.cart.rows.values()
+    assert row.quantity == 5
+    assert supplier.cart.foreign_touched == []
+    assert supplier.calls("add") == []
+
+
+def test_a_row_that_a_manager_made_larger_is_left_to_a_person(
+    supplier, product, process
+):
+    order = make_order((product, 1))
+    fault = supplier.faults.add("status", code=503, method="get", skip=1)
+    process()
+    for row in supplier.cart.rows.values():
+        row.quantity += 4
+    supplier.faults.clear(fault)
+    process(also_later=True)
+    (row,) = supplier.cart.rows.values()
+    assert row.quantity == 5
+    assert step_of(order).status == S.NEEDS_PERSON
+    assert alive(supplier) == []
+
+
+def test_words_of_a_refusal_are_no_proof_of_no_stock(
+    supplier, product, process, settings
+):
+    settings.AUTO_CANCEL_OUT_OF_STOCK = True
+    order = make_order((product, 1))
+    supplier.faults.add("html", method="add")
+    process()
+    assert not order.steps.of_kind(Step.Kind.CANCEL).exists()
+    assert step_of(order).answered.get("is_stock") is not True
+
+
+def test_one_purchase_at_a_time_has_the_cart(product):
+    first, second = make_order((product, 1)), make_order((product, 1))
+    doubt(first, status="filling")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        doubt(second, status="opened")
+
+
+def test_clear_answers_teach_what_the_contract_leaves_open(supplier, product, process):
+    make_order((product, 1))
+    process()
+    verify()
+    assert learned(LearnedFact.Name.SUBMIT_EMPTIES) == "yes"
+    assert learned(LearnedFact.Name.REFERENCE_SHOWN) == "no"
+    assert learned(LearnedFact.Name.DATE_FORMAT) == "%Y-%m-%d %H:%M:%S"
+    assert learned(LearnedFact.Name.DATE_OFFSET_MIN) == "300"
+    assert learned(LearnedFact.Name.LISTED_ID) == "same"
+    assert Purchase.objects.get().verified_at is not None
+
+
+def test_a_fact_that_changes_is_told_with_what_it_was():
+    from orders.supply.learning import learn
+
+    name, now = LearnedFact.Name.REFERENCE_SHOWN, timezone.now()
+    learn(name, "no", evidence="first", now=now)
+    learn(name, "no", evidence="again", now=now)
+    assert LearnedFact.objects.get().confirmations == 2
+    learn(name, "yes", evidence="third", now=now + timedelta(days=1))
+    fact = LearnedFact.objects.get()
+    assert (fact.value, fact.previous, fact.confirmations) == ("yes", "no", 1)
+
+
+def test_a_queue_of_orders_takes_three_calls_each(supplier, product, process):
+    know_supplier()
+    LearnedFact.objects.create(
+        name="list_order", value="newest", evidence="-", learned_at=timezone.now()
+    )
+    for _ in range(3):
+        make_order((product, 1))
+    process()
+    calls = [a.method for a in supplier.arrivals if a.method != "user-data"]
+    assert calls == ["get", "add", "get", "submit"] + ["add", "get", "submit"] * 2
+
+
+def test_an_unknown_article_leaves_a_clean_cart(supplier, process):
+    order = make_order((make_product("99999999"), 1))
+    process()
+    assert step_of(order).status == S.REFUSED
+    assert purchase_of(order).status == "given_up"
