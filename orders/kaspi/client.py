@@ -159,7 +159,8 @@ class KaspiClient:
 
     def complete(self, order_id: str, *, code: str, security_code: str) -> str:
         """Hand an order over with the buyer's code."""
-        headers = {"X-Security-Code": security_code}
+        # The guide has X-Send-Code in both calls.
+        headers = {"X-Send-Code": "true", "X-Security-Code": security_code}
         return self._set_status(order_id, code, "COMPLETED", headers=headers)
 
     def cancel(self, order_id: str, *, code: str, reason: str, comment: str) -> str:

@@ -164,11 +164,14 @@ class WriteApi:
             raise ApiRefused(IS_COMPLETED)
         if order.status != ACCEPTED or order.is_kaspi_delivery:
             raise ApiRefused(NOT_ALLOWED)
+        # Both calls say it: the second one too, beside the code.
+        if request.header("X-Send-Code").lower() != "true":
+            raise ApiRefused(BAD_CODE)
         code = request.header("X-Security-Code").strip()
-        if not code and request.header("X-Send-Code").lower() == "true":
+        if not code:
             order.security_code = f"{self.desk.dice.randint(0, 9999):04d}"
             return
-        if not code or code != order.security_code:
+        if code != order.security_code:
             raise ApiRefused(BAD_CODE)
         order.state, order.status = "ARCHIVE", COMPLETED
         order.marks["completed"] = now
