@@ -289,14 +289,21 @@ class PeerConnection:
 
     def _send(self, method: str, url: str, path: str, **sent: Any) -> PeerReply:
         for _hop in range(MAX_REDIRECTS + 1):
-            response = self._session.request(
-                method,
-                url,
-                timeout=(min(self.timeout_s, 15), self.timeout_s),
-                stream=True,
-                allow_redirects=False,
-                **sent,
-            )
+            try:
+                response = self._session.request(
+                    method,
+                    url,
+                    timeout=(min(self.timeout_s, 15), self.timeout_s),
+                    stream=True,
+                    allow_redirects=False,
+                    **sent,
+                )
+            except requests.RequestException:
+                raise
+            except ValueError:
+                # `requests` looks where a redirect leads, though it shall not go.
+                words = _("a redirect that cannot be read")
+                raise PeerProtocolError(self._said(path, words)) from None
             with response:
                 body = self._body(response, path=path)
             if response.is_redirect:

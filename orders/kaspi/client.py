@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any, TypeVar
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from orders.kaspi.peer import KaspiPeer, reason_of
+from orders.kaspi.peer import BadLink, KaspiPeer, parse_link, reason_of
 from orders.kaspi.schema import (
     KaspiEntry,
     KaspiOrder,
@@ -116,13 +116,16 @@ class KaspiClient:
 
     def waybill_pdf(self, url: str) -> bytes:
         """Fetch a waybill; the token goes to Kaspi's own hosts only."""
-        whole = urljoin(f"{self.peer.base_url}/v2/", url)
-        peer = self.peer.for_file(whole)
+        try:
+            parts = parse_link(url, base_url=f"{self.peer.base_url}/v2/")
+        except BadLink as error:
+            # Not the link itself: it is signed.
+            message = _("no waybill: %(reason)s") % {"reason": error}
+            raise PeerRefused(f"{PEER_NAME}: {message}") from None
+        peer = self.peer.for_file(parts)
         if peer is None:
-            host = urlsplit(whole).hostname or ""
             message = _("a waybill on %(host)s without a secure connection")
-            raise PeerRefused(f"{PEER_NAME}: {message % {'host': host}}")
-        parts = urlsplit(whole)
+            raise PeerRefused(f"{PEER_NAME}: {message % {'host': parts.hostname}}")
         path = f"{parts.path}?{parts.query}" if parts.query else parts.path
         reply = peer.read(path, priority="order")
         # Some writers put blanks or a byte order mark first.

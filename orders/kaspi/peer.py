@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
-from urllib.parse import urlsplit
+import re
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 from django.utils.translation import gettext as _
 from requests.structures import CaseInsensitiveDict
@@ -14,30 +15,53 @@ from plumbing.peers import PeerConnection, PeerReply
 
 SECRET_HEADERS = ("X-Auth-Token", "X-Merchant-Uid")
 KASPI_DOMAIN = "kaspi.kz"
+LABEL = r"[a-zA-Z0-9]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9])?"
+HOST = re.compile(rf"{LABEL}(\.{LABEL})*\.?|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*")
+
+
+class BadLink(ValueError):
+    """A link that nobody may follow: two programs could read it as two hosts."""
+
+
+def parse_link(link: str, *, base_url: str) -> SplitResult:
+    """Make a link of an answer whole; raises `BadLink`.
+
+    Stricter than browsers: what one parser takes for a path another takes for a host
+    ("evil.example\\.kaspi.kz"), and the token would go there.
+    """
+    try:
+        parts = urlsplit(urljoin(base_url, link))
+        # Raises for a port that is none.
+        _port = parts.port
+    except ValueError:
+        raise BadLink(_("the link cannot be read")) from None
+    has_login = "@" in parts.netloc
+    is_odd = "\\" in link or any(ord(sign) <= 32 for sign in link)
+    if has_login or is_odd or not HOST.fullmatch(parts.hostname or ""):
+        raise BadLink(_("the link does not clearly name its host"))
+    return parts
 
 
 class KaspiPeer(PeerConnection):
     """Says what Kaspi said in its first error title, never a piece of an order."""
 
-    def for_file(self, url: str) -> KaspiPeer | None:
-        """Give a peer for the host of `url`, or None where nothing may be fetched.
+    def for_file(self, parts: SplitResult) -> KaspiPeer | None:
+        """Give a peer for the host of a link, or None where nothing may be fetched.
 
         The token goes to Kaspi's own hosts only; another one is asked without it.
         """
-        parts = urlsplit(url)
-        if not parts.hostname:
-            return None
-        is_ours = _origin(url) == _origin(self.base_url)
+        host = parts.hostname or ""
+        is_ours = _origin(parts) == _origin(urlsplit(self.base_url))
         if parts.scheme != "https" and not is_ours:
             return None
         other = copy.copy(self)
-        other.base_url = _origin(url)
+        other.base_url = _origin(parts)
         other._session = copy.copy(self._session)
         headers = CaseInsensitiveDict(self._session.headers)
         other._session.headers = headers
         headers["Accept"] = "application/pdf, */*"
         del headers["Content-Type"]
-        if not is_ours and not _is_kaspis(parts.hostname):
+        if not is_ours and not _is_kaspis(host):
             for name in SECRET_HEADERS:
                 headers.pop(name, None)
         return other
@@ -63,8 +87,7 @@ def reason_of(reply: PeerReply) -> str:
     return title or _("no reason given")
 
 
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
+def _origin(parts: SplitResult) -> str:
     host = parts.hostname or ""
     host = f"[{host}]" if ":" in host else host
     port = f":{parts.port}" if parts.port else ""

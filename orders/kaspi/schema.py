@@ -146,6 +146,11 @@ def parse_orders_page(raw: Any) -> OrdersPage:
             orders.append(parse_order(row, included=included))
         except RowRejected as error:
             bad_rows.append(BadRow(key=error.key, reason=error.reason))
+        except Exception as error:
+            # What nobody thought of: one row must not take the others with it.
+            code = as_object(as_object(row).get("attributes")).get("code")
+            key = as_text(code, limit=CODE_LENGTH)
+            bad_rows.append(BadRow(key=key, reason=type(error).__name__))
     return OrdersPage(
         orders=tuple(orders),
         bad_rows=tuple(bad_rows),

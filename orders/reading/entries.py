@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from orders.kaspi.client import KaspiClient
 from orders.kaspi.schema import KaspiEntry, KaspiOrder
 from orders.models import MasterProduct, Order
+from orders.reading.failures import tell_failure
 from plumbing.peers import PeerError, PeerRefused
 
 # Two calls a line at most: a reading is over long before its worker's time is up.
@@ -32,9 +33,7 @@ class EntryReader:
 
         `known` by code: lines that are stored and sound are not asked for again.
         """
-        completed = [
-            self._with_entries(order, known.get(order.code)) for order in orders
-        ]
+        completed = [self._with_entries(o, known.get(o.code)) for o in orders]
         self._recall(
             {
                 entry.masterproduct_id
@@ -51,9 +50,9 @@ class EntryReader:
         try:
             self._count_call()
             return order.with_entries(self._client.entries(order.id))
-        except PeerError as error:
-            self._note(error)
-            text = _("The lines could not be read: %(error)s") % {"error": error}
+        except Exception as error:
+            text = _("The lines could not be read: %(error)s")
+            text %= {"error": self._note(error, about=order.code)}
             return replace(order, problems=(*order.problems, text))
 
     def _recall(self, cards: set[str]) -> None:
@@ -81,9 +80,9 @@ class EntryReader:
             return replace(entry, sku=stored)
         try:
             sku = self._ask_for_sku(entry)
-        except PeerError as error:
-            self._note(error)
-            text = _("the SKU could not be read: %(error)s") % {"error": error}
+        except Exception as error:
+            text = _("the SKU could not be read: %(error)s")
+            text %= {"error": self._note(error, about=entry.id)}
             return replace(entry, problems=(*entry.problems, text))
         return replace(entry, sku=sku)
 
@@ -111,9 +110,13 @@ class EntryReader:
             raise PeerError(_("too many at once; asked again at the next reading"))
         self._calls_left -= 1
 
-    def _note(self, error: PeerError) -> None:
+    def _note(self, error: Exception, *, about: str) -> str:
+        """Say why, and ask no more when the peer is away."""
+        if not isinstance(error, PeerError):
+            return tell_failure(error, about=about)
         if not isinstance(error, PeerRefused) and self._calls_left:
             self._failure = str(error)
+        return str(error)
 
 
 def _is_sound(order: Order) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,11 +14,9 @@ from orders.kaspi.listing import SKEW, WINDOW, Batch, Moment, read_list
 from orders.kaspi.schema import KaspiOrder
 from orders.models import Order, ReadMark
 from orders.reading.entries import EntryReader
+from orders.reading.failures import tell_failure
 from orders.reading.saving import Arrival, Saved, load_known, save_orders
-from plumbing.leases import LeaseHandle, under_lease
-from plumbing.peers import PeerError
-
-log = logging.getLogger(__name__)
+from plumbing.leases import LeaseHandle, LeaseLost, under_lease
 
 LEASE = "kaspi-poll"
 # The marks of two readings overlap, whatever the clocks do between them.
@@ -88,7 +85,9 @@ def poll_orders(client: KaspiClient, *, now: datetime) -> ReadResult:
     with under_lease(LEASE) as lease:
         reader = Reader(client, lease=lease, result=result, moment=moment)
         for state in Order.WAITING_STATES:
-            _poll(reader, state, now=now)
+            mark = ReadMark.objects.filter(state=state).first()
+            since, until = window_of(mark, now=now)
+            reader.read_section(state, since=since, until=until, now=now)
     return result
 
 
@@ -118,7 +117,7 @@ class Reader:
     ) -> str:
         """Read and store a list; returns what a person should know of it.
 
-        Raises `PeerError`'s family; what was read before that is stored.
+        May raise anything; what was read before that is stored.
         """
         troubles: list[str] = []
         for batch in read_list(
@@ -136,6 +135,39 @@ class Reader:
                 on_batch(batch)
         self.result.bad_rows += len(troubles)
         return "; ".join(troubles[:BAD_ROWS_TOLD])
+
+    def read_section(
+        self,
+        state: str,
+        *,
+        since: datetime,
+        until: datetime,
+        now: datetime,
+        is_marked: bool = True,
+        on_batch: Callable[[Batch], None] | None = None,
+    ) -> bool:
+        """Read a section; False when its list did not come to its end.
+
+        Whatever goes wrong is told by the result and the section's mark, and stops
+        no other section. Raises `LeaseLost`: another process reads them now.
+        """
+        failed = self.result.saved.failed
+        before, is_whole, trouble = len(failed), True, ""
+        try:
+            trouble = self.read(state, since=since, until=until, on_batch=on_batch)
+        except LeaseLost:
+            raise
+        except Exception as error:
+            is_whole, trouble = False, tell_failure(error, about=state)
+        # An order not saved is one not read: the mark stays where it was.
+        is_failure = not is_whole or len(failed) > before
+        if is_failure:
+            self.result.failures.append(f"{state}: {trouble}")
+        if is_marked and is_failure:
+            ReadMark.objects.note_failure(state, now=now, error=trouble)
+        elif is_marked:
+            ReadMark.objects.note_read(state, now=now, trouble=trouble)
+        return is_whole
 
     def absorb(self, batch: Batch) -> list[tuple[str, str]]:
         """Store one page; returns the orders that could not be stored."""
@@ -177,21 +209,3 @@ def window_of(mark: ReadMark | None, *, now: datetime) -> tuple[datetime, dateti
     if mark is not None and mark.was_ever_read:
         since = min(since, mark.read_until - OVERLAP)
     return since, until
-
-
-def _poll(reader: Reader, state: str, *, now: datetime) -> None:
-    mark = ReadMark.objects.filter(state=state).first()
-    since, until = window_of(mark, now=now)
-    before = len(reader.result.saved.failed)
-    try:
-        trouble = reader.read(state, since=since, until=until)
-    except PeerError as error:
-        ReadMark.objects.note_failure(state, now=now, error=str(error))
-        reader.result.failures.append(f"{state}: {error}")
-        log.warning("%s: %s", state, error)
-        return
-    if len(reader.result.saved.failed) > before:
-        ReadMark.objects.note_failure(state, now=now, error=trouble)
-        reader.result.failures.append(f"{state}: {trouble}")
-        return
-    ReadMark.objects.note_read(state, now=now, trouble=trouble)

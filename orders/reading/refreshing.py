@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Max, Min
 from django.utils.translation import gettext as _
 
-from orders.kaspi.client import KaspiClient
+from orders.kaspi.client import PEER_NAME, KaspiClient
 from orders.kaspi.listing import SKEW, WINDOW, Batch, Moment, windows
 from orders.kaspi.schema import KaspiOrder
 from orders.models import Order, ReadMark
 from orders.models.order import OrderQuerySet
 from orders.plan.events import record
 from orders.reading.entries import EntryReader
+from orders.reading.failures import tell_failure
 from orders.reading.polling import Reader, ReadResult, running_from
-from orders.reading.saving import Arrival, load_known, save_orders
+from orders.reading.saving import Arrival, Saved, load_known, save_orders
 from orders.reading.waybills import fetch_waybills
 from plumbing.leases import database_now, under_lease
-from plumbing.peers import PeerError
-
-log = logging.getLogger(__name__)
+from plumbing.peers import (
+    PeerAccessRefused,
+    PeerProtocolError,
+    PeerUnavailable,
+)
 
 LEASE = "kaspi-refresh"
 # Up to so many orders are asked for one by one rather than by leafing through lists.
@@ -50,12 +52,16 @@ def refresh_orders(client: KaspiClient, *, now: datetime) -> ReadResult:
 def refresh_order(order_id: int, client: KaspiClient) -> Order:
     """Read one order again; returns its row as it is then.
 
-    Raises `PeerError`'s family, `PeerRefused` when Kaspi does not know it.
+    Raises `PeerError`'s family, `PeerRefused` when Kaspi does not know it,
+    `PeerProtocolError` when what it says cannot be stored.
     """
     order = Order.objects.get(pk=order_id)
     read_at = database_now()
     seen = client.order_by_code(order.code) or client.order(order.kaspi_id)
-    _save_one(seen, EntryReader(client), read_at=read_at, now=database_now())
+    saved = _save_one(seen, EntryReader(client), read_at=read_at, now=database_now())
+    if saved.failed:
+        # Whoever asks decides by the row: an old one must not pass for a new one.
+        raise PeerProtocolError(f"{PEER_NAME}, {': '.join(saved.failed[0])}")
     fetch_waybills(client, [seen], at_most=1, now=database_now())
     return Order.objects.get(pk=order_id)
 
@@ -72,21 +78,26 @@ def fetch_awaited_waybills(client: KaspiClient, result: ReadResult) -> None:
     for order in packed.order_by("last_seen")[:FEW]:
         try:
             result.waybills += refresh_order(order.pk, client).waybills.count()
-        except PeerError as error:
-            log.warning("%s: %s", order.code, error)
-            return
+        except Exception as error:
+            tell_failure(error, about=order.code)
+            if _is_about_all(error):
+                return
 
 
 def _save_one(
     seen: KaspiOrder, entries: EntryReader, *, read_at: datetime, now: datetime
-) -> int:
-    """Save one order; returns how many rows changed."""
+) -> Saved:
     known = load_known([seen])
     filled = entries.complete([seen], known=known)
     arrival = Arrival(
         read_at=read_at, now=now, first_read_at=ReadMark.objects.first_read_at()
     )
-    return len(save_orders(filled, known, arrival).changed)
+    return save_orders(filled, known, arrival)
+
+
+def _is_about_all(error: Exception) -> bool:
+    """Tell whether asking for the next order would fail in the same way."""
+    return isinstance(error, PeerUnavailable | PeerAccessRefused)
 
 
 @dataclass(slots=True)
@@ -117,6 +128,7 @@ class _Refresh:
         self._client, self._result = reader.client, reader.result
         self._moment: Moment = reader.moment
         self._recent = _Span(now + SKEW - WINDOW, now + SKEW)
+        self._is_whole = True
 
     def run(self) -> None:
         """Read by lists what lists hold, the rest by code."""
@@ -135,20 +147,15 @@ class _Refresh:
     def _unseen(self) -> OrderQuerySet:
         return Order.objects.open().filter(last_seen__lt=self._now)
 
-    def _read(self, state: str, span: _Span, *, marked: bool = False) -> bool:
-        try:
-            trouble = self._reader.read(
-                state, since=span.since, until=span.until, on_batch=self._fetch_waybills
-            )
-        except PeerError as error:
-            self._result.failures.append(f"{state}: {error}")
-            log.warning("%s: %s", state, error)
-            if marked:
-                ReadMark.objects.note_failure(state, now=self._now, error=str(error))
-            return False
-        if marked:
-            ReadMark.objects.note_read(state, now=self._now, trouble=trouble)
-        return True
+    def _read(self, state: str, span: _Span, *, marked: bool = False) -> None:
+        self._is_whole &= self._reader.read_section(
+            state,
+            since=span.since,
+            until=span.until,
+            now=self._now,
+            is_marked=marked,
+            on_batch=self._fetch_waybills,
+        )
 
     def _read_older(self) -> None:
         """Leaf back for older orders where that takes fewer calls than by code."""
@@ -165,7 +172,7 @@ class _Refresh:
         """Look for many orders that are in no open section where finished ones are."""
         unseen = self._unseen()
         span = _Span.of(unseen)
-        if span is None or unseen.count() <= FEW or self._result.failures:
+        if span is None or unseen.count() <= FEW or not self._is_whole:
             return
         self._read(Order.ARCHIVE, span)
 
@@ -173,22 +180,26 @@ class _Refresh:
         """Ask for what is left, the longest unseen first."""
         entries = EntryReader(self._client)
         for order in self._unseen().order_by("last_seen")[:BY_CODE_AT_ONCE]:
-            read_at = self._moment()
             try:
-                seen = self._client.order_by_code(order.code)
-                if seen is None:
-                    self._note_absent(order, read_at=read_at)
-                    continue
-                changed = _save_one(seen, entries, read_at=read_at, now=self._moment())
-            except PeerError as error:
-                self._result.failures.append(f"{order.code}: {error}")
-                log.warning("%s: %s", order.code, error)
-                return
-            self._result.saved.changed += [order] * changed
-            self._result.saved.unchanged += 1 - changed
-            self._result.waybills += fetch_waybills(
-                self._client, [seen], at_most=1, now=self._moment()
-            )
+                self._read_one(order, entries)
+            except Exception as error:
+                reason = tell_failure(error, about=order.code)
+                self._result.failures.append(f"{order.code}: {reason}")
+                if _is_about_all(error):
+                    return
+
+    def _read_one(self, order: Order, entries: EntryReader) -> None:
+        read_at = self._moment()
+        seen = self._client.order_by_code(order.code)
+        if seen is None:
+            self._note_absent(order, read_at=read_at)
+            return
+        saved = _save_one(seen, entries, read_at=read_at, now=self._moment())
+        self._result.saved.add(saved)
+        self._result.failures += [f"{code}: {why}" for code, why in saved.failed]
+        self._result.waybills += fetch_waybills(
+            self._client, [seen], at_most=1, now=self._moment()
+        )
 
     def _note_absent(self, order: Order, *, read_at: datetime) -> None:
         """Tell once that Kaspi does not show an order; it is asked for again."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import DataError, IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Model, Q
 from django.utils.translation import gettext as _
 
@@ -27,8 +26,7 @@ from orders.plan.events import make_event, record
 from orders.plan.planning import Opening, open_order, replan
 from orders.plan.transitions import move_step
 from orders.reading.comparing import Products, Values, compare, describe
-
-log = logging.getLogger(__name__)
+from orders.reading.failures import tell_failure
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,6 +44,10 @@ class Saved:
         self.changed += other.changed
         self.unchanged += other.unchanged
         self.failed += other.failed
+
+    def note_failure(self, code: str, error: Exception) -> None:
+        """Note an order that could not be saved, and log why."""
+        self.failed.append((code, tell_failure(error, about=code)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +86,10 @@ def load_known(seen: Sequence[KaspiOrder]) -> dict[str, Order]:
 def save_orders(
     seen: Sequence[KaspiOrder], known: dict[str, Order], arrival: Arrival
 ) -> Saved:
-    """Save a page: the new orders in one transaction, each changed one in its own."""
+    """Save a page: the new orders in one transaction, each changed one in its own.
+
+    An order that cannot be saved, for whatever reason, stops no other: it is `failed`.
+    """
     products = _products_of(seen, known.values())
     saved = _take_in(
         [order for order in seen if order.code not in known], arrival, products=products
@@ -94,19 +99,22 @@ def save_orders(
         row = known.get(order.code)
         if row is None:
             continue
-        differs = compare(
-            row,
-            row.lines.all(),
-            _buyer_of(row),
-            order,
-            products=products,
-            now=arrival.now,
-        )
-        if not differs:
-            unchanged.append(row)
-        elif _update(row.pk, order, products=products, arrival=arrival):
-            saved.changed.append(row)
-    _note_unchanged(unchanged, arrival)
+        try:
+            differs = compare(
+                row,
+                row.lines.all(),
+                _buyer_of(row),
+                order,
+                products=products,
+                now=arrival.now,
+            )
+            if not differs:
+                unchanged.append(row)
+            elif _update(row.pk, order, products=products, arrival=arrival):
+                saved.changed.append(row)
+        except Exception as error:
+            saved.note_failure(row.code, error)
+    _note_unchanged(unchanged, arrival, saved)
     saved.unchanged += len(unchanged)
     return saved
 
@@ -143,7 +151,8 @@ def _take_in(seen: list[KaspiOrder], arrival: Arrival, *, products: Products) ->
         return saved
     try:
         saved.new = _insert([_new(order, arrival, products) for order in seen])
-    except (IntegrityError, DataError):
+    except Exception:
+        # Which of them it was shows when each is saved by itself.
         for order in seen:
             saved.add(_take_in_one(order, arrival, products=products))
     return saved
@@ -152,15 +161,18 @@ def _take_in(seen: list[KaspiOrder], arrival: Arrival, *, products: Products) ->
 def _take_in_one(seen: KaspiOrder, arrival: Arrival, *, products: Products) -> Saved:
     try:
         return Saved(new=_insert([_new(seen, arrival, products)]))
-    except (IntegrityError, DataError) as error:
+    except Exception as error:
         # Another process has saved it meanwhile, or it cannot be saved at all.
-        known = load_known([seen]).get(seen.code)
-        if known is not None:
-            _update(known.pk, seen, products=products, arrival=arrival)
-            return Saved(changed=[known])
-        reason = type(error).__name__
-        log.warning("order %s cannot be saved: %s", seen.code, reason)
-        return Saved(failed=[(seen.code, reason)])
+        saved = Saved()
+        try:
+            known = load_known([seen]).get(seen.code)
+            if known is None:
+                saved.note_failure(seen.code, error)
+            elif _update(known.pk, seen, products=products, arrival=arrival):
+                saved.changed.append(known)
+        except Exception as another:
+            saved.note_failure(seen.code, another)
+        return saved
 
 
 def _new(seen: KaspiOrder, arrival: Arrival, products: Products) -> _New:
@@ -289,7 +301,7 @@ def _note_problem(order: Order, step: Step | None, *, old: str, now: datetime) -
         )
 
 
-def _note_unchanged(orders: list[Order], arrival: Arrival) -> None:
+def _note_unchanged(orders: list[Order], arrival: Arrival, saved: Saved) -> None:
     """Note in one query that they were seen; look after accepts without effect."""
     pks = [order.pk for order in orders]
     earlier = Order.objects.filter(pk__in=pks, last_seen__lt=arrival.read_at)
@@ -302,4 +314,7 @@ def _note_unchanged(orders: list[Order], arrival: Arrival) -> None:
         order__in=waiting, status=Step.Status.DONE
     )
     for order in Order.objects.filter(pk__in=accepted.values("order")):
-        replan(order, now=arrival.now)
+        try:
+            replan(order, now=arrival.now)
+        except Exception as error:
+            saved.note_failure(order.code, error)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,12 +15,10 @@ from orders.kaspi.client import KaspiClient
 from orders.kaspi.schema import KaspiOrder
 from orders.models import Order, Waybill
 from orders.plan.events import record
-from plumbing.peers import PeerError
+from orders.reading.failures import tell_failure
 
 if TYPE_CHECKING:
     from pypdf import PdfWriter
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,10 +76,14 @@ def merged_waybills(orders: Sequence[Order]) -> Merged:
 
 def _fetch(client: KaspiClient, seen: KaspiOrder, *, now: datetime) -> bool:
     try:
-        pdf = client.waybill_pdf(seen.waybill_url)
-    except PeerError as error:
-        log.warning("order %s: no waybill: %s", seen.code, error)
+        return _keep(client.waybill_pdf(seen.waybill_url), seen, now=now)
+    except Exception as error:
+        # Nothing that Kaspi calls a link may hold up the other orders.
+        tell_failure(error, about=f"{seen.code}, waybill")
         return False
+
+
+def _keep(pdf: bytes, seen: KaspiOrder, *, now: datetime) -> bool:
     with transaction.atomic():
         order = Order.objects.filter(code=seen.code).first()
         if order is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,13 +13,12 @@ from orders.clients import Clients
 from orders.kaspi.client import KaspiClient
 from orders.models import Order, Step
 from orders.plan.claims import Claim
+from orders.reading.failures import tell_failure
 from orders.reading.refreshing import refresh_order
 from orders.steps import outcomes
 from orders.steps.outcomes import Outcome
 from plumbing.leases import database_now
-from plumbing.peers import PeerAccessRefused, PeerError, PeerRefused
-
-log = logging.getLogger(__name__)
+from plumbing.peers import PeerAccessRefused, PeerRefused
 
 Kind = Step.Kind
 Send = Callable[[KaspiClient, Order, Step], object]
@@ -115,9 +113,9 @@ def _was_sent(step: Step) -> bool:
 def _reread(order: Order, clients: Clients) -> None:
     try:
         refresh_order(order.pk, clients.kaspi)
-    except PeerError as error:
+    except Exception as error:
         # The write is done; the next refresh will show its effect.
-        log.warning("%s", error)
+        tell_failure(error, about=order.code)
 
 
 def _forget(step: Step, now: datetime) -> None:

@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from orders.kaspi.client import open_client
+from orders.kaspi.peer import parse_link
 from plumbing.models import PeerSlot
 from plumbing.peers import (
     PeerAccessRefused,
@@ -22,6 +23,20 @@ from plumbing.peers import (
 NOW = datetime.now(timezone.utc)
 DAY = timedelta(days=1)
 pytestmark = pytest.mark.django_db
+BAD_LINKS = [
+    "https://[bad/x?sign=1",
+    "https://kaspi.kz:abc/w?sign=1",
+    "https://kaspi.kz:99999/w?sign=1",
+    "https://kaspi.kz@evil.example/w?sign=1",
+    "https://login:word@kaspi.kz/w?sign=1",
+    "https://evil.example\\.kaspi.kz/w?sign=1",
+    "https://kaspi.kz\\@evil.example/w?sign=1",
+    "\\\\evil.example\\w?sign=1",
+    "https://kaspi .kz/w?sign=1",
+    "https://kaspi..kz/w?sign=1",
+    "https:///w?sign=1",
+    "https://kaѕpi.kz/w?sign=1",  # a Cyrillic letter
+]
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +61,7 @@ class EdgeServer(HTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Edge)
         self.seen: list[tuple[str, dict[str, str]]] = []
+        self.location = ""
 
 
 class Edge(BaseHTTPRequestHandler):
@@ -56,7 +72,9 @@ class Edge(BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.server.seen.append((self.path, dict(self.headers)))
-        self.send_response(200)
+        self.send_response(302 if self.server.location else 200)
+        if self.server.location:
+            self.send_header("Location", self.server.location)
         self.send_header("Content-Length", str(len(self.body)))
         self.end_headers()
         self.wfile.write(self.body)
@@ -384,6 +402,25 @@ def test_the_port_counts_as_another_host(client, edge):
     assert edge.seen == []
 
 
+@pytest.mark.parametrize("url", BAD_LINKS)
+def test_a_link_that_can_be_read_in_two_ways_is_followed_to_neither(
+    client, kaspi, url, monkeypatch
+):
+    monkeypatch.setattr(client.peer, "read", None)
+    with pytest.raises(PeerRefused, match="link") as caught:
+        client.waybill_pdf(url)
+    assert "sign=" not in str(caught.value)
+    assert kaspi.arrivals == []
+
+
+@pytest.mark.parametrize("location", ["https://[bad/x", "https://kaspi.kz:abc/"])
+def test_a_redirect_to_a_malformed_link_is_a_protocol_error(client, edge, location):
+    edge.location = location
+    client.peer.base_url = f"http://127.0.0.1:{edge.server_port}/shop/api"
+    with pytest.raises(PeerProtocolError, match="redirect"):
+        page_of(client)
+
+
 @pytest.mark.parametrize(
     ("url", "gets_token"),
     [
@@ -391,12 +428,11 @@ def test_the_port_counts_as_another_host(client, edge):
         ("https://files.kaspi.kz/w.pdf", True),
         ("https://kaspi.kz.evil.example/w.pdf", False),
         ("https://notkaspi.kz/w.pdf", False),
-        ("https://kaspi.kz@evil.example/w.pdf", False),
         ("https://evil.example/kaspi.kz", False),
     ],
 )
 def test_only_kaspis_hosts_get_the_token(client, settings, url, gets_token):
-    peer = client.peer.for_file(url)
+    peer = client.peer.for_file(parse_link(url, base_url=client.peer.base_url))
     headers = peer._session.headers
     assert ("X-Auth-Token" in headers) is gets_token
     assert "User-Agent" in headers

@@ -232,15 +232,16 @@ def test_a_page_is_stored_whole_or_not_at_all(kaspi, poll, product, monkeypatch)
     assert Order.objects.count() == Step.objects.count() == 3
 
 
+@pytest.mark.parametrize("error", [IntegrityError, ZeroDivisionError])
 def test_an_order_that_cannot_be_stored_holds_up_no_other_and_is_read_again(
-    kaspi, poll, product, monkeypatch
+    kaspi, poll, product, monkeypatch, error
 ):
     made = [kaspi.new_order([{"sku": "70311"}]) for _ in range(3)]
     insert = saving._insert
 
     def refuse_one(new):
         if any(item.order.code == made[1].code for item in new):
-            raise IntegrityError
+            raise error
         return insert(new)
 
     monkeypatch.setattr(saving, "_insert", refuse_one)

@@ -21,12 +21,12 @@ from orders.models import (
     Step,
     Waybill,
 )
-from orders.reading import refreshing
-from orders.reading.polling import ReadResult, poll_orders
+from orders.reading import polling, refreshing, saving
+from orders.reading.polling import ReadingFailed, ReadResult, poll_orders
 from orders.reading.refreshing import refresh_order, refresh_orders
 from orders.reading.saving import Arrival, save_orders
 from plumbing.leases import under_lease
-from plumbing.peers import PeerRefused, PeerUnavailable
+from plumbing.peers import PeerProtocolError, PeerRefused, PeerUnavailable
 from tests.orders.factories import make_product
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -358,6 +358,107 @@ def test_one_section_that_fails_does_not_stop_the_others(quiet, refresh, poll, p
     assert ReadMark.objects.get(state="KASPI_DELIVERY").failed_at is not None
     assert ReadMark.objects.get(state="PICKUP").failed_at is None
     assert len(refresh().saved.new) == 1
+
+
+def fail_for(monkeypatch, module, name: str, code: str) -> None:
+    """Let a function of ours fail whenever it is about one order."""
+    real = getattr(module, name)
+
+    def failing(*args, **options):
+        pk = Order.objects.get(code=code).pk
+        if any(getattr(arg, "code", arg) in (code, pk) for arg in args):
+            raise ZeroDivisionError
+        return real(*args, **options)
+
+    monkeypatch.setattr(module, name, failing)
+
+
+@pytest.mark.parametrize("link", ["https://[bad/x", "https://kaspi.kz:99999/w", "a:b"])
+def test_a_malformed_waybill_link_holds_up_nobody(quiet, refresh, poll, product, link):
+    made = [quiet.new_order([{"sku": "70311"}], kind="kaspi") for _ in range(3)]
+    poll()
+    for each in made:
+        accept(quiet, each)
+    delivery = {"waybill": link, "waybillNumber": "KZ1"}
+    quiet.set_order(made[1].code, raw={"kaspiDelivery": delivery})
+    with open_client() as client:
+        for each in made:
+            client.assemble(each.id, code=each.code, places=1)
+    result = refresh()
+    assert result.failures == []
+    assert not ReadMark.objects.exclude(failed_at=None).exists()
+    assert set(Waybill.objects.values_list("order__code", flat=True)) == {
+        made[0].code,
+        made[2].code,
+    }
+    quiet.happen(made[1].code, "buyer-cancel")
+    refresh()
+    assert Order.objects.get(code=made[1].code).status == Order.CANCELLED
+
+
+@pytest.mark.parametrize("name", ["compare", "_update"])
+def test_an_order_that_cannot_be_saved_holds_up_no_other(
+    quiet, refresh, poll, product, monkeypatch, name
+):
+    made = [quiet.new_order([{"sku": "70311"}]) for _ in range(3)]
+    poll()
+    for each in made:
+        accept(quiet, each)
+    broken = made[1]
+    fail_for(monkeypatch, saving, name, broken.code)
+    result = refresh()
+    waiting = Order.objects.filter(status=Order.APPROVED)
+    assert [order.code for order in waiting] == [broken.code]
+    assert f"{broken.code}: the bridge itself failed" in result.summary
+    assert "ZeroDivisionError" in result.summary
+    mark = ReadMark.objects.get(state="KASPI_DELIVERY")
+    assert mark.failed_at is not None
+    assert broken.code in mark.error
+    monkeypatch.undo()
+    assert refresh().failures == []
+    assert not waiting.all().exists()
+    assert ReadMark.objects.get(state="KASPI_DELIVERY").failed_at is None
+
+
+def test_whatever_breaks_a_section_is_told_by_its_mark(
+    quiet, refresh, taken, monkeypatch
+):
+    def break_down(*args):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(polling, "load_known", break_down)
+    with pytest.raises(ReadingFailed, match=r"KASPI_DELIVERY.*ZeroDivisionError"):
+        refresh().check()
+    marks = ReadMark.objects.filter(state__in=Order.MOVING_STATES)
+    assert [mark.failed_at is None for mark in marks] == [False] * 3
+    assert all("ZeroDivisionError" in mark.error for mark in marks)
+
+
+def test_an_order_refused_by_code_does_not_stop_the_next(
+    quiet, refresh, poll, product, monkeypatch
+):
+    made = [quiet.new_order([{"sku": "70311"}]) for _ in range(3)]
+    poll()
+    for each in made:
+        accept(quiet, each)
+        quiet.set_order(each.code, created=each.created - 40 * DAY_S)
+    Order.objects.update(created_at=utc_now() - 40 * DAY)
+    quiet.faults.add("status", "order-by-code", code=400, times=1)
+    result = refresh()
+    assert Order.objects.filter(status=Order.ACCEPTED).count() == 2
+    assert "HTTP 400" in result.summary
+
+
+def test_an_order_that_cannot_be_stored_is_not_taken_for_one_just_read(
+    quiet, taken, monkeypatch
+):
+    accept(quiet, taken)
+    fail_for(monkeypatch, saving, "_update", taken.code)
+    with (
+        open_client() as client,
+        pytest.raises(PeerProtocolError, match="ZeroDivisionError"),
+    ):
+        refresh_order(Order.objects.get().pk, client)
 
 
 # -- returns -----------------------------------------------------------------------
