@@ -13,6 +13,7 @@ from backoffice.formatting import Tone
 from bridge_site.workers import FailedTask, read_failed_tasks, read_workers
 from catalog.dashboard import read_catalog
 from feeds.dashboard import read_feeds
+from feeds.models import Listing
 from orders.dashboard import OrdersOverview, read_orders
 
 MOST_PRESSING_FIRST = (Tone.BAD, Tone.WARN, Tone.INFO)
@@ -30,7 +31,9 @@ class Overview(DashboardSection):
 def read_overview(request: HttpRequest) -> Overview:
     """Read what the overview shows, in a fixed number of queries."""
     now = timezone.now()
-    orders, workers = read_orders(now=now), read_workers(now=now)
+    is_selling = Listing.objects.filter(is_available=True).exists()
+    orders = read_orders(now=now, is_selling=is_selling)
+    workers = read_workers(now=now)
     catalog, feeds = read_catalog(request, now=now), read_feeds(request, now=now)
     failed = read_failed_tasks(now=now)
     sections = (orders, workers, catalog, feeds, failed)

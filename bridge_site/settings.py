@@ -41,6 +41,8 @@ KASPI_URL = read.url(
 KASPI_TOKEN = read.text("KASPI_TOKEN")
 KASPI_MERCHANT_ID = read.text("KASPI_MERCHANT_ID")
 KASPI_COMPANY = read.text("KASPI_COMPANY")
+# Seen as a number, while the merchant id of the price list may be a name.
+KASPI_MERCHANT_UID = read.text("KASPI_MERCHANT_UID")
 # No limit is published; five requests a second have never been refused.
 KASPI_INTERVAL_S = read.number("KASPI_INTERVAL_S", "0.2")
 
@@ -92,6 +94,7 @@ HOLIDAYS = read.names("HOLIDAYS")
 ACCEPT_WITHIN_WORKING_MIN = read.integer("ACCEPT_WITHIN_WORKING_MIN", 180, at_least=1)
 EXPRESS_WITHIN_MIN = read.integer("EXPRESS_WITHIN_MIN", 60, at_least=1)
 DEADLINE_NEAR_MIN = read.integer("DEADLINE_NEAR_MIN", 30, at_least=1)
+ORDERS_SILENT_DAYS = read.integer("ORDERS_SILENT_DAYS", 3, at_least=1)
 PRICE_TOLERANCE_PERCENT = read.number("PRICE_TOLERANCE_PERCENT", "3")
 STEP_ATTEMPTS = read.integer("STEP_ATTEMPTS", 8, at_least=1)
 # Whether the supplier's visible stock falls when an order is placed ("submit") or
@@ -102,7 +105,6 @@ BUYER_DATA_KEPT_DAYS = read.integer("BUYER_DATA_KEPT_DAYS", 30)
 SUBMIT_PARAMETERS_IN = read.text("SUBMIT_PARAMETERS_IN", "query")
 KASPI_TIMEOUT_S = read.number("KASPI_TIMEOUT_S", "30", at_least=1)
 ORDER_TIMEOUT_S = read.number("ORDER_TIMEOUT_S", "30", at_least=1)
-KASPI_SEND_MERCHANT_UID = read.flag("KASPI_SEND_MERCHANT_UID", default=False)
 
 # --- Database -------------------------------------------------------------------------
 VAR_DIR.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db.models import Count, Q, Sum
 from django.urls import reverse
 from django.utils.safestring import SafeString
@@ -13,13 +14,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from backoffice.dashboard import DashboardSection, Figure, Need, draw_days, drawn_days
-from backoffice.formatting import Tone, ago, grouped, pill, when
+from backoffice.formatting import Tone, absolute, ago, grouped, pill, when
 from orders.admin.situation import shortened, situation_pill, stuck_reason, time_left
 from orders.admin.tabs import BY_TIME_LEFT, TABS, count_tabs
 from orders.models import Order, ReadMark, Step
 from plumbing.redaction import redact
 
 SHOWN = 8
+# A shop just set up is told sooner than one that has seen orders.
+FIRST_ORDER_WITHIN = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +72,11 @@ class OrdersOverview(DashboardSection):
     readings: list[SectionRead]
 
 
-def read_orders(*, now: datetime) -> OrdersOverview:
-    """Read what the overview shows of the orders, in five queries."""
+def read_orders(*, now: datetime, is_selling: bool = False) -> OrdersOverview:
+    """Read what the overview shows of the orders, in six queries.
+
+    `is_selling`: the price list has goods on sale, so orders should come.
+    """
     counts = count_tabs()
     marks = list(ReadMark.objects.order_by("state"))
     # As a condition object: the type checker knows no annotated names.
@@ -109,6 +115,7 @@ def read_orders(*, now: datetime) -> OrdersOverview:
         readings=[_section_read(mark, now=now) for mark in marks],
         needs=[
             *_needs_of_readings(marks, now=now),
+            *(_needs_of_silence(marks, now=now) if is_selling else ()),
             *_needs_of_orders(counts, pressing, now=now),
         ],
         charts=_charts(now=now),
@@ -152,6 +159,46 @@ def _needs_of_readings(marks: Sequence[ReadMark], *, now: datetime) -> Iterator[
                 text=text % figures,
                 url=reverse("admin:orders_readmark_changelist"),
             )
+
+
+def _needs_of_silence(marks: Sequence[ReadMark], *, now: datetime) -> Iterator[Need]:
+    """Doubt that there are no orders: without its uid a shop may be shown none."""
+    reading = [mark for mark in marks if mark.state == Order.NEW and mark.was_ever_read]
+    if not reading:
+        return
+    begun = reading[0].first_read_at
+    created = Order.objects.order_by("-created_at").values_list("created_at", flat=True)
+    last = created.first()
+    if last is None:
+        since, patience = begun, FIRST_ORDER_WITHIN
+        text = _(
+            "Kaspi has shown no order since the bridge began to read (%(since)s), "
+            "though goods are on sale. %(advice)s"
+        )
+    else:
+        since = max(last, begun)
+        patience = timedelta(days=settings.ORDERS_SILENT_DAYS)
+        text = _(
+            "Kaspi has shown no new order since %(since)s, though goods are on sale. "
+            "%(advice)s"
+        )
+    if now - since < patience:
+        return
+    if settings.KASPI_MERCHANT_UID:
+        advice = _(
+            "Compare with its cabinet: KASPI_MERCHANT_UID may be wrong, or the token "
+            "another shop's."
+        )
+    else:
+        advice = _(
+            "Compare with its cabinet: Kaspi may demand X-Merchant-Uid and shows "
+            "nothing without it; its number is set as KASPI_MERCHANT_UID."
+        )
+    yield Need(
+        tone=Tone.WARN,
+        text=text % {"since": absolute(since, now=now), "advice": advice},
+        url=reverse("admin:orders_readmark_changelist"),
+    )
 
 
 def _needs_of_orders(

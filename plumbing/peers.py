@@ -298,7 +298,7 @@ class PeerConnection:
                     allow_redirects=False,
                     **sent,
                 )
-            except requests.RequestException:
+            except (requests.RequestException, UnicodeEncodeError):
                 raise
             except ValueError:
                 # `requests` looks where a redirect leads, though it shall not go.

@@ -249,8 +249,8 @@ def open_client() -> KaspiClient:
         "Accept": MEDIA_TYPE,
         "Content-Type": MEDIA_TYPE,
     }
-    if settings.KASPI_SEND_MERCHANT_UID:
-        headers["X-Merchant-Uid"] = settings.KASPI_MERCHANT_ID
+    if settings.KASPI_MERCHANT_UID:
+        headers["X-Merchant-Uid"] = settings.KASPI_MERCHANT_UID
     timeout_s = float(settings.KASPI_TIMEOUT_S)
     return KaspiClient(
         KaspiPeer(

@@ -18,6 +18,7 @@ class KaspiSettings:
       refusal_status: how a bad token is refused: 401 or 403.
       requests_per_s: above it 429 with Retry-After; 0 = no limit.
     Answers:
+      merchant_uid: lists without this X-Merchant-Uid are 200 and empty; "" = all see.
       state_required: a list without a state is a 400.
       sign_required_400: `state=SIGN_REQUIRED` is a 400.
       older_by_s: lists hold orders this much older than `$ge`.
@@ -53,6 +54,7 @@ class KaspiSettings:
     refusal_status: int = 401
     requests_per_s: float = 0.0
 
+    merchant_uid: str = ""
     state_required: bool = False
     sign_required_400: bool = False
     older_by_s: float = 1.0

@@ -81,6 +81,36 @@ def test_a_poll_that_stays_away_is_told(now):
     assert need.tone == Tone.WARN
 
 
+def silence(now, *, is_selling: bool = True) -> list[str]:
+    needs = read_orders(now=now, is_selling=is_selling).needs
+    return [need.text for need in needs if "Kaspi has shown no" in need.text]
+
+
+def test_nothing_from_kaspi_for_days_is_no_proof_of_no_orders(now, settings):
+    settings.ORDERS_SILENT_DAYS = 3
+    make_mark(Order.NEW, age=MINUTE)
+    assert silence(now) == []
+    ReadMark.objects.update(first_read_at=now - timedelta(days=1))
+    (text,) = silence(now)
+    assert "KASPI_MERCHANT_UID" in text
+    assert silence(now, is_selling=False) == []
+    settings.KASPI_MERCHANT_UID = "30412007"
+    assert "may be wrong" in silence(now)[0]
+    make_order((make_product("70311"), 1))
+    Order.objects.update(created_at=now - timedelta(days=2))
+    assert silence(now) == []
+    Order.objects.update(created_at=now - timedelta(days=30))
+    # The bridge has read for a day only: it cannot know of a longer silence.
+    assert silence(now) == []
+    ReadMark.objects.update(first_read_at=now - timedelta(days=3))
+    assert "no new order" in silence(now)[0]
+
+
+def test_where_nothing_was_ever_read_silence_says_nothing(now):
+    make_mark(Order.NEW, age=timedelta(days=40 * 365), error="HTTP 403")
+    assert silence(now) == []
+
+
 def test_the_overview_shows_the_orders_in_few_queries(settings, now):
     client = log_in(settings, "viewer")
     product = make_product("70311")
@@ -102,5 +132,6 @@ def test_the_overview_shows_the_orders_in_few_queries(settings, now):
 
 
 def test_it_reads_in_a_fixed_number_of_queries(now, django_assert_num_queries):
-    with django_assert_num_queries(5):
-        read_orders(now=now)
+    make_mark(Order.NEW, age=MINUTE)
+    with django_assert_num_queries(6):
+        read_orders(now=now, is_selling=True)

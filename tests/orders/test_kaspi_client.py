@@ -229,18 +229,29 @@ def test_an_error_that_quotes_an_order_is_not_repeated(client, kaspi):
 
 def test_every_call_names_the_bridge_and_what_it_takes(edge, settings):
     settings.KASPI_URL = f"http://127.0.0.1:{edge.server_port}/shop/api"
-    settings.KASPI_SEND_MERCHANT_UID = True
+    settings.KASPI_MERCHANT_UID = "30412007"
     with open_client() as client:
         page_of(client)
     ((path, headers),) = edge.seen
     assert path.startswith("/shop/api/v2/orders?page%5Bnumber%5D=0")
     assert headers["User-Agent"] == "kaspi-bridge/1.0"
     assert headers["X-Auth-Token"] == settings.KASPI_TOKEN
-    assert headers["X-Merchant-Uid"] == "QazDemo"
+    assert headers["X-Merchant-Uid"] == "30412007"
     assert headers["Accept"] == headers["Content-Type"] == "application/vnd.api+json"
 
 
-def test_the_merchant_id_is_sent_only_when_asked_for(edge, settings):
+def test_without_its_uid_a_shop_may_be_shown_nothing(kaspi, settings):
+    kaspi.change_settings(merchant_uid="30412007")
+    made = kaspi.new_order([{"sku": "1"}])
+    with open_client() as client:
+        assert page_of(client).total_count == 0
+        assert client.order_by_code(made.code) is None
+    settings.KASPI_MERCHANT_UID = "30412007"
+    with open_client() as client:
+        assert page_of(client).total_count == 1
+
+
+def test_the_merchant_uid_is_sent_only_when_it_is_set(edge, settings):
     settings.KASPI_URL = f"http://127.0.0.1:{edge.server_port}/shop/api"
     with open_client() as client:
         page_of(client)
