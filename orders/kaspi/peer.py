@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from requests.structures import CaseInsensitiveDict
 
 from orders.kaspi.schema import parse_error_title
-from plumbing.peers import PeerConnection, PeerReply
+from plumbing.peers import PeerAccessRefused, PeerConnection, PeerError, PeerReply
 
 SECRET_HEADERS = ("X-Auth-Token", "X-Merchant-Uid")
 KASPI_DOMAIN = "kaspi.kz"
@@ -45,6 +45,8 @@ def parse_link(link: str, *, base_url: str) -> SplitResult:
 class KaspiPeer(PeerConnection):
     """Says what Kaspi said in its first error title, never a piece of an order."""
 
+    _is_file_host = False
+
     def for_file(self, parts: SplitResult) -> KaspiPeer | None:
         """Give a peer for the host of a link, or None where nothing may be fetched.
 
@@ -55,7 +57,7 @@ class KaspiPeer(PeerConnection):
         if parts.scheme != "https" and not is_ours:
             return None
         other = copy.copy(self)
-        other.base_url = _origin(parts)
+        other.base_url, other._is_file_host = _origin(parts), True
         other._session = copy.copy(self._session)
         headers = CaseInsensitiveDict(self._session.headers)
         other._session.headers = headers
@@ -65,6 +67,27 @@ class KaspiPeer(PeerConnection):
             for name in SECRET_HEADERS:
                 headers.pop(name, None)
         return other
+
+    def _failure(self, reply: PeerReply) -> PeerError:
+        error = super()._failure(reply)
+        # A store of files has reasons of its own, such as a link that ran out.
+        if self._is_file_host or not isinstance(error, PeerAccessRefused):
+            return error
+        if reply.status_code == 403 and not _is_json(reply):
+            words = _(
+                "blocked on the way, probably not the token's fault: from abroad, or "
+                "from a barred address, Kaspi is reached through OUTBOUND_PROXY "
+                "(HTTP %(status)d, %(words)s)"
+            )
+        else:
+            words = _(
+                "Kaspi refuses the token: make a new one in its cabinet and set "
+                "KASPI_TOKEN (HTTP %(status)d, %(words)s)"
+            )
+        words %= {"status": reply.status_code, "words": reason_of(reply)}
+        return PeerAccessRefused(
+            self._said(reply.path, words), status_code=reply.status_code
+        )
 
     def _sentence(self, reply: PeerReply) -> str:
         words = reason_of(reply)
@@ -85,6 +108,14 @@ def reason_of(reply: PeerReply) -> str:
         title = ""
     # What is no error may be an order with its buyer.
     return title or _("no reason given")
+
+
+def _is_json(reply: PeerReply) -> bool:
+    try:
+        json.loads(reply.body)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _origin(parts: SplitResult) -> str:

@@ -157,9 +157,20 @@ def test_a_refused_token_is_told_at_once_and_never_shown(
     with open_client() as client, pytest.raises(PeerAccessRefused) as caught:
         page_of(client)
     assert caught.value.status_code == status
+    assert "refuses the token" in str(caught.value)
     assert "Authentication failed" in str(caught.value)
     assert "another-token-of-ours" not in str(caught.value) + caplog.text
     assert len(kaspi.arrivals) == 1
+
+
+@pytest.mark.parametrize("call", ["read", "write"])
+def test_a_block_in_the_network_is_not_taken_for_a_refused_token(client, kaspi, call):
+    made = kaspi.new_order([{"sku": "1"}])
+    kaspi.faults.add("html", code=403, text="<h1>Access denied</h1>")
+    with pytest.raises(PeerAccessRefused, match="OUTBOUND_PROXY") as caught:
+        page_of(client) if call == "read" else client.accept(made.id, code=made.code)
+    assert "Access denied" in str(caught.value)
+    assert "KASPI_TOKEN" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -388,6 +399,16 @@ def test_html_in_place_of_a_waybill_is_a_refusal_without_the_signature(
     with pytest.raises(PeerRefused, match="Link expired") as caught:
         client.waybill_pdf(url)
     assert "sign=" not in str(caught.value)
+
+
+def test_a_link_that_is_forbidden_says_nothing_of_tokens_and_networks(
+    client, packed, kaspi
+):
+    url = client.order(packed.id).waybill_url
+    kaspi.faults.add("html", "waybill", code=403, text="<h1>Link expired</h1>")
+    with pytest.raises(PeerRefused, match="Link expired") as caught:
+        client.waybill_pdf(url)
+    assert "OUTBOUND_PROXY" not in str(caught.value)
 
 
 def test_a_failed_fetch_does_not_show_the_signature(client, packed, kaspi, caplog):
