@@ -109,6 +109,11 @@ def has_candidates(step: Step) -> bool:
     return is_asked and bool(step.answered.get("candidates"))
 
 
+def is_doubtful(step: Step) -> bool:
+    """Tell whether a person must say what became of a call that may have arrived."""
+    return step.status == Status.NEEDS_PERSON and step.sent_at is not None
+
+
 def can_retry(step: Step) -> bool:
     """Tell whether trying the step again just so can be right.
 
@@ -342,6 +347,19 @@ STEP_BUTTONS = _by_slug(
         text=_(
             "Only if none of the orders found is this one's: the goods are ordered "
             "again. If one of them was, they are bought twice."
+        ),
+        is_danger=True,
+    ),
+    OrderButton(
+        slug="assemble-anew",
+        label=_("Assemble again…"),
+        permission=ASSEMBLE,
+        fits=lambda full, step: step.kind == Kind.ASSEMBLE and is_doubtful(step),
+        act=lambda step, answers, actor: actions.assemble_anew(step, actor=actor),
+        form=forms.ActionForm,
+        text=_(
+            "Only if Kaspi's cabinet shows no waybill for this order: if there is one, "
+            "a second one with another number is made."
         ),
         is_danger=True,
     ),

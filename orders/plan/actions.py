@@ -185,6 +185,18 @@ def _purchase_to_settle(order: Order) -> Purchase:
     return purchase
 
 
+def assemble_anew(step: Step, *, actor: str) -> None:
+    """Settle a doubtful assemble: a person has seen that Kaspi made no waybill."""
+    with transaction.atomic():
+        asked = step.order.steps.of_kind(Kind.ASSEMBLE)
+        doubtful = asked.filter(pk=step.pk, status=Status.NEEDS_PERSON)
+        if not doubtful.update(sent={}, sent_at=None):
+            raise ActionImpossible(_("Somebody else was first: look again"))
+        # Those dropped before it leave the same doubt.
+        asked.filter(status=Status.SKIPPED).update(sent={}, sent_at=None)
+        _retry(step, actor=actor)
+
+
 def skip_step(step: Step, *, actor: str, reason: str) -> None:
     """Drop a stuck step: a person has seen to it."""
     if step.kind == Kind.RESERVE:

@@ -18,7 +18,12 @@ from orders.reading.refreshing import refresh_order
 from orders.steps import outcomes
 from orders.steps.outcomes import Outcome
 from plumbing.leases import database_now
-from plumbing.peers import PeerAccessRefused, PeerRefused
+from plumbing.peers import (
+    PeerAccessRefused,
+    PeerRefused,
+    PeerUnavailable,
+    PeerWriteWithheld,
+)
 
 Kind = Step.Kind
 Send = Callable[[KaspiClient, Order, Step], object]
@@ -32,8 +37,8 @@ class KaspiHandler:
     """One write to Kaspi.
 
     `is_reached` tells from the order's facts that the wanted state is there; None =
-    the facts do not show it. `repeats`: whether a write without effect may be sent
-    again (an assemble makes a new waybill each time).
+    the facts do not show it. `repeats`: whether a write that may have arrived can be
+    sent again (an assemble makes a new waybill each time).
     """
 
     send: Send
@@ -60,9 +65,13 @@ class KaspiHandler:
         claim.renew(sent_at=database_now(), sent={"kind": step.kind})
         try:
             self.send(clients.kaspi, order, step)
-        except PeerAccessRefused:
-            raise
-        except PeerRefused as error:
+        except (PeerUnavailable, PeerWriteWithheld, PeerRefused) as error:
+            # Surely not done: what never left may be sent again, an assemble too.
+            claim.renew(sent_at=None, sent={})
+            if not isinstance(error, PeerRefused) or isinstance(
+                error, PeerAccessRefused
+            ):
+                raise
             # Perhaps it is so already: the order itself tells.
             settled = self._settled(refresh_order(order.pk, clients.kaspi), step)
             return settled or outcomes.refused(str(error), apply=partial(_forget, step))
@@ -84,7 +93,7 @@ class KaspiHandler:
         if self.is_reached is None:
             text = _("%(step)s: Kaspi does not show whether it was done: look there")
             return outcomes.needs_person(text % figures)
-        if self.repeats:
+        if self.repeats or not _was_sent(step):
             text = _("%(step)s: Kaspi does not have it: doing it again")
             return outcomes.retry(text % figures, after_s=0)
         if step.looks < MOST_LOOKS:
@@ -105,9 +114,9 @@ class KaspiHandler:
 
 
 def _was_sent(step: Step) -> bool:
+    """Tell whether this or an earlier step of the kind may have reached Kaspi."""
     sent = Step.objects.of_kind(step.kind).filter(sent_at__isnull=False)
-    earlier = sent.filter(order_id=step.order_id)
-    return earlier.exclude(status=Step.Status.REFUSED).exists()
+    return sent.filter(order_id=step.order_id).exists()
 
 
 def _reread(order: Order, clients: Clients) -> None:

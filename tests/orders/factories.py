@@ -48,6 +48,8 @@ def make_order(*wanted: tuple[Product, int], **fields: object) -> Order:
     now = timezone.now()
     number = next(_numbers)
     defaults: dict[str, object] = {
+        "kaspi_id": f"id{number}",
+        "code": str(number),
         "state": Order.NEW,
         "status": Order.APPROVED,
         "created_at": now,
@@ -56,9 +58,7 @@ def make_order(*wanted: tuple[Product, int], **fields: object) -> Order:
         "first_seen": now,
         "last_seen": now,
     }
-    order = Order.objects.create(
-        kaspi_id=f"id{number}", code=str(number), **{**defaults, **fields}
-    )
+    order = Order.objects.create(**{**defaults, **fields})
     lines = [
         OrderLine.objects.create(
             order=order,

@@ -21,6 +21,8 @@ from orders.models import (
     SupplierOrder,
     Waybill,
 )
+from orders.plan import actions
+from orders.plan.actions import ActionImpossible
 from orders.plan.transitions import move_reservation, move_step
 from orders.tasks import refresh_one
 from plumbing.peers import PeerError
@@ -422,6 +424,25 @@ def test_an_order_is_not_assembled_twice(operator, product):
     do(operator, order, "assemble", places="1")
     assert "not possible" in messages_of(do(operator, order, "assemble", places="1"))
     assert order.steps.filter(kind=K.ASSEMBLE).count() == 1
+
+
+def test_a_doubtful_assemble_is_sent_again_by_whoever_has_looked(operator, product):
+    order = at_kaspi(product)
+    do(operator, order, "assemble", places="2")
+    step, now = step_of(order, K.ASSEMBLE), timezone.now()
+    assert "not possible" in messages_of(do(operator, step, "assemble-anew"))
+    soon = now + timedelta(minutes=1)
+    move_step(step, S.IN_FLIGHT, text="x", now=now, claimed_until=soon, sent_at=now)
+    move_step(step, S.NEEDS_PERSON, text="no effect", now=now)
+    url = reverse("admin:act_on_step", args=[step.pk, "assemble-anew"])
+    assert url in page(operator, page_of(order))
+    assert "second one" in page(operator, url)
+    do(operator, step, "assemble-anew")
+    step.refresh_from_db()
+    assert (step.status, step.sent_at) == (S.PENDING, None)
+    assert step.parameters == {"places": 2}
+    with pytest.raises(ActionImpossible):
+        actions.assemble_anew(step, actor="operator")
 
 
 def test_hand_over_by_the_buyers_code(operator, product):

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+import pytest
+
+from orders.models import Order, Step
+from orders.plan import actions
+from orders.steps.kaspi import MOST_LOOKS
+from plumbing.limits import ClockBusy, TokenClock
+from tests.orders.factories import make_order, make_product, step_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+S, K = Step.Status, Step.Kind
+STATE_OF_KIND = {
+    "kaspi": Order.KASPI_DELIVERY,
+    "pickup": Order.PICKUP,
+    "delivery": Order.DELIVERY,
+}
+
+
+@pytest.fixture(autouse=True)
+def in_english(settings):
+    settings.LANGUAGE_CODE = "en"
+    settings.KASPI_TIMEOUT_S = 1
+    settings.PEER_LONGEST_WAIT_S = 1
+
+
+@pytest.fixture
+def quiet(kaspi):
+    """Kaspi whose orders move only when told to."""
+    kaspi.change_settings(states_move=False, waybill_after_s=0)
+    return kaspi
+
+
+def take_in(kaspi, *lines, kind: str = "kaspi", **fields) -> Order:
+    """Store an order that Kaspi has as accepted; nothing is to be reserved."""
+    lines = lines or ({"sku": "70311"},)
+    made = kaspi.new_order(list(lines), kind=kind, accepted=True)
+    product = make_product(f"A{made.code}")
+    order = make_order(
+        *((product, int(entry.quantity)) for entry in made.entries),
+        kaspi_id=made.id,
+        code=made.code,
+        state=STATE_OF_KIND[kind],
+        status=Order.ACCEPTED,
+        **fields,
+    )
+    order.steps.all().delete()
+    order.reservations.all().delete()
+    rows = zip(order.lines.order_by("pk"), made.entries, strict=True)
+    for line, entry in rows:
+        line.entry_id, line.needs_imei = made.entry_id(entry), entry.needs_imei
+        line.save()
+    return order
+
+
+def assemblies(kaspi, order: Order) -> int:
+    return len(kaspi.orders[order.code].accepted_writes("ASSEMBLE"))
+
+
+# -- assembling --------------------------------------------------------------------
+
+
+@contextmanager
+def throttled(kaspi, settings, monkeypatch):
+    kaspi.faults.add("status", "assemble", code=429, retry_after=1, times=1)
+    yield
+
+
+@contextmanager
+def nobody_there(kaspi, settings, monkeypatch):
+    url, settings.KASPI_URL = settings.KASPI_URL, "http://127.0.0.1:9/shop/api"
+    yield
+    settings.KASPI_URL = url
+
+
+@contextmanager
+def no_turn(kaspi, settings, monkeypatch):
+    @contextmanager
+    def busy(clock, priority):
+        raise ClockBusy(clock.name)
+        yield
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TokenClock, "turn", busy)
+        yield
+
+
+@contextmanager
+def token_refused(kaspi, settings, monkeypatch):
+    token, settings.KASPI_TOKEN = settings.KASPI_TOKEN, "another-token"
+    yield
+    settings.KASPI_TOKEN = token
+
+
+@pytest.mark.parametrize("failing", [throttled, nobody_there, no_turn, token_refused])
+@pytest.mark.parametrize("how", ["by itself", "by the button"])
+def test_an_assemble_that_surely_never_left_is_sent_again(
+    quiet, settings, monkeypatch, process, failing, how
+):
+    order = take_in(quiet)
+    actions.request_step(order, K.ASSEMBLE, actor="anna", parameters={"places": 2})
+    with failing(quiet, settings, monkeypatch):
+        process()
+    step = step_of(order, K.ASSEMBLE)
+    assert (step.status, step.sent_at, step.sent) == (S.PENDING, None, {})
+    assert assemblies(quiet, order) == 0
+    if how == "by the button":
+        actions.retry_step(step, actor="anna")
+    process(also_later=how == "by itself")
+    assert assemblies(quiet, order) == 1
+    assert step_of(order, K.ASSEMBLE).status == S.DONE
+    assert quiet.orders[order.code].waybills[0].places == 2
+
+
+def test_an_assemble_that_kaspi_refused_is_sent_again_by_the_button(quiet, process):
+    order = take_in(quiet)
+    quiet.faults.add("status", "assemble", code=400, times=1)
+    actions.request_step(order, K.ASSEMBLE, actor="anna", parameters={"places": 1})
+    process()
+    step = step_of(order, K.ASSEMBLE)
+    assert step.status == S.REFUSED
+    actions.retry_step(step, actor="anna")
+    process()
+    assert assemblies(quiet, order) == 1
+    assert step_of(order, K.ASSEMBLE).status == S.DONE
+
+
+@pytest.mark.parametrize("fault", ["drop_before_work", "drop_after_work"])
+def test_an_assemble_that_may_have_left_is_looked_for_and_never_repeated(
+    quiet, process, fault
+):
+    order = take_in(quiet)
+    quiet.faults.add(fault, "assemble", times=1)
+    actions.request_step(order, K.ASSEMBLE, actor="anna", parameters={"places": 1})
+    process()
+    step = step_of(order, K.ASSEMBLE)
+    assert (step.status, bool(step.sent_at)) == (S.UNKNOWN, True)
+    for _ in range(MOST_LOOKS + 1):
+        process(also_later=True)
+    step.refresh_from_db()
+    assert len(quiet.calls("assemble")) == 1
+    if fault == "drop_after_work":
+        assert step.status == S.DONE
+        return
+    assert step.status == S.NEEDS_PERSON
+    assert "second waybill" in step.last_error
+    # Trying again looks again; only who has seen the cabinet may have it sent.
+    actions.retry_step(step, actor="anna")
+    process()
+    assert len(quiet.calls("assemble")) == 1
+    for _ in range(MOST_LOOKS + 1):
+        process(also_later=True)
+    actions.assemble_anew(step_of(order, K.ASSEMBLE), actor="anna")
+    process()
+    assert assemblies(quiet, order) == 1
+    assert step_of(order, K.ASSEMBLE).status == S.DONE
+
+
+def test_an_assemble_whose_worker_died_before_sending_is_sent(quiet, process):
+    order = take_in(quiet)
+    actions.request_step(order, K.ASSEMBLE, actor="anna", parameters={"places": 1})
+    Step.objects.update(status=S.UNKNOWN)
+    process()
+    assert assemblies(quiet, order) == 1
+    assert step_of(order, K.ASSEMBLE).status == S.DONE
