@@ -6,7 +6,7 @@ import json
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NoReturn
@@ -205,7 +205,7 @@ class PeerConnection:
         path: str,
         *,
         params: Mapping[str, str | int] | None = None,
-        json_body: Mapping[str, object] | None = None,
+        json_body: Mapping[str, object] | Sequence[object] | None = None,
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         priority: Priority = "order",
@@ -246,7 +246,7 @@ class PeerConnection:
         *,
         params: Mapping[str, str | int] | None,
         priority: Priority,
-        json_body: Mapping[str, object] | None = None,
+        json_body: Mapping[str, object] | Sequence[object] | None = None,
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         is_write: bool = False,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -16,6 +17,7 @@ from orders.kaspi.schema import (
     KaspiOrder,
     OrdersPage,
     UnreadableAnswer,
+    parse_cut_status,
     parse_echo,
     parse_entries,
     parse_error_title,
@@ -44,6 +46,17 @@ AT_ONCE = 4
 CALL_MARGIN_S = 30
 PDF_MARK = b"%PDF"
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeighedCut:
+    """What stays of a line sold by weight; 0 of either removes it."""
+
+    entry_id: str
+    remained_quantity: int
+    remained_weight_g: int
+    reason: str
+    notes: str
 
 
 class KaspiClient:
@@ -183,17 +196,36 @@ class KaspiClient:
 
         Returns INPROGRESS or SUCCESSFULL, Kaspi's spelling.
         """
-        entry = {"type": "orderentries", "id": entry_id}
-        resource = {
-            "type": "orderEntryCancelOperation",
-            "attributes": {
-                "remainedQuantity": remained_quantity,
-                "reason": reason,
-                "notes": notes,
-            },
-            "relationships": {"entry": {"data": entry}},
+        attributes = {
+            "remainedQuantity": remained_quantity,
+            "reason": reason,
+            "notes": notes,
         }
-        return self._write("orderEntryCancelOperation", resource)
+        return self._write_of_entry("orderEntryCancelOperation", entry_id, attributes)
+
+    def note_imei(self, entry_id: str, *, imei: Sequence[Sequence[str]]) -> str:
+        """Name a line's devices, each by the numbers of its one or two SIM cards."""
+        attributes = {"items": [{"imei": list(numbers)} for numbers in imei]}
+        return self._write_of_entry("orderEntryImeiOperation", entry_id, attributes)
+
+    def cut_weighed(self, order_id: str, *, cuts: Sequence[WeighedCut]) -> str:
+        """Take pieces or weight off lines sold by weight.
+
+        Returns INPROGRESS or SUCCESSFUL, with one L here.
+        """
+        rows = [
+            {
+                "entry": {"id": cut.entry_id},
+                "remainedQuantity": cut.remained_quantity,
+                "remainedWeight": cut.remained_weight_g,
+                "reason": cut.reason,
+                "notes": cut.notes,
+            }
+            for cut in cuts
+        ]
+        # The one write without /v2, and without an envelope.
+        path = f"orderPartialCancel/{_quoted(order_id)}"
+        return self._sent("PUT", path, rows, parse=parse_cut_status)
 
     # -- both -------------------------------------------------------------------------
 
@@ -220,11 +252,33 @@ class KaspiClient:
         *,
         headers: Mapping[str, str] | None = None,
     ) -> str:
-        reply = self.peer.write(
-            "POST", f"v2/{path}", json_body={"data": resource}, headers=headers
-        )
+        body = {"data": resource}
+        return self._sent("POST", f"v2/{path}", body, parse=parse_echo, headers=headers)
+
+    def _write_of_entry(
+        self, kind: str, entry_id: str, attributes: dict[str, Any]
+    ) -> str:
+        entry = {"type": "orderentries", "id": entry_id}
+        relationships = {"entry": {"data": entry}}
+        resource = {
+            "type": kind,
+            "attributes": attributes,
+            "relationships": relationships,
+        }
+        return self._write(kind, resource)
+
+    def _sent(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | Sequence[Any],
+        *,
+        parse: Callable[[Any], str],
+        headers: Mapping[str, str] | None = None,
+    ) -> str:
+        reply = self.peer.write(method, path, json_body=body, headers=headers)
         try:
-            return _parsed(reply, parse_echo)
+            return _parsed(reply, parse)
         except PeerProtocolError as error:
             raise PeerOutcomeUnknown(
                 str(error), status_code=reply.status_code

@@ -194,6 +194,11 @@ def parse_echo(raw: Any) -> str:
     return as_text(attributes.get("status"), limit=WORD_LENGTH)
 
 
+def parse_cut_status(raw: Any) -> str:
+    """Read the status that the answer to a cut by weight bears; it may be missing."""
+    return as_text(_answer(raw).get("status"), limit=WORD_LENGTH)
+
+
 def parse_error_title(raw: Any) -> str:
     """Read the first title of a JSON:API error, or an empty text."""
     errors = as_object(raw).get("errors")

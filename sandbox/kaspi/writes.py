@@ -36,6 +36,7 @@ NAMES = {
 }
 BUYER_CANCELS = "BUYER_CANCELLATION_BY_MERCHANT"
 REASONS = frozenset({OUT_OF_STOCK, "BUYER_NOT_REACHABLE", BUYER_CANCELS})
+CUT_REASONS = REASONS | {"PRODUCT_UNDERWEIGHT"}
 COMMENT_MAX = 1000
 
 BAD_CODE = "Security code is not valid. And the order cannot be completed without it"
@@ -232,17 +233,30 @@ class WriteApi:
             raise ApiRefused("Order not found", status=404)
         by_id = {order.entry_id(entry): entry for entry in order.entries}
         for row in rows:
-            entry = by_id.get(str(row.get("entryId") or row.get("id")))
-            remained = row.get("remainedQuantity", row.get("quantity"))
-            if entry is None or not isinstance(remained, (int, float)):
+            entry = by_id.get(str((row.get("entry") or {}).get("id")))
+            left = (row.get("remainedQuantity"), row.get("remainedWeight"))
+            if (
+                entry is None
+                or not all(isinstance(part, (int, float)) for part in left)
+                or row.get("reason") not in CUT_REASONS
+            ):
                 raise ApiRefused("Wrong line of a partial cancellation.")
-            self._reduce(order, entry, remained, request)
-        return Reply(data=rows)
+            self._reduce(order, entry, left[0], request, weight=left[1])
+        lag = self.desk.settings.entry_cancel_lag_s
+        status = "INPROGRESS" if lag > 0 else "SUCCESSFUL"
+        return Reply(data={"orderCancelEntries": rows, "status": status})
 
     def note_imei(self, request: Request) -> Reply:
         """Carry out `POST /orderEntryImeiOperation`: keep what was sent."""
         resource = _resource(request, "orderEntryImeiOperation")
-        order, _ = self._entry_of(resource)
+        order, entry = self._entry_of(resource)
+        items = (resource.get("attributes") or {}).get("items")
+        if not isinstance(items, list) or len(items) != entry.quantity:
+            raise ApiRefused("Wrong number of IMEI.")
+        for item in items:
+            numbers = item.get("imei") if isinstance(item, dict) else None
+            if not isinstance(numbers, list) or len(numbers) not in (1, 2):
+                raise ApiRefused("Wrong value of the attribute [imei].")
         order.imei.append(resource.get("attributes"))
         return json_api({"data": resource})
 
@@ -255,7 +269,13 @@ class WriteApi:
         return found
 
     def _reduce(
-        self, order: KaspiOrder, entry: Entry, remained: float, request: Request
+        self,
+        order: KaspiOrder,
+        entry: Entry,
+        remained: float,
+        request: Request,
+        *,
+        weight: float | None = None,
     ) -> None:
         write = Write(
             at=request.arrived,
@@ -267,8 +287,12 @@ class WriteApi:
         order.writes.append(write)
         if order.status not in (APPROVED, ACCEPTED) or order.handed:
             raise self._forbid(order, "ENTRY_CANCEL")
-        if not 0 <= remained < entry.quantity:
+        is_lighter = weight is not None and 0 <= weight < entry.weight
+        most = entry.quantity if is_lighter else entry.quantity - 1
+        if not 0 <= remained <= most:
             raise ApiRefused("Wrong value of the attribute [remainedQuantity].")
+        if weight is not None and entry.unit_type != "PIECES":
+            entry.weight, remained = weight, remained if weight else 0
         entry.quantity, write.ok = remained, True
         if not any(line.quantity for line in order.entries):
             self.desk.life.cancel(order, OUT_OF_STOCK, self.desk.now())

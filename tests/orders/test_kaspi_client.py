@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from orders.kaspi.client import open_client
+from orders.kaspi.client import WeighedCut, open_client
 from orders.kaspi.peer import parse_link
 from plumbing.models import PeerSlot
 from plumbing.peers import (
@@ -300,6 +300,35 @@ def test_each_write_reaches_kaspi_as_the_contract_has_it(client, kaspi):
     client.cancel(**names, reason="BUYER_NOT_REACHABLE", comment=comment)
     assert kaspi.orders[made.code].status == "CANCELLED"
     assert kaspi.orders[made.code].comment == "н" * 1000
+
+
+def test_each_piece_is_named_by_its_imei(client, kaspi):
+    line = {"sku": "1", "quantity": 2, "needs_imei": True}
+    made = kaspi.new_order([line], accepted=True)
+    imei = (("490154203237518", "356938035643809"), ("352099001761481",))
+    client.note_imei(made.entry_id(made.entries[0]), imei=imei)
+    assert kaspi.orders[made.code].imei == [
+        {"items": [{"imei": list(imei[0])}, {"imei": list(imei[1])}]}
+    ]
+
+
+def test_weight_is_taken_off_by_a_bare_list(client, kaspi):
+    line = {"sku": "1", "quantity": 3, "unit_type": "MEASURABLE", "weight": 900.0}
+    made = kaspi.new_order([line], accepted=True)
+    cut = WeighedCut(
+        entry_id=made.entry_id(made.entries[0]),
+        remained_quantity=2,
+        remained_weight_g=600,
+        reason="PRODUCT_UNDERWEIGHT",
+        notes="Недовес",
+    )
+    assert client.cut_weighed(made.id, cuts=[cut]) == "SUCCESSFUL"
+    (entry,) = kaspi.orders[made.code].entries
+    assert (entry.quantity, entry.weight) == (2, 600)
+    (call,) = kaspi.calls("partial-cancel")
+    assert call.path == f"/shop/api/orderPartialCancel/{made.id}"
+    with pytest.raises(PeerRefused, match="remainedQuantity"):
+        client.cut_weighed(made.id, cuts=[cut])
 
 
 def test_a_hand_over_takes_the_buyers_code(client, kaspi):

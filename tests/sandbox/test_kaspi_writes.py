@@ -7,6 +7,7 @@ from sandbox.kaspi.life import working_deadline
 from tests.sandbox.kaspiclient import Merchant, title
 
 LINE = [{"sku": "70311", "quantity": 2, "price": 1000.0}]
+WEIGHED = [{"sku": "812", "quantity": 3, "unit_type": "MEASURABLE", "weight": 900.0}]
 HOUR, DAY = 3600, 86_400
 
 
@@ -368,12 +369,46 @@ def test_part_of_a_line_is_removed(kaspi, merchant):
 
 
 def test_weighed_lines_are_reduced_by_a_bare_array(kaspi, merchant):
-    order = accepted(kaspi, merchant)
-    rows = [{"entryId": merchant.entries(order)[0]["id"], "remainedQuantity": 0.5}]
+    order = kaspi.new_order(WEIGHED, accepted=True)
+    row = {
+        "entry": {"id": merchant.entries(order)[0]["id"]},
+        "remainedQuantity": 2,
+        "remainedWeight": 700,
+        "reason": "PRODUCT_UNDERWEIGHT",
+        "notes": "Недовес",
+    }
     path = f"orderPartialCancel/{order.id}"
-    assert merchant.send("PUT", path, json=rows).status_code == 200
-    assert merchant.entries(order)[0]["attributes"]["quantity"] == 0.5
-    assert kaspi.arrivals[-2].method == "partial-cancel"
+    bad = [{**row, "entry": {}}, {**row, "remainedWeight": None}, {**row, "reason": ""}]
+    for refused in bad:
+        assert merchant.send("PUT", path, json=[refused]).status_code == 400
+    answer = merchant.send("PUT", path, json=[row])
+    assert answer.json() == {"orderCancelEntries": [row], "status": "SUCCESSFUL"}
+    assert kaspi.arrivals[-1].method == "partial-cancel"
+    attributes = merchant.entries(order)[0]["attributes"]
+    assert (attributes["quantity"], attributes["weight"]) == (2, 700)
+    assert merchant.send("PUT", path, json=[row]).status_code == 400
+    row |= {"remainedWeight": 0}
+    assert merchant.send("PUT", path, json=[row]).status_code == 200
+    assert state_of(merchant, order) == ("ARCHIVE", "CANCELLED")
+
+
+def test_each_piece_has_its_imei(kaspi, merchant):
+    order = accepted(kaspi, merchant)
+    line = merchant.entries(order)[0]["id"]
+
+    def note(*items):
+        data = {
+            "type": "orderEntryImeiOperation",
+            "attributes": {"items": list(items)},
+            "relationships": {"entry": {"data": {"type": "orderentries", "id": line}}},
+        }
+        return merchant.send("POST", "v2/orderEntryImeiOperation", json={"data": data})
+
+    one, two = {"imei": ["1"]}, {"imei": ["2", "3"]}
+    for bad in ([one], [one, {"imei": []}], [one, {"imei": "2"}], [one, two, one]):
+        assert note(*bad).status_code == 400
+    assert note(one, two).status_code == 200
+    assert order.imei == [{"items": [one, two]}]
 
 
 def test_writes_need_the_right_type_id_code_and_content_type(kaspi, merchant):
