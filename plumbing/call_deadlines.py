@@ -11,6 +11,7 @@ from typing import Any
 import requests.adapters
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, ProxyManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError
 
 # The deadline of the call this thread makes; a timeout per read, which is all that
 # requests knows, never fires on a peer that sends one byte a second.
@@ -19,12 +20,20 @@ _current = threading.local()
 
 # requests does not tell which socket a call uses: connections of our own do.
 class _Connection(HTTPConnection):
+    def connect(self) -> None:
+        super().connect()
+        _refuse_if_late(self)
+
     def request(self, *args: Any, **kwargs: Any) -> None:
         super().request(*args, **kwargs)
         _watch(self.sock)
 
 
 class _SecureConnection(HTTPSConnection):
+    def connect(self) -> None:
+        super().connect()
+        _refuse_if_late(self)
+
     def request(self, *args: Any, **kwargs: Any) -> None:
         super().request(*args, **kwargs)
         _watch(self.sock)
@@ -88,3 +97,13 @@ def _watch(sock: socket.socket | None) -> None:
     deadline: Deadline | None = getattr(_current, "deadline", None)
     if deadline is not None:
         deadline.socket = sock
+        if deadline.has_passed:
+            deadline.cut()
+
+
+def _refuse_if_late(connection: HTTPConnection) -> None:
+    """Send nothing once the deadline has passed: the turn at the clock may be over."""
+    deadline: Deadline | None = getattr(_current, "deadline", None)
+    if deadline is not None and deadline.has_passed:
+        connection.close()
+        raise ConnectTimeoutError(connection, "connected after the call's deadline")

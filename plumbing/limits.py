@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import Literal
 
-from django.db.models import QuerySet
+from django.db import DatabaseError
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Least
 
 from plumbing.leases import database_now
 from plumbing.models import PeerClock, PeerSlot
 
+log = logging.getLogger(__name__)
+
 Priority = Literal["order", "crawl"]
 
-# A request is taken to have reached the peer when its answer came, or this long after
-# it was begun: only then may the interval be counted without risk.
+# Where calls may overlap, a request is taken to have reached the peer this long after
+# it was begun, or when its answer came.
 REACHED_AFTER = timedelta(seconds=1)
-# How long an announced order call is waited for once the clock is free.
-ORDER_PATIENCE = timedelta(seconds=2)
+# How long a waiting call that announced itself is let pass once the clock is free.
+WAITING_PATIENCE = timedelta(seconds=2)
+# After so many order calls one waiting crawl call goes first: a queue of orders must
+# not keep the stock from being read.
+ORDER_CALLS_IN_A_ROW = 10
+# Moments further ahead than they were written for are from before the database's
+# clock was set back.
+CLOCK_SLACK = timedelta(seconds=5)
+SHORTEST_NAP_S = 0.02
 LONG_AGO = datetime(2000, 1, 1, tzinfo=timezone.utc)
 
 # A slot's row and the moment until which it is ours.
@@ -45,12 +57,12 @@ class CallSlots:
 
     def is_any_free(self, now: datetime) -> bool:
         """Tell whether a call may begin; `take` has the last word."""
-        return self._rows().filter(until__lte=now).exists()
+        return self._free(now).exists()
 
     def take(self, now: datetime) -> Slot | None:
         """Take a slot and return its mark, or None when all are in use."""
         mine = now + self.call
-        free = self._rows().filter(until__lte=now).order_by("pk")
+        free = self._free(now).order_by("pk")
         for pk, seen in free.values_list("pk", "until"):
             if PeerSlot.objects.filter(pk=pk, until=seen).update(until=mine):
                 return pk, mine
@@ -60,6 +72,11 @@ class CallSlots:
         """Give the slot back, unless it ran out and is another's by now."""
         pk, mine = taken
         PeerSlot.objects.filter(pk=pk, until=mine).update(until=LONG_AGO)
+
+    def _free(self, now: datetime) -> QuerySet[PeerSlot]:
+        # Nobody takes a slot for so long: the clock was set back.
+        leftover = Q(until__gt=now + self.call + CLOCK_SLACK)
+        return self._rows().filter(Q(until__lte=now) | leftover)
 
     def _rows(self) -> QuerySet[PeerSlot]:
         if not self._are_rows_there:
@@ -80,9 +97,16 @@ class CallSlots:
 class TokenClock:
     """Keeps the calls made with one token at least `interval_s` apart.
 
-    Order calls go before crawl calls: a waiting order call announces itself in the
-    row, and crawl calls leave the next turn to it. With `at_once`, no more calls than
-    that are under way together, none of them for longer than `call_s`.
+    The interval counts from the answer; while a call is under way nobody else begins,
+    for its request may reach the peer late: a slow handshake, a packet sent again. The
+    claim of a caller that was killed ends `call_s`, the longest a call can take, and
+    the interval after it was begun.
+
+    Order calls go before crawl calls, but for one after `ORDER_CALLS_IN_A_ROW`: whoever
+    waits announces itself in the row, and the others leave the next turn to it.
+
+    With `at_once`, for a peer without a documented limit, calls may overlap: no more
+    than that are under way together.
     """
 
     def __init__(
@@ -97,6 +121,7 @@ class TokenClock:
         self.name = name
         self.interval = timedelta(seconds=interval_s)
         self.patience_s = patience_s
+        self.longest_call = REACHED_AFTER if at_once else timedelta(seconds=call_s)
         self.slots = (
             CallSlots(name=name, count=at_once, call_s=call_s) if at_once else None
         )
@@ -114,45 +139,75 @@ class TokenClock:
         try:
             yield
         finally:
-            self._settle(mine)
-            if self.slots and slot:
-                self.slots.free(slot)
+            try:
+                self._settle(mine)
+                if self.slots and slot:
+                    self.slots.free(slot)
+            except DatabaseError:
+                # The answer of a write must not be lost for it: the claim ends by
+                # itself.
+                log.exception("%s: the turn could not be given back", self.name)
 
     def push_back(self, seconds: float) -> None:
         """Let nobody call for `seconds`: the peer asked us to slow down."""
         if self.interval:
             until = database_now() + timedelta(seconds=seconds)
-            PeerClock.objects.filter(name=self.name, next_at__lt=until).update(
-                next_at=until
-            )
+            self._row().filter(closed_until__lt=until).update(closed_until=until)
+
+    def _row(self) -> QuerySet[PeerClock]:
+        return PeerClock.objects.filter(name=self.name)
 
     def _wait(self, priority: Priority) -> tuple[datetime, Slot | None]:
         give_up = time.monotonic() + self.patience_s
         PeerClock.objects.get_or_create(
             name=self.name,
-            defaults={"next_at": LONG_AGO, "order_waits_until": LONG_AGO},
+            defaults=dict.fromkeys(PeerClock.MOMENTS, LONG_AGO),
         )
         while True:
+            row = self._row().get()
+            # Asked after the row was read: only time that goes back puts the moment
+            # when the row was written into the future.
             now = database_now()
-            next_at, order_waits = PeerClock.objects.values_list(
-                "next_at", "order_waits_until"
-            ).get(name=self.name)
-            taken = self._claim_both(priority, now=now, seen=next_at)
+            if row.written_at > now + CLOCK_SLACK:
+                self._bring_back(row, now=now)
+                continue
+            taken = self._claim_both(priority, now=now, seen=row)
             if taken is not None:
                 return taken
             if time.monotonic() >= give_up:
                 raise ClockBusy(self.name)
-            # While all slots are in use the clock itself stands in the past.
-            turn_at = max(next_at, now)
-            if priority == "order" and order_waits < turn_at + ORDER_PATIENCE / 2:
-                PeerClock.objects.filter(name=self.name, next_at=next_at).update(
-                    order_waits_until=turn_at + ORDER_PATIENCE
-                )
-            # A crawl call that lets an order pass looks again soon.
-            time.sleep(max((next_at - now).total_seconds(), 0.02))
+            # While all slots are in use the clock itself stands in the past. A call
+            # under way ends its turn when it is answered, an interval before the next
+            # turn at the latest: whoever looks that often misses none.
+            free_at = max(row.next_at, row.closed_until)
+            turn_at = min(max(free_at, now), now + self.interval)
+            self._announce(priority, row, turn_at=turn_at)
+            # A call that lets another one pass looks again soon.
+            nap_s = max((turn_at - now).total_seconds(), SHORTEST_NAP_S)
+            time.sleep(min(nap_s, max(give_up - time.monotonic(), SHORTEST_NAP_S)))
+
+    def _announce(
+        self, priority: Priority, row: PeerClock, *, turn_at: datetime
+    ) -> None:
+        field = "order_waits_until" if priority == "order" else "crawl_waits_until"
+        if getattr(row, field) < turn_at + WAITING_PATIENCE / 2:
+            as_read = self._row().filter(next_at=row.next_at)
+            as_read.update(**{field: turn_at + WAITING_PATIENCE})
+
+    def _bring_back(self, row: PeerClock, *, now: datetime) -> None:
+        """Move the row's moments by as much as the database's clock was set back."""
+        by = row.written_at - now
+        log.warning("%s: the database's clock was set back by %s", self.name, by)
+        self._row().filter(written_at=row.written_at).update(
+            next_at=row.next_at - by,
+            closed_until=row.closed_until - by,
+            order_waits_until=LONG_AGO,
+            crawl_waits_until=LONG_AGO,
+            written_at=now,
+        )
 
     def _claim_both(
-        self, priority: Priority, *, now: datetime, seen: datetime
+        self, priority: Priority, *, now: datetime, seen: PeerClock
     ) -> tuple[datetime, Slot | None] | None:
         """Claim the clock's turn and a slot, or neither."""
         if self.slots and not self.slots.is_any_free(now):
@@ -168,21 +223,35 @@ class TokenClock:
         return mine, slot
 
     def _claim(
-        self, priority: Priority, *, now: datetime, seen: datetime
+        self, priority: Priority, *, now: datetime, seen: PeerClock
     ) -> datetime | None:
-        if seen > now:
+        if max(seen.next_at, seen.closed_until) > now:
             return None
-        mine = now + REACHED_AFTER + self.interval
-        row = PeerClock.objects.filter(name=self.name, next_at=seen)
+        mine = now + self.longest_call + self.interval
+        row = self._row().filter(next_at=seen.next_at)
         if priority == "order":
-            won = row.update(next_at=mine, order_waits_until=LONG_AGO)
+            won = row.filter(
+                Q(order_calls__lt=ORDER_CALLS_IN_A_ROW) | Q(crawl_waits_until__lte=now)
+            ).update(
+                next_at=mine,
+                written_at=now,
+                order_waits_until=LONG_AGO,
+                order_calls=Least(F("order_calls") + 1, ORDER_CALLS_IN_A_ROW),
+            )
         else:
-            won = row.filter(order_waits_until__lte=now).update(next_at=mine)
+            won = row.filter(
+                Q(order_calls__gte=ORDER_CALLS_IN_A_ROW) | Q(order_waits_until__lte=now)
+            ).update(
+                next_at=mine, written_at=now, crawl_waits_until=LONG_AGO, order_calls=0
+            )
         return mine if won else None
 
     def _settle(self, mine: datetime) -> None:
-        earliest = min(mine, database_now() + self.interval)
-        PeerClock.objects.filter(name=self.name, next_at=mine).update(next_at=earliest)
+        now = database_now()
+        next_at = now + self.interval
+        if self.slots:
+            next_at = min(mine, next_at)
+        self._row().filter(next_at=mine).update(next_at=next_at, written_at=now)
 
 
 def clock_name(peer: str, token: str) -> str:

@@ -27,9 +27,22 @@ class PeerClock(models.Model):
     """When a token may be used next, for all processes and hosts together."""
 
     name = models.CharField(_("name"), max_length=80, primary_key=True)
+    # While a call is under way: when its caller, if killed, is given up.
     next_at = models.DateTimeField(_("next call not before"))
-    # An order call that waits announces itself here; crawl calls let it pass.
+    # The peer asked us to slow down.
+    closed_until = models.DateTimeField(_("no call before"))
+    # Calls that wait announce themselves here; the others let them pass.
     order_waits_until = models.DateTimeField(_("an order call waits until"))
+    crawl_waits_until = models.DateTimeField(_("a reading's call waits until"))
+    # Since the last crawl call; counted no further than it matters.
+    order_calls = models.PositiveSmallIntegerField(_("order calls in a row"), default=0)
+    # When `next_at` was written: in the future once the clock was set back.
+    written_at = models.DateTimeField(_("written"))
+
+    MOMENTS = (
+        *("next_at", "closed_until", "order_waits_until"),
+        *("crawl_waits_until", "written_at"),
+    )
 
     class Meta:
         verbose_name = _("peer clock")

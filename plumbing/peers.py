@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 256 * 1024 * 1024
 MAX_REDIRECTS = 3
+CONNECT_TIMEOUT_S = 15
 RETRIED_STATUSES = (500, 502, 503, 504)
 THROTTLED_TRIES = 3
 WORDS_LENGTH = 300
@@ -293,7 +294,7 @@ class PeerConnection:
                 response = self._session.request(
                     method,
                     url,
-                    timeout=(min(self.timeout_s, 15), self.timeout_s),
+                    timeout=(min(self.timeout_s, CONNECT_TIMEOUT_S), self.timeout_s),
                     stream=True,
                     allow_redirects=False,
                     **sent,

@@ -27,6 +27,7 @@ from catalog.alstyle.schema import (
 )
 from plumbing.limits import TokenClock, clock_name
 from plumbing.peers import (
+    CONNECT_TIMEOUT_S,
     PeerConnection,
     PeerProtocolError,
     PeerRefused,
@@ -116,6 +117,7 @@ def open_peer(
             name=clock_name("alstyle", settings.ALSTYLE_TOKEN),
             interval_s=float(settings.ALSTYLE_INTERVAL_S),
             patience_s=patience_s,
+            call_s=timeout_s + CONNECT_TIMEOUT_S,
         ),
         user_agent=settings.USER_AGENT,
         params={"access-token": settings.ALSTYLE_TOKEN},

@@ -1,24 +1,29 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
-from django.db import connection, connections
+from django.db import OperationalError, connection, connections
+from urllib3.connection import HTTPConnection
 
 from plumbing.leases import database_now
 from plumbing.limits import (
     LONG_AGO,
+    ORDER_CALLS_IN_A_ROW,
     CallSlots,
     ClockBusy,
     TokenClock,
     clock_name,
 )
 from plumbing.models import PeerClock, PeerSlot
+from plumbing.peers import PeerConnection, PeerUnavailable
 from sandbox import AlStyleServer
 
 TOKEN = "alstyle-test-token"
@@ -103,8 +108,92 @@ def test_no_more_calls_are_under_way_than_the_slots_allow():
     assert busiest_moment(at_once=2) == 2
 
 
-def test_without_slots_there_are_more():
-    assert busiest_moment(at_once=0) > 2
+def test_with_more_slots_there_are_more():
+    assert busiest_moment(at_once=4) > 2
+
+
+def test_without_slots_no_two_calls_are_under_way():
+    # Until its answer came nobody knows when a request reached the peer.
+    assert busiest_moment(at_once=0) == 1
+
+
+class SlowDoor:
+    """A way to the peer that lets callers through late.
+
+    The handshake is done by the system, so the caller has sent its request and waits;
+    it reaches the peer when the door opens, as after a slow handshake on the way.
+    """
+
+    def __init__(self, target: str, *, opens_after_s: list[float]) -> None:
+        self.host, port = target.removeprefix("http://").split(":")
+        self.port, self.waits = int(port), list(opens_after_s)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                near, _address = self.listener.accept()
+            except OSError:
+                return
+            wait_s = self.waits.pop(0) if self.waits else 0
+            threading.Thread(
+                target=self._pass_on, args=(near, wait_s), daemon=True
+            ).start()
+
+    def _pass_on(self, near: socket.socket, wait_s: float) -> None:
+        time.sleep(wait_s)
+        with near, socket.create_connection((self.host, self.port)) as far:
+            back = threading.Thread(target=pour, args=(far, near), daemon=True)
+            back.start()
+            pour(near, far)
+            back.join()
+
+    def close(self) -> None:
+        self.listener.close()
+
+
+def pour(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(1 << 16):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+
+
+def test_a_request_that_reaches_the_peer_late_is_not_overtaken():
+    with AlStyleServer(token=TOKEN, interval_s=0) as supplier:
+        door = SlowDoor(supplier.url, opens_after_s=[2.2])
+        try:
+            run_callers(door.url, processes=2, calls=2, interval_s=INTERVAL_S)
+        finally:
+            door.close()
+        assert len(supplier.arrivals) == 4
+        assert min(supplier.gaps()) >= INTERVAL_S
+
+
+def test_a_connection_made_after_the_deadline_sends_nothing(monkeypatch):
+    real = HTTPConnection.connect
+
+    def slow(self):
+        real(self)
+        time.sleep(0.6)
+
+    with (
+        AlStyleServer(token=TOKEN, interval_s=0) as supplier,
+        PeerConnection(
+            name="Al-Style",
+            base_url=supplier.url,
+            timeout_s=0.3,
+            limiter=TokenClock(name="late", interval_s=0),
+            user_agent="kaspi-bridge/1.0",
+        ) as peer,
+    ):
+        monkeypatch.setattr(HTTPConnection, "connect", slow)
+        # Surely not sent: a write that met this may be tried again.
+        with pytest.raises(PeerUnavailable):
+            peer.write("GET", "cart-api/add")
+        assert supplier.arrivals == []
 
 
 def test_a_slot_is_free_again_after_its_call():
@@ -197,12 +286,142 @@ def test_an_order_call_waits_for_at_most_one_crawl_call():
     assert "crawl" in turns
 
 
+def row(**moments):
+    return {**dict.fromkeys(PeerClock.MOMENTS, LONG_AGO), **moments}
+
+
 def test_a_killed_callers_turn_ends_by_itself():
-    clock = TokenClock(name="killed", interval_s=0.1)
+    clock = TokenClock(name="killed", interval_s=0.1, call_s=0.5)
     turn = clock.turn("crawl")
     turn.__enter__()
-    row = PeerClock.objects.get(name="killed")
-    assert row.next_at - database_now() <= timedelta(seconds=1.1)
+    begun = time.monotonic()
+    with TokenClock(name="killed", interval_s=0.1).turn("order"):
+        assert 0.5 <= time.monotonic() - begun <= 1.5
+
+
+def test_a_call_under_way_keeps_others_waiting_until_its_answer():
+    clock = TokenClock(name="long", interval_s=0.1)
+    with clock.turn("order"):
+        time.sleep(1.3)
+        row = PeerClock.objects.get(name="long")
+        assert row.next_at > database_now() + timedelta(seconds=30)
+    row = PeerClock.objects.get(name="long")
+    assert row.next_at <= database_now() + timedelta(seconds=0.1)
+
+
+def test_the_answer_is_not_lost_with_the_clocks_row(monkeypatch):
+    def fail(self, mine):
+        raise OperationalError("the database is away")
+
+    monkeypatch.setattr(TokenClock, "_settle", fail)
+    with TokenClock(name="away", interval_s=0.1).turn("order"):
+        answer = "number 1"
+    assert answer == "number 1"
+
+
+# -- a fair share ------------------------------------------------------------------
+
+
+def crawl_while_orders_press(*, orders: int) -> list[str]:
+    """Let one reading want two calls while two workers make order calls all the time.
+
+    Returns who called, in order, from when the reading began to wait.
+    """
+    turns: list[str] = []
+    enough = threading.Event()
+
+    def call(priority, number):
+        clock = TokenClock(name="fair", interval_s=0.02)
+        for _ in range(number):
+            if enough.is_set():
+                return
+            with clock.turn(priority):
+                turns.append(priority)
+        if priority == "crawl":
+            enough.set()
+
+    workers = [in_thread(lambda: call("order", orders)) for _ in range(2)]
+    while len(turns) < 5:
+        time.sleep(0.01)
+    began = len(turns)
+    for thread in (*workers, in_thread(lambda: call("crawl", 2))):
+        thread.join(30)
+        assert not thread.is_alive()
+    return turns[began:]
+
+
+def test_a_reading_gets_its_turn_however_many_orders_wait():
+    turns = crawl_while_orders_press(orders=60)
+    first = turns.index("crawl")
+    second = turns.index("crawl", first + 1)
+    # One call may be under way when the reading begins to wait.
+    assert first <= ORDER_CALLS_IN_A_ROW + 1
+    assert second - first <= ORDER_CALLS_IN_A_ROW + 1
+
+
+def test_without_the_share_it_would_wait_for_all_of_them(monkeypatch):
+    monkeypatch.setattr("plumbing.limits.ORDER_CALLS_IN_A_ROW", 10_000)
+    turns = crawl_while_orders_press(orders=40)
+    assert turns.index("crawl") > ORDER_CALLS_IN_A_ROW + 1
+
+
+# -- time that jumps ---------------------------------------------------------------
+
+
+@pytest.fixture
+def set_back(monkeypatch):
+    """Set the database's clock back (by less than nothing: ahead) for the clock."""
+    offset = timedelta(0)
+    monkeypatch.setattr("plumbing.limits.database_now", lambda: database_now() - offset)
+
+    def move(by):
+        nonlocal offset
+        offset = by
+
+    return move
+
+
+@pytest.mark.parametrize("by", [timedelta(days=1), timedelta(minutes=4)])
+def test_a_clock_set_back_keeps_nobody_waiting(set_back, by):
+    clock = TokenClock(name="back", interval_s=0.3, patience_s=5)
+    with clock.turn("order"):
+        pass
+    answered = time.monotonic()
+    set_back(by)
+    with clock.turn("order"):
+        # Neither at once, nor a day later.
+        assert 0.25 <= time.monotonic() - answered <= 2
+
+
+def test_a_clock_set_back_does_not_forget_that_the_peer_wants_a_pause(set_back):
+    clock = TokenClock(name="back", interval_s=0.1, patience_s=5)
+    with clock.turn("order"):
+        pass
+    clock.push_back(1)
+    asked = time.monotonic()
+    set_back(timedelta(hours=1))
+    with clock.turn("order"):
+        assert 0.9 <= time.monotonic() - asked <= 3
+
+
+def test_a_clock_set_back_while_it_waits_wakes_it(set_back):
+    clock = TokenClock(name="back", interval_s=0.3, patience_s=5)
+    with clock.turn("order"):
+        pass
+    begun = time.monotonic()
+    timer = threading.Timer(0.1, set_back, [timedelta(days=1)])
+    timer.start()
+    with clock.turn("order"):
+        assert time.monotonic() - begun <= 2
+    timer.join()
+
+
+def test_a_slot_taken_before_the_clock_was_set_back_is_free():
+    slots = CallSlots(name="s", count=1, call_s=1)
+    now = database_now()
+    assert slots.take(now + timedelta(days=1)) is not None
+    assert slots.take(now) is not None
+    assert slots.take(now) is None
 
 
 def test_the_interval_counts_from_the_answer():
@@ -217,7 +436,7 @@ def test_the_interval_counts_from_the_answer():
 def test_an_order_call_that_died_waiting_holds_nobody_up_for_long():
     now = database_now()
     PeerClock.objects.create(
-        name="dead", next_at=LONG_AGO, order_waits_until=now + timedelta(seconds=0.3)
+        name="dead", **row(order_waits_until=now + timedelta(seconds=0.3))
     )
     clock = TokenClock(name="dead", interval_s=0.1)
     with clock.turn("crawl"):
@@ -227,8 +446,10 @@ def test_an_order_call_that_died_waiting_holds_nobody_up_for_long():
 def test_patience_ends():
     PeerClock.objects.create(
         name="busy",
-        next_at=database_now() + timedelta(seconds=0.2),
-        order_waits_until=database_now() + timedelta(seconds=60),
+        **row(
+            next_at=database_now() + timedelta(seconds=0.2),
+            order_waits_until=database_now() + timedelta(seconds=60),
+        ),
     )
     clock = TokenClock(name="busy", interval_s=0.1, patience_s=0.3)
     with pytest.raises(ClockBusy), clock.turn("crawl"):
