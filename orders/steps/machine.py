@@ -134,7 +134,16 @@ def run_step(step: Step, clients: Clients, result: Processed) -> None:
             outcome = _attempt(claim, clients, result, is_look=is_look)
         except ClaimLost:
             return
-    if settle(step, outcome):
+        except Exception as error:
+            log.exception("%s, order %s", step.kind, step.order_id)
+            outcome = _broken(step, error, is_look=is_look)
+    try:
+        is_settled = settle(step, outcome)
+    except Exception as error:
+        log.exception("%s, order %s, settling", step.kind, step.order_id)
+        _give_up_settling(step, error)
+        return
+    if is_settled:
         result.add(step.status)
 
 
@@ -197,10 +206,39 @@ def _attempt(
         return _later(step, str(error), error=error, is_look=is_look)
 
 
+def _broken(step: Step, error: Exception, *, is_look: bool) -> Outcome:
+    """A fault of our own: whether the peer was asked before it struck is unknown."""
+    figures = {"step": step.get_kind_display(), "error": type(error).__name__}
+    if is_look and step.looks > settings.STEP_ATTEMPTS:
+        text = _("%(step)s: each look at it ends in a fault of the bridge (%(error)s)")
+        return outcomes.needs_person(text % figures)
+    text = _("%(step)s: a fault of the bridge (%(error)s), the outcome is unknown")
+    return outcomes.unknown(
+        text % figures, look_after_s=_backoff_s(step.looks if is_look else 1)
+    )
+
+
+def _give_up_settling(step: Step, error: Exception) -> None:
+    """Leave the step to the sweep, which has it looked at; not for ever.
+
+    What came of it could not be written down: a look finds it at the peer.
+    """
+    row = Step.objects.select_related("order").get(pk=step.pk)
+    if row.looks <= settings.STEP_ATTEMPTS or row.status != Status.UNKNOWN:
+        return
+    text = _("%(step)s: its outcome cannot be written down (%(error)s)")
+    figures = {"step": row.get_kind_display(), "error": type(error).__name__}
+    move_step(row, Status.NEEDS_PERSON, text=text % figures, now=database_now())
+
+
+def _backoff_s(tries: int) -> float:
+    return float(min(BACKOFF_S * 2 ** max(tries - 1, 0), LONGEST_BACKOFF_S))
+
+
 def _later(step: Step, text: str, *, error: PeerError, is_look: bool) -> Outcome:
     """Come back later; only a peer that was not reached gives the try back."""
     tries = step.looks if is_look else step.attempts
-    after_s = min(BACKOFF_S * 2 ** max(tries - 1, 0), LONGEST_BACKOFF_S)
+    after_s = _backoff_s(tries)
     name = step.get_kind_display()
     said = _("%(step)s: %(error)s") % {"step": name, "error": text}
     if is_look:

@@ -178,23 +178,88 @@ def test_an_impossible_transition_is_a_programming_error():
         move_step(step, S.DONE, text="x", now=timezone.now())
 
 
-def test_a_settling_that_fails_leaves_nothing_half_done(performed, monkeypatch):
+@pytest.fixture
+def faulty(monkeypatch):
+    """Let the reserve of one order end in a fault of our own; others are done."""
+    orders: list[int] = []
+
+    class Faulty:
+        def perform(self, claim, peers):
+            if claim.step.order_id in orders:
+                raise KeyError("no such thing")
+            return outcomes.done("done")
+
+        def look(self, claim, peers):
+            raise KeyError("no such thing")
+
+    monkeypatch.setitem(HANDLERS, Step.Kind.RESERVE, Faulty())
+    return orders
+
+
+def test_a_fault_of_our_own_leaves_the_step_unknown_and_the_others_done(faulty):
+    product, now = make_product("1"), timezone.now()
+    bad = make_order((product, 1), accept_by=now + timedelta(minutes=5))
+    good = make_order((product, 1), accept_by=now + timedelta(hours=2))
+    faulty.append(bad.pk)
+    process()
+    assert step_of(good).status == S.DONE
+    # Whether the peer was asked before it struck nobody knows: it is looked for.
+    assert step_of(bad).status == S.UNKNOWN
+    assert "KeyError" in step_of(bad).last_error
+
+
+def test_looks_that_end_in_a_fault_come_to_a_person(faulty, settings):
+    order = make_order((make_product("1"), 1))
+    faulty.append(order.pk)
+    for _ in range(settings.STEP_ATTEMPTS + 2):
+        process()
+        Step.objects.update(not_before=timezone.now())
+    step = step_of(order)
+    assert (step.status, step.attempts) == (S.NEEDS_PERSON, 1)
+
+
+def test_a_settling_that_fails_leaves_nothing_half_done_and_aborts_nothing(
+    performed, monkeypatch
+):
+    product, now = make_product("1"), timezone.now()
+    bad = make_order((product, 1), accept_by=now + timedelta(minutes=5))
+    good = make_order((product, 1), accept_by=now + timedelta(hours=2))
+
     def fail(now):
         raise RuntimeError("the disk is full")
 
-    monkeypatch.setitem(
-        HANDLERS,
-        Step.Kind.RESERVE,
-        type(
-            "Failing",
-            (),
-            {"perform": lambda self, claim, peers: outcomes.done("x", apply=fail)},
-        )(),
-    )
+    class Failing:
+        def perform(self, claim, peers):
+            apply = fail if claim.step.order_id == bad.pk else None
+            return outcomes.done("x", apply=apply)
+
+    monkeypatch.setitem(HANDLERS, Step.Kind.RESERVE, Failing())
+    process()
+    assert step_of(bad).status == S.IN_FLIGHT
+    assert step_of(good).status == S.DONE
+    # The sweep takes it when its claim has run out.
+    late = timezone.now() + timedelta(seconds=claims.CLAIM_S + 1)
+    assert machine.sweep(now=late) == 1
+    assert step_of(bad).status == S.UNKNOWN
+
+
+def test_an_outcome_that_can_never_be_written_comes_to_a_person(monkeypatch, settings):
     order = make_order((make_product("1"), 1))
-    with pytest.raises(Exception, match="the disk is full"):
+
+    def fail(now):
+        raise RuntimeError("the disk is full")
+
+    class Failing:
+        def look(self, claim, peers):
+            return outcomes.done("x", apply=fail)
+
+    monkeypatch.setitem(HANDLERS, Step.Kind.RESERVE, Failing())
+    Step.objects.update(status=S.UNKNOWN)
+    for _ in range(settings.STEP_ATTEMPTS + 1):
+        assert step_of(order).status == S.UNKNOWN
         process()
-    assert step_of(order).status == S.IN_FLIGHT
+        Step.objects.update(claimed_by="", claimed_until=None)
+    assert step_of(order).status == S.NEEDS_PERSON
 
 
 # -- planning ----------------------------------------------------------------------
