@@ -26,6 +26,7 @@ WIRE_KINDS: dict[str, dict[str, Any]] = {
     "redirect": {"code": 302, "location": "http://127.0.0.1:9/"},
     "drop_before_work": {},
     "drop_after_work": {},
+    "late_work": {"seconds": 30.0},
     "garbage": {"body": '{"unexpected": 1}', "code": 200},
     "drip": {"delay_s": 0.01, "chunk": 1},
     "truncate": {"share": 0.5, "honest": True},

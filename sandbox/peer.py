@@ -13,8 +13,10 @@ from itertools import pairwise
 from typing import Any, TypeVar
 
 from sandbox.clock import Clock
-from sandbox.faults import Fault, FaultBook, play
+from sandbox.faults import Fault, FaultBook, find, play
 from sandbox.server import Reply, Request, SandboxServer, Wire, json_reply
+
+CATCH_UP_EVERY_S = 0.05
 
 Self = TypeVar("Self", bound="PeerServer")
 
@@ -61,6 +63,8 @@ class PeerServer(SandboxServer):
         self.clock = clock or Clock()
         self.faults = FaultBook(seed)
         self._arrivals: list[Arrival] = []
+        # Calls whose connection broke and that are carried out later: when, and how.
+        self._late: list[tuple[float, Callable[[], Any]]] = []
         self.controls: dict[str, Callable[..., Any]] = {
             "fault": self.faults.add,
             "clear-faults": self._clear_faults,
@@ -103,6 +107,39 @@ class PeerServer(SandboxServer):
         """Answer a page for people; None = not one."""
         return None
 
+    def settle(self) -> None:
+        """Let happen what is due by the clock, under `self.lock`."""
+
+    def is_expecting(self) -> bool:
+        """Say whether something is due soon though nobody asks."""
+        return bool(self._late)
+
+    def late_by(self, method: str, faults: list[Fault]) -> float:
+        """Return how much later than its broken connection a call works; 0 = not."""
+        late = find(faults, "late_work")
+        return float(late.options["seconds"]) if late is not None else 0.0
+
+    def catch_up(self) -> None:
+        """Do the late work that is due, and let the clock's events happen."""
+        with self.lock:
+            now = self.clock.timestamp()
+            due = sorted(
+                (item for item in self._late if item[0] <= now),
+                key=lambda item: item[0],
+            )
+            self._late = [item for item in self._late if item[0] > now]
+            for _, work in sorted(due, key=lambda item: item[0]):
+                work()
+            self.settle()
+
+    def start(self) -> None:
+        super().start()
+        self.every(CATCH_UP_EVERY_S, self._look_for_due)
+
+    def _look_for_due(self) -> None:
+        if self.is_expecting():
+            self.catch_up()
+
     # -- serving ------------------------------------------------------------------
 
     def serve(self, request: Request, wire: Wire) -> None:
@@ -142,13 +179,21 @@ class PeerServer(SandboxServer):
         arrival.faults = [fault.kind for fault in struck]
 
         def work() -> Reply:
-            arrival.worked = True
             with self.lock:
+                self.catch_up()
+                arrival.worked = True
                 return self.work(request, arrival.method, struck)
 
         def note(status: int) -> None:
             arrival.status = status
 
+        late_s = self.late_by(arrival.method, struck)
+        if late_s > 0:
+            with self.lock:
+                self._late.append((self.clock.timestamp() + late_s, work))
+            note(0)
+            wire.drop()
+            return
         play(struck, wire, work, note)
 
     def _arrive(self, request: Request) -> Arrival:

@@ -18,32 +18,36 @@ class AddRefused(Exception):
 
 @dataclass(slots=True, kw_only=True)
 class CartRow:
-    """One row. `foreign`: a manager put it there by hand."""
+    """One row. `theirs`: how many of its pieces a manager put there by hand.
+
+    `seen`: `get` has shown it as it is now.
+    """
 
     item_id: int
     article: int
     quantity: int
     is_markdown: bool = False
-    foreign: bool = False
+    theirs: int = 0
+    seen: bool = False
     time: float = 0.0
 
 
 class Cart:
-    """Rows by article. What our calls did to a manager's rows is kept in
-    `foreign_touched`.
+    """Rows by item id. What our calls did to a manager's pieces is kept in
+    `foreign_touched`: by which call, of which article, how many pieces, whether `get`
+    had shown them before, when, and into which order they went.
     """
 
     def __init__(self, shop: Shop, settings: AlStyleSettings) -> None:
         self.rows: dict[int, CartRow] = {}
         self.foreign_touched: list[dict[str, Any]] = []
+        self.last_item = FIRST_ITEM
         self._shop = shop
         self._settings = settings
-        self._last_item = FIRST_ITEM
 
     def add(self, article: int, quantity: int, now: float) -> None:
         """Add or replace, as the switch says; raises AddRefused with its words."""
-        found = (row for row in self.rows.values() if row.article == article)
-        row = next(found, None)
+        row = self._row_of(article)
         wanted = quantity
         if row is not None and self._settings.cart_adds == "add":
             wanted += row.quantity
@@ -55,8 +59,10 @@ class Cart:
             if wanted <= 0:
                 raise AddRefused(problem)
         if row is not None:
-            self._touch(row, "add")
-            row.quantity, row.time = wanted, now
+            self._touch(row, "add", now)
+            if self._settings.cart_adds == "replace":
+                row.theirs = 0
+            row.quantity, row.time, row.seen = wanted, now, False
             return
         good = self._shop.goods[article]
         markdown = self._settings.adds_markdown and good.quantity_markdown > 0
@@ -69,15 +75,15 @@ class Cart:
         now: float,
         *,
         is_markdown: bool = False,
-        foreign: bool = False,
+        theirs: int = 0,
     ) -> CartRow:
-        self._last_item += 1
+        self.last_item += 1
         row = CartRow(
-            item_id=self._last_item,
+            item_id=self.last_item,
             article=article,
             quantity=quantity,
             is_markdown=is_markdown,
-            foreign=foreign,
+            theirs=theirs,
             time=now,
         )
         self.rows[row.item_id] = row
@@ -86,39 +92,59 @@ class Cart:
     def add_foreign(
         self, article: int, quantity: int, now: float, *, is_markdown: bool = False
     ) -> int:
-        """Put a manager's row into the cart; return its item id."""
-        row = self._put(article, quantity, now, is_markdown=is_markdown, foreign=True)
+        """Put a manager's pieces into the cart; return the row's item id.
+
+        The portal adds or replaces as the API does: our pieces may be replaced.
+        """
+        row = self._row_of(article)
+        if row is None or row.is_markdown or is_markdown:
+            row = self._put(
+                article, quantity, now, is_markdown=is_markdown, theirs=quantity
+            )
+        elif self._settings.cart_adds == "add":
+            row.quantity, row.theirs = row.quantity + quantity, row.theirs + quantity
+        else:
+            row.quantity = row.theirs = quantity
+        row.time, row.seen = now, False
         return row.item_id
 
     def drop_foreign(self) -> int:
-        """Let the manager take his rows out; return how many there were."""
-        gone = [row.item_id for row in self.rows.values() if row.foreign]
-        for item_id in gone:
-            del self.rows[item_id]
-        return len(gone)
+        """Let the manager take his pieces out; return how many rows had some."""
+        mixed = [row for row in self.rows.values() if row.theirs]
+        for row in mixed:
+            row.quantity, row.theirs = row.quantity - row.theirs, 0
+            if row.quantity <= 0:
+                del self.rows[row.item_id]
+        return len(mixed)
 
-    def remove(self, article: int) -> bool:
+    def remove(self, article: int, now: float) -> bool:
         """Take an article out, whoever put it in; say whether it was there."""
         gone = [row for row in self.rows.values() if row.article == article]
         for row in gone:
-            self._touch(row, "remove")
+            self._touch(row, "remove", now)
             del self.rows[row.item_id]
         return bool(gone)
 
-    def clear(self) -> None:
+    def clear(self, now: float) -> None:
         for row in self.rows.values():
-            self._touch(row, "clear")
+            self._touch(row, "clear", now)
         self.rows.clear()
 
-    def turn_into_order(self) -> None:
+    def turn_into_order(self, order: int, now: float) -> None:
         """Let submit take the rows, a manager's too; empty the cart unless told not."""
         for row in self.rows.values():
-            self._touch(row, "submit")
+            self._touch(row, "submit", now, order=order)
         if not self._settings.submit_keeps_cart:
             self.rows.clear()
 
+    def theirs(self) -> dict[int, int]:
+        """Return a manager's pieces by article."""
+        return {row.article: row.theirs for row in self.rows.values() if row.theirs}
+
     def shown(self) -> dict[str, Any] | list[Any]:
         """Return the rows as `get` shows them; an empty cart is an empty list."""
+        for row in self.rows.values():
+            row.seen = True
         return {str(row.item_id): self._shown(row) for row in self.rows.values()} or []
 
     def hash(self) -> str:
@@ -144,10 +170,23 @@ class Cart:
             "time": int(row.time),
         }
 
-    def _touch(self, row: CartRow, by: str) -> None:
-        if row.foreign:
+    def _row_of(self, article: int) -> CartRow | None:
+        found = (row for row in self.rows.values() if row.article == article)
+        return next(found, None)
+
+    def _touch(
+        self, row: CartRow, by: str, now: float, *, order: int | None = None
+    ) -> None:
+        if row.theirs:
             self.foreign_touched.append(
-                {"by": by, "article": row.article, "quantity": row.quantity}
+                {
+                    "by": by,
+                    "article": row.article,
+                    "quantity": row.theirs,
+                    "seen": row.seen,
+                    "at": now,
+                    "order": order,
+                }
             )
 
     def _problem(self, article: int, quantity: int) -> str | None:

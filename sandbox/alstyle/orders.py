@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
 from typing import Any
 
 from sandbox.alstyle.catalogue import Shop
 from sandbox.alstyle.settings import AlStyleSettings
-from sandbox.clock import ALMATY, Clock
+from sandbox.clock import Clock
 
 FIRST_ORDER = 412_000
 FIRST_NOTE = 830_000
@@ -17,12 +16,6 @@ CANCELLED, MERGED = "DA", "Un"
 ENDED = frozenset({CANCELLED, MERGED, "F"})
 SHIPPING = frozenset({"OS", "OK", "P", "F"})
 UNCONFIRMED = (None, "N", "R")
-TYPES: dict[str, frozenset[str | None]] = {
-    "index": frozenset({None, "N", "R", MERGED}),
-    "current": frozenset({"SV", "OS", "OK", "P"}),
-    "archive": frozenset({"F"}),
-    "canceled": frozenset({CANCELLED}),
-}
 
 
 class OrderRefused(Exception):
@@ -41,9 +34,12 @@ class OrderedLine:
 
 @dataclass(slots=True, kw_only=True)
 class SupplierOrder:
-    """One order. `fallen`: its goods have left the visible stock.
+    """One order. `fallen`: its goods have left the visible stock, but for those that
+    `stood` at ">N".
 
-    `at` is `time.monotonic()`, `created` the sandbox's clock; `by` api or manager.
+    `at` is `time.monotonic()`, `created` the sandbox's clock; `by` api, manager or
+    other. `binds`: its goods are taken from the shop's stock. `foreign`: a manager's
+    pieces that went along, by article.
     """
 
     id: int
@@ -55,11 +51,14 @@ class SupplierOrder:
     bin: str = ""
     consignment: bool = False
     by: str = "api"
+    binds: bool = True
+    foreign: dict[int, int] = field(default_factory=dict)
     status: str | None = None
     status_since: float | None = None
     merge_with: int | None = None
     merged_from: list[int] = field(default_factory=list)
     fallen: bool = False
+    stood: list[int] = field(default_factory=list)
     frozen: bool = False
     cancel_asked: list[float] = field(default_factory=list)
     cancel_due: float | None = None
@@ -90,8 +89,8 @@ class OrderBook:
         self._shop = shop
         self._settings = settings
         self._clock = clock
-        self._last = FIRST_ORDER
-        self._last_note = FIRST_NOTE
+        self.last = FIRST_ORDER
+        self.last_note = FIRST_NOTE
         self._free_log: dict[int, list[tuple[float, int]]] | None = None
 
     def free(self, article: int) -> int:
@@ -100,7 +99,7 @@ class OrderBook:
         bound = sum(
             line.quantity
             for order in self.orders.values()
-            if order.is_live and not order.fallen
+            if order.is_live and not order.fallen and order.binds
             for line in order.lines
             if line.article == article and not line.is_markdown
         )
@@ -126,15 +125,18 @@ class OrderBook:
         before = [free for at, free in log if at <= since][-1:]
         return max([*before, *(free for at, free in log if at > since)], default=0)
 
-    def create(self, lines: list[OrderedLine], **fields: Any) -> SupplierOrder:
+    def create(
+        self, lines: list[OrderedLine], *, binds: bool = True, **fields: Any
+    ) -> SupplierOrder:
         """Make an order of lines that may really be had; raises OrderRefused."""
-        lines = self._within_stock(lines)
+        lines = self._within_stock(lines) if binds else lines
         if not lines:
             raise OrderRefused("Нет доступных товаров")
-        self._last += 1
+        self.last += 1
         order = SupplierOrder(
-            id=self._last,
+            id=self.last,
             lines=lines,
+            binds=binds,
             created=self._clock.timestamp(),
             at=time.monotonic(),
             **fields,
@@ -204,8 +206,8 @@ class OrderBook:
         if not order.is_live or order.status == "F":
             raise OrderRefused("Заказ нельзя подтвердить")
         if order.note is None:
-            self._last_note += 1
-            order.note = self._last_note
+            self.last_note += 1
+            order.note = self.last_note
             self.move(order, "SV")
         return order.note
 
@@ -215,6 +217,7 @@ class OrderBook:
             self._fall(order)
             self._fall(into)
         into.lines = into.lines + order.lines
+        into.stood = into.stood + order.stood
         into.merged_from.append(order.id)
         order.merge_with = into.id
         self.move(order, MERGED)
@@ -258,49 +261,46 @@ class OrderBook:
             self._shift(order, 1)
 
     def _shift(self, order: SupplierOrder, sign: int) -> None:
+        if not order.binds:
+            return
+        if sign < 0 and not self._settings.plenty_falls:
+            order.stood = [
+                line.article for line in order.lines if self._stands(line.article)
+            ]
         for line in order.lines:
             good = self._shop.goods.get(line.article)
-            if good is None:
+            if good is None or line.article in order.stood:
                 continue
             if line.is_markdown:
                 good.quantity_markdown += sign * line.quantity
             else:
                 good.stock += sign * line.quantity
 
-    # -- what is shown --------------------------------------------------------------
+    def _stands(self, article: int) -> bool:
+        good = self._shop.goods.get(article)
+        return good is not None and good.stock > good.shown_above
 
-    def listed(self, kind: str) -> list[SupplierOrder]:
-        """Return the orders of one type, newest first."""
-        statuses = TYPES.get(kind, TYPES["index"])
-        chosen = [order for order in self.orders.values() if order.status in statuses]
-        return sorted(chosen, key=lambda order: order.id, reverse=True)
-
-    def shown(self, order: SupplierOrder) -> dict[str, Any]:
-        merged = self.orders.get(order.merge_with) if order.merge_with else None
-        row: dict[str, Any] = {
-            "id": self._id(order),
-            "date": _text(order.created),
-            "date_status": _text(order.status_since),
-            "date_payment": _text(order.status_since) if order.status == "F" else None,
-            "sum": order.total,
-            "bin": order.bin,
-            "user_id": 1001,
-            "status": order.status,
-            "merge_with": self._id(merged) if merged is not None else None,
-        }
-        if self._settings.shows_external_id:
-            row |= {"external_id": order.external_id, "comments": order.comments}
-        return row
-
-    def with_cart(self, order: SupplierOrder) -> dict[str, Any]:
-        cart = [
-            {"article": line.article, "price": line.price, "quantity": line.quantity}
+    def reduce(self, order: SupplierOrder, article: int, quantity: int) -> None:
+        """Leave `quantity` pieces of an article in an order; raises OrderRefused."""
+        if not order.is_live or order.status in SHIPPING:
+            raise OrderRefused("Заказ нельзя изменить")
+        had = {line.article: line.quantity for line in order.lines}
+        if not 0 <= quantity < had.get(article, 0):
+            raise OrderRefused("Неверное количество")
+        was_fallen = order.fallen
+        self._rise(order)
+        order.lines = [
+            OrderedLine(**asdict(line) | {"quantity": quantity})
+            if line.article == article
+            else line
             for line in order.lines
+            if line.article != article or quantity
         ]
-        return self.shown(order) | {"cart": cart}
-
-    def _id(self, order: SupplierOrder) -> int | str:
-        return order.long_id if self._settings.long_order_ids else order.id
+        if was_fallen:
+            self._fall(order)
+        self.note(article)
+        if not order.lines:
+            self.move(order, CANCELLED)
 
     def book(self) -> list[dict[str, Any]]:
         return [
@@ -308,9 +308,3 @@ class OrderBook:
             | {"long_id": order.long_id, "sum": order.total, "live": order.is_live}
             for order in self.orders.values()
         ]
-
-
-def _text(timestamp: float | None) -> str | None:
-    if timestamp is None:
-        return None
-    return datetime.fromtimestamp(timestamp, ALMATY).strftime("%Y-%m-%d %H:%M:%S")

@@ -10,15 +10,17 @@ from sandbox.alstyle.cart import Cart
 from sandbox.alstyle.catalogue import Good, Shop
 from sandbox.alstyle.invented import add_odd_goods, invented_shop
 from sandbox.alstyle.life import WarehouseLife
+from sandbox.alstyle.lists import OrderLists
 from sandbox.alstyle.loading import load_shop
 from sandbox.alstyle.methods import CatalogueApi
 from sandbox.alstyle.oddities import Oddities
 from sandbox.alstyle.orders import OrderBook, OrderedLine, SupplierOrder
+from sandbox.alstyle.others import OtherPeople
 from sandbox.alstyle.settings import AlStyleSettings
-from sandbox.alstyle.trade import WRITES, TradeApi
+from sandbox.alstyle.trade import NOT_FOUND, WRITES, TradeApi
 from sandbox.alstyle.userdata import UserData
 from sandbox.clock import Clock
-from sandbox.faults import Fault, throttled
+from sandbox.faults import Fault, find, throttled
 from sandbox.peer import Arrival, PeerServer
 from sandbox.server import Reply, Request, Wire, json_reply
 
@@ -60,12 +62,22 @@ class AlStyleServer(PeerServer):
         )
         self.cart = Cart(self.shop, self.settings)
         self.orders = OrderBook(self.shop, self.settings, self.clock)
+        self.others = OtherPeople(
+            shop=self.shop,
+            settings=self.settings,
+            clock=self.clock,
+            cart=self.cart,
+            orders=self.orders,
+            seed=seed,
+        )
         self._trade = TradeApi(
             shop=self.shop,
             settings=self.settings,
             clock=self.clock,
             cart=self.cart,
             orders=self.orders,
+            lists=OrderLists(self.orders, self.settings, self.clock),
+            others=self.others,
         )
         self._add_controls()
 
@@ -124,7 +136,7 @@ class AlStyleServer(PeerServer):
 
     def tick(self, seconds: float) -> dict[str, list[int]]:
         with self.lock:
-            self.orders.settle()
+            self.catch_up()
             changed = self.life.tick(seconds)
             for article in changed["stock"]:
                 self.orders.note(article)
@@ -172,17 +184,17 @@ class AlStyleServer(PeerServer):
 
     def all_orders(self) -> list[SupplierOrder]:
         with self.lock:
-            self.orders.settle()
+            self.catch_up()
             return list(self.orders.orders.values())
 
     def book(self) -> list[dict[str, Any]]:
         with self.lock:
-            self.orders.settle()
+            self.catch_up()
             return self.orders.book()
 
     def free(self, article: int) -> int:
         with self.lock:
-            self.orders.settle()
+            self.catch_up()
             return self.orders.free(article)
 
     def watch_stock(self) -> None:
@@ -193,7 +205,7 @@ class AlStyleServer(PeerServer):
     def most_free(self, article: int, *, since: float) -> int:
         """Return the most pieces free at any moment since then."""
         with self.lock:
-            self.orders.settle()
+            self.catch_up()
             return self.orders.most_free(article, since=since)
 
     def _found(self, number: int | str) -> SupplierOrder:
@@ -203,6 +215,22 @@ class AlStyleServer(PeerServer):
         return order
 
     # -- serving ------------------------------------------------------------------
+
+    def settle(self) -> None:
+        self.others.settle()
+        self.orders.settle()
+
+    def is_expecting(self) -> bool:
+        return super().is_expecting() or self.others.is_expecting
+
+    def late_by(self, method: str, faults: list[Fault]) -> float:
+        stall = find(faults, "stall")
+        is_lost = find(faults, "drop_after_work") is not None or (
+            stall is not None and stall.options["after_work"]
+        )
+        if method == "submit" and is_lost and self.settings.late_submit_s > 0:
+            return self.settings.late_submit_s
+        return super().late_by(method, faults)
 
     def method_of(self, request: Request) -> str:
         parts = request.path.strip("/").split("/")
@@ -246,15 +274,13 @@ class AlStyleServer(PeerServer):
         if request.path.startswith("/api/"):
             if method == "user-data":
                 return json_reply(self.user_data.answer(self.clock.almaty()))
-            self.orders.settle()
             reply = self._catalogue.answer(method, params, faults)
             if reply is not None:
                 return reply
         bought = self._trade.answer(method, request)
         if bought is not None:
             return bought
-        data = {"name": "Not Found", "message": "Страница не найдена.", "status": 404}
-        return json_reply(data, status=404)
+        return json_reply(NOT_FOUND, status=404)
 
     def _date(self) -> Any:
         if self.settings.date is not None:
@@ -287,6 +313,7 @@ class AlStyleServer(PeerServer):
             "drop-foreign-rows": self.drop_foreign_rows,
             "foreign-touched": lambda: self.cart.foreign_touched,
             "manager-order": self._manager_order,
+            "visits": lambda: self.others.visits,
             "set-order": lambda order, status: asdict(self.set_order(order, status)),
             "merge-orders": self.merge_orders,
             "orders": self.book,

@@ -14,6 +14,11 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "submit_short": ("refuse", "partial", "oversell"),
     "stock_falls": ("submit", "later", "shipping"),
     "cancel_mode": ("at-once", "later", "never", "refused"),
+    "date_format": ("seconds", "minutes", "day", "iso", "iso-zone", "empty"),
+    "date_zone": ("almaty", "moscow", "utc"),
+    "list_order": ("newest", "oldest", "shuffled"),
+    "others_goods": ("other", "equal"),
+    "shipping_days": ("any", "future", "working"),
 }
 
 
@@ -38,11 +43,39 @@ class AlStyleSettings:
       submit_short: with too little stock submit will refuse | partial | oversell.
       submit_keeps_cart: the cart is not emptied by submit.
       checks_attorney: submit refuses an expired power of attorney.
-      long_order_ids: /orders shows 11-digit strings.
-      shows_external_id: /orders and /order show `external_id` and `comments`.
+      shipping_days: shipping dates submit takes: any | future (not before tomorrow) |
+        working (nor a Sunday).
+      late_submit_s: a submit whose answer is lost works so much later, with whatever
+        the cart holds by then; 0 = at once.
+    Orders as they are shown:
+      date_format: seconds (2026-03-10 11:00:05) | minutes (10.03.2026 11:00) |
+        day (2026-03-10) | iso (2026-03-10T11:00:05) | iso-zone | empty (null).
+      date_zone: whose time it is: almaty | moscow | utc.
+      list_order: /orders stands newest | oldest first, or shuffled, but always so.
+      listed_after_s: how much later a new order stands in /orders.
+      order_hidden_s: /order answers 404 for so long after an order was listed.
+      long_order_ids, long_submit_ids: /orders and /order show 11-digit strings;
+        submit answers with one.
+      shows_external_id, shows_comments: /orders and /order show them.
       clamps_page: a page beyond the last one answers the last one.
+      newer_methods: order-item-delete, order-item-update, orders-merge and dates in
+        /orders are there.
+    Other people of the same account:
+      others_per_order: orders they make around a filling of the cart, half of them
+        when `get` first shows it, half others_after_s later.
+      others_every: around each such filling only.
+      others_goods: of other goods | of equal lines.
+      others_comments: with words of their own in `comments`.
+      manager_every_s: a manager comes about so often and puts a row into the cart;
+        0 = nobody comes.
+      manager_stays_s: then he takes out what is left of his pieces.
+      manager_same_goods: share of his rows and orders that are of goods which the
+        cart holds or held last.
+      manager_orders: share of his visits at which he orders in the portal instead.
+    Stock and cancelling:
       stock_falls: when visible stock falls: submit | later | shipping.
       stock_falls_after_s: how much later is "later".
+      plenty_falls: what stands at ">N" falls too.
       cancel_mode: at-once | later | never (says yes, does nothing) | refused.
       cancel_after_s: how much later a cancelled order becomes DA.
       cancel_until: statuses from which `cancel` still works; None = a fresh order.
@@ -64,11 +97,31 @@ class AlStyleSettings:
     submit_short: str = "refuse"
     submit_keeps_cart: bool = False
     checks_attorney: bool = True
+    shipping_days: str = "any"
+    late_submit_s: float = 0.0
+    date_format: str = "seconds"
+    date_zone: str = "almaty"
+    list_order: str = "newest"
+    listed_after_s: float = 0.0
+    order_hidden_s: float = 0.0
     long_order_ids: bool = False
+    long_submit_ids: bool = False
     shows_external_id: bool = False
+    shows_comments: bool = False
     clamps_page: bool = False
+    newer_methods: bool = False
+    others_per_order: int = 0
+    others_every: int = 1
+    others_after_s: float = 5.0
+    others_goods: str = "other"
+    others_comments: bool = False
+    manager_every_s: float = 0.0
+    manager_stays_s: float = 120.0
+    manager_same_goods: float = 0.5
+    manager_orders: float = 0.25
     stock_falls: str = "submit"
     stock_falls_after_s: float = 3600.0
+    plenty_falls: bool = True
     cancel_mode: str = "at-once"
     cancel_after_s: float = 60.0
     cancel_until: list[str | None] = field(default_factory=lambda: [None, "N", "R"])

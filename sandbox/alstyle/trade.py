@@ -6,27 +6,30 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sandbox.alstyle.cart import AddRefused, Cart
 from sandbox.alstyle.catalogue import Shop
+from sandbox.alstyle.lists import OrderLists
 from sandbox.alstyle.orders import (
     OrderBook,
     OrderedLine,
     OrderRefused,
     SupplierOrder,
 )
+from sandbox.alstyle.others import OtherPeople
 from sandbox.alstyle.settings import AlStyleSettings
 from sandbox.clock import Clock
 from sandbox.server import Params, Reply, Request, json_reply
 
 PAGE_SIZE = 20
+SUNDAY = 7
 USER = {"id": 1001, "name": "Тестовый покупатель"}
-WRITES = frozenset(
-    {"add", "remove", "clear", "submit", "cancel", "order-confirm", "orders-files"}
-)
-POSTED = frozenset({"submit", "order-confirm", "orders-files"})
+NEWER = frozenset({"order-item-delete", "order-item-update", "orders-merge"})
+POSTED = frozenset({"submit", "order-confirm", "orders-files", *NEWER})
+WRITES = frozenset({"add", "remove", "clear", "cancel", *POSTED})
+NOT_FOUND = {"name": "Not Found", "message": "Страница не найдена.", "status": 404}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,16 +41,17 @@ class TradeApi:
     clock: Clock
     cart: Cart
     orders: OrderBook
+    lists: OrderLists
+    others: OtherPeople
 
     def answer(self, method: str, request: Request) -> Reply | None:
         """Answer one method of its own root; None = no such method here."""
         root = request.path.strip("/").split("/")[0]
         handler = HANDLERS.get((root, method))
-        if handler is None:
+        if handler is None or (method in NEWER and not self.settings.newer_methods):
             return None
         if method in POSTED and request.verb != "POST":
             return json_reply({"status": 405, "name": "Method Not Allowed"}, status=405)
-        self.orders.settle()
         try:
             return handler(self, _params(request))
         except OrderRefused as refusal:
@@ -73,15 +77,17 @@ class TradeApi:
         return json_reply({"success": True, "data": answers})
 
     def _remove(self, params: Params) -> Reply:
-        there = self.cart.remove(_int(params.get("item", "")))
+        article = _int(params.get("item", ""))
+        there = self.cart.remove(article, self.clock.timestamp())
         row = {"success": there, "hash": self.cart.hash()}
         return json_reply({"success": True, "data": [row]})
 
     def _get(self, params: Params) -> Reply:
+        self.others.notice_filling()
         return json_reply({"status": True, "user": USER, "data": self.cart.shown()})
 
     def _clear(self, params: Params) -> Reply:
-        self.cart.clear()
+        self.cart.clear(self.clock.timestamp())
         return json_reply({"status": True, "data": True})
 
     def _submit(self, params: Params) -> Reply:
@@ -95,9 +101,11 @@ class TradeApi:
             comments=params.get("comments", ""),
             bin=params.get("bin", ""),
             consignment=params.get("consignment", "") in ("1", "true"),
+            foreign=self.cart.theirs(),
         )
-        self.cart.turn_into_order()
-        return json_reply({"status": True, "data": {"status": "ok", "id": order.id}})
+        self.cart.turn_into_order(order.id, self.clock.timestamp())
+        number = self.lists.answered_id(order)
+        return json_reply({"status": True, "data": {"status": "ok", "id": number}})
 
     def _cart_lines(self) -> list[OrderedLine]:
         lines = []
@@ -119,8 +127,10 @@ class TradeApi:
         for name in (date_field, "attorney_json", "delivery_json"):
             if not params.get(name, "").strip():
                 raise OrderRefused(f"Не заполнено поле {name}")
-        if _day(params[date_field]) is None:
+        day = _day(params[date_field])
+        if day is None:
             raise OrderRefused(f"Неверная дата {date_field}")
+        self._check_shipping_day(day)
         attorney = _object(params["attorney_json"], "attorney_json")
         delivery = _object(params["delivery_json"], "delivery_json")
         if attorney.get("empty") or delivery.get("empty"):
@@ -132,6 +142,14 @@ class TradeApi:
             ends is None or ends < self.clock.almaty().date()
         ):
             raise OrderRefused("Срок действия доверенности истёк")
+
+    def _check_shipping_day(self, day: date) -> None:
+        tomorrow = self.clock.almaty().date() + timedelta(days=1)
+        rule = self.settings.shipping_days
+        if rule != "any" and day < tomorrow:
+            raise OrderRefused("Дата отгрузки уже прошла")
+        if rule == "working" and day.isoweekday() == SUNDAY:
+            raise OrderRefused("В этот день отгрузки нет")
 
     # -- orders ---------------------------------------------------------------------
 
@@ -145,7 +163,12 @@ class TradeApi:
         return json_reply({"status": True, "data": {"status": "ok", "id": note}})
 
     def _list(self, params: Params) -> Reply:
-        listed = self.orders.listed(params.get("type") or "index")
+        newer = self.settings.newer_methods
+        listed = self.lists.listed(
+            params.get("type") or "index",
+            since=_day(params.get("date_from", "")) if newer else None,
+            until=_day(params.get("date_to", "")) if newer else None,
+        )
         pages = -(-len(listed) // PAGE_SIZE)
         page = max(1, _int(params.get("page", "1")))
         if self.settings.clamps_page:
@@ -153,7 +176,7 @@ class TradeApi:
         chosen = listed[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
         return json_reply(
             {
-                "elements": [self.orders.shown(order) for order in chosen],
+                "elements": [self.lists.shown(order) for order in chosen],
                 "pagination": {
                     "totalCount": len(listed),
                     "totalPages": pages,
@@ -165,7 +188,22 @@ class TradeApi:
 
     def _one(self, params: Params) -> Reply:
         order = self._order(params.get("id", ""))
-        return json_reply({"data": self.orders.with_cart(order)})
+        if self.lists.is_hidden(order):
+            return json_reply(NOT_FOUND, status=404)
+        return json_reply({"data": self.lists.with_cart(order)})
+
+    def _reduce(self, params: Params) -> Reply:
+        order, article = self._order(params.get("id", "")), params.get("article", "")
+        self.orders.reduce(order, _int(article), _int(params.get("quantity", "0")))
+        return json_reply({"status": True})
+
+    def _merge(self, params: Params) -> Reply:
+        order = self._order(params.get("from_id", ""))
+        into = self._order(params.get("to_id", ""))
+        if order is into or not (order.is_live and into.is_live):
+            raise OrderRefused("Заказы нельзя объединить")
+        self.orders.merge(order, into)
+        return json_reply({"status": True})
 
     def _file(self, params: Params) -> Reply:
         order = self._order(params.get("order", ""))
@@ -194,6 +232,9 @@ HANDLERS: dict[tuple[str, str], Callable[[TradeApi, Params], Reply]] = {
     ("api", "orders"): TradeApi._list,
     ("api", "order"): TradeApi._one,
     ("api", "orders-files"): TradeApi._file,
+    ("api", "order-item-delete"): TradeApi._reduce,
+    ("api", "order-item-update"): TradeApi._reduce,
+    ("api", "orders-merge"): TradeApi._merge,
 }
 
 

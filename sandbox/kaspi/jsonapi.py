@@ -12,7 +12,7 @@ from sandbox.kaspi.orders import (
     product_number,
     to_id,
 )
-from sandbox.kaspi.settings import KaspiSettings
+from sandbox.kaspi.settings import WAYBILL_LINKS, KaspiSettings
 from sandbox.kaspi.waybills import Signer
 
 POINT = "PP1"
@@ -149,7 +149,9 @@ class Writer:
         number = ready[-1].number if ready else None
         url = None
         if number is not None:
-            url = self.link(f"waybills/{number}.pdf?{self._signer.query(number)}")
+            url = WAYBILL_LINKS[self._settings.waybill_link] or self.link(
+                f"waybills/{number}.pdf?{self._signer.query(number)}"
+            )
         return {
             "waybill": url,
             "waybillNumber": number,

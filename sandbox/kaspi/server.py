@@ -9,7 +9,7 @@ from sandbox.faults import NGINX_PAGE, Fault
 from sandbox.kaspi.desk import OrderDesk, page_of_book
 from sandbox.kaspi.fetching import Fetch, PriceListReader
 from sandbox.kaspi.jsonapi import Writer
-from sandbox.kaspi.orders import KaspiOrder
+from sandbox.kaspi.orders import OUT_OF_STOCK, KaspiOrder
 from sandbox.kaspi.page import shop_page
 from sandbox.kaspi.pricelist import Offer
 from sandbox.kaspi.reads import ApiRefused, ReadApi, error_reply
@@ -117,7 +117,7 @@ class KaspiServer(PeerServer):
     def page(self, request: Request) -> Reply | None:
         if request.path in ("/", "/index.html") and request.verb in ("GET", "HEAD"):
             with self.lock:
-                self.desk.settle()
+                self.catch_up()
                 text = shop_page(
                     self.merchant_id,
                     offers=self.picture,
@@ -167,8 +167,10 @@ class KaspiServer(PeerServer):
         error = {"title": "Too many requests", "status": "429"}
         return json_reply({"errors": [error]}, status=429, Retry_After="1")
 
-    def work(self, request: Request, method: str, faults: list[Fault]) -> Reply:
+    def settle(self) -> None:
         self.desk.settle()
+
+    def work(self, request: Request, method: str, faults: list[Fault]) -> Reply:
         try:
             if self.is_write(method):
                 return self._write(request, method)
@@ -194,7 +196,7 @@ class KaspiServer(PeerServer):
     @property
     def orders(self) -> dict[str, KaspiOrder]:
         with self.lock:
-            self.desk.settle()
+            self.catch_up()
             return dict(self.desk.orders)
 
     def new_order(
@@ -215,6 +217,15 @@ class KaspiServer(PeerServer):
             self.desk.life.happen(order, event, self.clock.timestamp())
             return order
 
+    def cut_line(self, code: str, number: int, remained: float) -> KaspiOrder:
+        """Let Kaspi take pieces of a line away; `remained` stay."""
+        with self.lock:
+            order = self._order(code)
+            order.entries[number].quantity = remained
+            if not any(entry.quantity for entry in order.entries):
+                self.desk.life.cancel(order, OUT_OF_STOCK, self.clock.timestamp())
+            return order
+
     def set_order(self, code: str, **fields: Any) -> KaspiOrder:
         """Set an order's fields, e.g. state, status, raw, omit, frozen."""
         with self.lock:
@@ -227,11 +238,11 @@ class KaspiServer(PeerServer):
 
     def book(self) -> list[dict[str, Any]]:
         with self.lock:
-            self.desk.settle()
+            self.catch_up()
             return self.desk.book()
 
     def _order(self, code: str) -> KaspiOrder:
-        self.desk.settle()
+        self.catch_up()
         order = self.desk.find(code=str(code))
         if order is None:
             raise ValueError(f"no order {code}")
@@ -250,6 +261,9 @@ class KaspiServer(PeerServer):
             ),
             "generate": lambda count=1: list(map(page_of_book, self.generate(count))),
             "happen": lambda code, event: page_of_book(self.happen(code, event)),
+            "cut-line": lambda code, number, remained: page_of_book(
+                self.cut_line(code, number, remained)
+            ),
             "set-order": lambda code, fields: page_of_book(
                 self.set_order(code, **fields)
             ),

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from sandbox.clock import DAY_S, HOUR_S
+
+WAYBILL_LINKS = {
+    "good": "",
+    "bad-host": "https://[bad/x.pdf",
+    "bad-port": "https://kaspi.example:abc/x.pdf",
+    "huge-port": "https://kaspi.example:99999/x.pdf",
+}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -16,6 +24,8 @@ class KaspiSettings:
       need_accept: a call without Accept gets an HTML 404.
       need_content_type: a write of another type than JSON:API gets 415.
       refusal_status: how a bad token is refused: 401 or 403.
+      merchant_uid: without it in X-Merchant-Uid every list is a 200 with nothing in
+        it; "" = the header is not needed.
       requests_per_s: above it 429 with Retry-After; 0 = no limit.
     Answers:
       merchant_uid: lists without this X-Merchant-Uid are 200 and empty; "" = all see.
@@ -30,10 +40,12 @@ class KaspiSettings:
       null_attributes, omit_attributes: order attributes shown as null or not at all.
     Writes:
       forbidden_status: HTTP status of a forbidden transition.
+      completing_needs_send_code: COMPLETED with the buyer's code alone is refused.
       write_lag_s: reads show the old state for so long after a write.
       assembled_word: share of ASSEMBLE answers that say ASSEMBLED.
       waybill_after_s: when the waybill shows; None = within 15 s for two in three,
         up to 3 minutes for the rest.
+      waybill_link: good | bad-host | bad-port | huge-port: one nobody can parse.
       waybill_link_ttl_s: how long a signed link works, in real seconds.
       arrived_404: ARRIVED answers 404.
       refuse_buyer_cancellation: BUYER_CANCELLATION_BY_MERCHANT is refused.
@@ -52,6 +64,7 @@ class KaspiSettings:
     need_accept: bool = True
     need_content_type: bool = True
     refusal_status: int = 401
+    merchant_uid: str = ""
     requests_per_s: float = 0.0
 
     merchant_uid: str = ""
@@ -67,9 +80,11 @@ class KaspiSettings:
     omit_attributes: list[str] = field(default_factory=list)
 
     forbidden_status: int = 400
+    completing_needs_send_code: bool = True
     write_lag_s: float = 0.0
     assembled_word: float = 0.5
     waybill_after_s: float | None = None
+    waybill_link: str = "good"
     waybill_link_ttl_s: float = 600.0
     arrived_404: bool = False
     refuse_buyer_cancellation: bool = False
@@ -89,3 +104,8 @@ class KaspiSettings:
     handover_within_s: float = DAY_S
     opens_at: int = 0
     closes_at: int = 24
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "waybill_link" and value not in WAYBILL_LINKS:
+            raise ValueError(f"{name} is one of {', '.join(WAYBILL_LINKS)}")
+        object.__setattr__(self, name, value)

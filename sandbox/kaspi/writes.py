@@ -165,10 +165,13 @@ class WriteApi:
             raise ApiRefused(IS_COMPLETED)
         if order.status != ACCEPTED or order.is_kaspi_delivery:
             raise ApiRefused(NOT_ALLOWED)
-        # Both calls say it: the second one too, beside the code.
-        if request.header("X-Send-Code").lower() != "true":
-            raise ApiRefused(BAD_CODE)
         code = request.header("X-Security-Code").strip()
+        sends_code = request.header("X-Send-Code").lower() == "true"
+        # Both calls say it: the second one too, beside the code.
+        if not sends_code and (
+            not code or self.desk.settings.completing_needs_send_code
+        ):
+            raise ApiRefused(BAD_CODE)
         if not code:
             order.security_code = f"{self.desk.dice.randint(0, 9999):04d}"
             return
@@ -193,7 +196,7 @@ class WriteApi:
 
     def _arrive(self, order: KaspiOrder, now: float) -> None:
         if self.desk.settings.arrived_404:
-            raise ApiRefused("Not found", status=404)
+            raise ApiRefused("Order not found", status=404)
         if order.preorder_days is None or order.status != ACCEPTED:
             raise self._forbid(order, "ARRIVED")
         order.marks.setdefault("arrived", now)
