@@ -13,6 +13,7 @@ from sandbox import AlStyleServer, KaspiServer
 from sandbox.audit import StockWatch, audit
 from sandbox.clock import Clock
 from sandbox.narration import Narrator
+from sandbox.personalities import personality
 
 
 def parser() -> argparse.ArgumentParser:
@@ -27,6 +28,13 @@ def parser() -> argparse.ArgumentParser:
     add("--catalogue", metavar="FILE", help="JSON lines, plain or .gz")
     add("--oddities", action="store_true", help="add goods with hard names")
     add("--seed", type=int, default=1)
+    add(
+        "--personality",
+        type=int,
+        default=0,
+        metavar="SEED",
+        help="what the contracts leave open; 0 = the friendly guess",
+    )
     add("--speed", type=float, default=1.0, help="how fast the sandbox's clock runs")
     add("--life-every", type=float, default=5.0, metavar="SECONDS")
     add("--life-speed", type=float, default=60.0, help="warehouse time; 0 = stands")
@@ -75,6 +83,9 @@ def main(argv: list[str] | None = None) -> int:
 def build(
     options: argparse.Namespace, clock: Clock
 ) -> tuple[AlStyleServer, KaspiServer]:
+    chosen = personality(options.personality)
+    if options.personality:
+        print(chosen.shown(), file=sys.stderr, flush=True)
     alstyle = AlStyleServer(
         token=options.alstyle_token,
         interval_s=options.interval,
@@ -84,6 +95,7 @@ def build(
         oddities=options.oddities,
         clock=clock,
         life_speed=options.orders_speed,
+        **chosen.alstyle,
     )
     kaspi = KaspiServer(
         token=options.kaspi_token,
@@ -97,6 +109,7 @@ def build(
         seed=options.seed,
         clock=clock,
         life_speed=options.orders_speed,
+        **chosen.kaspi,
     )
     return alstyle, kaspi
 
