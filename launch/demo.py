@@ -162,6 +162,10 @@ def _start_sandbox(
 ) -> tuple[Child, dict[str, Any]]:
     ports_file = DEMO_DIR / "sandbox.json"
     ports_file.unlink(missing_ok=True)
+    state_file = DEMO_DIR / "sandbox-state.json"
+    if not _database().is_file():
+        # Orders that an empty database cannot know would only confuse.
+        state_file.unlink(missing_ok=True)
     command = [plan.python, "-m", "sandbox", "--alstyle-port", "0", "--kaspi-port", "0"]
     command += ["--interval", str(plan.interval_s), "--feed-url", plan.feed_url]
     command += ["--feed-every", str(plan.feed_every_s), "--merchant-id", MERCHANT_ID]
@@ -169,6 +173,7 @@ def _start_sandbox(
     command += ["--kaspi-token", plan.kaspi_token]
     command += ["--orders-every", str(plan.orders_every_s), "--narrate"]
     command += ["--orders-speed", str(ORDERS_SPEED)]
+    command += ["--state", str(state_file)]
     command += ["--ports-file", str(ports_file), "--exit-with-parent"]
     sandbox = Child("sandbox", command, environment=environment)
     children.append(sandbox)
@@ -191,7 +196,7 @@ def _write_settings(plan: Plan, addresses: dict[str, Any]) -> Path:
         "LISTEN": f"127.0.0.1:{plan.port}",
         "VAR_DIR": str(DEMO_DIR),
         "FEED_DIR": str(DEMO_DIR / "feed"),
-        "DATABASE_URL": f"sqlite:///{(DEMO_DIR / 'bridge.sqlite3').as_posix()}",
+        "DATABASE_URL": f"sqlite:///{_database().as_posix()}",
         "ALSTYLE_URL": addresses["alstyle_url"],
         "ALSTYLE_TOKEN": plan.alstyle_token,
         "ALSTYLE_INTERVAL_S": str(plan.interval_s),
@@ -213,6 +218,10 @@ def _write_settings(plan: Plan, addresses: dict[str, Any]) -> Path:
     lines = [f"{name}={value}\n" for name, value in settings.items()]
     path.write_text("".join(lines), encoding="utf-8")
     return path
+
+
+def _database() -> Path:
+    return DEMO_DIR / "bridge.sqlite3"
 
 
 def _secret_key() -> str:

@@ -8,10 +8,12 @@ import os
 import sys
 import threading
 from pathlib import Path
+from typing import TextIO
 
 from sandbox import AlStyleServer, KaspiServer
 from sandbox.audit import StockWatch, audit
 from sandbox.clock import Clock
+from sandbox.keeping import Keeper
 from sandbox.narration import Narrator
 from sandbox.personalities import personality
 
@@ -51,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
     add("--feed-user", default="")
     add("--feed-password", default="")
     add("--ports-file", type=Path, help="where to write the addresses as JSON")
+    add("--state", type=Path, metavar="FILE", help="where to keep orders and stock")
     add("--exit-with-parent", action="store_true", help="stop at the end of stdin")
     return options
 
@@ -60,11 +63,16 @@ def main(argv: list[str] | None = None) -> int:
     options = parser().parse_args(argv)
     clock = Clock(speed=options.speed)
     alstyle, kaspi = build(options, clock)
+    keeper = Keeper(options.state, alstyle, kaspi) if options.state else None
+    if keeper is not None:
+        _say(keeper.load(), file=sys.stderr)
     judge(alstyle, kaspi, lag_s=options.watch_lag)
     stop = threading.Event()
     if options.exit_with_parent:
         threading.Thread(target=_wait_for_eof, args=(stop,), daemon=True).start()
     with alstyle, kaspi:
+        if keeper is not None:
+            keeper.keep()
         if options.life_speed > 0:
             moved_s = options.life_every * options.life_speed
             alstyle.every(options.life_every, lambda: alstyle.tick(moved_s))
@@ -77,6 +85,9 @@ def main(argv: list[str] | None = None) -> int:
                 continue
         except KeyboardInterrupt:
             return 0
+        finally:
+            if keeper is not None:
+                keeper.save()
     return 0
 
 
@@ -85,7 +96,7 @@ def build(
 ) -> tuple[AlStyleServer, KaspiServer]:
     chosen = personality(options.personality)
     if options.personality:
-        print(chosen.shown(), file=sys.stderr, flush=True)
+        _say(chosen.shown(), file=sys.stderr)
     alstyle = AlStyleServer(
         token=options.alstyle_token,
         interval_s=options.interval,
@@ -151,9 +162,10 @@ def announce(alstyle: AlStyleServer, kaspi: KaspiServer, path: Path | None) -> N
         print(json.dumps(addresses), flush=True)
 
 
-def _say(line: str) -> None:
-    encoding = sys.stdout.encoding or "utf-8"
-    print(line.encode(encoding, "replace").decode(encoding), flush=True)
+def _say(line: str, *, file: TextIO | None = None) -> None:
+    out = file or sys.stdout
+    encoding = out.encoding or "utf-8"
+    print(line.encode(encoding, "replace").decode(encoding), file=out, flush=True)
 
 
 def _wait_for_eof(stop: threading.Event) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from sandbox.alstyle.orders import SupplierOrder
@@ -10,6 +10,8 @@ from sandbox.alstyle.server import AlStyleServer
 from sandbox.kaspi.orders import KaspiOrder
 from sandbox.kaspi.server import KaspiServer
 
+# At once: after a pause, or with many orders, nobody reads more.
+MOST_LINES = 12
 SUPPLIER_WORDS = {
     None: "заказ создан",
     "N": "ожидает оплаты",
@@ -34,7 +36,7 @@ KASPI_WORDS = {
 
 
 class Narrator:
-    """Says what changed since the last `turn()`."""
+    """Says what changed since the last `turn()`, and nothing of what was before."""
 
     def __init__(
         self, alstyle: AlStyleServer, kaspi: KaspiServer, *, say: Callable[[str], Any]
@@ -42,20 +44,26 @@ class Narrator:
         self._alstyle = alstyle
         self._kaspi = kaspi
         self._say = say
-        self._said: dict[str, str] = {}
+        self._said = dict(self._words())
 
     def turn(self) -> None:
-        for order in self._kaspi.orders.values():
-            self._tell(f"Kaspi {order.code}", kaspi_words(order))
-        for supplied in self._alstyle.all_orders():
-            self._tell(f"Al-Style {supplied.id}", supplier_words(supplied))
-
-    def _tell(self, who: str, words: str) -> None:
-        if self._said.get(who) == words:
-            return
-        self._said[who] = words
+        news = [
+            (who, words) for who, words in self._words() if self._said.get(who) != words
+        ]
+        self._said.update(news)
         moment = self._kaspi.clock.almaty().strftime("%H:%M:%S")
-        self._say(f"{moment}  {who}: {words}")
+        for who, words in news[:MOST_LINES]:
+            self._say(f"{moment}  {who}: {words}")
+        if len(news) > MOST_LINES:
+            self._say(f"{moment}  … и ещё изменений: {len(news) - MOST_LINES}")
+
+    def _words(self) -> Iterator[tuple[str, str]]:
+        for order in self._kaspi.orders.values():
+            yield f"Kaspi {order.code}", kaspi_words(order)
+        for supplied in self._alstyle.all_orders():
+            # Other people's orders are no news to the shop.
+            if supplied.by != "other":
+                yield f"Al-Style {supplied.id}", supplier_words(supplied)
 
 
 def kaspi_words(order: KaspiOrder) -> str:

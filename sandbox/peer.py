@@ -63,6 +63,8 @@ class PeerServer(SandboxServer):
         self.clock = clock or Clock()
         self.faults = FaultBook(seed)
         self._arrivals: list[Arrival] = []
+        # Called before a write is answered.
+        self.after_write: Callable[[], Any] | None = None
         # Calls whose connection broke and that are carried out later: when, and how.
         self._late: list[tuple[float, Callable[[], Any]]] = []
         self.controls: dict[str, Callable[..., Any]] = {
@@ -182,7 +184,10 @@ class PeerServer(SandboxServer):
             with self.lock:
                 self.catch_up()
                 arrival.worked = True
-                return self.work(request, arrival.method, struck)
+                reply = self.work(request, arrival.method, struck)
+                if is_write and self.after_write is not None:
+                    self.after_write()
+                return reply
 
         def note(status: int) -> None:
             arrival.status = status

@@ -58,7 +58,7 @@ class OrderDesk:
         self.dice = random.Random(seed)
         self._reader = reader
         self._clock = clock
-        self._last = FIRST_CODE
+        self.last = FIRST_CODE
         # What was ordered since the list was loaded: Kaspi counts its stock down.
         self._taken: Counter[str] = Counter()
         self._taken_of = 0
@@ -114,10 +114,10 @@ class OrderDesk:
             raise ValueError(f"no such kind or fate: {kind}, {fate}")
         chosen = lines if lines is not None else self._some_lines(1)
         entries = [self._entry(n, line) for n, line in enumerate(chosen)]
-        self._last += self.dice.randint(1, 400)
+        self.last += self.dice.randint(1, 400)
         created = self.now() - age_s
         order = KaspiOrder(
-            code=fields.pop("code", str(self._last)),
+            code=fields.pop("code", str(self.last)),
             entries=entries,
             buyer=self._buyer(),
             created=created,
@@ -130,10 +130,14 @@ class OrderDesk:
         if accepted:
             order.state, order.status = STATE_OF_KIND[kind], ACCEPTED
             order.marks["accepted"] = created
-        self.orders[order.code] = self._by_id[order.id] = order
-        for entry in entries:
-            self._entries[order.entry_id(entry)] = (order, entry)
+        self.take_in(order)
         return order
+
+    def take_in(self, order: KaspiOrder) -> None:
+        """Put an order into the books."""
+        self.orders[order.code] = self._by_id[order.id] = order
+        for entry in order.entries:
+            self._entries[order.entry_id(entry)] = (order, entry)
 
     def _entry(self, number: int, line: dict[str, Any]) -> Entry:
         sku = str(line.get("sku", ""))
