@@ -28,7 +28,6 @@ class KaspiSettings:
         it; "" = the header is not needed.
       requests_per_s: above it 429 with Retry-After; 0 = no limit.
     Answers:
-      merchant_uid: lists without this X-Merchant-Uid are 200 and empty; "" = all see.
       state_required: a list without a state is a 400.
       sign_required_400: `state=SIGN_REQUIRED` is a 400.
       older_by_s: lists hold orders this much older than `$ge`.
@@ -67,7 +66,6 @@ class KaspiSettings:
     merchant_uid: str = ""
     requests_per_s: float = 0.0
 
-    merchant_uid: str = ""
     state_required: bool = False
     sign_required_400: bool = False
     older_by_s: float = 1.0
