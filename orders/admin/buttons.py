@@ -125,7 +125,7 @@ def can_retry(step: Step) -> bool:
     return step.is_idle or step.status == Status.UNKNOWN
 
 
-def _asks_for(kind: Step.Kind) -> Act:
+def _asks_for(kind: Step.Kind, *, unreserved: bool = False) -> Act:
     """Ask for a step with the answers as its parameters.
 
     One of the kind that was refused makes room for it.
@@ -134,6 +134,8 @@ def _asks_for(kind: Step.Kind) -> Act:
     def act(order: Order, answers: Answers, actor: str) -> None:
         # The forms call what they ask for as the steps do.
         parameters = cast("StepParameters", answers)
+        if unreserved:
+            parameters = {**parameters, "unreserved": True}
         with transaction.atomic():
             for step in order.steps.filter(kind=kind, status=Status.REFUSED):
                 actions.skip_step(step, actor=actor, reason=gettext("asked for anew"))
@@ -190,9 +192,9 @@ ORDER_BUTTONS = _by_slug(
         fits=lambda full, _o: (
             full.order.awaits_accept
             and not full.is_reserved
-            and full.is_free(Kind.ACCEPT)
+            and not full.is_under_way(Kind.ACCEPT)
         ),
-        act=_asks_for(Kind.ACCEPT),
+        act=_asks_for(Kind.ACCEPT, unreserved=True),
         form=forms.ActionForm,
         text=_(
             "Kaspi is told that the order is accepted although nothing is reserved at "

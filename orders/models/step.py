@@ -20,6 +20,8 @@ class StepParameters(TypedDict, total=False):
     places: int
     # The buyer's; deleted when it has served.
     code: str
+    # Whether somebody, or the owner's setting, wants it accepted without its goods.
+    unreserved: bool
     entry_id: str
     remained: int
 

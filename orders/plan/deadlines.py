@@ -56,7 +56,9 @@ def cancel_out_of_stock(*, now: datetime) -> int:
 def _want_first(order: Order, kind: Step.Kind, *, now: datetime, text: str) -> bool:
     """Ask for a step that was never asked for: one refused is a person's."""
     parameters: StepParameters = (
-        {"reason": "MERCHANT_OUT_OF_STOCK"} if kind == Step.Kind.CANCEL else {}
+        {"reason": "MERCHANT_OUT_OF_STOCK"}
+        if kind == Step.Kind.CANCEL
+        else {"unreserved": True}
     )
     with transaction.atomic():
         Order.objects.select_for_update().get(pk=order.pk)

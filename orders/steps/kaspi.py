@@ -60,6 +60,12 @@ class KaspiHandler:
         settled = self._settled(order, step)
         if settled is not None:
             return settled
+        if step.kind == Kind.ACCEPT and not _are_goods_there(order, step):
+            text = _(
+                "The goods are no longer held at Al-Style: reserve them anew, "
+                "or accept the order without them"
+            )
+            return outcomes.needs_person(text)
         if not self.repeats and _was_sent(step):
             return self.look(claim, clients)
         claim.renew(sent_at=database_now(), sent={"kind": step.kind})
@@ -111,6 +117,13 @@ class KaspiHandler:
             text = _("%(step)s: no longer possible, the order is %(status)s")
             return outcomes.skipped(text % figures)
         return None
+
+
+def _are_goods_there(order: Order, step: Step) -> bool:
+    """Tell whether what the accept relied on when it was asked for still stands."""
+    if step.parameters.get("unreserved"):
+        return True
+    return any(reservation.has_goods for reservation in order.reservations.open())
 
 
 def _was_sent(step: Step) -> bool:

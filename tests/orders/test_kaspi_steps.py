@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from orders.models import Order, Step
+from orders.models import Order, Reservation, Step
 from orders.plan import actions
 from orders.steps.kaspi import MOST_LOOKS
 from plumbing.limits import ClockBusy, TokenClock
@@ -163,3 +163,39 @@ def test_an_assemble_whose_worker_died_before_sending_is_sent(quiet, process):
     process()
     assert assemblies(quiet, order) == 1
     assert step_of(order, K.ASSEMBLE).status == S.DONE
+
+
+# -- accepting ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def awaiting(quiet) -> Order:
+    """A new order whose accept was asked for because its goods were held."""
+    made = quiet.new_order([{"sku": "70311"}])
+    order = make_order((make_product("70311"), 1), kaspi_id=made.id, code=made.code)
+    order.steps.all().delete()
+    order.reservations.update(status=Reservation.Status.BY_HAND)
+    actions.request_step(order, K.ACCEPT, actor="bridge")
+    return order
+
+
+def test_what_is_held_is_accepted(quiet, awaiting, process):
+    process()
+    assert quiet.orders[awaiting.code].status == "ACCEPTED_BY_MERCHANT"
+
+
+def test_goods_released_meanwhile_are_not_promised(quiet, awaiting, process):
+    awaiting.reservations.update(status=Reservation.Status.DROPPED)
+    process()
+    assert quiet.orders[awaiting.code].status == "APPROVED_BY_BANK"
+    assert step_of(awaiting, K.ACCEPT).status == S.NEEDS_PERSON
+
+
+def test_who_accepts_without_goods_says_so(quiet, awaiting, process):
+    awaiting.reservations.update(status=Reservation.Status.DROPPED)
+    process()
+    actions.request_step(
+        awaiting, K.ACCEPT, actor="anna", parameters={"unreserved": True}
+    )
+    process()
+    assert quiet.orders[awaiting.code].status == "ACCEPTED_BY_MERCHANT"
