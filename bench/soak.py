@@ -3,11 +3,17 @@
     python bench/soak.py --orders 200 --seed 1
     python bench/soak.py --postgresql            a throw-away PostgreSQL server
     python bench/soak.py --observe-only          not one write may reach either side
+    python bench/soak.py --personality 7         another supplier, another Kaspi
 
 Both peers drop 10 % of their answers after doing the work, fail 10 % of the calls,
 throttle and stall; the workers of two machines are killed every few seconds; a
 manager's rows come into the cart and go. Then the fire is put out, the workers come to
 an end, and the promises are counted. Exits with 1 when one was broken.
+
+With --personality SEED both peers are what `sandbox.personalities` makes of the seed
+(0 = friendly), delays are --scale times shorter than life, here and in the bridge, a
+manager comes at any moment, for the same goods too, and Kaspi cuts lines. What nobody
+can be sure of may be left to a person; the share is told, and nothing may wait unseen.
 """
 
 from __future__ import annotations
@@ -22,17 +28,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from datetime import timedelta
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.soaking.buyers import KASPI_LIFE, SUPPLIER_LIFE, Buyers
-from bench.soaking.fire import Manager, Workers, put_out, set_fire
+from bench.soaking.certainty import judge_certainty
+from bench.soaking.fire import Cutter, Manager, Workers, put_out, set_fire
 from bench.soaking.ground import (
     MERCHANT_ID,
     ROOT,
+    SCALE,
     Process,
     empty_database,
     environment,
@@ -41,14 +49,17 @@ from bench.soaking.judging import (
     Report,
     judge_books,
     judge_bridge,
+    judge_goods,
     judge_silence,
     judge_words,
 )
+from bench.soaking.waits import Waits
 from launch.postgres import throw_away_server
 from launch.programs import find_postgresql
 from sandbox import AlStyleServer, KaspiServer, wait_until
 from sandbox.alstyle.invented import invented_shop
 from sandbox.audit import StockWatch
+from sandbox.personalities import personality
 
 GOODS = 90
 # Each third good is scarce, so that buyers meet at the last piece.
@@ -61,6 +72,13 @@ KILL_EVERY_S = (1.5, 4.5)
 MANAGER_EVERY_S = (6.0, 12.0)
 MANAGER_STAYS_S = 1.5
 MERGE_EVERY_ROWS = 3
+CUT_EVERY_S = (3.0, 6.0)
+# In life: how often a manager comes, how long his row stays, and after how long a
+# person must know of what waits; then what a loaded machine may add, here.
+MANAGER_LIFE_S = {"manager_every_s": 300.0, "manager_stays_s": 90.0}
+AGE_LIMIT_S = 45 * 60.0
+SLACK_S = 25.0
+LOOK_EVERY_S = 1.0
 TICK_S = 0.05
 SECONDS_PER_ORDER = 0.5
 CALM_S = 20.0
@@ -73,20 +91,28 @@ class Soak:
     def __init__(self, options: argparse.Namespace, directory: Path) -> None:
         self.options, self.directory = options, directory
         self.dice = random.Random(options.seed)
+        alstyle = {"stock_falls": "shipping", "long_order_ids": options.long_ids}
+        kaspi = dict(KASPI_LIFE)
+        self.waits: Waits | None = None
+        if options.personality is not None:
+            chosen = personality(options.personality).but_friendly(*options.friendly)
+            alstyle = chosen.alstyle_in(options.scale)
+            alstyle |= {n: s / options.scale for n, s in MANAGER_LIFE_S.items()}
+            kaspi |= chosen.kaspi_in(options.scale)
+            self.waits = Waits(limit_s=AGE_LIMIT_S / options.scale + SLACK_S)
         self.supplier = AlStyleServer(
             interval_s=0,
             seed=options.seed,
             shop=invented_shop(seed=options.seed, count=GOODS),
             life=SUPPLIER_LIFE,
-            stock_falls="shipping",
-            long_order_ids=options.long_ids,
+            **alstyle,
         )
-        self.kaspi = KaspiServer(
-            merchant_id=MERCHANT_ID, seed=options.seed, **KASPI_LIFE
-        )
+        self.kaspi = KaspiServer(merchant_id=MERCHANT_ID, seed=options.seed, **kaspi)
         self.kaspi.settings.hang_s = 2.0
+        self.cutter = Cutter(self.kaspi, dice=self.dice)
         self.watch: StockWatch | None = None
         self.report = Report()
+        self._looks_at_s = 0.0
 
     def run(self, database_url: str) -> Report:
         self._settle_environment(database_url)
@@ -122,6 +148,8 @@ class Soak:
             kaspi_url=self.kaspi.url,
             interval_s=INTERVAL_S,
             observe_only=self.options.observe_only,
+            scale=self.options.scale,
+            merchant_uid=self.kaspi.settings.merchant_uid,
         )
         os.environ.update(settings)
         self.supplier.token = settings["ALSTYLE_TOKEN"]
@@ -173,13 +201,19 @@ class Soak:
             self.kaspi, count=self.options.orders, over_s=over_s * 0.85, dice=self.dice
         )
         manager = Manager(self.supplier, self.kaspi, dice=self.dice)
-        unrest = Unrest(workers, manager, dice=self.dice)
+        unrest = Unrest(
+            workers,
+            manager,
+            cutter=self.cutter if self.waits is not None else None,
+            dice=self.dice,
+        )
         workers.start_all()
         set_fire(self.supplier, self.kaspi)
         began = time.monotonic()
         while (now_s := time.monotonic() - began) < over_s:
             buyers.turn(now_s)
             unrest.turn(now_s)
+            self._look(now_s)
             time.sleep(TICK_S)
         struck = put_out(self.supplier, self.kaspi)
         took_s = self._wait_for_quiet()
@@ -188,14 +222,27 @@ class Soak:
         self.report.say("seconds of fire", round(over_s))
         self.report.say("seconds until all was settled", round(took_s))
 
+    def _look(self, now_s: float) -> None:
+        if self.waits is not None and now_s >= self._looks_at_s:
+            self.waits.turn()
+            self._looks_at_s = now_s + LOOK_EVERY_S
+
     def _wait_for_quiet(self) -> float:
         """Let parcels come home, stop the clocks of life, wait for the workers."""
         began = time.monotonic()
         time.sleep(self.options.calm_s)
         self.supplier.change_settings(statuses_move=False)
         self.kaspi.change_settings(states_move=False)
-        while time.monotonic() - began < SETTLES_WITHIN_S:
-            open_ends = what_is_open(self.kaspi, observe_only=self.options.observe_only)
+        longest_s, told = SETTLES_WITHIN_S, set[str]()
+        if self.waits is not None:
+            longest_s = AGE_LIMIT_S / self.options.scale + 2 * SLACK_S
+        while time.monotonic() - began < longest_s:
+            if self.waits is not None:
+                self.waits.turn()
+                told = set(self.waits.told)
+            open_ends = what_is_open(
+                self.kaspi, told=told, observe_only=self.options.observe_only
+            )
             if not open_ends:
                 return time.monotonic() - began
             time.sleep(1)
@@ -223,8 +270,15 @@ class Soak:
             (self.directory / f"{name}.json").write_text(book, encoding="utf-8")
         if self.options.observe_only:
             judge_silence(self.report, *self._peers)
+        elif self.waits is not None:
+            self.waits.turn()
+            judge_certainty(
+                self.report, *self._peers, self.waits, cut=self.cutter.codes
+            )
         elif self.watch is not None:
-            judge_books(self.report, *self._peers, self.watch)
+            judge_books(self.report, *self._peers)
+        if self.watch is not None and not self.options.observe_only:
+            judge_goods(self.report, *self._peers, self.watch)
         judge_bridge(self.report, self.kaspi)
         judge_words(self.report, self.kaspi, self.directory)
 
@@ -245,9 +299,16 @@ class Unrest:
     """What happens at moments of its own: kills, the manager, merged orders."""
 
     def __init__(
-        self, workers: Workers, manager: Manager, *, dice: random.Random
+        self,
+        workers: Workers,
+        manager: Manager,
+        *,
+        cutter: Cutter | None,
+        dice: random.Random,
     ) -> None:
         self._workers, self._manager, self._dice = workers, manager, dice
+        self._cutter = cutter
+        self._next_cut_s = dice.uniform(*CUT_EVERY_S)
         self._next_kill_s = dice.uniform(*KILL_EVERY_S)
         self._next_row_s = dice.uniform(*MANAGER_EVERY_S)
         self._row_goes_s: float | None = None
@@ -256,6 +317,9 @@ class Unrest:
         if now_s >= self._next_kill_s:
             self._workers.kill_one(self._dice)
             self._next_kill_s = now_s + self._dice.uniform(*KILL_EVERY_S)
+        if self._cutter is not None:
+            self._cut(self._cutter, now_s)
+            return
         if self._row_goes_s is not None and now_s >= self._row_goes_s:
             self._manager.leave()
             self._row_goes_s = None
@@ -265,9 +329,23 @@ class Unrest:
             if self._manager.rows % MERGE_EVERY_ROWS == 0:
                 self._manager.merge_two()
 
+    def _cut(self, cutter: Cutter, now_s: float) -> None:
+        """With a personality the manager comes and goes by himself."""
+        if now_s < self._next_cut_s:
+            return
+        self._next_cut_s = now_s + self._dice.uniform(*CUT_EVERY_S)
+        cutter.cut_one()
+        if len(cutter.codes) % MERGE_EVERY_ROWS == 0:
+            self._manager.merge_two()
 
-def what_is_open(kaspi: KaspiServer, *, observe_only: bool) -> list[str]:
-    """List what the bridge has still to do, or to learn from Kaspi."""
+
+def what_is_open(
+    kaspi: KaspiServer, *, told: Set[str], observe_only: bool
+) -> list[str]:
+    """List what the bridge has still to do, or to learn from Kaspi.
+
+    What belongs to orders of which a person was `told` may stay as it is.
+    """
     from django.utils import timezone
 
     from orders.models import Order, Reservation, Step
@@ -280,6 +358,7 @@ def what_is_open(kaspi: KaspiServer, *, observe_only: bool) -> list[str]:
         # What is withheld comes up again in an hour.
         later = timezone.now() + timedelta(minutes=10)
         steps = steps.exclude(status=pending, not_before__gt=later)
+    steps = steps.exclude(order__code__in=told)
     releasing = Reservation.objects.filter(status=Reservation.Status.RELEASING)
     known = dict(Order.objects.values_list("code", "status"))
     found = [f"{s.kind} {s.status} of {s.order_id}: {s.last_error}" for s in steps]
@@ -307,6 +386,10 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     add("--database-url", default="", help="a server to make the database on")
     add("--postgresql", action="store_true", help="start a throw-away server")
     add("--observe-only", action="store_true", help="not one write may leave")
+    add("--personality", type=int, metavar="SEED", help="what both peers are like")
+    add("--friendly", action="append", default=[], metavar="SWITCH", help="but for it")
+    add("--scale", type=float, default=SCALE, help="how much faster than life")
+    add("--json", type=Path, metavar="FILE", help="write the table there, too")
     add("--long-ids", action="store_true", help="orders are listed by other numbers")
     add("--short", action="store_true", help="less fire, less calm: for the tests")
     add("--keep", action="store_true", help="keep the directory with the logs")
@@ -314,7 +397,8 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     least_s = 12 if options.short else 20
     if options.minutes <= 0:
         options.minutes = max(options.orders * SECONDS_PER_ORDER, least_s) / 60
-    options.calm_s = 3.0 if options.observe_only or options.short else CALM_S
+    is_short = options.observe_only or options.short
+    options.calm_s = 3.0 if is_short else CALM_S
     return options
 
 
@@ -346,6 +430,8 @@ def main() -> int:
 
         connections.close_all()
         print(report.shown())
+        if options.json is not None:
+            options.json.write_text(report.as_json(), encoding="utf-8")
         if options.keep:
             print(f"logs: {directory}")
     return 0 if report.is_kept else 1

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Container, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -61,33 +62,36 @@ def audit(
     article_of: ArticleOf = plain_article,
     multiple_of: Callable[[int], int] = lambda article: 1,
 ) -> Audit:
-    """Compare the books. Supplier orders belong to the code in `external_id` or
+    """Compare the books. Supplier orders belong to the codes in `external_id` or
     `comments`; quantities may be rounded up to the article's multiple.
     """
     found = Audit(orders=len(kaspi_book), foreign_touched=foreign_touched)
     every = {order["id"]: order for order in supplier_book}
-    owners = _by_owner(supplier_book, {order["code"] for order in kaspi_book})
+    wanted = {
+        order["code"]: _wanted(order, article_of, multiple_of) for order in kaspi_book
+    }
+    owned: dict[str, Book] = {code: [] for code in wanted}
+    for made in supplier_book:
+        if not _lives(made, every):
+            continue
+        owners = owners_of(made, wanted)
+        for code in owners:
+            owned[code].append(made)
+        if not owners and made["by"] == "api":
+            found.owned_by_nobody.append(str(made["id"]))
+        pairs = (pair for code in owners for pair in wanted[code].items())
+        if owners and _goods_of(made, every) != _added(pairs):
+            found.wrong_lines.append(str(made["id"]))
     for order in kaspi_book:
-        mine = [o for o in owners.get(order["code"], []) if _lives(o, every)]
-        _judge(found, order, mine)
-        wanted = _wanted(order, article_of, multiple_of)
-        found.wrong_lines += [
-            str(one["id"]) for one in mine if _goods_of(one, every) != wanted
-        ]
-    for order in owners.get("", []):
-        if order["by"] == "api" and _lives(order, every):
-            found.owned_by_nobody.append(str(order["id"]))
+        _judge(found, order, owned[order["code"]])
     return found
 
 
-def _by_owner(supplier_book: Book, codes: set[str]) -> dict[str, Book]:
-    owners: dict[str, Book] = {}
-    for order in supplier_book:
-        words = str(order["comments"]).replace("#", " ").split()
-        named = [order["external_id"], *words]
-        code = next((name for name in named if name in codes), "")
-        owners.setdefault(code, []).append(order)
-    return owners
+def owners_of(made: dict[str, Any], codes: Container[str]) -> list[str]:
+    """Return the codes a supplier order names; several when bought together."""
+    text = f"{made['external_id']} {made['comments']}"
+    named = dict.fromkeys(re.split(r"[\s,;#]+", text))
+    return [name for name in named if name in codes]
 
 
 def _lives(order: dict[str, Any], every: dict[int, dict[str, Any]]) -> bool:
@@ -135,7 +139,7 @@ def _wanted(
     for article, quantity in goods.items():
         step = multiple_of(article) if article is not None else 1
         goods[article] = -(-quantity // step) * step
-    return goods
+    return {article: quantity for article, quantity in goods.items() if quantity}
 
 
 def _added(pairs: Iterable[tuple[int | None, float]]) -> Goods:

@@ -145,6 +145,17 @@ class Personality:
     def kaspi(self) -> Overrides:
         return _overrides(self.choice, KASPI)
 
+    def but_friendly(self, *switches: str) -> Personality:
+        """Return it with the friendly value of these switches."""
+        friendly = dict(personality(0).choice)
+        if unknown := set(switches) - friendly.keys():
+            raise ValueError(f"no such switch: {', '.join(sorted(unknown))}")
+        choice = tuple(
+            (switch, friendly[switch] if switch in switches else value)
+            for switch, value in self.choice
+        )
+        return Personality(seed=self.seed, choice=choice)
+
     def alstyle_in(self, scale: float) -> Overrides:
         """Return Al-Style's settings with every delay divided by `scale`."""
         return _scaled(self.alstyle, scale)

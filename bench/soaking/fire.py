@@ -17,7 +17,7 @@ DROPPED, FAILING = 0.10, 0.10
 def set_fire(supplier: AlStyleServer, kaspi: KaspiServer) -> None:
     """Switch the faults of both peers on, each with its own seeded dice."""
     throttles: tuple[tuple[AlStyleServer | KaspiServer, dict[str, Any]], ...] = (
-        (supplier, {"variant": "403", "interval": 1}),
+        (supplier, {"variant": supplier.settings.interval_variant, "interval": 1}),
         (kaspi, {"variant": "429", "retry_after": 1}),
     )
     for peer, throttle in throttles:
@@ -41,7 +41,8 @@ def put_out(supplier: AlStyleServer, kaspi: KaspiServer) -> dict[str, int]:
             kind = str(fault["kind"])
             struck[kind] = struck.get(kind, 0) + int(fault["fired"])
         peer.faults.clear()
-    supplier.drop_foreign_rows()
+    with supplier.lock:
+        supplier.others.go_home()
     return struck
 
 
@@ -124,3 +125,29 @@ class Manager:
             if len(young) >= 2:
                 self._supplier.merge_orders(young[1].id, young[0].id)
                 self.merges += 1
+
+
+class Cutter:
+    """Kaspi takes a piece of a line away: a buyer has thought better of it."""
+
+    def __init__(self, kaspi: KaspiServer, *, dice: random.Random) -> None:
+        self._kaspi, self._dice = kaspi, dice
+        self.codes: set[str] = set()
+
+    def cut_one(self) -> None:
+        """Cut an order that is neither signed for nor handed over."""
+        with self._kaspi.lock:
+            lines = [
+                (order.code, entry)
+                for order in self._kaspi.orders.values()
+                if order.status in ("APPROVED_BY_BANK", "ACCEPTED_BY_MERCHANT")
+                and not order.handed
+                and order.code not in self.codes
+                and sum(entry.quantity for entry in order.entries) > 1
+                for entry in order.entries
+                if entry.quantity
+            ]
+            if lines:
+                code, entry = self._dice.choice(lines)
+                self._kaspi.cut_line(code, entry.number, entry.quantity - 1)
+                self.codes.add(code)

@@ -15,6 +15,8 @@ from launch.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 MERCHANT_ID = "QazDemo"
+# So many times faster than life: a minute is a second.
+SCALE = 60.0
 
 
 @contextlib.contextmanager
@@ -43,12 +45,15 @@ def environment(
     kaspi_url: str,
     interval_s: float,
     observe_only: bool,
+    scale: float = SCALE,
+    merchant_uid: str = "",
 ) -> dict[str, str]:
     """Build the environment of every process of the soak."""
     return {
         "DJANGO_SETTINGS_MODULE": "bench.soaking.settings",
         "ENV_FILE": os.devnull,
         "SOAK_DIR": str(directory),
+        "SOAK_SCALE": str(scale),
         "PYTHONUNBUFFERED": "1",
         "PYTHONUTF8": "1",
         "SECRET_KEY": secrets.token_hex(32),
@@ -67,10 +72,13 @@ def environment(
         "KASPI_INTERVAL_S": str(interval_s),
         "KASPI_TIMEOUT_S": "1",
         "KASPI_MERCHANT_ID": MERCHANT_ID,
+        "KASPI_MERCHANT_UID": merchant_uid,
         "KASPI_COMPANY": "Qaz Demo",
         "PEER_BACKOFF_S": "0.05",
         "PEER_LONGEST_WAIT_S": "1",
         "AUTO_ASSEMBLE": "1",
+        # There is nobody here who would say "go on by yourself".
+        "SUPERVISE_FIRST_PURCHASE": "0",
         "WORK_WEEK": ",".join(["0-24"] * 7),
         "FEED_MASS_WITHDRAWAL_PERCENT": "100",
         "OBSERVE_ONLY": "1" if observe_only else "0",

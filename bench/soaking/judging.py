@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,9 @@ class Report:
     def is_kept(self) -> bool:
         return not any(line.is_broken for line in self.lines)
 
+    def as_json(self) -> str:
+        return json.dumps([asdict(line) for line in self.lines], ensure_ascii=False)
+
     def shown(self) -> str:
         width = max(len(line.words) for line in self.lines)
         rows = []
@@ -62,9 +66,7 @@ class Report:
         return "\n".join(rows)
 
 
-def judge_books(
-    report: Report, supplier: AlStyleServer, kaspi: KaspiServer, watch: StockWatch
-) -> None:
+def judge_books(report: Report, supplier: AlStyleServer, kaspi: KaspiServer) -> None:
     """Judge by both peers' books, with the bridge's reasons for what is open."""
     found = audit(
         supplier.book(),
@@ -79,6 +81,13 @@ def judge_books(
     report.promise("reservations held by a dead supplier order", _hollow(supplier))
     report.promise("supplier orders with other goods", found.wrong_lines)
     report.promise("foreign cart rows touched", found.foreign_touched)
+
+
+def judge_goods(
+    report: Report, supplier: AlStyleServer, kaspi: KaspiServer, watch: StockWatch
+) -> None:
+    """Judge assembling, deadlines and what was on sale."""
+    found = audit(supplier.book(), kaspi.book())
     _judge_assembling(report, kaspi, found)
     report.promise("cancelled as out of stock by a deadline", found.cancelled_short)
     report.say("price lists fetched and checked", watch.lists)
@@ -157,8 +166,6 @@ def _hollow(supplier: AlStyleServer) -> list[str]:
 
 def _judge_assembling(report: Report, kaspi: KaspiServer, found: Audit) -> None:
     """A call that the peer answered with "slow down" surely did nothing."""
-    import json
-
     sent: Counter[str] = Counter()
     for arrival in kaspi.calls("assemble"):
         if arrival.status != 429:

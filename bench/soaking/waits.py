@@ -1,0 +1,52 @@
+"""Watches, while a soak runs, what people are told of and what waits unseen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a person is told of an order: a step that is stuck, with its words."""
+
+    kind: str
+    text: str
+    is_stock: bool
+
+
+class Waits:
+    """Looks at the bridge's database every now and then.
+
+    `told` holds, by Kaspi's code, what a person was ever told, even if it was settled
+    since; `unseen` what waited longer than `limit_s` though nobody was told.
+    """
+
+    def __init__(self, *, limit_s: float) -> None:
+        self.told: dict[str, dict[str, Told]] = {}
+        self.unseen: dict[str, str] = {}
+        self._limit = timedelta(seconds=limit_s)
+
+    def turn(self) -> None:
+        from django.utils import timezone
+
+        from orders.models import Step
+
+        for step in Step.objects.filter(status__in=Step.STUCK).select_related("order"):
+            told = self.told.setdefault(step.order.code, {})
+            told[step.kind] = Told(
+                kind=step.kind,
+                text=step.last_error,
+                is_stock=bool(step.answered.get("is_stock")),
+            )
+        since = timezone.now() - self._limit
+        waiting = (Step.Status.PENDING, Step.Status.IN_FLIGHT, Step.Status.UNKNOWN)
+        old = Step.objects.filter(status__in=waiting, created_at__lt=since)
+        for step in old.select_related("order"):
+            code = step.order.code
+            if code not in self.told:
+                self.unseen[code] = f"{step.kind} {step.status}: {step.last_error}"
+
+    def words(self, code: str) -> str:
+        """Say what a person was told of an order; empty = nothing."""
+        return "; ".join(told.text or "—" for told in self.told.get(code, {}).values())
