@@ -32,7 +32,6 @@ from plumbing.models import Heartbeat
 from tests.staff import log_in, make_category, make_import, make_product, page
 
 pytestmark = pytest.mark.django_db
-NOW = timezone.now()
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
@@ -43,21 +42,27 @@ def english():
 
 
 @pytest.fixture
-def healthy(settings):
+def now():
+    """The moment of the test: one of the module would age while others run."""
+    return timezone.now()
+
+
+@pytest.fixture
+def healthy(settings, now):
     """A bridge in which nothing needs anybody."""
     for name in ("orders", "imports"):
-        Heartbeat.objects.create(name=name, host="srv", beaten_at=NOW)
+        Heartbeat.objects.create(name=name, host="srv", beaten_at=now)
     Store.objects.create(store_id="PP1")
     make_category()
     make_import()
     make_import(kind=ImportRun.Kind.CATALOGUE, age=5 * HOUR)
     version = make_build()
-    FeedFetch.objects.create(fetched_at=NOW, is_kaspi=True, status_code=304)
+    FeedFetch.objects.create(fetched_at=now, is_kaspi=True, status_code=304)
     return version
 
 
 def make_build(status=FeedBuild.Status.ACTIVE, *, age=2 * MINUTE, **values):
-    at = NOW - age
+    at = timezone.now() - age
     published_at = at if status in ("active", "archived") else None
     counts = {"offers": 40, "on_sale": 31, "left_out": {"out_of_stock": 7}}
     return FeedBuild.objects.create(
@@ -87,8 +92,8 @@ def fail_a_task(result="boom"):
         id="a" * 32,
         name="x",
         func="catalog.tasks.sync_stock",
-        started=NOW,
-        stopped=NOW,
+        started=timezone.now(),
+        stopped=timezone.now(),
         success=False,
         result=result,
     )
@@ -128,7 +133,7 @@ def test_an_empty_bridge_says_what_to_do_first(settings):
 
 
 def stale():
-    ImportRun.objects.update(started_at=NOW - 3 * HOUR)
+    ImportRun.objects.update(started_at=timezone.now() - 3 * HOUR)
 
 
 def failing():
@@ -142,7 +147,9 @@ def odd_rows():
 
 
 def silent():
-    Heartbeat.objects.filter(name="imports").update(beaten_at=NOW - 12 * MINUTE)
+    Heartbeat.objects.filter(name="imports").update(
+        beaten_at=timezone.now() - 12 * MINUTE
+    )
 
 
 def refused():
@@ -154,25 +161,25 @@ def broken():
 
 
 def kept():
-    FeedBuild.objects.update(pinned_until=NOW + HOUR)
+    FeedBuild.objects.update(pinned_until=timezone.now() + HOUR)
 
 
 def unbuilt():
-    FeedBuild.objects.update(started_at=NOW - HOUR)
+    FeedBuild.objects.update(started_at=timezone.now() - HOUR)
 
 
 def unfetched():
-    FeedFetch.objects.update(fetched_at=NOW - 2 * HOUR)
+    FeedFetch.objects.update(fetched_at=timezone.now() - 2 * HOUR)
 
 
 def never_fetched():
     FeedFetch.objects.update(is_kaspi=False)
-    FeedBuild.objects.update(published_at=NOW - 2 * HOUR)
+    FeedBuild.objects.update(published_at=timezone.now() - 2 * HOUR)
 
 
 def refusing_kaspi():
     FeedFetch.objects.update(status_code=401)
-    FeedBuild.objects.update(published_at=NOW - 2 * HOUR)
+    FeedBuild.objects.update(published_at=timezone.now() - 2 * HOUR)
 
 
 def bad_sku():
@@ -245,9 +252,9 @@ def test_dry_runs_count_for_nothing(healthy):
 
 
 @pytest.mark.parametrize("age", [119 * MINUTE, 121 * MINUTE])
-def test_stock_is_late_here_when_offers_say_so(healthy, age):
-    ImportRun.objects.update(started_at=NOW - age)
-    assert ((Tone.BAD, "out of date") in states()) == stock_is_stale(now=NOW)
+def test_stock_is_late_here_when_offers_say_so(healthy, age, now):
+    ImportRun.objects.update(started_at=now - age)
+    assert ((Tone.BAD, "out of date") in states()) == stock_is_stale(now=now)
 
 
 def test_secrets_are_not_shown(healthy, settings):
@@ -273,9 +280,9 @@ def test_the_overview_takes_as_many_queries_for_many_rows_as_for_few(
         page(client, reverse("admin:index"))
 
 
-def test_reasons_link_to_the_goods_they_concern(healthy, settings):
+def test_reasons_link_to_the_goods_they_concern(healthy, settings, now):
     make_product(quarantine=Product.Quarantine.JUMP)
-    make_product(quarantine=Product.Quarantine.JUMP, gone_at=NOW)
+    make_product(quarantine=Product.Quarantine.JUMP, gone_at=now)
     assert count_quarantine() == {"jump": 1}
     text = page(log_in(settings, "viewer"), reverse("admin:index"))
     url = reverse("admin:catalog_product_changelist")
@@ -283,23 +290,23 @@ def test_reasons_link_to_the_goods_they_concern(healthy, settings):
     assert f'href="{url}?quarantine=jump"' in text
 
 
-def test_the_charts_carry_on_where_nothing_was_published():
+def test_the_charts_carry_on_where_nothing_was_published(now):
     for days, number in ((9, 20), (3, 50)):
         make_build(
             FeedBuild.Status.ARCHIVED,
             age=timedelta(days=days),
             counts={"on_sale": number},
         )
-    svg = draw_on_sale(now=NOW)
+    svg = draw_on_sale(now=now)
     assert svg.count(": 20<") == 6
     assert svg.count(": 50<") == 4
 
 
-def test_changes_are_added_up_by_day():
+def test_changes_are_added_up_by_day(now):
     make_import(counts={"changed": 5, "new": 2, "gone": 1})
     make_import(counts={"changed": 7}, age=timedelta(days=1))
     make_import(counts={"changed": 90}, status=ImportRun.Status.FAILED)
-    svg = draw_changes(recent_runs(now=NOW), now=NOW)
+    svg = draw_changes(recent_runs(now=now), now=now)
     assert svg.count("<rect") == 28
     assert ": 8<" in svg
     assert ": 7<" in svg
@@ -317,7 +324,7 @@ def test_labels_of_charts_are_escaped():
     assert draw_bars([], title="nothing yet")
 
 
-def test_figures_are_written_as_people_do():
+def test_figures_are_written_as_people_do(now):
     assert grouped(1234567) == "1\u202f234\u202f567"
     assert grouped(-1500) == "−1\u202f500"
     assert grouped(None) == "—"
@@ -326,9 +333,9 @@ def test_figures_are_written_as_people_do():
     assert stock_text(6001, is_lower_bound=True) == ">6\u202f000"
     assert file_size(900) == "900 B"
     assert file_size(None) == file_size(0) == "—"
-    assert duration(NOW, NOW + 200 * timedelta(seconds=1)) == "3 min 20 s"
-    assert duration(NOW, NOW + timedelta(seconds=2.5)) == "2.5 s"
-    assert duration(NOW, None) == "—"
+    assert duration(now, now + 200 * timedelta(seconds=1)) == "3 min 20 s"
+    assert duration(now, now + timedelta(seconds=2.5)) == "2.5 s"
+    assert duration(now, None) == "—"
 
 
 @pytest.mark.parametrize(
@@ -344,10 +351,10 @@ def test_figures_are_written_as_people_do():
         (-22 * MINUTE, "in 22 minutes", "через 22 минуты"),
     ],
 )
-def test_distances_in_time_are_grammatical(past, in_english, in_russian):
-    assert ago(NOW - past, now=NOW) == in_english
+def test_distances_in_time_are_grammatical(past, in_english, in_russian, now):
+    assert ago(now - past, now=now) == in_english
     with translation.override("ru"):
-        assert ago(NOW - past, now=NOW) == in_russian
+        assert ago(now - past, now=now) == in_russian
 
 
 def test_moments_are_almatys():
