@@ -96,6 +96,10 @@ EXPRESS_WITHIN_MIN = read.integer("EXPRESS_WITHIN_MIN", 60, at_least=1)
 DEADLINE_NEAR_MIN = read.integer("DEADLINE_NEAR_MIN", 30, at_least=1)
 ORDERS_SILENT_DAYS = read.integer("ORDERS_SILENT_DAYS", 3, at_least=1)
 PRICE_TOLERANCE_PERCENT = read.number("PRICE_TOLERANCE_PERCENT", "3")
+# What an order must earn to be bought unasked, of its cost and in tenge. Nothing: thin
+# earnings still beat a cancellation, which counts against the shop; a loss does not.
+MARGIN_LEAST_PERCENT = read.number("MARGIN_LEAST_PERCENT", "0", at_least=-100)
+MARGIN_LEAST_KZT = read.integer("MARGIN_LEAST_KZT", 0, at_least=-1_000_000_000)
 STEP_ATTEMPTS = read.integer("STEP_ATTEMPTS", 8, at_least=1)
 # Whether the supplier's visible stock falls when an order is placed ("submit") or
 # only when it is shipped ("shipping"): unpublished, so the safe one is the default.

@@ -326,6 +326,21 @@ STEP_BUTTONS = _by_slug(
         act=lambda step, answers, actor: actions.retry_step(step, actor=actor),
     ),
     OrderButton(
+        slug="new-price",
+        label=_("Order at the new price…"),
+        permission=RESERVE,
+        fits=lambda full, step: step.waits_for_price,
+        act=lambda step, answers, actor: actions.order_at_new_price(
+            step, answers["accept_cost_kzt"], actor=actor
+        ),
+        form=forms.NewPriceForm,
+        text=_(
+            "The goods are bought although the order earns less than is set, or loses "
+            "money. If Al-Style asks for more by then, you are asked again."
+        ),
+        is_danger=True,
+    ),
+    OrderButton(
         slug="adopt",
         label=_("Choose the order at Al-Style…"),
         permission=RESERVE,

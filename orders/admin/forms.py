@@ -8,12 +8,14 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from django.utils.html import format_html_join
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from backoffice.formatting import absolute, grouped
 from catalog.models import Product
 from orders.models import Step
+from plumbing.redaction import redact
 
 MOST_PLACES = 50
 LONGEST_COMMENT = 1000
@@ -85,6 +87,26 @@ class NumberForm(ActionForm):
 
     def clean_number(self) -> str:
         return str(self.cleaned_data["number"]).strip()
+
+
+class NewPriceForm(ActionForm):
+    accept_cost_kzt = forms.IntegerField(label=_("Buy for at most, ₸"))
+
+    def __init__(self, *args: Any, target: Step, **kwargs: Any) -> None:
+        super().__init__(*args, target=target, **kwargs)
+        self.cost_kzt = target.answered.get("cost_kzt") or 0
+        field = self.fields["accept_cost_kzt"]
+        field.initial = self.cost_kzt
+        # The numbers to decide by, once more.
+        told = redact(target.last_error).splitlines()
+        field.help_text = format_html_join("", "{}<br>", ((line,) for line in told))
+
+    def clean_accept_cost_kzt(self) -> int:
+        accepted = int(self.cleaned_data["accept_cost_kzt"])
+        if accepted < self.cost_kzt:
+            said = gettext("The goods cost %(cost)s ₸ today.")
+            raise ValidationError(said % {"cost": grouped(self.cost_kzt)})
+        return accepted
 
 
 class CandidateForm(ActionForm):

@@ -18,7 +18,7 @@ from orders.admin.buttons import LINE_BUTTONS, STEP_BUTTONS, offered
 from orders.admin.buyers import buyer_rows
 from orders.admin.forms import placed_words
 from orders.admin.full_order import FullOrder
-from orders.admin.profit import line_margin, line_total, profit_of
+from orders.admin.profit import line_margin, profit_of
 from orders.admin.situation import (
     raw_words,
     reservation_pill,
@@ -30,6 +30,7 @@ from orders.admin.situation import (
 )
 from orders.models import Order, OrderEvent, OrderLine, Step, SupplierOrder
 from orders.plan.events import BRIDGE
+from orders.supply.margin import line_total
 from plumbing.redaction import redact
 
 EVENTS_SHOWN = 200
@@ -258,6 +259,8 @@ def readable(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
         "comment": _("comment"),
         "places": _("places"),
         "kind": _("kind"),
+        "cost_kzt": _("cost, ₸"),
+        "accept_cost_kzt": _("buy for at most, ₸"),
         "adopted": _("found afterwards"),
         "candidates": _("orders that may be it"),
     }

@@ -24,6 +24,8 @@ class StepParameters(TypedDict, total=False):
     unreserved: bool
     entry_id: str
     remained: int
+    # A person wants the goods bought up to this cost, whatever the order earns.
+    accept_cost_kzt: int
 
 
 class Candidate(TypedDict):
@@ -42,6 +44,8 @@ class StepAnswer(TypedDict, total=False):
     adopted: bool
     is_stock: bool
     candidates: list[Candidate]
+    # What the goods would cost that wait because their order earns too little.
+    cost_kzt: int
 
 
 class SentToPeer(TypedDict, total=False):
@@ -246,6 +250,12 @@ class Step(models.Model):
     @property
     def is_dropped(self) -> bool:
         return self.status == self.Status.SKIPPED
+
+    @property
+    def waits_for_price(self) -> bool:
+        """Tell whether a person may have the goods bought at what they cost now."""
+        asks = self.kind == self.Kind.RESERVE and self.is_stuck
+        return asks and "cost_kzt" in self.answered
 
 
 class OrderEvent(models.Model):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from catalog.models import Product
 from orders.models import Order, Purchase, Reservation, Step, SupplierOrder
 from orders.models.step import StepParameters
+from orders.plan.events import record
 from orders.plan.planning import replan
 from orders.plan.transitions import move_purchase, move_reservation, move_step
 from orders.plan.wanting import see_to_processing, want_step
@@ -197,6 +200,28 @@ def assemble_anew(step: Step, *, actor: str) -> None:
         _retry(step, actor=actor)
 
 
+def order_at_new_price(step: Step, cost_kzt: int, *, actor: str) -> None:
+    """Buy although the order earns too little, as long as it costs no more than this.
+
+    The consent stays with the step however often it is tried; a step asked for anew
+    has none.
+    """
+    if not step.waits_for_price:
+        raise ActionImpossible(_("This step does not wait for a price"))
+    parameters: StepParameters = {
+        **cast("StepParameters", step.parameters),
+        "accept_cost_kzt": cost_kzt,
+    }
+    text = _("%(step)s: a person agrees to a cost of at most %(cost)s ₸")
+    figures = {"step": step.get_kind_display(), "cost": cost_kzt}
+    with transaction.atomic():
+        Step.objects.filter(pk=step.pk).update(parameters=parameters)
+        step.parameters = parameters
+        now = database_now()
+        record(step.order, text % figures, now=now, step=step, actor=actor)
+        _retry(step, actor=actor)
+
+
 def skip_step(step: Step, *, actor: str, reason: str) -> None:
     """Drop a stuck step: a person has seen to it."""
     if step.kind == Kind.RESERVE:
@@ -235,6 +260,8 @@ def _wake(step: Step, *, actor: str) -> None:
             not_before=now,
             attempts=0,
             looks=0,
+            # It says nothing of the try to come, and a button hangs on it.
+            answered={},
         ):
             return
         raise ActionImpossible(_("Somebody else was first: look again"))

@@ -7,7 +7,7 @@ from itertools import count
 
 from django.utils import timezone
 
-from catalog.models import Product
+from catalog.models import PriceRule, Product
 from orders.models import (
     LearnedFact,
     Order,
@@ -36,6 +36,12 @@ def make_product(article: str, **fields: object) -> Product:
     return Product.objects.create(article=article, **{**defaults, **fields})
 
 
+def ensure_price_rule() -> None:
+    """Have the rule that every installation begins with; some tests flush it."""
+    if not PriceRule.objects.exists():
+        PriceRule.objects.create(name="Все товары")
+
+
 def product_of(supplier, article: int | str, **fields: object) -> Product:
     """Store one of the sandbox supplier's goods as a reading would."""
     good = supplier.goods[int(article)]
@@ -44,7 +50,11 @@ def product_of(supplier, article: int | str, **fields: object) -> Product:
 
 
 def make_order(*wanted: tuple[Product, int], **fields: object) -> Order:
-    """Store a new order as intake does, its first step included."""
+    """Store a new order as intake does, its first step included.
+
+    The buyer pays twice the dealer price, so that buying is worth its while.
+    """
+    ensure_price_rule()
     now = timezone.now()
     number = next(_numbers)
     defaults: dict[str, object] = {
@@ -66,6 +76,7 @@ def make_order(*wanted: tuple[Product, int], **fields: object) -> Order:
             sku=product.sku,
             product=product,
             quantity=quantity,
+            price_kzt=2 * (product.cost_kzt or 1000),
         )
         for place, (product, quantity) in enumerate(wanted)
     ]
