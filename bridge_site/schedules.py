@@ -114,6 +114,18 @@ SCHEDULES = (
         cluster="imports",
         daily_at=(4, 50),
     ),
+    Recurring(
+        name="delete-old-history",
+        func="orders.tasks.delete_old_history",
+        cluster="imports",
+        daily_at=(5, 0),
+    ),
+    Recurring(
+        name="delete-old-tasks",
+        func="plumbing.tasks.delete_old_tasks",
+        cluster="imports",
+        daily_at=(5, 10),
+    ),
 )
 
 

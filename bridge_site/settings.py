@@ -105,6 +105,10 @@ STEP_ATTEMPTS = read.integer("STEP_ATTEMPTS", 8, at_least=1)
 # only when it is shipped ("shipping"): unpublished, so the safe one is the default.
 SUPPLIER_STOCK_FALLS_AT = read.text("SUPPLIER_STOCK_FALLS_AT", "shipping")
 BUYER_DATA_KEPT_DAYS = read.integer("BUYER_DATA_KEPT_DAYS", 30)
+# 0 = for ever. A waybill goes with its buyer's data at the latest.
+WAYBILLS_KEPT_DAYS = read.integer("WAYBILLS_KEPT_DAYS", 30)
+EVENTS_KEPT_DAYS = read.integer("EVENTS_KEPT_DAYS", 365)
+STEPS_KEPT_DAYS = read.integer("STEPS_KEPT_DAYS", 365)
 # Where the one known client puts submit's parameters; "form" is the other way.
 SUBMIT_PARAMETERS_IN = read.text("SUBMIT_PARAMETERS_IN", "query")
 KASPI_TIMEOUT_S = read.number("KASPI_TIMEOUT_S", "30", at_least=1)
@@ -233,6 +237,8 @@ Q_CLUSTER = {
     "log_level": "WARNING",
     "ALT_CLUSTERS": {"imports": {"timeout": 3600, "retry": 7200}},
 }
+
+FAILED_TASKS_KEPT_DAYS = read.integer("FAILED_TASKS_KEPT_DAYS", 30)
 
 # --- Logging --------------------------------------------------------------------------
 LOGGING = {

@@ -54,6 +54,15 @@ def delete_buyer_data() -> str:
     return f"{retention.delete_buyer_data(now=database_now())} deleted"
 
 
+def delete_old_history() -> str:
+    """Delete what is kept of settled orders for a set time only."""
+    now = database_now()
+    waybills = retention.delete_old_waybills(now=now)
+    events = retention.delete_old_events(now=now)
+    steps = retention.delete_old_steps(now=now)
+    return f"{waybills} waybills, {events} events and {steps} steps deleted"
+
+
 def process_orders() -> str:
     """Do what is due for a while; asks for another round when more is."""
     processed = processing.process_orders(budget_s=ROUND_S)

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import socket
+from datetime import timedelta
 
+from django.conf import settings
+from django_q.models import Task
+
+from plumbing.batches import delete_in_batches
 from plumbing.leases import database_now
 from plumbing.models import Heartbeat
 
@@ -15,3 +20,13 @@ def beat(cluster: str) -> str:
         defaults={"host": socket.gethostname(), "beaten_at": database_now()},
     )
     return f"{cluster} is alive"
+
+
+def delete_old_tasks() -> str:
+    """Delete the queue's notes on tasks that ended the set time ago, failed or not."""
+    days = settings.FAILED_TASKS_KEPT_DAYS
+    if not days:
+        return "kept for ever"
+    oldest = database_now() - timedelta(days=days)
+    deleted = delete_in_batches(Task.objects.filter(stopped__lt=oldest))
+    return f"{deleted} deleted"

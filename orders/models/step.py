@@ -264,10 +264,11 @@ class OrderEvent(models.Model):
     order = models.ForeignKey(
         Order, verbose_name=_("order"), on_delete=models.CASCADE, related_name="events"
     )
+    # It tells what happened when the step itself is forgotten.
     step = models.ForeignKey(
         Step,
         verbose_name=_("step"),
-        on_delete=models.CASCADE,
+        on_delete=models.SET_NULL,
         null=True,
         blank=True,
         related_name="events",
