@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from catalog.alstyle.cart import CartClient
 from catalog.alstyle.trade import SupplierOrderRow
-from orders.models import Order, SupplierOrder
+from orders.models import Order, Purchase, SupplierOrder
 from plumbing.peers import PeerAccessRefused, PeerRefused
 
 
@@ -71,6 +71,15 @@ def _whose_it_is(row: SupplierOrderRow, number: str, code: str) -> str:
     if any(one.reservations.open().exists() or one.is_shared() for one in known):
         text = _("Order %(number)s at Al-Style holds another order's goods")
         return text % {"number": number}
+    for doubtful in Purchase.objects.unsettled():
+        numbers = {doubtful.number, *(str(c["id"]) for c in doubtful.candidates)}
+        is_other = not doubtful.reservations.filter(order__code=code).exists()
+        if is_other and numbers & {number, row.order_id}:
+            text = _(
+                "Order %(number)s at Al-Style may be that of purchase %(purchase)s: "
+                "settle that one first"
+            )
+            return text % {"number": number, "purchase": doubtful}
     if code:
         named = Order.objects.filter(code__in=row.words.split()).exclude(code=code)
         if other := named.first():

@@ -4,10 +4,10 @@ import pytest
 from django.utils import timezone, translation
 
 from orders.clients import Clients
-from orders.models import Reservation, SupplierOrder
+from orders.models import Purchase, Reservation, SupplierOrder
 from orders.supply.by_hand import check_by_hand
 from plumbing.peers import PeerAccessRefused, PeerUnavailable
-from tests.orders.factories import make_order, make_product, reservation_of
+from tests.orders.factories import doubt, make_order, make_product, reservation_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 WANTED = {"91001": 2, "91002": 1}
@@ -128,6 +128,17 @@ def test_an_order_that_names_another_buyer_is_his(shop):
     placed = shop.manager_order(GOODS, comments=f"Kaspi {other.code} забрать")
     assert f"made for order {other.code}" in check(placed.id, code=ours.code)
     assert check(placed.id, code=other.code) == ""
+
+
+def test_an_order_that_a_doubtful_purchase_may_have_made_is_not_taken_from_it(placed):
+    product = make_product("70311")
+    ours, other = make_order((product, 1)), make_order((product, 1))
+    purchase = doubt(other, candidates=[{"id": str(placed.id)}])
+    assert f"that of purchase №{purchase.pk}" in check(placed.id, code=ours.code)
+    # One's own purchase is settled by this very number.
+    assert check(placed.id, code=other.code) == ""
+    Purchase.objects.update(candidates=[], number=str(placed.id))
+    assert "settle that one first" in check(placed.id, code=ours.code)
 
 
 def test_a_supplier_who_does_not_answer_says_nothing_of_the_order(shop, placed):
