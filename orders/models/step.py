@@ -22,6 +22,8 @@ class StepParameters(TypedDict, total=False):
     code: str
     # Whether somebody, or the owner's setting, wants it accepted without its goods.
     unreserved: bool
+    # Al-Style's order that a person has made for it.
+    number: str
     entry_id: str
     remained: int
     # A person wants the goods bought up to this cost, whatever the order earns.

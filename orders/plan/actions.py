@@ -85,7 +85,8 @@ def request_step(
 def mark_reserved_by_hand(order: Order, *, actor: str, number: str = "") -> None:
     """Note that a person has reserved the goods at Al-Style.
 
-    With the supplier's order number the bridge follows it like its own.
+    The order of a number counts when it was seen there to hold them; then the bridge
+    follows it like its own.
     """
     now = database_now()
     with transaction.atomic():
@@ -95,22 +96,20 @@ def mark_reserved_by_hand(order: Order, *, actor: str, number: str = "") -> None
         reservation = _want_goods(order)
         text = _("Reserved by hand")
         if number:
-            supplied = _free_supplier_order(number)
-            text = f"{text}: {number}"
-            to = Reservation.Status.HELD
+            _refuse_taken(number)
+            _skip_idle(order, Kind.RESERVE, reason=f"{text}: {number}", actor=actor)
+            _create(order, Kind.RESERVE, {"number": number}, actor=actor)
         else:
-            supplied, to = None, Reservation.Status.BY_HAND
-        move_reservation(
-            reservation,
-            to,
-            text=text,
-            now=now,
-            actor=actor,
-            supplier_order=supplied,
-            held_at=now,
-        )
-        _skip_idle(order, Kind.RESERVE, reason=text, actor=actor)
-        replan(order, now=now, actor=actor)
+            move_reservation(
+                reservation,
+                Reservation.Status.BY_HAND,
+                text=text,
+                now=now,
+                actor=actor,
+                held_at=now,
+            )
+            _skip_idle(order, Kind.RESERVE, reason=text, actor=actor)
+            replan(order, now=now, actor=actor)
         see_to_processing()
 
 
@@ -307,12 +306,19 @@ def _free_supplier_order(number: str) -> SupplierOrder:
     supplied, _created = SupplierOrder.objects.get_or_create(
         supplier_order_id=number, defaults={"placed_at": database_now()}
     )
-    if supplied.reservations.open().exists():
+    _refuse_taken(number)
+    return supplied
+
+
+def _refuse_taken(number: str) -> None:
+    holds = Reservation.objects.open().filter(
+        supplier_order__in=SupplierOrder.objects.numbered(number)
+    )
+    if holds.exists():
         raise ActionImpossible(
             _("Order %(number)s at Al-Style holds another order's goods")
             % {"number": number}
         )
-    return supplied
 
 
 def _refuse_unsettled(order: Order, kind: Step.Kind) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 
@@ -11,12 +11,15 @@ from django.utils.translation import gettext as _
 from orders.clients import Clients
 from orders.models import Order, Purchase, Reservation, Step, SupplierOrder
 from orders.models.purchase import WantedLine
+from orders.models.step import StepAnswer
 from orders.plan.claims import Claim
 from orders.plan.transitions import PurchaseMoved, move_reservation
 from orders.steps import outcomes
 from orders.steps.outcomes import Outcome
 from orders.supply import purchasing
+from orders.supply.by_hand import check_by_hand
 from orders.supply.cart import CART_LEASE, CartOccupied, GoodsRefused
+from orders.supply.margin import MarginDecision, weigh_order
 from orders.supply.purchasing import CartTaken, NotCleared
 from orders.supply.settling import Settlement, settle
 from orders.supply.submission import AccountIncomplete, prepare_submission
@@ -52,10 +55,15 @@ class ReserveHandler:
             return outcomes.skipped(_("Nothing is to be reserved for this order"))
         reason = order.reason_to_look(order.lines.all()) or _multiples(reservation)
         wanted = wanted_lines(reservation)
+        if number := step.parameters.get("number"):
+            return _take_over(clients, reservation, number)
         if reason or not wanted:
             return outcomes.needs_person(
                 reason or _("No pieces are left to be reserved")
             )
+        weighed = weigh_order(order, reservation)
+        if weighed.reason:
+            return _too_dear(weighed)
         return self._under_lease(
             claim, lambda: self._buy(claim, clients, reservation, wanted)
         )
@@ -106,7 +114,11 @@ class ReserveHandler:
         try:
             if purchase.status in (Status.OPENED, Status.FILLING):
                 doubt = purchasing.fill(purchase, cart, claim)
-                purchasing.check(purchase, cart, claim, doubt=doubt)
+                prices = purchasing.check(purchase, cart, claim, doubt=doubt)
+                if dear := _dearest(purchase, prices):
+                    purchasing.take_out(purchase, cart, claim, cart.get())
+                    purchasing.give_up(purchase, reason=dear.reason)
+                    return _too_dear(dear)
             submission = prepare_submission(clients, reference=purchase.reference)
             number = purchasing.submit(purchase, cart, claim, submission)
         except CartOccupied as error:
@@ -214,6 +226,53 @@ class ReserveHandler:
             return False
         wanted = {article: number for article, number, _c in wanted_lines(reservation)}
         return purchase.quantities == wanted
+
+
+def _dearest(
+    purchase: Purchase, prices: Mapping[str, int | None]
+) -> MarginDecision | None:
+    """Weigh the orders again by the cart's own prices; None when all earn enough."""
+    for reservation in purchase.reservations.select_related("order"):
+        weighed = weigh_order(reservation.order, reservation, costs=prices)
+        if weighed.reason:
+            return weighed
+    return None
+
+
+def _too_dear(weighed: MarginDecision) -> Outcome:
+    """Leave it to a person; what it costs is what they may agree to."""
+    cost = weighed.margin.purchase_kzt
+    answered: StepAnswer = {} if cost is None else {"cost_kzt": cost}
+    return outcomes.needs_person(weighed.reason, answered=answered)
+
+
+def _take_over(clients: Clients, reservation: Reservation, number: str) -> Outcome:
+    """Let an order that a person made at Al-Style hold the goods, if it does."""
+    wanted = {article: pieces for article, pieces, _c in wanted_lines(reservation)}
+    code = reservation.order.code
+    if reason := check_by_hand(clients.cart, number, wanted, code=code):
+        return outcomes.needs_person(reason)
+    text = _("Al-Style's order %(number)s holds the goods") % {"number": number}
+    return outcomes.done(
+        text,
+        answered={"supplier_order_id": number},
+        apply=partial(_hold_by_hand, reservation, number=number),
+    )
+
+
+def _hold_by_hand(reservation: Reservation, now: datetime, *, number: str) -> None:
+    supplied, _is_new = SupplierOrder.objects.get_or_create(
+        supplier_order_id=number, defaults={"placed_at": now}
+    )
+    move_reservation(
+        reservation,
+        Reservation.Status.HELD,
+        text=_("Al-Style's order %(number)s holds the goods") % {"number": number},
+        now=now,
+        supplier_order=supplied,
+        cost_kzt=supplied.sum_kzt,
+        held_at=now,
+    )
 
 
 def wanted_lines(reservation: Reservation) -> list[WantedLine]:

@@ -111,8 +111,8 @@ def fill(purchase: Purchase, cart: CartClient, claim: Claim) -> PeerError | None
 
 def check(
     purchase: Purchase, cart: CartClient, claim: Claim, *, doubt: PeerError | None
-) -> None:
-    """See that the cart is exactly what is wanted.
+) -> dict[str, int | None]:
+    """See that the cart is exactly what is wanted; gives its prices by article.
 
     Raises `CartOccupied` and `GoodsRefused`, our rows taken out, the purchase given
     up; `NotCleared`, when a person must do that.
@@ -133,6 +133,7 @@ def check(
             raise PeerProtocolError(str(doubt)) from None
         raise
     purchase.save(update_fields=["sum_kzt"])
+    return {row.article: row.price_kzt for row in rows}
 
 
 def submit(

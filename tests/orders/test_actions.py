@@ -4,7 +4,7 @@ import pytest
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from orders.models import OrderEvent, Reservation, Step
+from orders.models import OrderEvent, Reservation, Step, SupplierOrder
 from orders.plan import actions
 from orders.plan.actions import ActionImpossible
 from orders.steps import HANDLERS
@@ -65,14 +65,19 @@ def test_a_sku_mapped_by_hand_makes_the_order_reservable(product):
     ]
 
 
-def test_goods_reserved_by_hand_under_a_number_are_followed(product):
-    order = make_order((product, 1))
-    actions.mark_reserved_by_hand(order, actor="anna", number="412001")
-    assert reservation_of(order).status == R.HELD
+def test_a_number_that_holds_another_orders_goods_is_taken(product):
+    order, supplied = make_order((product, 1)), make_supplier_order("412001")
+    order.reservations.update(status=R.HELD, supplier_order=supplied)
     second = make_order((product, 1))
     with pytest.raises(ActionImpossible, match="412001"):
         actions.mark_reserved_by_hand(second, actor="anna", number="412001")
     assert reservation_of(second).status == R.WANTED
+
+
+def make_supplier_order(number: str) -> SupplierOrder:
+    return SupplierOrder.objects.create(
+        supplier_order_id=number, placed_at=timezone.now()
+    )
 
 
 def test_goods_released_by_hand_no_longer_count(product):

@@ -381,17 +381,21 @@ def test_reserve_and_release(operator, product):
     assert step_of(order, K.RELEASE).status == S.PENDING
 
 
-@pytest.mark.parametrize(("number", "status"), [("", R.BY_HAND), (" 777 ", R.HELD)])
-def test_reserved_by_hand(operator, product, number, status):
+def test_reserved_by_hand(operator, product):
     order = make_order((product, 1))
     stick(order, S.REFUSED)
-    do(operator, order, "by-hand", number=number)
-    reservation = reservation_of(order)
-    assert reservation.status == status
+    do(operator, order, "by-hand", number="")
+    assert reservation_of(order).status == R.BY_HAND
     assert step_of(order).status == S.SKIPPED
-    if number:
-        assert reservation.supplier_order is not None
-        assert reservation.supplier_order.supplier_order_id == "777"
+
+
+def test_reserved_by_hand_under_a_number_is_looked_at_first(operator, product):
+    order = make_order((product, 1))
+    stick(order, S.REFUSED)
+    do(operator, order, "by-hand", number=" 777 ")
+    assert reservation_of(order).status == R.WANTED
+    step = step_of(order)
+    assert (step.status, step.parameters) == (S.PENDING, {"number": "777"})
 
 
 def test_a_number_that_holds_another_orders_goods_is_refused(operator, product):

@@ -30,6 +30,7 @@ from tests.orders.factories import (
 
 pytestmark = pytest.mark.django_db(transaction=True)
 S, R = Step.Status, Reservation.Status
+ZONES = {"almaty": "300", "moscow": "180", "utc": "0"}
 
 
 @pytest.fixture(autouse=True)
@@ -71,13 +72,24 @@ def lose_the_answer(supplier, order, process, *, fault="drop_after_work") -> Non
 
 
 @pytest.mark.parametrize(
-    "date", ["", "2026-11-24", "24.11.2026", "not a date at all", None]
+    ("date_format", "date_zone"),
+    [
+        ("seconds", "moscow"),
+        ("seconds", "utc"),
+        ("minutes", "almaty"),
+        ("day", "almaty"),
+        ("iso", "utc"),
+        ("iso-zone", "moscow"),
+        ("empty", "almaty"),
+    ],
 )
-def test_a_date_that_says_nothing_buys_nothing_twice(
-    supplier, product, process, monkeypatch, date
+def test_whatever_dates_say_nothing_is_bought_twice(
+    supplier, product, process, date_format, date_zone
 ):
-    know_supplier()
-    monkeypatch.setattr("sandbox.alstyle.orders._text", lambda timestamp: date)
+    know_supplier(
+        date_offset_min="0" if "iso-zone" in date_format else ZONES[date_zone]
+    )
+    supplier.change_settings(date_format=date_format, date_zone=date_zone)
     order = make_order((product, 2))
     lose_the_answer(supplier, order, process)
     for _ in range(3):
@@ -87,19 +99,14 @@ def test_a_date_that_says_nothing_buys_nothing_twice(
     assert reservation_of(order).status == R.HELD
 
 
-def test_a_list_that_stands_oldest_first_is_read_to_its_end(
-    supplier, product, process, monkeypatch
+@pytest.mark.parametrize("list_order", ["oldest", "shuffled"])
+def test_lists_are_read_to_their_end_however_they_stand(
+    supplier, product, process, list_order
 ):
     know_supplier()
+    supplier.change_settings(list_order=list_order)
     for _ in range(25):
-        lines = make_lines(supplier, product, 1)
-        supplier.orders.create(lines, by="manager")
-    listed = type(supplier.orders).listed
-    monkeypatch.setattr(
-        type(supplier.orders),
-        "listed",
-        lambda self, kind: list(reversed(listed(self, kind))),
-    )
+        supplier.orders.create(make_lines(supplier, product, 1), by="manager")
     order = make_order((product, 2))
     lose_the_answer(supplier, order, process)
     for _ in range(3):
@@ -116,15 +123,9 @@ def make_lines(supplier, product, quantity):
     return [OrderedLine(article=good.article, quantity=quantity, price=good.price1)]
 
 
-def test_an_order_listed_late_is_waited_for(supplier, product, process, monkeypatch):
+def test_an_order_listed_late_is_waited_for(supplier, product, process):
     know_supplier()
-    listed = type(supplier.orders).listed
-    hidden = True
-    monkeypatch.setattr(
-        type(supplier.orders),
-        "listed",
-        lambda self, kind: [] if hidden else listed(self, kind),
-    )
+    supplier.change_settings(listed_after_s=86_400)
     order = make_order((product, 2))
     lose_the_answer(supplier, order, process)
     for _ in range(3):
@@ -132,7 +133,7 @@ def test_an_order_listed_late_is_waited_for(supplier, product, process, monkeypa
         process()
     assert step_of(order).status == S.UNKNOWN
     assert len(alive(supplier)) == 1
-    hidden = False
+    supplier.change_settings(listed_after_s=0)
     let_pass(order, minutes=2)
     process()
     assert reservation_of(order).status == R.HELD
@@ -173,7 +174,7 @@ def test_a_managers_equal_order_that_says_otherwise_is_not_adopted(
     supplier, product, process, words
 ):
     know_supplier()
-    supplier.change_settings(shows_external_id=True)
+    supplier.change_settings(shows_external_id=True, shows_comments=True)
     order = make_order((product, 2))
     lose_the_answer(supplier, order, process, fault="drop_before_work")
     # A person empties the cart and orders the same by hand, with a remark.
@@ -375,3 +376,50 @@ def test_an_unknown_article_leaves_a_clean_cart(supplier, process):
     process()
     assert step_of(order).status == S.REFUSED
     assert purchase_of(order).status == "given_up"
+
+
+def test_a_number_given_by_hand_counts_when_it_holds_the_goods(
+    supplier, product, process
+):
+    order = make_order((product, 2))
+    Step.objects.filter(order=order).update(status=S.REFUSED)
+    mistyped = supplier.orders.create(make_lines(supplier, product, 1), by="manager")
+    actions.mark_reserved_by_hand(order, actor="anna", number=str(mistyped.id))
+    process()
+    assert step_of(order).status == S.NEEDS_PERSON
+    assert reservation_of(order).status == R.WANTED
+    right = supplier.orders.create(make_lines(supplier, product, 2), by="manager")
+    actions.mark_reserved_by_hand(order, actor="anna", number=str(right.id))
+    process()
+    reservation = reservation_of(order)
+    assert reservation.status == R.HELD
+    assert reservation.supplier_order.supplier_order_id == str(right.id)
+
+
+def test_goods_that_cost_more_than_the_order_brings_are_not_bought(
+    supplier, product, process
+):
+    order = make_order((product, 1))
+    order.lines.update(price_kzt=1000, total_kzt=1000)
+    process()
+    step = step_of(order)
+    assert step.status == S.NEEDS_PERSON
+    assert supplier.calls("add") == []
+    # Not on "try again" either, only at the price a person agrees to.
+    actions.retry_step(step, actor="anna")
+    process()
+    assert supplier.calls("add") == []
+    step = step_of(order)
+    actions.order_at_new_price(step, step.answered["cost_kzt"], actor="anna")
+    process()
+    assert reservation_of(order).status == R.HELD
+
+
+def test_a_price_risen_in_the_cart_is_weighed_too(supplier, product, process, settings):
+    settings.PRICE_TOLERANCE_PERCENT = 1000
+    order = make_order((product, 1))
+    supplier.set_good(int(product.article), price1=product.cost_kzt * 3)
+    process()
+    assert step_of(order).status == S.NEEDS_PERSON
+    assert alive(supplier) == []
+    assert supplier.cart.rows == {}
