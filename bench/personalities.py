@@ -5,7 +5,8 @@
     python bench/personalities.py --friendly "lost submit works"
 
 Prints a line for each as it ends: what was lost, what was broken, and which share of
-the orders needed a person for want of certainty. Exits with 1 when a promise was broken.
+the orders needed a person for want of certainty. Exits with 1 when a promise was
+broken.
 """
 
 from __future__ import annotations
