@@ -92,7 +92,11 @@ def press(
     actor = request.user.get_username()
     order = target if isinstance(target, Order) else target.order
     # The buyer's code stays out of the log.
-    told = [str(told) for name, told in answers.items() if told and name != "code"]
+    told = [
+        str(told)
+        for name, told in answers.items()
+        if told not in ("", None) and name != "code"
+    ]
     with transaction.atomic():
         history = OrderEvent.objects.filter(order=order)
         newest = history.order_by("-pk").values_list("pk", flat=True).first() or 0
@@ -140,6 +144,14 @@ def _asks_for(kind: Step.Kind, *, unreserved: bool = False) -> Act:
             for step in order.steps.filter(kind=kind, status=Status.REFUSED):
                 actions.skip_step(step, actor=actor, reason=gettext("asked for anew"))
             actions.request_step(order, kind, actor=actor, parameters=parameters)
+
+    return act
+
+
+def _asks_for_line(kind: Step.Kind) -> Act:
+    def act(line: OrderLine, answers: Answers, actor: str) -> None:
+        parameters = cast("StepParameters", answers)
+        actions.request_line_step(line, kind, actor=actor, parameters=parameters)
 
     return act
 
@@ -403,5 +415,36 @@ LINE_BUTTONS = _by_slug(
         ),
         form=forms.ProductForm,
         text=_("The line's SKU is none of our products. Say which one is meant."),
-    )
+    ),
+    OrderButton(
+        slug="imei",
+        label=_("Enter IMEI…"),
+        permission=ASSEMBLE,
+        fits=lambda full, line: (
+            line.needs_imei
+            and bool(line.quantity)
+            and full.is_accepted
+            and not full.has_step(Kind.IMEI, *Step.OPEN)
+        ),
+        act=_asks_for_line(Kind.IMEI),
+        form=forms.ImeiForm,
+        text=_("Kaspi wants to know which device goes to the buyer."),
+    ),
+    OrderButton(
+        slug="remove",
+        label=_("Take pieces off…"),
+        permission=CANCEL,
+        fits=lambda full, line: (
+            full.needs_goods
+            and line.quantity != 0
+            and not full.has_step(Kind.REMOVE_LINE, *Step.OPEN)
+        ),
+        act=_asks_for_line(Kind.REMOVE_LINE),
+        form=forms.RemovalForm,
+        text=_(
+            "The buyer gets less than was ordered, and the money for the rest back. "
+            "It cannot be undone."
+        ),
+        is_danger=True,
+    ),
 )

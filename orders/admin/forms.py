@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator
 from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.translation import gettext
@@ -14,16 +16,19 @@ from django.utils.translation import gettext_lazy as _
 
 from backoffice.formatting import absolute, grouped
 from catalog.models import Product
-from orders.models import Step
+from orders.models import OrderLine, Step
 from plumbing.redaction import redact
 
 MOST_PLACES = 50
+MOST_SIM_CARDS = 2
+MOST_GRAMS = 1_000_000
 LONGEST_COMMENT = 1000
 REASONS = (
     ("MERCHANT_OUT_OF_STOCK", _("we have run out of it (counts against the shop)")),
     ("BUYER_NOT_REACHABLE", _("the buyer cannot be reached")),
     ("BUYER_CANCELLATION_BY_MERCHANT", _("the buyer asked us (Kaspi may refuse it)")),
 )
+UNDERWEIGHT = ("PRODUCT_UNDERWEIGHT", _("it weighs less than was ordered"))
 
 
 class ActionForm(forms.Form):
@@ -122,6 +127,85 @@ class CandidateForm(ActionForm):
         ]
 
 
+class ImeiForm(ActionForm):
+    """One field for each piece of a line; gives `imei`, a list for each piece."""
+
+    def __init__(self, *args: Any, target: OrderLine, **kwargs: Any) -> None:
+        super().__init__(*args, target=target, **kwargs)
+        for piece in range(1, (target.quantity or 0) + 1):
+            self.fields[f"piece{piece}"] = forms.CharField(
+                label=gettext("Piece %(number)d") % {"number": piece},
+                max_length=60,
+                widget=forms.TextInput(
+                    attrs={"autocomplete": "off", "autofocus": piece == 1}
+                ),
+                help_text=gettext(
+                    "15 digits; of a device with two SIM cards both numbers, with a "
+                    "blank between them."
+                ),
+            )
+
+    def clean(self) -> dict[str, Any]:
+        imei, seen = [], set()
+        for name in self.fields:
+            numbers = str(self.cleaned_data.get(name, "")).replace(",", " ").split()
+            for number in numbers:
+                if not is_imei(number):
+                    said = gettext("%(number)s is no IMEI: a digit must be wrong.")
+                    self.add_error(name, said % {"number": number})
+                elif number in seen:
+                    said = gettext("%(number)s stands here twice.")
+                    self.add_error(name, said % {"number": number})
+                seen.add(number)
+            if len(numbers) > MOST_SIM_CARDS:
+                self.add_error(name, gettext("A device has two numbers at most."))
+            imei.append(numbers)
+        return {"imei": imei}
+
+
+class RemovalForm(ActionForm):
+    """Asks what stays of a line; `weight_g` only where pieces do not count."""
+
+    remained = forms.IntegerField(label=_("How many pieces stay"), min_value=0)
+    weight_g = forms.IntegerField(
+        label=_("Weight that stays, g"),
+        min_value=0,
+        max_value=MOST_GRAMS,
+        help_text=_("0 removes the line."),
+    )
+    reason = forms.ChoiceField(label=_("Reason for Kaspi"), widget=forms.RadioSelect)
+    comment = forms.CharField(
+        label=_("Comment"),
+        required=False,
+        max_length=LONGEST_COMMENT,
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+
+    def __init__(self, *args: Any, target: OrderLine, **kwargs: Any) -> None:
+        super().__init__(*args, target=target, **kwargs)
+        is_weighed = target.quantity is None
+        reasons = [*REASONS, UNDERWEIGHT] if is_weighed else [*REASONS]
+        self.fields["reason"].choices = reasons  # type: ignore[attr-defined]
+        if is_weighed:
+            return
+        del self.fields["weight_g"]
+        remained, most = self.fields["remained"], (target.quantity or 1) - 1
+        remained.validators.append(MaxValueValidator(most))
+        remained.widget.attrs["max"] = most
+        remained.help_text = gettext("Of %(number)d; 0 removes the line.") % {
+            "number": target.quantity
+        }
+
+    def clean(self) -> dict[str, Any]:
+        stays = [self.cleaned_data.get(name) for name in ("remained", "weight_g")]
+        others = self.target.order.lines.exclude(pk=self.target.pk)
+        if 0 in stays and not others.exclude(quantity=0).exists():
+            raise ValidationError(
+                gettext("Nothing else is in the order: cancel it as a whole.")
+            )
+        return self.cleaned_data
+
+
 class ProductForm(ActionForm):
     product = forms.CharField(
         label=_("Article or SKU of the product"),
@@ -138,6 +222,15 @@ class ProductForm(ActionForm):
             said = gettext("No product has the article or SKU %(text)s.")
             raise ValidationError(said % {"text": text})
         return found
+
+
+def is_imei(text: str) -> bool:
+    """Tell whether these are 15 digits of which the last one fits the others (Luhn)."""
+    if not re.fullmatch(r"[0-9]{15}", text):
+        return False
+    doubled = [int(digit) * 2 for digit in text[1::2]]
+    single = [int(digit) for digit in text[0::2]]
+    return (sum(single) + sum(d // 10 + d % 10 for d in doubled)) % 10 == 0
 
 
 def placed_words(moment: object) -> str:

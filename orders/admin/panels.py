@@ -140,8 +140,13 @@ def line_rows(request: HttpRequest, full: FullOrder) -> Iterator[dict[str, Any]]
             "total": money(line_total(line)),
             "cost": money(product.cost_kzt if product else None),
             "margin": money(line_margin(line)),
+            "imei_is_told": any(
+                step.parameters.get("entry_id") == line.entry_id
+                for step in full.steps
+                if step.kind == Step.Kind.IMEI and step.status == Step.Status.DONE
+            ),
             "buttons": [
-                button.at("act_on_line", line.pk, is_main=True)
+                button.at("act_on_line", line.pk, is_main=not button.is_danger)
                 for button in offered(request, LINE_BUTTONS, full, line)
             ],
         }

@@ -24,10 +24,14 @@ class StepParameters(TypedDict, total=False):
     unreserved: bool
     # Al-Style's order that a person has made for it.
     number: str
-    entry_id: str
-    remained: int
     # A person wants the goods bought up to this cost, whatever the order earns.
     accept_cost_kzt: int
+    # Of one line: what stays of it, in pieces and, for weighed goods, in grams.
+    entry_id: str
+    remained: int
+    weight_g: int
+    # Of one line: a list of numbers for each piece.
+    imei: list[list[str]]
 
 
 class Candidate(TypedDict):
@@ -109,6 +113,7 @@ class Step(models.Model):
         CANCEL = "cancel", _("cancel")
         REMOVE_LINE = "remove_line", _("remove part of a line")
         CHECK = "check", _("compare with Al-Style")
+        IMEI = "imei", _("name the devices")
 
     class Status(models.TextChoices):
         PENDING = "pending", _("waiting")
@@ -161,6 +166,7 @@ class Step(models.Model):
         Kind.CANCEL: Peer.KASPI,
         Kind.REMOVE_LINE: Peer.KASPI,
         Kind.CHECK: Peer.ALSTYLE,
+        Kind.IMEI: Peer.KASPI,
     }
 
     order = models.ForeignKey(

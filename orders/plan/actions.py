@@ -8,7 +8,14 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from catalog.models import Product
-from orders.models import Order, Purchase, Reservation, Step, SupplierOrder
+from orders.models import (
+    Order,
+    OrderLine,
+    Purchase,
+    Reservation,
+    Step,
+    SupplierOrder,
+)
 from orders.models.step import StepParameters
 from orders.plan.events import record
 from orders.plan.planning import replan
@@ -79,6 +86,22 @@ def request_step(
                     parameters=parameters
                 )
             _wake(waiting, actor=actor)
+        see_to_processing()
+
+
+def request_line_step(
+    line: OrderLine, kind: Step.Kind, *, actor: str, parameters: StepParameters
+) -> None:
+    """Ask for a step about one line; one refused makes room for it.
+
+    One about another line must be over first: an order has one open step of a kind.
+    """
+    with transaction.atomic():
+        order = Order.objects.select_for_update().get(pk=line.order_id)
+        for step in order.steps.of_kind(kind).filter(status=Status.REFUSED):
+            skip_step(step, actor=actor, reason=_("asked for anew"))
+        wanted: StepParameters = {**parameters, "entry_id": line.entry_id}
+        _create(order, kind, wanted, actor=actor)
         see_to_processing()
 
 

@@ -21,4 +21,5 @@ HANDLERS: dict[Step.Kind, Handler] = {
     Step.Kind.CANCEL: kaspi.CANCEL,
     Step.Kind.REMOVE_LINE: kaspi.REMOVE_LINE,
     Step.Kind.CHECK: CheckHandler(),
+    Step.Kind.IMEI: kaspi.IMEI,
 }

@@ -10,7 +10,7 @@ from functools import partial
 from django.utils.translation import gettext as _
 
 from orders.clients import Clients
-from orders.kaspi.client import KaspiClient
+from orders.kaspi.client import KaspiClient, WeighedCut
 from orders.models import Order, Step
 from orders.plan.claims import Claim
 from orders.reading.failures import tell_failure
@@ -26,10 +26,12 @@ from plumbing.peers import (
 )
 
 Kind = Step.Kind
-Send = Callable[[KaspiClient, Order, Step], object]
+Send = Callable[[KaspiClient, Order, Step], str]
 LOOK_AGAIN_AFTER_S = 45
 # An effect can take three minutes to show; this many looks are well over five.
 MOST_LOOKS = 10
+REMOVAL_LOOKS = 4
+IN_PROGRESS = "INPROGRESS"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +40,14 @@ class KaspiHandler:
 
     `is_reached` tells from the order's facts that the wanted state is there; None =
     the facts do not show it. `repeats`: whether a write that may have arrived can be
-    sent again (an assemble makes a new waybill each time).
+    sent again (an assemble makes a new waybill each time). `looks`: how often its
+    effect is looked for before that, or before a person is asked.
     """
 
     send: Send
     is_reached: Callable[[Order, Step], bool] | None = None
     repeats: bool = True
+    looks: int = 1
     survives_cancel: bool = False
     rereads: bool = True
 
@@ -66,11 +70,11 @@ class KaspiHandler:
                 "or accept the order without them"
             )
             return outcomes.needs_person(text)
-        if not self.repeats and _was_sent(step):
+        if self._may_have_left(step):
             return self.look(claim, clients)
         claim.renew(sent_at=database_now(), sent={"kind": step.kind})
         try:
-            self.send(clients.kaspi, order, step)
+            answer = self.send(clients.kaspi, order, step)
         except (PeerUnavailable, PeerWriteWithheld, PeerRefused) as error:
             # Surely not done: what never left may be sent again, an assemble too.
             claim.renew(sent_at=None, sent={})
@@ -83,10 +87,15 @@ class KaspiHandler:
             return settled or outcomes.refused(str(error), apply=partial(_forget, step))
         if self.rereads:
             _reread(order, clients)
+        figures = {"step": step.get_kind_display()}
+        if answer == IN_PROGRESS and not _is_weighed(step):
+            settled = self._settled(Order.objects.get(pk=order.pk), step)
+            text = _("%(step)s: Kaspi is at it")
+            return settled or outcomes.unknown(
+                text % figures, look_after_s=LOOK_AGAIN_AFTER_S
+            )
         text = _("%(step)s: Kaspi has taken it")
-        return outcomes.done(
-            text % {"step": step.get_kind_display()}, apply=partial(_forget, step)
-        )
+        return outcomes.done(text % figures, apply=partial(_forget, step))
 
     def look(self, claim: Claim, clients: Clients) -> Outcome:
         """Re-read the order: is the wanted state there?"""
@@ -96,17 +105,27 @@ class KaspiHandler:
         if settled is not None:
             return settled
         figures = {"step": step.get_kind_display()}
+        if step.sent_at is None and not self._may_have_left(step):
+            text = _("%(step)s: it was not sent: doing it now")
+            return outcomes.retry(text % figures, after_s=0)
         if self.is_reached is None:
             text = _("%(step)s: Kaspi does not show whether it was done: look there")
             return outcomes.needs_person(text % figures)
-        if self.repeats or not _was_sent(step):
-            text = _("%(step)s: Kaspi does not have it: doing it again")
-            return outcomes.retry(text % figures, after_s=0)
-        if step.looks < MOST_LOOKS:
+        if step.looks < self.looks:
             text = _("%(step)s: Kaspi does not show it yet: looking again")
             return outcomes.unknown(text % figures, look_after_s=LOOK_AGAIN_AFTER_S)
+        if self.repeats:
+            text = _("%(step)s: Kaspi does not have it: doing it again")
+            return outcomes.retry(text % figures, after_s=0)
         text = _("%(step)s: no effect at Kaspi; repeating would make a second waybill")
         return outcomes.needs_person(text % figures)
+
+    def _may_have_left(self, step: Step) -> bool:
+        """Tell whether to send it now could be to send it a second time."""
+        if self.repeats:
+            return False
+        sent = Step.objects.of_kind(step.kind).filter(sent_at__isnull=False)
+        return sent.filter(order_id=step.order_id).exists()
 
     def _settled(self, order: Order, step: Step) -> Outcome | None:
         figures = {"step": step.get_kind_display(), "status": order.status}
@@ -124,12 +143,6 @@ def _are_goods_there(order: Order, step: Step) -> bool:
     if step.parameters.get("unreserved"):
         return True
     return any(reservation.has_goods for reservation in order.reservations.open())
-
-
-def _was_sent(step: Step) -> bool:
-    """Tell whether this or an earlier step of the kind may have reached Kaspi."""
-    sent = Step.objects.of_kind(step.kind).filter(sent_at__isnull=False)
-    return sent.filter(order_id=step.order_id).exists()
 
 
 def _reread(order: Order, clients: Clients) -> None:
@@ -165,8 +178,19 @@ def _is_completed(order: Order, step: Step) -> bool:
     return order.status == Order.COMPLETED
 
 
-def _send_cancel(kaspi: KaspiClient, order: Order, step: Step) -> None:
-    kaspi.cancel(
+def _is_weighed(step: Step) -> bool:
+    return "weight_g" in step.parameters
+
+
+def _is_removed(order: Order, step: Step) -> bool:
+    # No weights are kept here: of weighed goods only Kaspi's answer tells.
+    line = order.lines.filter(entry_id=step.parameters["entry_id"])
+    remained = step.parameters["remained"]
+    return not _is_weighed(step) and line.filter(quantity=remained).exists()
+
+
+def _send_cancel(kaspi: KaspiClient, order: Order, step: Step) -> str:
+    return kaspi.cancel(
         order.kaspi_id,
         code=order.code,
         reason=step.parameters.get("reason", "MERCHANT_OUT_OF_STOCK"),
@@ -174,13 +198,23 @@ def _send_cancel(kaspi: KaspiClient, order: Order, step: Step) -> None:
     )
 
 
-def _send_removal(kaspi: KaspiClient, order: Order, step: Step) -> None:
-    kaspi.remove_line(
-        step.parameters["entry_id"],
-        remained_quantity=int(step.parameters["remained"]),
-        reason=step.parameters.get("reason", "MERCHANT_OUT_OF_STOCK"),
-        notes=step.parameters.get("comment", ""),
+def _send_removal(kaspi: KaspiClient, order: Order, step: Step) -> str:
+    wanted = step.parameters
+    entry_id, remained = wanted["entry_id"], int(wanted["remained"])
+    reason = wanted.get("reason", "MERCHANT_OUT_OF_STOCK")
+    notes = wanted.get("comment", "")
+    if not _is_weighed(step):
+        return kaspi.remove_line(
+            entry_id, remained_quantity=remained, reason=reason, notes=notes
+        )
+    cut = WeighedCut(
+        entry_id=entry_id,
+        remained_quantity=remained,
+        remained_weight_g=wanted["weight_g"],
+        reason=reason,
+        notes=notes,
     )
+    return kaspi.cut_weighed(order.kaspi_id, cuts=[cut])
 
 
 ACCEPT = KaspiHandler(
@@ -195,6 +229,7 @@ ASSEMBLE = KaspiHandler(
     ),
     is_reached=_is_assembled,
     repeats=False,
+    looks=MOST_LOOKS,
 )
 ARRIVE = KaspiHandler(
     send=lambda kaspi, order, step: kaspi.arrived(order.kaspi_id, code=order.code)
@@ -216,4 +251,15 @@ COMPLETE = KaspiHandler(
     is_reached=_is_completed,
 )
 CANCEL = KaspiHandler(send=_send_cancel, is_reached=_is_called_off)
-REMOVE_LINE = KaspiHandler(send=_send_removal)
+REMOVE_LINE = KaspiHandler(
+    send=_send_removal,
+    is_reached=_is_removed,
+    # Kaspi may be at it for a while; sent again it names the same rest, never less.
+    looks=REMOVAL_LOOKS,
+)
+IMEI = KaspiHandler(
+    send=lambda kaspi, order, step: kaspi.note_imei(
+        step.parameters["entry_id"], imei=step.parameters["imei"]
+    ),
+    rereads=False,
+)

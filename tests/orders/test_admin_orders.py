@@ -40,6 +40,7 @@ pytestmark = pytest.mark.django_db
 S, R, K = Step.Status, Reservation.Status, Step.Kind
 PROCESS = "orders.tasks.process_orders"
 PHONE = "7012345678"
+OTHER_IMEI = "352099001761481"
 LIST = "/admin/orders/order/"
 
 
@@ -549,6 +550,72 @@ def test_an_unknown_sku_is_given_its_product(operator, product, queue):
     goods = reservation_of(order).lines.values_list("product_id", "quantity")
     assert list(goods) == [(product.pk, 1)]
     assert (PROCESS, "orders") in queue
+
+
+def test_each_piece_has_a_field_for_its_imei(operator, product, queue):
+    order = at_kaspi(product)
+    order.lines.update(quantity=2, needs_imei=True)
+    line = order.lines.get()
+    url = reverse("admin:act_on_line", args=[line.pk, "imei"])
+    assert url in page(operator, page_of(order))
+    assert page(operator, url).count('type="text"') == 2
+    good = "490154203237518"
+    for pieces, said in (
+        ({"piece1": good}, "required"),
+        ({"piece1": good, "piece2": "490154203237519"}, "a digit must be wrong"),
+        ({"piece1": good, "piece2": good}, "twice"),
+        ({"piece1": good, "piece2": f"1 2 {good}"}, "two numbers at most"),
+    ):
+        assert said in do(operator, line, "imei", **pieces).content.decode()
+    assert not order.steps.filter(kind=K.IMEI).exists()
+    do(operator, line, "imei", piece1=f"{good}, 356938035643809", piece2=OTHER_IMEI)
+    step = step_of(order, K.IMEI)
+    assert step.parameters == {
+        "entry_id": line.entry_id,
+        "imei": [[good, "356938035643809"], [OTHER_IMEI]],
+    }
+    assert (PROCESS, "orders") in queue
+    assert url not in page(operator, page_of(order))
+    Step.objects.filter(pk=step.pk).update(status=S.DONE)
+    assert "Kaspi knows the IMEI" in page(operator, page_of(order))
+
+
+def test_only_lines_that_need_it_ask_for_an_imei(operator, product):
+    order = at_kaspi(product)
+    line = order.lines.get()
+    assert "not possible" in messages_of(do(operator, line, "imei", piece1=OTHER_IMEI))
+
+
+def test_part_of_a_line_is_removed_at_kaspi(operator, product):
+    order = at_kaspi(product)
+    line = order.lines.get()
+    order.lines.update(quantity=3)
+    reason = {"reason": "MERCHANT_OUT_OF_STOCK"}
+    for remained, said in (("3", "less than or equal to 2"), ("0", "as a whole")):
+        asked = do(operator, line, "remove", remained=remained, **reason)
+        assert said in asked.content.decode()
+    assert not order.steps.filter(kind=K.REMOVE_LINE).exists()
+    do(operator, line, "remove", remained="2", **reason)
+    assert step_of(order, K.REMOVE_LINE).parameters == {
+        "entry_id": line.entry_id,
+        "remained": 2,
+        "comment": "",
+        **reason,
+    }
+    again = do(operator, line, "remove", remained="1", **reason)
+    assert "not possible" in messages_of(again)
+    assert "2, MERCHANT_OUT_OF_STOCK" in LogEntry.objects.latest("pk").change_message
+
+
+def test_of_weighed_goods_the_weight_is_asked(operator, product):
+    order = make_order((product, 1), (make_product("812"), 1))
+    line = order.lines.last()
+    order.lines.filter(pk=line.pk).update(quantity=None)
+    answers = {"remained": "1", "reason": "PRODUCT_UNDERWEIGHT"}
+    assert "required" in do(operator, line, "remove", **answers).content.decode()
+    do(operator, line, "remove", weight_g="280", **answers)
+    parameters = step_of(order, K.REMOVE_LINE).parameters
+    assert (parameters["remained"], parameters["weight_g"]) == (1, 280)
 
 
 def test_a_step_is_dropped_with_a_reason(operator, product):

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from typing import cast
 
 import pytest
 
-from orders.models import Order, Reservation, Step
+from orders.models import Order, OrderLine, Reservation, Step
+from orders.models.step import StepParameters
 from orders.plan import actions
+from orders.plan.actions import ActionImpossible
 from orders.steps.kaspi import MOST_LOOKS
 from plumbing.limits import ClockBusy, TokenClock
 from tests.orders.factories import make_order, make_product, step_of
@@ -199,3 +202,123 @@ def test_who_accepts_without_goods_says_so(quiet, awaiting, process):
     )
     process()
     assert quiet.orders[awaiting.code].status == "ACCEPTED_BY_MERCHANT"
+
+
+# -- lines -------------------------------------------------------------------------
+
+IMEI = [["490154203237518", "356938035643809"], ["352099001761481"]]
+
+
+def ask_for_removal(order: Order, place: int, **parameters) -> OrderLine:
+    line = order.lines.order_by("pk")[place]
+    wanted = {"reason": "MERCHANT_OUT_OF_STOCK", **parameters}
+    actions.request_line_step(
+        line, K.REMOVE_LINE, actor="anna", parameters=cast("StepParameters", wanted)
+    )
+    return line
+
+
+def test_devices_are_named_one_by_one(quiet, process):
+    order = take_in(quiet, {"sku": "1"}, {"sku": "2", "quantity": 2})
+    line = order.lines.latest("pk")
+    actions.request_line_step(line, K.IMEI, actor="anna", parameters={"imei": IMEI})
+    with pytest.raises(ActionImpossible):
+        actions.request_line_step(
+            order.lines.earliest("pk"),
+            K.IMEI,
+            actor="anna",
+            parameters={"imei": [["1"]]},
+        )
+    assert step_of(order, K.IMEI).parameters["imei"] == IMEI
+    process()
+    assert step_of(order, K.IMEI).status == S.DONE
+    (told,) = quiet.orders[order.code].imei
+    assert [item["imei"] for item in told["items"]] == IMEI
+
+
+def test_devices_whose_naming_may_be_lost_wait_for_a_person(quiet, process):
+    order = take_in(quiet)
+    quiet.faults.add("drop_after_work", "imei", times=1)
+    actions.request_line_step(
+        order.lines.get(), K.IMEI, actor="anna", parameters={"imei": IMEI[1:]}
+    )
+    process(also_later=True)
+    process(also_later=True)
+    step = step_of(order, K.IMEI)
+    assert step.status == S.NEEDS_PERSON
+    assert "does not show" in step.last_error
+    actions.retry_step(step, actor="anna")
+    process()
+    assert step_of(order, K.IMEI).status == S.DONE
+
+
+def test_part_of_a_line_is_removed_and_seen_here(quiet, process):
+    order = take_in(quiet, {"sku": "1"}, {"sku": "2", "quantity": 3})
+    line = ask_for_removal(order, 1, remained=1)
+    process()
+    line.refresh_from_db()
+    assert (line.quantity, quiet.orders[order.code].entries[1].quantity) == (1, 1)
+    assert step_of(order, K.REMOVE_LINE).status == S.DONE
+
+
+def test_a_removal_that_kaspi_is_at_is_looked_for(quiet, process):
+    order = take_in(quiet, {"sku": "1"}, {"sku": "2", "quantity": 3})
+    quiet.change_settings(entry_cancel_lag_s=60)
+    entry = quiet.orders[order.code].entries[1]
+    entry.raw = {"quantity": 3}
+    line = ask_for_removal(order, 1, remained=2)
+    process()
+    step = step_of(order, K.REMOVE_LINE)
+    assert (step.status, step.last_error) == (
+        S.UNKNOWN,
+        "remove part of a line: Kaspi is at it",
+    )
+    process(also_later=True)
+    assert len(quiet.calls("entry-cancel")) == 1
+    entry.raw = {}
+    process(also_later=True)
+    line.refresh_from_db()
+    assert (step_of(order, K.REMOVE_LINE).status, line.quantity) == (S.DONE, 2)
+    assert len(quiet.calls("entry-cancel")) == 1
+
+
+@pytest.mark.parametrize("fault", ["drop_before_work", "drop_after_work"])
+def test_a_removal_whose_answer_is_lost_ends_with_what_was_asked_for(
+    quiet, process, fault
+):
+    order = take_in(quiet, {"sku": "1"}, {"sku": "2", "quantity": 3})
+    quiet.faults.add(fault, "entry-cancel", times=1)
+    line = ask_for_removal(order, 1, remained=1)
+    for _ in range(8):
+        process(also_later=True)
+    line.refresh_from_db()
+    assert (step_of(order, K.REMOVE_LINE).status, line.quantity) == (S.DONE, 1)
+    assert quiet.orders[order.code].entries[1].quantity == 1
+
+
+def test_weight_is_taken_off(quiet, process):
+    weighed = {"sku": "2", "quantity": 3, "unit_type": "MEASURABLE", "weight": 900.0}
+    order = take_in(quiet, {"sku": "1"}, weighed)
+    order.lines.filter(pk=order.lines.last().pk).update(quantity=None)
+    quiet.change_settings(entry_cancel_lag_s=60)
+    ask_for_removal(
+        order, 1, remained=2, weight_g=600, reason="PRODUCT_UNDERWEIGHT", comment="x"
+    )
+    process()
+    assert step_of(order, K.REMOVE_LINE).status == S.DONE
+    entry = quiet.orders[order.code].entries[1]
+    assert (entry.quantity, entry.weight) == (2, 600)
+
+
+def test_a_refused_removal_says_why_and_makes_room_for_the_next(quiet, process):
+    order = take_in(quiet, {"sku": "1"}, {"sku": "2", "quantity": 3})
+    quiet.faults.add("status", "entry-cancel", code=400, times=1)
+    ask_for_removal(order, 1, remained=2)
+    process()
+    refused = step_of(order, K.REMOVE_LINE)
+    assert refused.status == S.REFUSED
+    ask_for_removal(order, 1, remained=1)
+    process()
+    refused.refresh_from_db()
+    assert refused.status == S.SKIPPED
+    assert step_of(order, K.REMOVE_LINE).status == S.DONE
