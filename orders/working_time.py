@@ -15,6 +15,8 @@ DAYS_IN_WEEK = 7
 CLOSED = "-"
 HOURS = re.compile(r"([0-9]{1,2})(?::([0-5][0-9]))?-([0-9]{1,2})(?::([0-5][0-9]))?")
 MIDNIGHT_MIN = 24 * 60
+# Kaspi's, in working days; it cancels what was not collected.
+STORAGE_DAYS = 3
 # A shop that never opens must not be counted through for ever.
 FURTHEST = timedelta(days=366)
 
@@ -45,6 +47,19 @@ class WorkingTime:
                 left -= max(open_for, timedelta(0))
             day += timedelta(days=1)
         return start + timedelta(minutes=minutes)
+
+    def day_after(self, start: datetime, *, days: int) -> datetime:
+        """Say when the shop closes on so many open days after the day of `start`.
+
+        A shop that does not open within a year is taken as open.
+        """
+        day, left = start.astimezone(ALMATY).date(), days
+        for number in range(1, FURTHEST.days + 1):
+            hours = self._open_on(day + timedelta(days=number))
+            left -= hours is not None
+            if hours is not None and not left:
+                return hours[1].astimezone(start.tzinfo)
+        return start + timedelta(days=days)
 
     def _open_on(self, day: date) -> tuple[datetime, datetime] | None:
         hours = self.week[day.weekday()]
@@ -92,6 +107,14 @@ def accept_deadline(approved_at: datetime, *, is_express: bool) -> datetime:
         # The system check reports it; no order may be lost over it, and without
         # closing hours the deadline is only too early.
         return approved_at + timedelta(minutes=minutes)
+
+
+def collect_deadline(accepted_at: datetime) -> datetime:
+    """Say until when goods are kept for a buyer who collects them."""
+    try:
+        return working_time().day_after(accepted_at, days=STORAGE_DAYS)
+    except ValueError:
+        return accepted_at + timedelta(days=STORAGE_DAYS)
 
 
 def _parse_hours(raw: str) -> tuple[int, int] | None:

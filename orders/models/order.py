@@ -33,14 +33,26 @@ class OrderQuerySet(models.QuerySet["Order"]):
         due = Case(
             When(ended_at__isnull=False, then=nothing),
             When(Order.AWAITS_ACCEPT, then=F("accept_by")),
+            When(Order.COMES_BACK, then=F("fetch_by")),
+            When(~Order.STILL_WITH_US, then=nothing),
             When(
-                status=Order.ACCEPTED,
-                handed_over_at__isnull=True,
-                then=Coalesce("hand_over_by", "planned_delivery_at"),
+                Order.AWAITS_ARRIVAL,
+                then=Coalesce("arrive_by", "hand_over_by", "planned_delivery_at"),
             ),
-            default=nothing,
+            When(
+                state=Order.PICKUP,
+                then=Coalesce("collect_by", "hand_over_by", "planned_delivery_at"),
+            ),
+            default=Coalesce("hand_over_by", "planned_delivery_at"),
+            output_field=models.DateTimeField(),
         )
         return self.annotate(due=due)
+
+    def out_of_stock(self) -> OrderQuerySet:
+        """Those that count against the shop; a missed deadline reads the same."""
+        return self.filter(
+            status=Order.CANCELLED, cancellation_reason=Order.OUT_OF_STOCK
+        )
 
 
 class Order(models.Model):
@@ -70,6 +82,12 @@ class Order(models.Model):
     )
     # Before the buyer has signed the credit, Kaspi takes no accept.
     AWAITS_ACCEPT = Q(status=APPROVED) & ~Q(state=SIGN_REQUIRED)
+    COMES_BACK = Q(status__in=(CANCELLING, RETURN_REQUESTED))
+    STILL_WITH_US = Q(status=ACCEPTED, handed_over_at__isnull=True)
+    # Packed goods have arrived, whether or not Kaspi was told so.
+    AWAITS_ARRIVAL = Q(is_preorder=True, arrived_at__isnull=True, is_assembled=False)
+
+    OUT_OF_STOCK = "MERCHANT_OUT_OF_STOCK"
 
     kaspi_id = models.CharField(_("id at Kaspi"), max_length=80, unique=True)
     code = models.CharField(_("code"), max_length=40, unique=True)
@@ -97,6 +115,12 @@ class Order(models.Model):
     deadline_warned_at = models.DateTimeField(
         _("warned of the deadline"), null=True, blank=True
     )
+    # Until when a pre-order's goods must arrive, a buyer collects the goods from us,
+    # and we fetch those that come back.
+    arrive_by = models.DateTimeField(_("goods arrive by"), null=True, blank=True)
+    arrived_at = models.DateTimeField(_("goods arrived"), null=True, blank=True)
+    collect_by = models.DateTimeField(_("buyer collects by"), null=True, blank=True)
+    fetch_by = models.DateTimeField(_("fetch back by"), null=True, blank=True)
     # The first value given: later Kaspi overwrites the plan with the fact.
     hand_over_by = models.DateTimeField(_("hand over by"), null=True, blank=True)
     handed_over_at = models.DateTimeField(_("handed over"), null=True, blank=True)
@@ -181,10 +205,24 @@ class Order(models.Model):
                 return text % {"sku": line.sku or "—"}
         return ""
 
-    # These two stand in SQL as well, in `OrderQuerySet`; one test compares them.
+    # These stand in SQL as well, above and in `OrderQuerySet`; one test compares them.
     @property
     def awaits_accept(self) -> bool:
         return self.status == self.APPROVED and self.state != self.SIGN_REQUIRED
+
+    @property
+    def comes_back(self) -> bool:
+        """Tell whether the goods are on their way back, or wait to be fetched."""
+        return self.status in (self.CANCELLING, self.RETURN_REQUESTED)
+
+    @property
+    def is_still_with_us(self) -> bool:
+        return self.status == self.ACCEPTED and self.handed_over_at is None
+
+    @property
+    def awaits_arrival(self) -> bool:
+        """Tell whether a pre-order's goods are still to come."""
+        return self.is_preorder and self.arrived_at is None and not self.is_assembled
 
     @property
     def due_at(self) -> datetime | None:
@@ -193,9 +231,16 @@ class Order(models.Model):
             return None
         if self.awaits_accept:
             return self.accept_by
-        if self.status == self.ACCEPTED and self.handed_over_at is None:
-            return self.hand_over_by or self.planned_delivery_at
-        return None
+        if self.comes_back:
+            return self.fetch_by
+        if not self.is_still_with_us:
+            return None
+        first = None
+        if self.awaits_arrival:
+            first = self.arrive_by
+        elif self.state == self.PICKUP:
+            first = self.collect_by
+        return first or self.hand_over_by or self.planned_delivery_at
 
 
 class Buyer(models.Model):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Model
@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from catalog.models import Product
 from orders.kaspi.schema import KaspiEntry, KaspiOrder
 from orders.models import Buyer, Order, OrderLine
-from orders.working_time import accept_deadline
+from orders.working_time import accept_deadline, collect_deadline
 
 # Named alike in our row and in Kaspi's client.
 SAME = (
@@ -38,7 +38,13 @@ SAME = (
     "waybill_number",
 )
 # Ours, or said better by the other changes.
-UNTOLD = ("ended_at", "accept_by", "problem", "planned_delivery_at", "kaspi_id")
+UNTOLD = (
+    *("ended_at", "accept_by", "arrive_by", "collect_by", "fetch_by"),
+    *("problem", "planned_delivery_at", "kaspi_id"),
+)
+# Kaspi's: what is not fetched in time is disposed of, what does not arrive cancelled.
+FETCH_WITHIN = timedelta(days=30)
+LONGEST_PREORDER = timedelta(days=30)
 
 Products = Mapping[str, Product]
 Values = dict[str, Any]
@@ -113,11 +119,30 @@ def _order_values(seen: KaspiOrder, order: Order, *, now: datetime) -> Values:
             seen.approved_at or order.approved_at or order.created_at,
             is_express=values.get("is_express", order.is_express),
         )
+    values |= _deadlines(order, values, after, now=now)
     if not after.has_ended:
         values["ended_at"] = None
     elif order.ended_at is None:
         values["ended_at"] = now
     return values
+
+
+def _deadlines(order: Order, values: Values, after: Order, *, now: datetime) -> Values:
+    """Work out the deadlines that Kaspi does not name; the first seeing counts."""
+    known: Values = {}
+    is_accepted = after.status == Order.ACCEPTED
+    if order.collect_by is None and is_accepted and after.state == Order.PICKUP:
+        known["collect_by"] = collect_deadline(now)
+    if order.fetch_by is None and after.comes_back:
+        known["fetch_by"] = now + FETCH_WITHIN
+    if values.get("is_preorder", order.is_preorder):
+        named = (
+            values.get(name, getattr(order, name))
+            for name in ("hand_over_by", "planned_delivery_at")
+        )
+        latest = order.created_at + LONGEST_PREORDER
+        known["arrive_by"] = min([latest, *filter(None, named)])
+    return known
 
 
 def _after(order: Order, seen: KaspiOrder) -> Order:

@@ -95,7 +95,7 @@ class KaspiHandler:
                 text % figures, look_after_s=LOOK_AGAIN_AFTER_S
             )
         text = _("%(step)s: Kaspi has taken it")
-        return outcomes.done(text % figures, apply=partial(_forget, step))
+        return outcomes.done(text % figures, apply=partial(_finish, step))
 
     def look(self, claim: Claim, clients: Clients) -> Outcome:
         """Re-read the order: is the wanted state there?"""
@@ -131,7 +131,7 @@ class KaspiHandler:
         figures = {"step": step.get_kind_display(), "status": order.status}
         if self.is_reached is not None and self.is_reached(order, step):
             text = _("%(step)s: Kaspi has it (%(status)s)")
-            return outcomes.done(text % figures, apply=partial(_forget, step))
+            return outcomes.done(text % figures, apply=partial(_finish, step))
         if order.is_over and not self.survives_cancel:
             text = _("%(step)s: no longer possible, the order is %(status)s")
             return outcomes.skipped(text % figures)
@@ -156,6 +156,13 @@ def _reread(order: Order, clients: Clients) -> None:
 def _forget(step: Step, now: datetime) -> None:
     """Drop the buyer's code: it has served."""
     Step.objects.filter(pk=step.pk, kind=Kind.COMPLETE).update(parameters={})
+
+
+def _finish(step: Step, now: datetime) -> None:
+    """Note what Kaspi does not tell again, and drop what has served."""
+    _forget(step, now)
+    if step.kind == Kind.ARRIVE:
+        Order.objects.filter(pk=step.order_id).update(arrived_at=now)
 
 
 def _is_accepted(order: Order, step: Step) -> bool:

@@ -11,6 +11,7 @@ from orders.working_time import (
     ALMATY,
     WorkingTime,
     accept_deadline,
+    collect_deadline,
     parse_holidays,
     parse_work_week,
 )
@@ -47,6 +48,26 @@ def test_holidays_are_closed(settings):
     # Friday evening; Saturday and Monday are holidays, Sunday is closed.
     found = accept_deadline(at("2026-03-20 19:00"), is_express=False)
     assert found == at("2026-03-24 12:00")
+
+
+@pytest.mark.parametrize(
+    ("accepted", "deadline"),
+    [
+        # 2026-03-10 is a Tuesday, Sunday is closed and Monday a holiday.
+        ("2026-03-10 11:00", "2026-03-13 20:00"),
+        ("2026-03-10 23:30", "2026-03-13 20:00"),
+        ("2026-03-13 11:00", "2026-03-18 20:00"),
+    ],
+)
+def test_a_buyer_has_three_working_days_to_collect(settings, accepted, deadline):
+    settings.WORK_WEEK, settings.HOLIDAYS = WEEK, ["2026-03-16"]
+    assert collect_deadline(at(accepted)) == at(deadline)
+
+
+@pytest.mark.parametrize("week", [["-"] * 7, ["nonsense"]])
+def test_without_opening_hours_every_day_counts(settings, week):
+    settings.WORK_WEEK, settings.HOLIDAYS = week, []
+    assert collect_deadline(at("2026-03-10 11:00")) == at("2026-03-13 11:00")
 
 
 def test_an_express_order_has_an_hour_day_and_night(settings):

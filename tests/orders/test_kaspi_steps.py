@@ -204,6 +204,25 @@ def test_who_accepts_without_goods_says_so(quiet, awaiting, process):
     assert quiet.orders[awaiting.code].status == "ACCEPTED_BY_MERCHANT"
 
 
+# -- arriving ----------------------------------------------------------------------
+
+
+def test_the_arrival_of_a_pre_order_ends_its_deadline(quiet, process):
+    order = take_in(quiet, is_preorder=True)
+    quiet.orders[order.code].preorder_days = 5
+    actions.request_step(order, K.ARRIVE, actor="anna")
+    assert order.awaits_arrival
+    quiet.change_settings(arrived_404=True)
+    process()
+    order.refresh_from_db()
+    assert (step_of(order, K.ARRIVE).status, order.arrived_at) == (S.REFUSED, None)
+    quiet.change_settings(arrived_404=False)
+    actions.retry_step(step_of(order, K.ARRIVE), actor="anna")
+    process()
+    order.refresh_from_db()
+    assert not order.awaits_arrival
+
+
 # -- lines -------------------------------------------------------------------------
 
 IMEI = [["490154203237518", "356938035643809"], ["352099001761481"]]

@@ -461,6 +461,54 @@ def test_an_order_that_cannot_be_stored_is_not_taken_for_one_just_read(
         refresh_order(Order.objects.get().pk, client)
 
 
+# -- deadlines ---------------------------------------------------------------------
+
+
+def test_a_collected_order_is_due_after_three_working_days(quiet, refresh, poll):
+    poll()
+    made = quiet.new_order([{"sku": "70311"}], kind="pickup")
+    poll()
+    assert Order.objects.get().collect_by is None
+    accept(quiet, made)
+    refresh()
+    order = Order.objects.get()
+    assert order.due_at == order.collect_by
+    assert 3 * DAY - timedelta(hours=15) < order.collect_by - utc_now() < 8 * DAY
+    refresh(utc_now() + DAY)
+    assert Order.objects.get().collect_by == order.collect_by
+
+
+def test_a_pre_order_is_due_when_its_goods_were_promised(quiet, refresh, poll, product):
+    poll()
+    made = quiet.new_order([{"sku": "70311"}], kind="delivery", preorder_days=5)
+    poll()
+    accept(quiet, made)
+    refresh()
+    order = Order.objects.get()
+    assert order.due_at == order.arrive_by == order.planned_delivery_at
+    later = made.created + 90 * DAY_S
+    quiet.set_order(made.code, planned_delivery=later)
+    refresh()
+    order.refresh_from_db()
+    assert order.due_at == order.created_at + 30 * DAY
+    order.arrived_at = utc_now()
+    assert order.due_at == order.planned_delivery_at
+
+
+def test_goods_that_come_back_are_fetched_within_thirty_days(quiet, refresh, taken):
+    accept(quiet, taken)
+    quiet.happen(taken.code, "hand-over")
+    quiet.happen(taken.code, "cancel-in-transit")
+    refresh()
+    order = Order.objects.get()
+    assert order.due_at == order.fetch_by
+    assert abs(order.fetch_by - utc_now() - 30 * DAY) < timedelta(minutes=5)
+    quiet.happen(taken.code, "back-at-warehouse")
+    refresh(utc_now() + DAY)
+    assert Order.objects.get().fetch_by == order.fetch_by
+    assert not order.events.filter(text__contains="fetch back").exists()
+
+
 # -- returns -----------------------------------------------------------------------
 
 
