@@ -44,7 +44,7 @@ def read_overview(request: HttpRequest) -> Overview:
         cards=[*catalog.cards, *feeds.cards, *workers.cards],
         buttons=[*catalog.buttons, *feeds.buttons],
         # What is sold comes first, then what is not.
-        figures=[*feeds.figures, *catalog.figures],
+        figures=[*feeds.figures, *catalog.figures, *orders.figures],
         charts=[*orders.charts, *feeds.charts, *catalog.charts],
         breakdowns=[*feeds.breakdowns, *catalog.breakdowns],
         journals=[*catalog.journals, *feeds.journals],

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from django.conf import settings
 from django.db.models import Count, Q, Sum
 from django.urls import reverse
+from django.utils import formats
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -23,6 +25,9 @@ from plumbing.redaction import redact
 SHOWN = 8
 # A shop just set up is told sooner than one that has seen orders.
 FIRST_ORDER_WITHIN = timedelta(days=1)
+# Of orders cancelled as out of stock: Kaspi's limit, and where we speak up.
+SHARE_PUNISHED, SHARE_WARNED = 0.05, 0.03
+SHARE_COUNTED = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +78,12 @@ class OrdersOverview(DashboardSection):
 
 
 def read_orders(*, now: datetime, is_selling: bool = False) -> OrdersOverview:
-    """Read what the overview shows of the orders, in six queries.
+    """Read what the overview shows of the orders, in seven queries.
 
     `is_selling`: the price list has goods on sale, so orders should come.
     """
     counts = count_tabs()
+    short, recent = Order.objects.count_out_of_stock(since=now - SHARE_COUNTED)
     marks = list(ReadMark.objects.order_by("state"))
     # As a condition object: the type checker knows no annotated names.
     waiting = Order.objects.open().with_due().filter(Q(("due__isnull", False)))
@@ -117,6 +123,14 @@ def read_orders(*, now: datetime, is_selling: bool = False) -> OrdersOverview:
             *_needs_of_readings(marks, now=now),
             *(_needs_of_silence(marks, now=now) if is_selling else ()),
             *_needs_of_orders(counts, pressing, now=now),
+            *_needs_of_share(short, recent),
+        ],
+        figures=[
+            Figure(
+                label=_("cancelled as out of stock, 30 days"),
+                value=f"{_percent(short, recent)} %",
+                url=_tab_url("ended"),
+            )
         ],
         charts=_charts(now=now),
     )
@@ -212,6 +226,32 @@ def _needs_of_orders(
         if order.due_at is not None and order.due_at < now:
             text = _("Order %(code)s is overdue") % {"code": order.code}
             yield Need(tone=Tone.BAD, text=text, url=_order_url(order.pk))
+
+
+def _needs_of_share(short: int, recent: int) -> Iterator[Need]:
+    """Warn of the cancellations that cost the shop its place, before they do."""
+    if not short or short / recent < SHARE_WARNED:
+        return
+    text = _(
+        "%(count)s of %(all)s orders of the last 30 days (%(share)s %%) were cancelled "
+        "as out of stock: above 5 %% Kaspi can switch the shop off for a week."
+    )
+    figures = {
+        "count": grouped(short),
+        "all": grouped(recent),
+        "share": _percent(short, recent),
+    }
+    yield Need(
+        tone=Tone.BAD if short / recent > SHARE_PUNISHED else Tone.WARN,
+        text=text % figures,
+        url=_tab_url("ended"),
+    )
+
+
+def _percent(part: int, whole: int) -> str:
+    return formats.localize(
+        Decimal(100 * part / max(whole, 1)).quantize(Decimal("0.1"))
+    )
 
 
 def _charts(*, now: datetime) -> list[SafeString]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db import models
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Case, Count, F, Q, Value, When
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -48,11 +48,13 @@ class OrderQuerySet(models.QuerySet["Order"]):
         )
         return self.annotate(due=due)
 
-    def out_of_stock(self) -> OrderQuerySet:
-        """Those that count against the shop; a missed deadline reads the same."""
-        return self.filter(
-            status=Order.CANCELLED, cancellation_reason=Order.OUT_OF_STOCK
+    def count_out_of_stock(self, *, since: datetime) -> tuple[int, int]:
+        """Count those cancelled as out of stock, and all, of the orders made since."""
+        made = self.filter(created_at__gte=since).order_by()
+        counts = made.aggregate(
+            short=Count("pk", filter=Order.WAS_OUT_OF_STOCK), all=Count("pk")
         )
+        return counts["short"], counts["all"]
 
 
 class Order(models.Model):
@@ -87,7 +89,8 @@ class Order(models.Model):
     # Packed goods have arrived, whether or not Kaspi was told so.
     AWAITS_ARRIVAL = Q(is_preorder=True, arrived_at__isnull=True, is_assembled=False)
 
-    OUT_OF_STOCK = "MERCHANT_OUT_OF_STOCK"
+    # What counts against the shop; a deadline that was missed reads the same.
+    WAS_OUT_OF_STOCK = Q(status=CANCELLED, cancellation_reason="MERCHANT_OUT_OF_STOCK")
 
     kaspi_id = models.CharField(_("id at Kaspi"), max_length=80, unique=True)
     code = models.CharField(_("code"), max_length=40, unique=True)

@@ -111,6 +111,35 @@ def test_where_nothing_was_ever_read_silence_says_nothing(now):
     assert silence(now) == []
 
 
+def test_the_share_of_cancellations_is_told_before_it_bites(now):
+    product = make_product("70311")
+    for _ in range(97):
+        make_order((product, 1))
+    # Neither counts: another reason, and too long ago.
+    over = {"status": Order.CANCELLED, "state": Order.ARCHIVE, "ended_at": now}
+    make_order((product, 1), **over, cancellation_reason="BUYER_CANCELLATION_HIMSELF")
+    short = {**over, "cancellation_reason": "MERCHANT_OUT_OF_STOCK"}
+    make_order((product, 1), **short, created_at=now - timedelta(days=31))
+
+    month_ago = now - timedelta(days=30)
+
+    def share() -> tuple[str, list[Tone]]:
+        seen = read_orders(now=now)
+        (figure,) = seen.figures
+        told = [need for need in seen.needs if "out of stock" in need.text]
+        return figure.value, [need.tone for need in told]
+
+    for number, value, tones in (
+        (0, "0.0 %", []),
+        (2, "2.0 %", []),
+        (4, "3.9 %", [Tone.WARN]),
+        (6, "5.8 %", [Tone.BAD]),
+    ):
+        while Order.objects.count_out_of_stock(since=month_ago)[0] < number:
+            make_order((product, 1), **short)
+        assert share() == (value, tones)
+
+
 def test_the_overview_shows_the_orders_in_few_queries(settings, now):
     client = log_in(settings, "viewer")
     product = make_product("70311")
@@ -133,5 +162,5 @@ def test_the_overview_shows_the_orders_in_few_queries(settings, now):
 
 def test_it_reads_in_a_fixed_number_of_queries(now, django_assert_num_queries):
     make_mark(Order.NEW, age=MINUTE)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         read_orders(now=now, is_selling=True)
