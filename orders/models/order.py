@@ -17,6 +17,8 @@ from plumbing.redaction import redact
 # Kaspi's new orders are read every 5 minutes, open ones every 15.
 POLL_LATE = timedelta(minutes=15)
 REFRESH_LATE = timedelta(minutes=45)
+# Finished orders are looked at once a day.
+ARCHIVE_LATE = timedelta(hours=26)
 
 
 class OrderQuerySet(models.QuerySet["Order"]):
@@ -373,6 +375,8 @@ class ReadMark(models.Model):
     def is_late(self, *, now: datetime) -> bool:
         """Tell whether the section was not read to its end for too long."""
         limit = POLL_LATE if self.state in Order.WAITING_STATES else REFRESH_LATE
+        if self.state == Order.ARCHIVE:
+            limit = ARCHIVE_LATE
         return now - self.read_until > limit
 
 

@@ -219,6 +219,8 @@ class _Refresh:
         finished = Order.objects.filter(status=Order.COMPLETED, ended_at__gt=since)
         span = _Span.of(finished)
         if span is None:
+            # There is nothing to watch, and that was looked at.
+            ReadMark.objects.note_read(Order.ARCHIVE, now=self._now)
             return
         older = _Span(span.since, min(span.until, self._recent.since))
         if older.since < older.until:

@@ -76,6 +76,8 @@ def test_a_poll_that_stays_away_is_told(now):
     late = make_mark(Order.SIGN_REQUIRED, age=20 * MINUTE, error="HTTP 500")
     assert late.is_late(now=now)
     assert not make_mark(Order.PICKUP, age=20 * MINUTE).is_late(now=now)
+    # Finished orders are looked at once a day.
+    assert not make_mark(Order.ARCHIVE, age=timedelta(hours=24)).is_late(now=now)
     (need,) = read_orders(now=now).needs
     assert "HTTP 500" in need.text
     assert need.tone == Tone.WARN
