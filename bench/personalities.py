@@ -62,7 +62,7 @@ class Row:
 
     seed: int
     numbers: dict[str, int]
-    broken: tuple[str, ...]
+    broken: dict[str, list[str]]
     doubts: tuple[str, ...]
     took_s: float
     failure: str = ""
@@ -74,7 +74,7 @@ class Row:
     def number(self, column: str) -> int:
         if column == "other":
             named = {words for of in PROMISES.values() for words in of}
-            return len(set(self.broken) - named)
+            return len(self.broken.keys() - named)
         return sum(self.numbers.get(words, 0) for words in COLUMNS[column])
 
     def shown(self) -> str:
@@ -127,9 +127,11 @@ def soak(seed: int, options: argparse.Namespace, url: str) -> Row:
             for line in lines
             if isinstance(line["number"], int)
         },
-        broken=tuple(
-            line["words"] for line in lines if line["is_promise"] and line["number"]
-        ),
+        broken={
+            line["words"]: line["examples"]
+            for line in lines
+            if line["is_promise"] and line["number"]
+        },
         doubts=tuple(
             f"{line['number']} × {line['words'].strip()}"
             for line in lines
@@ -192,8 +194,8 @@ def tell(row: Row, friendly: list[str]) -> None:
         return
     print(f"\npersonality {row.seed}")
     print("  " + " · ".join(personality(row.seed).but_friendly(*friendly).unfriendly))
-    for words in row.broken:
-        print(f"  BROKEN: {words}: {row.numbers[words]}")
+    for words, examples in row.broken.items():
+        print(f"  BROKEN: {words}: {row.numbers[words]}, {'; '.join(examples)[:300]}")
     for words in row.doubts:
         print(f"  a person, {words}")
 

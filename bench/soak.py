@@ -149,6 +149,7 @@ class Soak:
             interval_s=INTERVAL_S,
             observe_only=self.options.observe_only,
             scale=self.options.scale,
+            trusts_lists=self.options.trust_lists,
             merchant_uid=self.kaspi.settings.merchant_uid,
         )
         os.environ.update(settings)
@@ -388,6 +389,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     add("--observe-only", action="store_true", help="not one write may leave")
     add("--personality", type=int, metavar="SEED", help="what both peers are like")
     add("--friendly", action="append", default=[], metavar="SWITCH", help="but for it")
+    add("--trust-lists", action="store_true", help="a bridge that must be caught")
     add("--scale", type=float, default=SCALE, help="how much faster than life")
     add("--json", type=Path, metavar="FILE", help="write the table there, too")
     add("--long-ids", action="store_true", help="orders are listed by other numbers")

@@ -47,6 +47,7 @@ def environment(
     observe_only: bool,
     scale: float = SCALE,
     merchant_uid: str = "",
+    trusts_lists: bool = False,
 ) -> dict[str, str]:
     """Build the environment of every process of the soak."""
     return {
@@ -54,6 +55,7 @@ def environment(
         "ENV_FILE": os.devnull,
         "SOAK_DIR": str(directory),
         "SOAK_SCALE": str(scale),
+        "SOAK_TRUSTS_LISTS": "1" if trusts_lists else "0",
         "PYTHONUNBUFFERED": "1",
         "PYTHONUTF8": "1",
         "SECRET_KEY": secrets.token_hex(32),

@@ -71,9 +71,11 @@ def main() -> None:
     import django
 
     django.setup()
-    from bench.soaking.settings import shorten_waits
+    from bench.soaking.settings import shorten_waits, trust_lists
 
     shorten_waits()
+    if os.environ["SOAK_TRUSTS_LISTS"] == "1":
+        trust_lists()
     for tasks in TASKS.values():
         for dotted, _every in tasks:
             import_string(dotted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import signal
@@ -249,3 +250,25 @@ def taken_port() -> Iterator[int]:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         yield taken.getsockname()[1]
+
+
+def test_the_next_demo_knows_the_orders_of_the_last(demo, project):
+    def ordered(running: Demo) -> set[int]:
+        assert running.process.poll() is None, running.text
+        addresses = json.loads((project / "var/demo/sandbox.json").read_text())
+        orders = Control(addresses["alstyle_control_url"]).call("orders")
+        return {order["id"] for order in orders if order["by"] == "api"}
+
+    first = demo("--orders-every", "3")
+    first.await_start()
+    before = wait_for(lambda: ordered(first), timeout_s=150, why="nothing was ordered")
+    first.interrupt()
+    first.process.wait(15)
+    second = demo("--orders-every", "3")
+    second.await_start()
+    assert "The sandbox goes on with" in second.text
+    assert ordered(second) >= before
+    more = wait_for(
+        lambda: ordered(second) - before, timeout_s=150, why="nothing more was ordered"
+    )
+    assert min(more) > max(before)
