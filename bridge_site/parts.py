@@ -1,4 +1,4 @@
-"""What runs inside each part: the web server or a worker cluster."""
+"""What runs inside each part: the web server, the dispatchers, a worker cluster."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ from bridge_site.processes import (
     parse_address,
     when_parent_ends,
 )
+from orders.dispatching import dispatch
+from orders.models import Step
 
 WEB_THREADS = 4
 
@@ -37,6 +39,8 @@ class WrongQueue(Exception):
 def run_part(name: str, *, listen: str, exit_with_parent: bool) -> None:
     if name == "web":
         serve_web(listen=listen, exit_with_parent=exit_with_parent)
+    elif name == "dispatch":
+        run_dispatchers(exit_with_parent=exit_with_parent)
     else:
         run_cluster(name, exit_with_parent=exit_with_parent)
 
@@ -68,6 +72,38 @@ def serve_web(*, listen: str, exit_with_parent: bool) -> None:
     if exit_with_parent:
         when_parent_ends(stop)
     server.run()
+
+
+def run_dispatchers(*, exit_with_parent: bool) -> None:
+    """Run a loop per peer until the parent ends or SIGINT or SIGTERM comes.
+
+    A part of its own: a queue of orders must not keep the clusters from reading.
+    """
+    stop = threading.Event()
+
+    def stop_soon(*_args: Any) -> None:
+        # In a thread of its own: a signal may come while this one holds the event.
+        exit_after(PART_STOPS_WITHIN_S)
+        threading.Thread(target=stop.set, daemon=True).start()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop_soon)
+    if exit_with_parent:
+        when_parent_ends(stop_soon)
+    loops = [
+        threading.Thread(
+            target=dispatch, args=[peer], kwargs={"wait": stop.wait}, daemon=True
+        )
+        for peer in Step.Peer.values
+    ]
+    for loop in loops:
+        loop.start()
+    while not stop.wait(1):
+        if not all(loop.is_alive() for loop in loops):
+            # The supervisor starts the part again.
+            raise SystemExit(1)
+    for loop in loops:
+        loop.join()
 
 
 def run_cluster(name: str, *, exit_with_parent: bool) -> None:

@@ -1,4 +1,4 @@
-"""The bridge's parts as processes: web and two clusters, watched and restarted.
+"""The bridge's parts as processes, watched and restarted: web, dispatch, two clusters.
 
 Each part is a child with a pipe as its standard input, which ends when the parent
 does, however it ends: on Windows there is no signal that would do it.
@@ -23,7 +23,7 @@ from typing import NoReturn
 import psutil
 
 MANAGE = Path(__file__).resolve().parent.parent / "manage.py"
-PARTS = ("web", "orders", "imports")
+PARTS = ("web", "dispatch", "orders", "imports")
 # Stopping takes at most 10 s in all: a part's own grace, the supervisor's, run.py's.
 PART_STOPS_WITHIN_S = 5.0
 ALL_STOP_WITHIN_S = 7.0

@@ -35,9 +35,14 @@ class FailedTasks(DashboardSection):
 
 
 def read_workers(*, now: datetime) -> DashboardSection:
-    """Read whether both clusters take tasks."""
+    """Read whether the dispatchers work and both clusters take tasks."""
     beats = {beat.name: beat for beat in Heartbeat.objects.all()}
-    labels = {"orders": _("Orders"), "imports": _("Imports and price list")}
+    labels = {
+        "dispatch-alstyle": _("Orders at Al-Style"),
+        "dispatch-kaspi": _("Orders at Kaspi"),
+        "orders": _("Orders"),
+        "imports": _("Imports and price list"),
+    }
     needs, details = [], []
     for name, label in labels.items():
         beat = beats.get(name)

@@ -1,17 +1,17 @@
-"""One round of work on the orders: sweep, watch the deadlines, do what is due."""
+"""Work on the orders as commands and schedules ask for it."""
 
 from __future__ import annotations
 
 from orders.clients import Clients
 from orders.plan.deadlines import cancel_out_of_stock, watch_deadlines
-from orders.steps.machine import Processed, is_anything_due, process_due, sweep
+from orders.steps.machine import Processed, process_due, sweep
 from orders.supply.counting import close_contained
 from orders.supply.following import follow_supplier_orders
 from plumbing.leases import LeaseTaken, database_now
 
 
 def process_orders(*, budget_s: float, also_later: bool = False) -> Processed:
-    """Do what is due, for at most `budget_s` seconds."""
+    """Do what is due at both peers, whoever else does, for `budget_s` at most."""
     watch_deadlines(now=database_now())
     with Clients() as clients:
         processed = process_due(clients, budget_s=budget_s, also_later=also_later)
@@ -21,12 +21,12 @@ def process_orders(*, budget_s: float, also_later: bool = False) -> Processed:
     return processed
 
 
-def sweep_orders() -> bool:
-    """Free what dead workers held; True when something waits to be done."""
+def sweep_orders() -> str:
+    """See to what nobody asks for: dead workers' steps, deadlines, shortages."""
     now = database_now()
-    swept = sweep(now=now)
-    warned = watch_deadlines(now=now)
-    return bool(swept or warned) or is_anything_due(now=now)
+    swept, warned = sweep(now=now), watch_deadlines(now=now)
+    cancelled, closed = cancel_out_of_stock(now=now), close_contained()
+    return f"{swept} swept, {warned} warned, {cancelled} cancelled, {closed} closed"
 
 
 def follow_supplier() -> str:

@@ -8,20 +8,18 @@ from datetime import datetime
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from orders import processing, retention
+from orders import dispatching, processing, retention
 from orders.kaspi.client import KaspiClient, open_client
 from orders.models import Order
 from orders.plan.events import record
-from orders.plan.wanting import see_to_processing
 from orders.reading import polling, refreshing
 from orders.reading.polling import ReadResult
-from orders.steps.machine import is_anything_due
 from plumbing.leases import LeaseTaken, database_now
 from plumbing.peers import PeerError
 from plumbing.queue import enqueue
 
-# Shorter than the cluster's time limit for a task; what is left gets a task anew.
-ROUND_S = 120
+# For each peer; together shorter than the cluster's time limit for a task.
+ROUND_S = 60
 
 
 def poll_orders() -> str:
@@ -44,8 +42,6 @@ def refresh_one(order_id: int) -> str:
         text = _("Could not be read again from Kaspi: %(error)s")
         record(order, text % {"error": error}, now=database_now())
         raise
-    if is_anything_due(now=database_now()):
-        see_to_processing()
     return f"{order.code}: {order.state}, {order.status}"
 
 
@@ -64,20 +60,17 @@ def delete_old_history() -> str:
 
 
 def process_orders() -> str:
-    """Do what is due for a while; asks for another round when more is."""
-    processed = processing.process_orders(budget_s=ROUND_S)
-    # A peer that is away is left alone until the next sweep.
-    if not processed.unreachable and is_anything_due(now=database_now()):
-        see_to_processing()
-    return processed.summary
+    """Do what is due for a while, where no dispatcher does.
+
+    Nothing queues it any more; what versions before have queued must not hold up the
+    readings that share its cluster.
+    """
+    return dispatching.dispatch_once(budget_s=ROUND_S).summary
 
 
 def sweep_orders() -> str:
-    """Free what dead workers held and see to it that due work is done."""
-    if not processing.sweep_orders():
-        return "nothing due"
-    see_to_processing()
-    return "work is due"
+    """See to what nobody asks for: dead workers' steps, deadlines, shortages."""
+    return processing.sweep_orders()
 
 
 def follow_supplier() -> str:
@@ -92,15 +85,13 @@ def _poll(client: KaspiClient, *, now: datetime) -> ReadResult:
 
 
 def _read(read: Callable[..., ReadResult]) -> str:
-    """Run a reading and see to it that what it brought is worked on at once."""
+    """Run a reading; what it asks for is a due step, which a dispatcher sees."""
     try:
         with open_client() as client:
             result = read(client, now=database_now())
     except LeaseTaken as error:
         # Not a failure: somebody else is just doing it.
         return str(error)
-    if result.has_work:
-        see_to_processing()
     if result.saved.new:
         # What was just ordered must not be offered for another ten minutes.
         for name in settings.TASKS_AFTER_CATALOGUE_CHANGE:

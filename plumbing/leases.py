@@ -48,6 +48,7 @@ class LeaseHandle:
 
     def __init__(self, name: str, *, owner: str) -> None:
         self.name, self.owner = name, owner
+        self.is_lost = False
         self._stop = threading.Event()
         self._thread = threading.Thread(
             target=self._renew_until_stopped, name=f"lease-{name}", daemon=True
@@ -76,6 +77,7 @@ class LeaseHandle:
                     close_old_connections()
                     self.confirm()
                 except LeaseLost:
+                    self.is_lost = True
                     return
                 except Exception:
                     # The database is away for a moment: the next round may succeed,

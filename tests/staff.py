@@ -119,7 +119,7 @@ def furnish(settings: Any, feed_dir: Any) -> None:
     """Fill the bridge with something of everything; names would like to be code."""
     settings.FEED_DIR = feed_dir
     now = timezone.now()
-    for name in ("orders", "imports"):
+    for name in ("dispatch-alstyle", "dispatch-kaspi", "orders", "imports"):
         Heartbeat.objects.create(name=name, host="srv", beaten_at=now)
     Store.objects.create(store_id="PP1", name=HOSTILE)
     _furnish_goods(now)

@@ -20,7 +20,7 @@ from orders.models.step import StepParameters
 from orders.plan.events import record
 from orders.plan.planning import replan
 from orders.plan.transitions import move_purchase, move_reservation, move_step
-from orders.plan.wanting import see_to_processing, want_step
+from orders.plan.wanting import want_step
 from plumbing.leases import database_now
 
 Kind, Status = Step.Kind, Step.Status
@@ -60,7 +60,6 @@ def _retry(step: Step, *, actor: str) -> None:
             if step.kind == Kind.RESERVE and step.status == Status.NEEDS_PERSON:
                 _want_goods(step.order)
             _wake(step, actor=actor)
-        see_to_processing()
 
 
 def request_step(
@@ -86,7 +85,6 @@ def request_step(
                     parameters=parameters
                 )
             _wake(waiting, actor=actor)
-        see_to_processing()
 
 
 def request_line_step(
@@ -102,7 +100,6 @@ def request_line_step(
             skip_step(step, actor=actor, reason=_("asked for anew"))
         wanted: StepParameters = {**parameters, "entry_id": line.entry_id}
         _create(order, kind, wanted, actor=actor)
-        see_to_processing()
 
 
 def mark_reserved_by_hand(order: Order, *, actor: str, number: str = "") -> None:
@@ -123,17 +120,8 @@ def mark_reserved_by_hand(order: Order, *, actor: str, number: str = "") -> None
             _skip_idle(order, Kind.RESERVE, reason=f"{text}: {number}", actor=actor)
             _create(order, Kind.RESERVE, {"number": number}, actor=actor)
         else:
-            move_reservation(
-                reservation,
-                Reservation.Status.BY_HAND,
-                text=text,
-                now=now,
-                actor=actor,
-                held_at=now,
-            )
-            _skip_idle(order, Kind.RESERVE, reason=text, actor=actor)
-            replan(order, now=now, actor=actor)
-        see_to_processing()
+from orders.plan.transitions import move_purchase, move_reservation, move_step
+from orders.plan.wanting import want_step
 
 
 def mark_released(order: Order, *, actor: str) -> None:
@@ -190,7 +178,6 @@ def adopt_supplier_order(step: Step, number: str, *, actor: str) -> None:
             )
             _skip_idle(reservation.order, Kind.RESERVE, reason=text, actor=actor)
             replan(reservation.order, now=now, actor=actor)
-        see_to_processing()
 
 
 def reserve_anew(step: Step, *, actor: str) -> None:

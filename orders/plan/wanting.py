@@ -9,7 +9,6 @@ from django.db import IntegrityError, transaction
 from orders.models import Order, Step
 from orders.models.step import StepParameters
 from orders.plan.events import BRIDGE, record
-from plumbing.queue import enqueue
 
 
 def make_step(
@@ -61,8 +60,3 @@ def want_step(
     if words := text or needs_person:
         record(order, words, now=now, step=step, actor=actor)
     return step
-
-
-def see_to_processing() -> None:
-    """Let a worker do what is due, as soon as the transaction is over."""
-    enqueue("orders.tasks.process_orders", cluster="orders")

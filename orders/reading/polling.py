@@ -39,11 +39,6 @@ class ReadResult:
     failures: list[str] = field(default_factory=list)
 
     @property
-    def has_work(self) -> bool:
-        """Tell whether something may be due now."""
-        return bool(self.saved.new or self.saved.changed)
-
-    @property
     def summary(self) -> str:
         """Say it in one line."""
         saved = self.saved

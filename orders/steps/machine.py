@@ -86,20 +86,22 @@ def process_due(
     clients: Clients,
     *,
     budget_s: float,
+    peer: str = "",
     also_later: bool = False,
-    clock: Callable[[], float] = time.monotonic,
+    is_stopping: Callable[[], bool] = lambda: False,
 ) -> Processed:
-    """Do what is due until nothing is left or `budget_s` is spent.
+    """Do what is due until nothing is left, `budget_s` is spent or it is to stop.
 
-    `also_later`: also, once each, what waits for a later moment.
+    `peer`: only what is asked of this one. `also_later`: also, once each, what waits
+    for a later moment.
     """
-    result, give_up = Processed(), clock() + budget_s
+    result, give_up = Processed(), time.monotonic() + budget_s
     sweep(now=database_now())
-    later = list(_unclaimed().values_list("pk", flat=True)) if also_later else []
-    while clock() < give_up:
-        step = _next_due(result.unreachable)
+    later = list(_unclaimed(peer).values_list("pk", flat=True)) if also_later else []
+    while time.monotonic() < give_up and not is_stopping():
+        step = _next_due(result.unreachable, peer=peer)
         if step is None and later:
-            step = _unclaimed().filter(pk=later.pop(0)).first()
+            step = _unclaimed(peer).filter(pk=later.pop(0)).first()
             if step is None:
                 continue
         if step is None:
@@ -108,9 +110,9 @@ def process_due(
     return result
 
 
-def is_anything_due(*, now: datetime) -> bool:
-    """Tell whether a step waits to be done or looked at."""
-    return _due(now=now).exists()
+def is_anything_due(*, now: datetime, peer: str = "") -> bool:
+    """Tell whether a step waits to be done or looked at, at `peer` if it is named."""
+    return _due(now=now, peer=peer).exists()
 
 
 def run_step(step: Step, clients: Clients, result: Processed) -> None:
@@ -256,21 +258,22 @@ def _withheld(name: str, what: str) -> Outcome:
     )
 
 
-def _unclaimed() -> StepQuerySet:
-    return Step.objects.unclaimed(now=database_now()).select_related("order")
+def _unclaimed(peer: str) -> StepQuerySet:
+    steps = Step.objects.unclaimed(now=database_now()).select_related("order")
+    return steps.filter(peer=peer) if peer else steps
 
 
-def _due(*, now: datetime) -> StepQuerySet:
-    due = _unclaimed().filter(not_before__lte=now)
-    if is_taken(CART_LEASE):
+def _due(*, now: datetime, peer: str) -> StepQuerySet:
+    due = _unclaimed(peer).filter(not_before__lte=now)
+    if peer != Step.Peer.KASPI and is_taken(CART_LEASE):
         # Whoever has the cart goes on to the next one when it is done.
         due = due.exclude(kind=Step.Kind.RESERVE, status=Status.PENDING)
     return due
 
 
-def _next_due(unreachable: set[str]) -> Step | None:
+def _next_due(unreachable: set[str], *, peer: str) -> Step | None:
     """Pick what is unknown first, then the order whose deadline is nearest."""
-    due = _due(now=database_now()).exclude(peer__in=unreachable)
+    due = _due(now=database_now(), peer=peer).exclude(peer__in=unreachable)
     nearest = F("order__accept_by").asc(nulls_last=True)
     # "unknown" sorts after "pending"; an order is finished before the next one of
     # the same deadline is begun.

@@ -52,6 +52,9 @@ def healthy(settings, now):
     """A bridge in which nothing needs anybody."""
     for name in ("orders", "imports"):
         Heartbeat.objects.create(name=name, host="srv", beaten_at=now)
+
+    for name in ("dispatch-alstyle", "dispatch-kaspi", "orders", "imports"):
+        Heartbeat.objects.create(name=name, host="srv", beaten_at=NOW)
     Store.objects.create(store_id="PP1")
     make_category()
     make_import()
@@ -114,6 +117,7 @@ def test_an_empty_bridge_says_what_to_do_first(settings):
     PriceRule.objects.all().delete()
     texts = " ".join(text for _tone, text in needs())
     for words in (
+        "“Orders at Al-Style” are silent; last sign of life: never",
         "“Orders” are silent; last sign of life: never",
         "“Imports and price list” are silent",
         "Stock was last read never",

@@ -346,7 +346,7 @@ def await_page(url: str, process: subprocess.Popen[bytes]) -> None:
 
 
 def await_heartbeats(database: Path) -> None:
-    """Wait until both clusters have run a task: the whole way through the queue."""
+    """Wait until both clusters have run a task and both dispatchers have looked."""
     until = time.monotonic() + 60
     while True:
         connection = sqlite3.connect(database, timeout=30)
@@ -356,7 +356,7 @@ def await_heartbeats(database: Path) -> None:
             ).fetchone()
         finally:
             connection.close()
-        if count == 2:
+        if count == 4:
             return
         assert time.monotonic() < until, "no heartbeat"
         time.sleep(0.5)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 from django.utils import timezone
-from django_q.models import OrmQ
 
 from orders.models import OrderEvent, Reservation, Step, SupplierOrder
 from orders.plan import actions
@@ -38,7 +37,7 @@ def test_a_stuck_step_is_tried_again_and_the_trail_names_who(product, status):
     assert step_of(order).status == S.PENDING
     assert order.steps.filter(status__in=Step.OPEN).count() == 1
     assert OrderEvent.objects.filter(order=order, actor="anna").exists()
-    assert OrmQ.objects.count() == 1
+    assert step_of(order).not_before <= timezone.now()
 
 
 def test_what_is_under_way_is_not_tried_twice(product):
@@ -48,7 +47,6 @@ def test_what_is_under_way_is_not_tried_twice(product):
         actions.retry_step(step, actor="anna")
     with pytest.raises(ActionImpossible):
         actions.mark_reserved_by_hand(order, actor="anna")
-    assert OrmQ.objects.count() == 0
 
 
 def test_a_sku_mapped_by_hand_makes_the_order_reservable(product):

@@ -10,7 +10,7 @@ from bridge_site.processes import PARTS
 
 
 class Command(BaseCommand):
-    help = "Runs one part of the bridge: web, orders or imports."
+    help = "Runs one part of the bridge: web, dispatch, orders or imports."
     requires_system_checks = ["bridge"]
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -1,0 +1,110 @@
+"""Does what is due at each peer: one leased loop per peer, apart from all readings.
+
+The due steps are the flag that wakes a loop: whatever any process asks for is a row,
+seen within a second. Nothing is queued, so nothing can pile up or be lost.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from collections.abc import Callable
+
+from django.db import close_old_connections, connection
+
+from orders.clients import Clients
+from orders.models import Step
+from orders.steps.machine import Processed, is_anything_due, process_due
+from plumbing.leases import (
+    LeaseHandle,
+    LeaseLost,
+    LeaseTaken,
+    database_now,
+    under_lease,
+)
+from plumbing.models import Heartbeat
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 1.0
+# Another host has the lease, or a fault ended the round.
+TRY_AGAIN_AFTER_S = 5.0
+# A peer that is away is left alone for so long.
+AWAY_FOR_S = 30.0
+BEAT_EVERY_S = 60.0
+ROUND_S = 60.0
+
+# Waits so many seconds and tells whether it is time to stop, as `Event.wait` does.
+Wait = Callable[[float], bool]
+
+
+def loop_name(peer: str) -> str:
+    """Name a peer's loop: its lease and its heartbeat."""
+    return f"dispatch-{peer}"
+
+
+def dispatch(peer: str, *, wait: Wait) -> None:
+    """Do what is due at `peer`, now and later, until `wait` says to stop."""
+    is_over = False
+    while not is_over:
+        try:
+            with under_lease(loop_name(peer)) as lease:
+                is_over = _dispatch_under(lease, peer, wait)
+        except (LeaseTaken, LeaseLost):
+            is_over = wait(TRY_AGAIN_AFTER_S)
+        except Exception:
+            log.exception("%s: a fault ended the round", loop_name(peer))
+            # Perhaps it was the database: the next round asks it anew.
+            connection.close()
+            is_over = wait(TRY_AGAIN_AFTER_S)
+    connection.close()
+
+
+def dispatch_once(*, budget_s: float) -> Processed:
+    """Do what is due at the peers that no loop works at, `budget_s` for each."""
+    result = Processed()
+    for peer in Step.Peer.values:
+        if not is_anything_due(now=database_now(), peer=peer):
+            continue
+        try:
+            with under_lease(loop_name(peer)):
+                result.join(_do_round(peer, budget_s=budget_s))
+        except LeaseTaken:
+            continue
+    return result
+
+
+def _dispatch_under(lease: LeaseHandle, peer: str, wait: Wait) -> bool:
+    """Work until it is time to stop (True); raises `LeaseLost`."""
+    last_beat = float("-inf")
+    while True:
+        if lease.is_lost:
+            raise LeaseLost(lease.name)
+        pause_s = LOOK_EVERY_S
+        if is_anything_due(now=database_now(), peer=peer):
+            done = _do_round(peer, budget_s=ROUND_S, is_stopping=lambda: wait(0))
+            pause_s = AWAY_FOR_S if done.unreachable else 0
+        # After the work: a loop whose every round fails must fall silent.
+        if time.monotonic() - last_beat >= BEAT_EVERY_S:
+            _beat(peer)
+            last_beat = time.monotonic()
+        if wait(pause_s):
+            return True
+
+
+def _do_round(
+    peer: str, *, budget_s: float, is_stopping: Callable[[], bool] = lambda: False
+) -> Processed:
+    with Clients() as clients:
+        return process_due(
+            clients, peer=peer, budget_s=budget_s, is_stopping=is_stopping
+        )
+
+
+def _beat(peer: str) -> None:
+    close_old_connections()
+    Heartbeat.objects.update_or_create(
+        name=loop_name(peer),
+        defaults={"host": socket.gethostname(), "beaten_at": database_now()},
+    )
