@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import gc
+import logging
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -17,6 +18,7 @@ from typing import Any, NoReturn
 import django_q.cluster
 import waitress
 from django.core.wsgi import get_wsgi_application
+from django.db import DatabaseError, close_old_connections, connection
 from django.utils.module_loading import autodiscover_modules
 from django_q.conf import Conf
 
@@ -26,10 +28,16 @@ from bridge_site.processes import (
     parse_address,
     when_parent_ends,
 )
+from bridge_site.schedules import bring_back
 from orders.dispatching import dispatch
 from orders.models import Step
+from plumbing.leases import database_now
+from plumbing.timekeeping import TimeWatch
+
+log = logging.getLogger(__name__)
 
 WEB_THREADS = 4
+WATCH_TIME_EVERY_S = 15
 
 
 class WrongQueue(Exception):
@@ -98,12 +106,27 @@ def run_dispatchers(*, exit_with_parent: bool) -> None:
     ]
     for loop in loops:
         loop.start()
-    while not stop.wait(1):
+    # Not a scheduled task: the schedules themselves wait for a clock that was set back.
+    watch = TimeWatch()
+    while not stop.wait(WATCH_TIME_EVERY_S):
         if not all(loop.is_alive() for loop in loops):
             # The supervisor starts the part again.
             raise SystemExit(1)
+        watch_time(watch)
     for loop in loops:
         loop.join()
+
+
+def watch_time(watch: TimeWatch) -> None:
+    """Look whether the clock was set, and bring near what then waits for too long."""
+    try:
+        close_old_connections()
+        watch.look()
+        bring_back(now=database_now())
+    except DatabaseError:
+        # It is away for a moment; the next look tells.
+        log.warning("the database's clock could not be read", exc_info=True)
+        connection.close()
 
 
 def run_cluster(name: str, *, exit_with_parent: bool) -> None:

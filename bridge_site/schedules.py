@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import get_args
 
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
-from django_q.models import Schedule
+from django_q.models import OrmQ, Schedule
 
 from plumbing.queue import Cluster
+
+SLACK = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,3 +173,26 @@ def _sync_one(recurring: Recurring, row: Schedule | None, *, now: datetime) -> b
     if differing:
         Schedule.objects.filter(pk=row.pk).update(**differing)
     return bool(differing)
+
+
+def bring_back(*, now: datetime) -> int:
+    """Bring near what waits longer than it can: the clock was set back.
+
+    A clock set back by a day would otherwise stop all recurring work for a day.
+    """
+    brought = 0
+    for row in Schedule.objects.filter(next_run__gt=now + SLACK):
+        period = timedelta(minutes=row.minutes) if row.minutes else timedelta(days=1)
+        if row.next_run > now + period + SLACK:
+            same = Schedule.objects.filter(pk=row.pk, next_run=row.next_run)
+            brought += same.update(next_run=now)
+    for name in get_args(Cluster):
+        # A task that is taken is locked for this long; one that waits, not at all.
+        options = {
+            **settings.Q_CLUSTER,
+            **settings.Q_CLUSTER["ALT_CLUSTERS"].get(name, {}),
+        }
+        latest = now + SLACK + timedelta(seconds=options["retry"])
+        lost = OrmQ.objects.filter(key=name, lock__gt=latest)
+        brought += lost.update(lock=now)
+    return brought

@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django_q.models import Failure, OrmQ
 
 from backoffice.dashboard import DashboardSection, Need, StatusCard
 from backoffice.formatting import Tone, ago, grouped, when
-from plumbing.models import Heartbeat
+from plumbing.models import Heartbeat, TimeJump
 from plumbing.redaction import redact
 
 TASKS_SHOWN = 5
@@ -54,15 +57,32 @@ def read_workers(*, now: datetime) -> DashboardSection:
         said = when(beat.beaten_at if beat else None, now=now)
         host = beat.host if beat else ""
         details.append((label, format_html("{} {}", said, host)))
+    is_silent = bool(needs)
+    needs += _needs_of_time(now=now)
     waiting = grouped(OrmQ.objects.count())
     details.append((_("Tasks waiting"), format_html("{}", waiting)))
     card = StatusCard(
         title=_("Workers"),
-        tone=Tone.BAD if needs else Tone.GOOD,
-        state=_("silent") if needs else _("working"),
+        tone=Tone.BAD if is_silent else Tone.GOOD,
+        state=_("silent") if is_silent else _("working"),
         details=details,
     )
     return DashboardSection(needs=needs, cards=[card])
+
+
+def _needs_of_time(*, now: datetime) -> list[Need]:
+    # Also one noticed in the future: the clock was set back since.
+    jump = TimeJump.objects.filter(noticed_at__gt=now - TimeJump.TOLD_FOR).last()
+    if jump is None:
+        return []
+    back = _("The clock was set back by %(by)s (noticed %(at)s): check the time")
+    ahead = _("The clock jumped ahead by %(by)s (noticed %(at)s): check the time")
+    text = back if jump.seconds < 0 else ahead
+    figures = {
+        "by": timesince(now - timedelta(seconds=abs(jump.seconds)), now),
+        "at": date_format(localtime(jump.noticed_at), "SHORT_DATETIME_FORMAT"),
+    }
+    return [Need(tone=Tone.BAD, text=text % figures)]
 
 
 def read_failed_tasks(*, now: datetime) -> FailedTasks:

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, close_old_connections, connection, transaction
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from plumbing.models import Lease
@@ -19,6 +18,8 @@ from plumbing.models import Lease
 # A killed owner keeps others waiting for at most this long.
 LEASE_S = 90
 RENEW_EVERY_S = 20
+# A lease that ends further ahead was taken before the clock was set back.
+SLACK_S = 5
 
 
 class LeaseTaken(Exception):
@@ -102,6 +103,10 @@ def take_lease(name: str, *, seconds: int = LEASE_S) -> str:
         if other is None:
             # Released between our two questions.
             return take_lease(name, seconds=seconds)
+        if other.until > now + timedelta(seconds=seconds + SLACK_S):
+            # Its owner, if it lives, renews it within this time; else it ends.
+            as_read = Lease.objects.filter(name=name, until=other.until)
+            as_read.update(until=until)
         raise LeaseTaken(name, owner=other.owner) from None
     return owner
 
@@ -118,4 +123,7 @@ def under_lease(name: str) -> Iterator[LeaseHandle]:
 
 
 def is_taken(name: str) -> bool:
-    return Lease.objects.filter(name=name, until__gt=Now()).exists()
+    now = database_now()
+    # One that ends too far ahead is for `take_lease` to put right.
+    latest = now + timedelta(seconds=LEASE_S + SLACK_S)
+    return Lease.objects.filter(name=name, until__gt=now, until__lte=latest).exists()

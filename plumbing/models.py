@@ -88,4 +88,23 @@ class Heartbeat(models.Model):
         return self.name
 
     def is_late(self, *, now: datetime) -> bool:
-        return now - self.beaten_at > self.LATE_AFTER
+        # A beat in the future is from before the clock was set back: no sign of life.
+        return abs(now - self.beaten_at) > self.LATE_AFTER
+
+
+class TimeJump(models.Model):
+    """The database's clock was set, back or ahead, by more than a few minutes."""
+
+    noticed_at = models.DateTimeField(_("noticed"))
+    # Back is negative.
+    seconds = models.BigIntegerField(_("by seconds"))
+    host = models.CharField(_("host"), max_length=120)
+
+    TOLD_FOR = timedelta(days=1)
+
+    class Meta:
+        verbose_name = _("time jump")
+        verbose_name_plural = _("time jumps")
+
+    def __str__(self) -> str:
+        return f"{self.noticed_at:%d.%m.%Y %H:%M} {self.seconds:+} s"

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from orders.clients import Clients
 from orders.models import Step
 from orders.models.step import StepQuerySet
-from orders.plan.claims import Claim, ClaimLost, claim_step
+from orders.plan.claims import CLAIM_S, Claim, ClaimLost, claim_step
 from orders.plan.planning import replan
 from orders.plan.transitions import StepFields, move_step
 from orders.steps import HANDLERS, outcomes
@@ -38,6 +38,9 @@ Status = Step.Status
 BACKOFF_S, LONGEST_BACKOFF_S = 30, 600
 LOOK_AFTER_S = 30
 WITHHELD_AFTER_S = 3600
+# No step is put off for longer.
+LONGEST_WAIT = timedelta(hours=2)
+CLOCK_SLACK_S = 5
 REFUSED_ACCESS_AFTER_S = 600
 
 
@@ -68,6 +71,7 @@ class Processed:
 
 def sweep(*, now: datetime) -> int:
     """Take steps from workers that died: whether they had written is unknown."""
+    _bring_back(now=now)
     dead = Step.objects.filter(status=Status.IN_FLIGHT, claimed_until__lt=now)
     swept = 0
     for step in dead.select_related("order"):
@@ -80,6 +84,16 @@ def sweep(*, now: datetime) -> int:
             not_before=now,
         )
     return swept
+
+
+def _bring_back(*, now: datetime) -> None:
+    """Bring near what lies further ahead than it can: the clock was set back."""
+    until = now + timedelta(seconds=CLAIM_S)
+    too_late = until + timedelta(seconds=CLOCK_SLACK_S)
+    # A worker that lives renews its claim before it writes; else the claim runs out.
+    Step.objects.filter(claimed_until__gt=too_late).update(claimed_until=until)
+    waiting = Step.objects.filter(status__in=(Status.PENDING, Status.UNKNOWN))
+    waiting.filter(not_before__gt=now + LONGEST_WAIT).update(not_before=now)
 
 
 def process_due(

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from django.utils.module_loading import import_string
-from django_q.models import Schedule
+from django_q.models import OrmQ, Schedule
 
-from bridge_site.schedules import SCHEDULES, sync_schedules
+from bridge_site.schedules import SCHEDULES, bring_back, sync_schedules
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=timezone.utc)
@@ -51,3 +51,23 @@ def test_daily_work_starts_at_its_hour_in_almaty():
 @pytest.mark.parametrize("recurring", SCHEDULES, ids=lambda r: r.name)
 def test_every_schedule_names_a_function(recurring):
     assert callable(import_string(recurring.func))
+
+
+def test_a_clock_set_back_by_a_day_does_not_stop_recurring_work():
+    sync_schedules(now=NOW + timedelta(days=1))
+    OrmQ.objects.create(key="orders", payload="", lock=NOW + timedelta(days=1))
+    assert bring_back(now=NOW) > 1
+    due = set(Schedule.objects.filter(next_run__lte=NOW).values_list("name", flat=True))
+    assert {"poll-orders", "sync-stock", "beat-orders", "sync-catalog"} <= due
+    assert OrmQ.objects.get().lock == NOW
+    assert bring_back(now=NOW) == 0
+
+
+def test_what_waits_as_it_should_is_left_alone():
+    sync_schedules(now=NOW)
+    for row in Schedule.objects.all():
+        period = timedelta(minutes=row.minutes) if row.minutes else timedelta(days=1)
+        Schedule.objects.filter(pk=row.pk).update(next_run=NOW + period)
+    # A task that a worker has taken.
+    OrmQ.objects.create(key="imports", payload="", lock=NOW + timedelta(hours=2))
+    assert bring_back(now=NOW) == 0

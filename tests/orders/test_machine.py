@@ -106,6 +106,25 @@ def test_a_claim_lasts_less_than_two_minutes(performed):
     assert machine.sweep(now=timezone.now()) == 0
 
 
+def test_steps_claimed_or_put_off_before_the_clock_was_set_back_go_on(performed):
+    claimed, later, waiting = (
+        step_of(make_order((make_product(article), 1))) for article in "123"
+    )
+    now, day = timezone.now(), timedelta(days=1)
+    claim_step(claimed, text="begun")
+    Step.objects.filter(pk=claimed.pk).update(claimed_until=now + day)
+    Step.objects.filter(pk=later.pk).update(not_before=now + day)
+    hour = now + timedelta(hours=1)
+    Step.objects.filter(pk=waiting.pk).update(not_before=hour)
+    process()
+    assert performed == [later.pk]
+    # Its worker may be alive: it has as long as any claim lasts.
+    assert machine.sweep(now=timezone.now()) == 0
+    late = timezone.now() + timedelta(seconds=claims.CLAIM_S + 1)
+    assert machine.sweep(now=late) == 1
+    assert Step.objects.get(pk=waiting.pk).not_before == hour
+
+
 def test_attempts_are_counted_at_the_claim(performed):
     step = step_of(make_order((make_product("1"), 1)))
     claim_step(step, text="begun")

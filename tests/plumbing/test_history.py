@@ -13,6 +13,7 @@ TABLES = {
     "Lease": "bridge_site_lease",
     "PeerClock": "bridge_site_peerclock",
     "PeerSlot": "bridge_site_peerslot",
+    "TimeJump": "bridge_site_timejump",
 }
 # The names under which every database notes them as done.
 FIRST_MIGRATIONS = {"0001_create_tables", "0002_limit_calls_at_once"}

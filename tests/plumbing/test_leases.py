@@ -116,3 +116,35 @@ def test_looking_before_taking_would_have_had_many():
         )
 
     assert race(take_after_looking) > 1
+
+
+# -- time that jumps ---------------------------------------------------------------
+
+
+def set_back(by: timedelta) -> None:
+    """Let the rows look as after the database's clock was set back."""
+    for row in Lease.objects.all():
+        Lease.objects.filter(pk=row.pk).update(until=row.until + by)
+
+
+def test_a_dead_owners_lease_ends_though_the_clock_was_set_back():
+    take_lease("work")
+    set_back(timedelta(days=1))
+    assert not is_taken("work")
+    # Its owner may be alive and renew it: it is given as long as any other.
+    with pytest.raises(LeaseTaken):
+        take_lease("work")
+    until = Lease.objects.get(name="work").until
+    assert until <= database_now() + timedelta(seconds=LEASE_S)
+    expire("work")
+    with under_lease("work"):
+        pass
+
+
+def test_a_living_owner_keeps_its_lease_when_the_clock_is_set_back():
+    with under_lease("work") as lease:
+        set_back(timedelta(days=1))
+        with pytest.raises(LeaseTaken):
+            take_lease("work")
+        lease.confirm()
+        assert is_taken("work")
