@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +14,8 @@ from django.utils.translation import gettext as _
 
 from feeds.comparing import ListDifferences
 from feeds.models import Listing, Store
-from feeds.offers import Reason, read_terms, stream_offers
+from feeds.offers import Offer, Reason, read_terms, stream_offers
+from feeds.restoring import restore_offers
 from feeds.validating import Checked, InvalidPriceList, check_price_list
 from feeds.writing import Point, Written, write_price_list
 
@@ -75,18 +77,35 @@ def read_points() -> list[Point]:
 def write_draft(draft: Draft, *, now: datetime) -> None:
     """Write the offers of this moment; raises `Refusal` when there is none."""
     points = read_points()
-    differences = draft.differences
-    differences.on_sale_before = Listing.objects.on_sale().count()
+    terms = read_terms(now=now)
+    offers = stream_offers(now=now, terms=terms, differences=draft.differences)
+    _write(draft, offers, points=points, now=now)
+
+
+def write_restored(draft: Draft, earlier: Path, *, now: datetime) -> None:
+    """Write the goods and prices of an earlier list with the stock of this moment."""
+    points = read_points()
+    terms = read_terms(now=now)
+    offers = restore_offers(
+        earlier, now=now, terms=terms, differences=draft.differences
+    )
+    _write(draft, offers, points=points, now=now)
+
+
+def _write(
+    draft: Draft, offers: Iterable[Offer], *, points: list[Point], now: datetime
+) -> None:
+    draft.differences.on_sale_before = Listing.objects.on_sale().count()
     draft.written = write_price_list(
         draft.path,
-        stream_offers(now=now, terms=read_terms(now=now), differences=differences),
+        offers,
         points=points,
         company=settings.KASPI_COMPANY,
         merchant_id=settings.KASPI_MERCHANT_ID,
         date=now,
     )
     if not draft.written.offers:
-        raise Refusal(_no_offers(differences))
+        raise Refusal(_no_offers(draft.differences))
 
 
 def _no_offers(differences: ListDifferences) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeAlias
@@ -290,14 +290,18 @@ def _place(
     return price
 
 
-def product_rows(*, now: datetime, pk: int | None = None) -> Iterator[ProductRow]:
-    """Stream products by pk with the listing of their SKU."""
+def product_rows(
+    *, now: datetime, pk: int | None = None, skus: Collection[str] | None = None
+) -> Iterator[ProductRow]:
+    """Stream products by pk with the listing of their SKU: all, or those named."""
     own = Q(listings__sku=F("sku"))
     products = Product.objects.annotate(
         own=FilteredRelation("listings", condition=own),
     )
     if pk is not None:
         products = products.filter(pk=pk)
+    if skus is not None:
+        products = products.filter(sku__in=skus)
     rows = products.order_by("pk").values_list(
         "pk",
         "sku",

@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy
 from catalog.repricing import reprice
 from feeds import files
 from feeds.comparing import mass_withdrawal
-from feeds.drafting import Draft, Refusal, check_draft, write_draft
+from feeds.drafting import Draft, Refusal, check_draft, write_draft, write_restored
 from feeds.healing import finish_publication, heal, settle_interrupted
 from feeds.models import FeedBuild
 from feeds.retention import delete_old_builds
@@ -87,6 +87,7 @@ def build_price_list(
 ) -> BuildResult:
     """Build the list and publish it when it differs from the live one.
 
+    A version that was put back keeps its goods and prices, with the stock of today.
     `override` unpins a version that was put back and lifts the limit on withdrawals.
     A dry run changes neither list nor database, and takes the prices as stored.
     Raises `LeaseTaken` while another build is under way.
@@ -100,7 +101,8 @@ def build_price_list(
             return _not_ready(error, now=now)
         pinned = FeedBuild.objects.pinned(now)
         if override is None and (active := pinned.first()):
-            return _still_pinned(active)
+            attempt = _begin(lease, now=now, override=None)
+            return attempt.settle(lambda: _renew_pinned(attempt, active, live))
         pinned.update(pinned_until=None)
         attempt = _begin(lease, now=now, override=override)
         return attempt.settle(lambda: _build(attempt, live))
@@ -118,7 +120,10 @@ def override_refusal(
 def roll_back(
     build: FeedBuild, *, reason: str, actor: str, now: datetime
 ) -> BuildResult:
-    """Put an archived version back and keep automatic builds off it for a while."""
+    """Put the goods and prices of an archived version back for a while.
+
+    Its stock is today's, and automatic builds keep it so until the while is over.
+    """
     with under_lease(LEASE) as lease:
         try:
             _make_ready(now=now)
@@ -209,16 +214,53 @@ def _put_back(attempt: _Attempt, pk: int) -> BuildResult:
     earlier = FeedBuild.objects.filter(pk=pk, status=Status.ARCHIVED).first()
     if earlier is None:
         raise Refusal(_("№%(number)d is not an earlier version") % {"number": pk})
-    if files.unpack_version(pk, attempt.draft.path) != earlier.sha256:
-        raise Refusal(_("the file of №%(number)d is gone") % {"number": pk})
-    check_draft(attempt.draft)
+    _write_again(attempt, earlier)
     said = _("№%(number)d put back") % {"number": pk}
-    return _publish(
+    return _publish_again(
         attempt,
-        counts={**earlier.counts, "changes": {}, "put_back": pk},
-        content_sha256=earlier.content_sha256,
+        pk,
         reason=f"{said}, {attempt.override}",
         pinned_until=attempt.now + timedelta(minutes=settings.FEED_ROLLBACK_HOLD_MIN),
+    )
+
+
+def _renew_pinned(
+    attempt: _Attempt, active: FeedBuild, live: FeedBuild | None
+) -> BuildResult:
+    """Bring the stock of a version that was put back up to date."""
+    earlier = FeedBuild.objects.filter(pk=active.counts.get("put_back")).first()
+    _write_again(attempt, earlier or active)
+    if live is not None and attempt.draft.content_sha256 == live.content_sha256:
+        attempt.build.delete()
+        return _still_pinned(active)
+    return _publish_again(
+        attempt,
+        (earlier or active).pk,
+        reason=active.reason,
+        pinned_until=active.pinned_until,
+    )
+
+
+def _write_again(attempt: _Attempt, earlier: FeedBuild) -> None:
+    source = files.temporary_path(f"earlier-{attempt.build.pk}")
+    try:
+        if files.unpack_version(earlier.pk, source) != earlier.sha256:
+            said = _("the file of №%(number)d is gone") % {"number": earlier.pk}
+            raise Refusal(said)
+        write_restored(attempt.draft, source, now=attempt.now)
+    finally:
+        source.unlink(missing_ok=True)
+
+
+def _publish_again(attempt: _Attempt, pk: int, **known: Any) -> BuildResult:
+    draft = attempt.draft
+    check_draft(draft)
+    return _publish(
+        attempt,
+        counts={**draft.counts, "put_back": pk},
+        diff=draft.differences.diff(),
+        content_sha256=draft.content_sha256,
+        **known,
     )
 
 

@@ -25,6 +25,8 @@ def delete_old_builds(*, now: datetime) -> None:
     versions = builds.filter(status__in=[Status.ACTIVE, Status.ARCHIVED])
     newest = versions.order_by("-published_at", "-pk").values_list("pk", flat=True)
     kept = set(newest[: settings.FEED_KEPT_VERSIONS])
+    # What was put back is written again, with the stock of the day, while it is pinned.
+    kept |= set(builds.live().values_list("counts__put_back", flat=True))
     for path in files.version_path(0).parent.glob("*.xml.gz"):
         if path.name.removesuffix(".xml.gz") not in {str(pk) for pk in kept}:
             # Windows keeps a file that is being downloaded; a later build removes it.

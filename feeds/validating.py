@@ -45,6 +45,8 @@ class ReadOffer(NamedTuple):
     """An offer as it stands in a file, its points added up."""
 
     sku: str
+    model: str
+    brand: str
     units: int
     price_kzt: int
 
@@ -196,18 +198,18 @@ def _refuse_repeated(path: Path, hashes: set[int]) -> None:
         return
     seen: set[str] = set()
     with closing(read_offers(path)) as offers:
-        for sku, _units, _price in offers:
-            if hash(sku) not in hashes:
+        for offer in offers:
+            if hash(offer.sku) not in hashes:
                 continue
-            if sku in seen:
+            if offer.sku in seen:
                 raise InvalidPriceList(
-                    _("SKU %(sku)s stands in the list twice") % {"sku": sku}
+                    _("SKU %(sku)s stands in the list twice") % {"sku": offer.sku}
                 )
-            seen.add(sku)
+            seen.add(offer.sku)
 
 
 def read_offers(path: Path) -> Generator[ReadOffer, None, None]:
-    """Stream the offers of a valid file."""
+    """Stream the offers of a file of ours; each has a brand, as `writing` writes it."""
     with path.open("rb") as file:
         for _event, element in etree.iterparse(file, tag=OFFER, no_network=True):
             units = sum(
@@ -217,6 +219,8 @@ def read_offers(path: Path) -> Generator[ReadOffer, None, None]:
             )
             yield ReadOffer(
                 sku=element.get("sku") or "",
+                model=element[0].text or "",
+                brand=element[1].text or "",
                 units=units,
                 price_kzt=int(element[-1].text or 0),
             )

@@ -175,8 +175,9 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
             act=roll_back,
             title=gettext("Put version №%(pk)d back") % {"pk": pk},
             text=gettext(
-                "Kaspi gets this earlier list with its prices and stock as they were. "
-                "Automatic builds wait for a while, then the list is made anew."
+                "Kaspi gets the goods and prices of this earlier list, with the stock "
+                "of today. For a while automatic builds renew only the stock, then "
+                "the list is made anew."
             ),
         )
 

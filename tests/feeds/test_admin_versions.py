@@ -57,7 +57,7 @@ def test_an_earlier_version_is_put_back_with_a_reason(owner):
     response = owner.post(url, {"reason": "wrong prices"}, follow=True)
     assert f"№{earlier.pk} put back" in messages_of(response)
     live = FeedBuild.objects.get(status=Status.ACTIVE)
-    assert live.sha256 == earlier.sha256
+    assert live.content_sha256 == earlier.content_sha256
     assert "owner: wrong prices" in live.reason
     assert "wrong prices" in LogEntry.objects.get().change_message
     text = page(owner, url_of(live))

@@ -427,15 +427,98 @@ def test_an_earlier_version_can_be_put_back(two_versions, feed_dir):
     result = put_back(first)
     assert result.end == "published"
     assert live_bytes(feed_dir) != wrong
-    assert files.sha256_of(files.live_path()) == first.sha256
     assert {sku: offer.price for sku, offer in live(feed_dir).items()} == {"1": 1000}
     assert statuses() == [Status.ARCHIVED, Status.ARCHIVED, Status.ACTIVE]
     active = FeedBuild.objects.get(status=Status.ACTIVE)
     assert "olga: wrong prices" in active.reason
-    assert active.content_sha256 == first.content_sha256
+    assert active.content_sha256 == first.content_sha256, "the stock is the same yet"
+    assert active.counts["put_back"] == first.pk
+    assert active.diff == {"price": [["1", 9, 1000]]}
     # The listings say what stands in the list now.
     assert list(Listing.objects.values_list("sku", "price_kzt")) == [("1", 1000)]
     assert second.sha256 != first.sha256
+
+
+def units_of(feed_dir):
+    return {sku: offer.units for sku, offer in live(feed_dir).items()}
+
+
+def test_a_version_put_back_has_the_stock_of_today(shop, feed_dir):
+    for sku in ("sold", "fewer", "more", "gone", "unchosen", "jumped", "renamed"):
+        make_product(sku=sku, stock=5, price_kzt=1000)
+    build()
+    Product.objects.update(price_kzt=9)
+    build()
+    for sku, change in {
+        "sold": {"stock": 0},
+        "fewer": {"stock": 2},
+        "more": {"stock": 8},
+        "gone": {"gone_at": timezone.now()},
+        "unchosen": {"is_published": "no"},
+        "jumped": {"quarantine": "jump"},
+        "renamed": {"sku": "other"},
+    }.items():
+        Product.objects.filter(sku=sku).update(**change)
+    assert put_back(FeedBuild.objects.order_by("pk")[0]).end == "published"
+    assert units_of(feed_dir) == {
+        "sold": 0,
+        "fewer": 2,
+        "more": 8,
+        "gone": 0,
+        # What is for sale, and at which price, is the earlier list's word.
+        "unchosen": 5,
+        "jumped": 5,
+        "renamed": 0,
+    }
+    assert {offer.price for offer in live(feed_dir).values()} == {1000}
+
+
+def test_figures_too_old_sell_nothing_of_a_version_put_back(two_versions, feed_dir):
+    late = timezone.now() + timedelta(days=1)
+    assert put_back(two_versions[0], now=late).counts["on_sale"] == 0
+    assert units_of(feed_dir) == {"1": 0}
+
+
+def test_reservations_count_in_a_version_put_back(two_versions, monkeypatch, feed_dir):
+    pk = Product.objects.get(sku="1").pk
+    monkeypatch.setattr("feeds.offers.reserved_units", lambda: {pk: 4})
+    put_back(two_versions[0])
+    assert units_of(feed_dir) == {"1": 1}
+
+
+def test_what_was_not_on_sale_then_is_sold_at_no_price_below_todays(shop, feed_dir):
+    for sku in ("same", "dearer"):
+        make_product(sku=sku, price_kzt=1000)
+    build()
+    Product.objects.update(stock=0)
+    build()
+    Product.objects.update(stock=3)
+    Product.objects.filter(sku="dearer").update(price_kzt=2000)
+    build()
+    put_back(FeedBuild.objects.order_by("pk")[1])
+    assert units_of(feed_dir) == {"same": 3, "dearer": 0}
+
+
+def test_the_stock_of_a_version_put_back_stays_todays_while_it_is_pinned(
+    two_versions, settings, feed_dir
+):
+    settings.FEED_KEPT_VERSIONS = 2
+    now = timezone.now()
+    put_back(two_versions[0], now=now)
+    pinned_until = FeedBuild.objects.get(status=Status.ACTIVE).pinned_until
+    for minutes, stock in ((10, 0), (20, 7), (30, 1)):
+        Product.objects.filter(sku="1").update(stock=stock)
+        result = build(now=now + timedelta(minutes=minutes))
+        assert result.end == "published"
+        assert units_of(feed_dir) == {"1": stock}
+        assert live(feed_dir)["1"].price == 1000
+        active = FeedBuild.objects.get(status=Status.ACTIVE)
+        assert active.pinned_until == pinned_until
+        assert active.counts["put_back"] == two_versions[0].pk
+        assert "olga: wrong prices" in active.reason
+    rows = FeedBuild.objects.count()
+    assert build(now=now + timedelta(minutes=40)).end == "pinned"
+    assert FeedBuild.objects.count() == rows
 
 
 def test_automatic_builds_wait_after_a_roll_back(two_versions, settings, feed_dir):
@@ -464,7 +547,6 @@ def test_a_forced_build_unpins_even_when_nothing_changed(shop):
     Product.objects.filter(pk=product.pk).update(stock=3)
     build()
     put_back(FeedBuild.objects.order_by("pk")[0])
-    Product.objects.filter(pk=product.pk).update(stock=10)
     assert build().end == "pinned"
     assert build(override=FORCE).end == "unchanged"
     assert build().end == "unchanged"
@@ -482,11 +564,10 @@ def test_only_a_whole_archived_version_can_be_put_back(two_versions, english, fe
     assert FeedBuild.objects.get(status=Status.ACTIVE) == second
 
 
-def test_a_version_for_a_point_that_closed_is_not_put_back(
-    two_versions, english, feed_dir
-):
+def test_a_version_put_back_names_the_points_of_today(two_versions, feed_dir):
     Store.objects.update(store_id="PP7")
-    refused(put_back(two_versions[0]), feed_dir, "PP1")
+    put_back(two_versions[0])
+    assert live(feed_dir)["1"].points == (("PP7", "yes", 5, None),)
 
 
 # --- keeping --------------------------------------------------------------------------

@@ -1,0 +1,74 @@
+"""Makes an earlier list again: its goods and prices, with the stock of today."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+
+from feeds.comparing import ListDifferences
+from feeds.offers import Offer, ProductRow, Terms, decide_offer, product_rows
+from feeds.validating import ReadOffer, read_offers
+
+BATCH = 500
+
+
+def restore_offers(
+    path: Path, *, now: datetime, terms: Terms, differences: ListDifferences
+) -> Iterator[Offer]:
+    """Stream the offers of the list at `path` with what may be sold of them today.
+
+    Everything that differs from what is listed goes into `differences`.
+    """
+    offers = read_offers(path)
+    while batch := list(islice(offers, BATCH)):
+        rows = {
+            row.sku: row
+            for row in product_rows(now=now, skus=[offer.sku for offer in batch])
+        }
+        differences.products += len(rows)
+        for offer in batch:
+            row = rows.get(offer.sku)
+            # Its product is gone, or took another SKU: nothing backs it.
+            units, reason = (
+                (0, "remapped") if row is None else _decide(offer, row, terms)
+            )
+            if row is None or row.was_available is None:
+                differences.add(offer.sku)
+            else:
+                was = (row.was_available, row.listed_stock, row.listed_price_kzt)
+                differences.compare(
+                    offer.sku,
+                    was,
+                    units=units,
+                    price_kzt=offer.price_kzt,
+                    reason=reason,
+                )
+            yield Offer(
+                offer.sku,
+                offer.model,
+                offer.brand,
+                units,
+                row.preorder_days if row else None,
+                offer.price_kzt,
+            )
+
+
+def _decide(offer: ReadOffer, row: ProductRow | None, terms: Terms) -> tuple[int, str]:
+    """Give the units to offer and "", or 0 and the `Reason`'s code."""
+    if row is None:
+        # Its product has another SKU now: nothing backs this one.
+        return 0, "remapped"
+    if row.is_gone:
+        return 0, "gone"
+    if offer.units:
+        # What is chosen for sale, and at which price, is the earlier list's word.
+        availability = terms.availability(row)
+        return availability.units, availability.reason
+    # What was not on sale then may bear a price older still: it is sold only if
+    # today's price is no higher.
+    units, reason = decide_offer(row, terms)
+    if units and (row.price_kzt or 0) > offer.price_kzt:
+        return 0, "no_price"
+    return units, reason
