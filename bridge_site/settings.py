@@ -74,6 +74,8 @@ FEED_PASSWORD = read.text("FEED_PASSWORD")
 FEED_KEPT_VERSIONS = read.integer("FEED_KEPT_VERSIONS", 50, at_least=2)
 FEED_WITHDRAWN_DAYS = read.integer("FEED_WITHDRAWN_DAYS", 30, at_least=1)
 FEED_MASS_WITHDRAWAL_PERCENT = read.integer("FEED_MASS_WITHDRAWAL_PERCENT", 30)
+# What is kept on sale beyond that limit goes off when imports said so for this long.
+FEED_WITHHELD_HOURS = read.integer("FEED_WITHHELD_HOURS", 24, at_least=1)
 FEED_ROLLBACK_HOLD_MIN = read.integer("FEED_ROLLBACK_HOLD_MIN", 60, at_least=1)
 # How Kaspi's fetcher names itself is unpublished: everything else counts as a visitor.
 FEED_KASPI_AGENT = read.pattern("FEED_KASPI_AGENT", r"kaspi|java|apache-httpclient")

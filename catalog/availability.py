@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db.models import F
 
 from catalog.explaining import Line
-from catalog.models import ImportRun
+from catalog.models import ImportRun, ProductChange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +74,18 @@ def stock_read_at() -> datetime | None:
     """
     begun = ImportRun.objects.good().order_by("-started_at")
     return begun.values_list("started_at", flat=True).first()
+
+
+def stock_before_last_import() -> dict[int, int]:
+    """Map the goods whose stock the last good import lowered to what it was before.
+
+    Whatever is not named here was as low by the import before, too.
+    """
+    last = ImportRun.objects.good().order_by("-started_at").values_list("pk")[:1]
+    lowered = ProductChange.objects.filter(
+        run=last, field=ProductChange.Field.STOCK, new__lt=F("old")
+    )
+    return dict(lowered.order_by().values_list("product_id", "old"))  # type: ignore[arg-type]
 
 
 def stock_is_stale(*, now: datetime) -> bool:

@@ -121,7 +121,11 @@ def _shown_stock(row: dict[str, Any]) -> str:
 
 
 def compare_stock(listed: StockList, *, now: datetime) -> Differences:
-    """Compare stock and prices with the live goods; what is absent counts as 0."""
+    """Compare stock and prices with what is stored; what is absent counts as 0.
+
+    Goods gone from the catalogue have figures too, as long as these name them: they
+    are not sold by them, but a mass of them is not believed at once either.
+    """
     found = Differences()
     rows, unsound = listed.rows, listed.unsound
     words = _("absent from the supplier's list")
@@ -145,6 +149,14 @@ def compare_stock(listed: StockList, *, now: datetime) -> Differences:
     doubtful = sum(stored_row[1] in unsound for stored_row in known) if unsound else 0
     found.sound = matched - doubtful
     found.unknown = len(rows) - matched
+    gone = list(_stored(STOCK_COLUMNS).filter(gone_at__isnull=False))
+    for pk, article, *old_row in gone:
+        old = tuple(old_row)
+        nothing = (0, False, *old[2:])
+        new = rows.get(article, nothing)
+        if old != new:
+            reason = "" if article in rows else words
+            found.add(pk, STOCK_COLUMNS, old=old, new=new, reason=reason)
     found.changed = sum(map(len, found.updates.values()))
     _mark_flapping(found, now=now)
     return found

@@ -9,10 +9,13 @@ from typing import Any, Literal, TypeAlias
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-Kind: TypeAlias = Literal["added", "withdrawn", "returned", "dropped", "price", "stock"]
+Kind: TypeAlias = Literal[
+    "added", "withdrawn", "withheld", "returned", "dropped", "price", "stock"
+]
 KINDS: tuple[Kind, ...] = (
     "added",
     "withdrawn",
+    "withheld",
     "returned",
     "dropped",
     "price",
@@ -30,8 +33,14 @@ class ListDifferences:
 
     products: int = 0
     on_sale_before: int = 0
-    # Went off sale although the stock figures are fresh.
+    # Go off sale although the stock figures are fresh.
     doubtful_withdrawals: int = 0
+    # Listed SKUs that were withheld long enough: their withdrawal is no doubt any more.
+    settled: frozenset[str] = frozenset()
+    # Kept on sale until a person decides or time does.
+    withheld: set[str] = field(default_factory=set)
+    # Kept on sale until another import says the same.
+    unconfirmed: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
     withdrawn_for: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
@@ -79,9 +88,18 @@ class ListDifferences:
         if price_kzt != old_price:
             self._note("price", (sku, old_price, price_kzt))
 
+    def withhold(self, sku: str, *, is_confirmed: bool) -> None:
+        """Note an SKU that would go off sale and stays, one of too many at once."""
+        self.doubtful_withdrawals += 1
+        if is_confirmed:
+            self.withheld.add(sku)
+        else:
+            self.unconfirmed += 1
+        self._note("withheld", sku)
+
     def _withdraw(self, sku: str, reason: str) -> None:
         # Figures too old to sell by must come off sale, however many they are.
-        if reason != "stale":
+        if reason != "stale" and sku not in self.settled:
             self.doubtful_withdrawals += 1
         self._note("withdrawn", sku)
 
@@ -104,11 +122,13 @@ class ListDifferences:
             "withdrawn_for": dict(self.withdrawn_for),
             "warnings": dict(self.warnings),
             "changes": {kind: self.totals[kind] for kind in KINDS},
+            "withheld": len(self.withheld),
+            "unconfirmed": self.unconfirmed,
         }
 
 
 def mass_withdrawal(differences: ListDifferences) -> str:
-    """Say why the withdrawals are too many to publish unseen, or give ""."""
+    """Say how many offers would go off sale, when they are too many; else ""."""
     gone, before = differences.doubtful_withdrawals, differences.on_sale_before
     limit = settings.FEED_MASS_WITHDRAWAL_PERCENT
     if gone < FEW or gone * 100 <= before * limit:
@@ -117,3 +137,17 @@ def mass_withdrawal(differences: ListDifferences) -> str:
         "%(gone)d of %(before)d offers on sale would go off sale "
         "(the limit is %(limit)d %%)"
     ) % {"gone": gone, "before": before, "limit": limit}
+
+
+def what_is_withheld(differences: ListDifferences) -> str:
+    """Say what a merged list keeps on sale, and until when."""
+    return _(
+        "%(withheld)d stay as they were until a person decides or %(hours)d hours are "
+        "over, %(unconfirmed)d until the next import of stock, %(withdrawn)d are off "
+        "sale"
+    ) % {
+        "withheld": len(differences.withheld),
+        "hours": settings.FEED_WITHHELD_HOURS,
+        "unconfirmed": differences.unconfirmed,
+        "withdrawn": differences.totals["withdrawn"],
+    }

@@ -159,6 +159,10 @@ def _needs_of_builds(state: PriceListState, *, now: datetime) -> Iterator[Need]:
             text = _("Price list №%(number)d failed: %(reason)s")
         text %= {"number": last.pk, "reason": redact(last.reason)}
         yield Need(tone=Tone.BAD, text=text, url=_build_url(last))
+    elif last.withholds:
+        text = _("Too much would go off sale at once. №%(number)d: %(reason)s")
+        text %= {"number": last.pk, "reason": redact(last.reason)}
+        yield Need(tone=Tone.BAD, text=text, url=_build_url(last))
     started_at = state.builds[0].started_at
     if now - started_at > BUILD_LATE and not (active and active.pinned_until):
         text = _("The price list was last built %(since)s")
@@ -200,6 +204,8 @@ def _price_list_card(state: PriceListState, *, now: datetime) -> StatusCard:
         return StatusCard(title=title, tone=Tone.BAD, state=said, details=[], url=url)
     if last and last.came_to_nothing:
         tone, said = Tone.WARN, _("last build refused")
+    elif last and last.withholds:
+        tone, said = Tone.WARN, _("keeps offers that should go off sale")
     elif active.is_pinned(now):
         tone, said = Tone.WARN, _("pinned by hand")
     else:

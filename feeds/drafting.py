@@ -12,11 +12,12 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from feeds.comparing import ListDifferences
+from feeds.comparing import ListDifferences, mass_withdrawal, what_is_withheld
 from feeds.models import Listing, Store
 from feeds.offers import Offer, Reason, read_terms, stream_offers
 from feeds.restoring import restore_offers
 from feeds.validating import Checked, InvalidPriceList, check_price_list
+from feeds.withholding import read_withholding, settled_skus
 from feeds.writing import Point, Written, write_price_list
 
 
@@ -32,6 +33,8 @@ class Draft:
     differences: ListDifferences = field(default_factory=ListDifferences)
     written: Written | None = None
     checked: Checked | None = None
+    # What people must know of it though it may be published.
+    remark: str = ""
 
     @property
     def counts(self) -> dict[str, Any]:
@@ -74,12 +77,28 @@ def read_points() -> list[Point]:
     ]
 
 
-def write_draft(draft: Draft, *, now: datetime) -> None:
-    """Write the offers of this moment; raises `Refusal` when there is none."""
+def write_draft(draft: Draft, *, now: datetime, is_forced: bool = False) -> None:
+    """Write the offers of this moment; raises `Refusal` when there is none.
+
+    When too many go off sale at once the list is written again, merged: part of them
+    stays as it was (`withholding`), unless a person's word forces it.
+    """
     points = read_points()
     terms = read_terms(now=now)
-    offers = stream_offers(now=now, terms=terms, differences=draft.differences)
+    draft.differences = differences = ListDifferences(settled=settled_skus())
+    offers = stream_offers(now=now, terms=terms, differences=differences)
     _write(draft, offers, points=points, now=now)
+    if is_forced or not (said := mass_withdrawal(differences)):
+        return
+    draft.differences = ListDifferences(settled=differences.settled)
+    offers = stream_offers(
+        now=now,
+        terms=terms,
+        differences=draft.differences,
+        withholder=read_withholding(),
+    )
+    _write(draft, offers, points=points, now=now)
+    draft.remark = f"{said}: {what_is_withheld(draft.differences)}"
 
 
 def write_restored(draft: Draft, earlier: Path, *, now: datetime) -> None:

@@ -146,9 +146,14 @@ class FeedBuild(models.Model):
         return self.status in (self.Status.REFUSED, self.Status.FAILED)
 
     @property
+    def withholds(self) -> bool:
+        """Whether it keeps on sale what should go off, too much at once."""
+        return bool(self.counts.get("withheld") or self.counts.get("unconfirmed"))
+
+    @property
     def may_be_overridden(self) -> bool:
-        """Whether this refusal is the last word, with nothing published since."""
-        if self.status != self.Status.REFUSED:
+        """Whether its refusal of all or some is the last word: nothing came since."""
+        if self.status != self.Status.REFUSED and not self.withholds:
             return False
         newer = FeedBuild.objects.published().filter(started_at__gt=self.started_at)
         return not newer.exists()
@@ -161,6 +166,9 @@ class FeedBuild(models.Model):
 class ListingQuerySet(models.QuerySet["Listing"]):
     def on_sale(self) -> ListingQuerySet:
         return self.filter(is_available=True)
+
+    def withheld(self) -> ListingQuerySet:
+        return self.filter(withheld_since__isnull=False)
 
 
 class Listing(models.Model):
@@ -178,6 +186,8 @@ class Listing(models.Model):
     price_kzt = models.PositiveIntegerField(_("price, ₸"))
     first_listed_at = models.DateTimeField(_("first listed"))
     withdrawn_at = models.DateTimeField(_("withdrawn"), null=True, blank=True)
+    # It should be off sale and stays, one of too many at once (`withholding`).
+    withheld_since = models.DateTimeField(_("withheld since"), null=True, blank=True)
 
     objects = ListingQuerySet.as_manager()
 
@@ -191,6 +201,12 @@ class Listing(models.Model):
                 fields=["product"],
                 name="listing_on_sale",
                 condition=Q(is_available=True),
+            ),
+            # Each build: what is withheld, and whether for long enough.
+            models.Index(
+                fields=["withheld_since"],
+                name="listing_withheld",
+                condition=Q(withheld_since__isnull=False),
             ),
         ]
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from django.conf import settings
 from django.db import models
@@ -226,8 +226,19 @@ def decide_product(pk: int, *, now: datetime) -> OfferDecision:
     )
 
 
+class Withholder(Protocol):
+    """Says what stays on sale although it would go off; `Withholding` is one."""
+
+    def units(self, row: ProductRow, terms: Terms, *, reason: str) -> tuple[int, bool]:
+        """Give the units that stay on sale, and whether figures confirm them."""
+
+
 def stream_offers(
-    *, now: datetime, terms: Terms, differences: ListDifferences
+    *,
+    now: datetime,
+    terms: Terms,
+    differences: ListDifferences,
+    withholder: Withholder | None = None,
 ) -> Iterator[Offer]:
     """Stream the list's offers by product, then the SKUs their products left behind.
 
@@ -238,6 +249,10 @@ def stream_offers(
         differences.products += 1
         units, reason = decide_offer(row, terms)
         listed, sku = row.listed, row.sku
+        if withholder is not None and not units:
+            units, is_confirmed = withholder.units(row, terms, reason=reason)
+            if units:
+                differences.withhold(sku, is_confirmed=is_confirmed)
         if left_behind and (moved := left_behind.pop(sku, None)):
             # The SKU stands in the list as another product's; this one has it now.
             listed = moved.listed

@@ -18,13 +18,14 @@ from django.utils.translation import gettext_lazy
 
 from catalog.repricing import reprice
 from feeds import files
-from feeds.comparing import mass_withdrawal
 from feeds.drafting import Draft, Refusal, check_draft, write_draft, write_restored
 from feeds.healing import finish_publication, heal, settle_interrupted
 from feeds.models import FeedBuild
 from feeds.retention import delete_old_builds
 from feeds.validating import InvalidPriceList
+from feeds.withholding import remember_withheld
 from plumbing.leases import LeaseHandle, LeaseLost, under_lease
+from plumbing.queue import enqueue
 from plumbing.redaction import redact
 
 LEASE = "feed-build"
@@ -111,8 +112,14 @@ def build_price_list(
 def override_refusal(
     build: FeedBuild, *, reason: str, actor: str, now: datetime
 ) -> BuildResult:
-    """Build afresh with the limit on withdrawals lifted; `build` was refused."""
-    number = _("№%(number)d was refused") % {"number": build.pk}
+    """Build afresh with the limit on withdrawals lifted.
+
+    `build` was refused, or kept on sale what should go off.
+    """
+    if build.withholds:
+        number = _("№%(number)d kept offers on sale") % {"number": build.pk}
+    else:
+        number = _("№%(number)d was refused") % {"number": build.pk}
     override = Override(reason=f"{reason} ({number})", actor=actor)
     return build_price_list(now=now, override=override)
 
@@ -147,6 +154,10 @@ class _Attempt:
     @property
     def seconds(self) -> Decimal:
         return Decimal(f"{time.monotonic() - self.began_s:.2f}")
+
+    @property
+    def remark(self) -> str:
+        return str(self.override or self.draft.remark)
 
     def settle(self, work: Callable[[], BuildResult]) -> BuildResult:
         """Run `work`; whatever goes wrong, the row tells it and no file stays."""
@@ -195,19 +206,23 @@ def _begin(lease: LeaseHandle, *, now: datetime, override: Override | None) -> _
 def _build(attempt: _Attempt, live: FeedBuild | None) -> BuildResult:
     draft, now = attempt.draft, attempt.now
     reprice(now=now)
-    write_draft(draft, now=now)
+    write_draft(draft, now=now, is_forced=attempt.override is not None)
     if live is not None and draft.content_sha256 == live.content_sha256:
-        return _unchanged(attempt, live)
-    check_draft(draft)
-    if attempt.override is None and (reason := mass_withdrawal(draft.differences)):
-        raise Refusal(reason)
-    return _publish(
-        attempt,
-        counts=draft.counts,
-        diff=draft.differences.diff(),
-        content_sha256=draft.content_sha256,
-        reason=str(attempt.override or ""),
-    )
+        result = _unchanged(attempt, live)
+    else:
+        check_draft(draft)
+        result = _publish(
+            attempt,
+            counts=draft.counts,
+            diff=draft.differences.diff(),
+            content_sha256=draft.content_sha256,
+            reason=attempt.remark,
+        )
+    # Once the list is live: what a build that failed would forget was not decided.
+    remember_withheld(draft.differences.withheld, now=now)
+    if draft.differences.unconfirmed:
+        enqueue("feeds.tasks.confirm_withdrawals", cluster="imports")
+    return result
 
 
 def _put_back(attempt: _Attempt, pk: int) -> BuildResult:
@@ -292,14 +307,19 @@ def _unchanged(attempt: _Attempt, live: FeedBuild) -> BuildResult:
     FeedBuild.objects.filter(pk=attempt.build.pk).update(
         status=Status.UNCHANGED,
         counts=attempt.draft.counts,
+        # Nothing but what is withheld.
+        diff=attempt.draft.differences.diff(),
         content_sha256=live.content_sha256,
         sha256=live.sha256,
         size_bytes=live.size_bytes,
         seconds=attempt.seconds,
-        reason=str(attempt.override or ""),
+        reason=attempt.remark,
     )
     return BuildResult(
-        end=BuildEnd.UNCHANGED, build_pk=live.pk, counts=attempt.draft.counts
+        end=BuildEnd.UNCHANGED,
+        reason=attempt.draft.remark,
+        build_pk=live.pk,
+        counts=attempt.draft.counts,
     )
 
 
@@ -345,16 +365,13 @@ def _try_out(*, now: datetime) -> BuildResult:
         files.make_directories()
         write_draft(draft, now=now)
         check_draft(draft)
-        reason = mass_withdrawal(draft.differences)
     except (Refusal, InvalidPriceList) as refusal:
-        reason = str(refusal)
+        return BuildResult(
+            end=BuildEnd.REFUSED, reason=str(refusal), counts=draft.counts
+        )
     except OSError as error:
         return BuildResult(end=BuildEnd.FAILED, reason=str(error))
     finally:
         with contextlib.suppress(OSError):
             draft.path.unlink(missing_ok=True)
-    return BuildResult(
-        end=BuildEnd.REFUSED if reason else BuildEnd.VALID,
-        reason=reason,
-        counts=draft.counts,
-    )
+    return BuildResult(end=BuildEnd.VALID, reason=draft.remark, counts=draft.counts)

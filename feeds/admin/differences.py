@@ -20,6 +20,7 @@ from feeds.offers import Reason
 KINDS = {
     "added": _("New in the list"),
     "withdrawn": _("Went off sale"),
+    "withheld": _("Would go off sale and stays for now"),
     "returned": _("Back on sale"),
     "dropped": _("Left the list"),
     "price": _("Price changed"),

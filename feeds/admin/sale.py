@@ -112,8 +112,10 @@ def sale_pill(product: Product, sale: Sale) -> SafeString:
         return pill(_("with the next list"), Tone.INFO)
     why = reason_text(product, sale.reason)
     tone = TONES.get(sale.reason, Tone.QUIET)
-    if sale.is_on_sale:
-        return two_lines(pill(_("goes off sale"), Tone.WARN), why)
+    if sale.listing is not None and sale.is_on_sale:
+        is_withheld = sale.listing.withheld_since is not None
+        label = _("stays on sale for now") if is_withheld else _("goes off sale")
+        return two_lines(pill(label, Tone.WARN), why)
     return pill(why, tone, hint=sale.reason.label)
 
 

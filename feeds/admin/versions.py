@@ -54,6 +54,7 @@ TONES = {
 CHANGES = {
     "added": _("new"),
     "withdrawn": _("withdrawn"),
+    "withheld": _("withheld"),
     "returned": _("returned"),
     "dropped": _("dropped"),
     "price": _("prices"),
@@ -111,6 +112,8 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
         if obj.may_be_overridden and may("feeds.override_feed"):
             url = reverse("admin:override_feed", args=[obj.pk])
             label = gettext("Publish it all the same…")
+            if obj.withholds:
+                label = gettext("Let them go off sale…")
             buttons.append(Button(label=label, url=url, asks_first=True, is_main=True))
         if can_put_back(obj) and may("feeds.rollback_feed"):
             url = reverse("admin:roll_back_feed", args=[obj.pk])
@@ -182,13 +185,16 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
         )
 
     def override(self, request: HttpRequest, pk: int) -> HttpResponse:
+        title = gettext("Publish in spite of the refusal of №%(pk)d")
+        if get_object_or_404(FeedBuild, pk=pk).withholds:
+            title = gettext("Take off sale what №%(pk)d keeps")
         return self._ask(
             request,
             pk,
             permission="feeds.override_feed",
             is_possible=lambda build: build.may_be_overridden,
             act=override_refusal,
-            title=gettext("Publish in spite of the refusal of №%(pk)d") % {"pk": pk},
+            title=title % {"pk": pk},
             text=gettext(
                 "The list is built anew from today's figures and published even though "
                 "very many goods go off sale. A list that Kaspi could not read is "

@@ -168,6 +168,13 @@ def refused():
     make_build(FeedBuild.Status.REFUSED, age=MINUTE, reason="too many at once")
 
 
+def withholding():
+    counts = {"withheld": 4000}
+    make_build(
+        FeedBuild.Status.UNCHANGED, age=MINUTE, reason="4000 stay", counts=counts
+    )
+
+
 def broken():
     make_build(FeedBuild.Status.FAILED, age=MINUTE, reason="the disk is full")
 
@@ -208,6 +215,7 @@ def bad_sku():
         (set_ahead, Tone.BAD, "jumped ahead by 10\xa0minutes (noticed"),
         (silent, Tone.BAD, "are silent; last sign of life: 12 minutes ago"),
         (refused, Tone.BAD, "was refused: too many at once"),
+        (withholding, Tone.BAD, "Too much would go off sale at once"),
         (broken, Tone.BAD, "failed: the disk is full"),
         (kept, Tone.INFO, "was put back by hand"),
         (unbuilt, Tone.WARN, "was last built 1 hour ago"),

@@ -95,14 +95,19 @@ def test_unknown_articles_await_the_next_catalogue(
     assert not Product.objects.filter(article="95500").exists()
 
 
-def test_a_gone_good_is_not_put_on_sale_by_a_stock_import(
+def test_a_gone_good_keeps_its_figures_as_long_as_the_stock_list_names_it(
     alstyle, sync_catalogue, sync_stock, article
 ):
     sync_catalogue()
     Product.objects.filter(article=str(article)).update(gone_at=NOW, stock=0)
     run = sync_stock()
     assert run.counts["unknown"] == 1
+    stored = stored_product(article)
+    assert (stored.stock, stored.gone_at) == (7, NOW)
+    alstyle.remove_good(article)
+    assert "absent" not in sync_stock().counts
     assert stored_product(article).stock == 0
+    assert story(article) == [("stock", 0, 7), ("stock", 7, 0)]
 
 
 def test_few_queries_whatever_the_number_of_goods(alstyle, sync_catalogue, sync_stock):

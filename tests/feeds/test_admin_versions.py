@@ -31,11 +31,12 @@ def cheaper():
 
 
 @pytest.fixture
-def refused(owner):
+def withholding(owner):
+    """Give a build that keeps on sale what somebody took out of the choice."""
     make_version()
-    Product.objects.update(stock=0)
-    assert build().end == "refused"
-    return FeedBuild.objects.get(status=Status.REFUSED)
+    Product.objects.update(is_published="no")
+    assert build().counts["withheld"] == 30
+    return FeedBuild.objects.first()
 
 
 def test_a_version_shows_its_counts_and_differences(owner):
@@ -104,36 +105,54 @@ def test_a_version_whose_file_is_gone_cannot_be_put_back(owner):
     assert owner.get(url_of(earlier, "admin:download_feed")).status_code == 404
 
 
-def test_a_refused_list_is_published_by_an_owners_word(owner, refused):
-    text = page(owner, url_of(refused))
-    assert "Why it was not published" in text
-    assert "would go off sale" in text
-    url = url_of(refused, "admin:override_feed")
+def test_what_is_withheld_goes_off_sale_by_an_owners_word(owner, withholding):
+    text = page(owner, url_of(withholding))
+    assert "30 of 30 offers on sale would go off sale" in text
+    assert "Would go off sale and stays for now" in text
+    url = url_of(withholding, "admin:override_feed")
     assert url in text
+    assert f"Take off sale what №{withholding.pk} keeps" in page(owner, url)
+    products = reverse("admin:catalog_product_changelist")
+    assert "stays on sale for now" in page(owner, products)
     response = owner.post(url, {"reason": "a warehouse closed"}, follow=True)
     assert "published" in messages_of(response)
     live = FeedBuild.objects.get(status=Status.ACTIVE)
     assert live.counts["on_sale"] == 0
     assert "a warehouse closed" in live.reason
-    # What was published since has settled the refusal.
-    assert url not in page(owner, url_of(refused))
+    # What was published since has settled it.
+    assert url not in page(owner, url_of(withholding))
+
+
+def test_a_refused_list_is_built_again_by_an_owners_word(owner):
+    version = make_version()
+    Store.objects.update(is_active=False)
+    assert build().end == "refused"
+    Store.objects.update(is_active=True)
+    refused = FeedBuild.objects.get(status=Status.REFUSED)
+    text = page(owner, url_of(refused))
+    assert "Why it was not published" in text
+    url = url_of(refused, "admin:override_feed")
+    assert url in text
+    assert f"the refusal of №{refused.pk}" in page(owner, url)
+    owner.post(url, {"reason": "the point is open again"}, follow=True)
+    assert FeedBuild.objects.get(status=Status.ACTIVE) == version, "nothing changed"
 
 
 def test_what_still_cannot_be_published_is_said_as_an_error(
-    owner, refused, monkeypatch
+    owner, withholding, monkeypatch
 ):
     Store.objects.update(is_active=False)
     response = owner.post(
-        url_of(refused, "admin:override_feed"), {"reason": "do it"}, follow=True
+        url_of(withholding, "admin:override_feed"), {"reason": "do it"}, follow=True
     )
     assert "no active point of sale" in messages_of(response)
     assert [message.level_tag for message in response.context["messages"]] == ["error"]
 
 
-def test_a_build_under_way_is_not_disturbed(owner, refused):
+def test_a_build_under_way_is_not_disturbed(owner, withholding):
     with under_lease(publishing.LEASE):
         response = owner.post(
-            url_of(refused, "admin:override_feed"), {"reason": "do it"}, follow=True
+            url_of(withholding, "admin:override_feed"), {"reason": "do it"}, follow=True
         )
     assert "A build is under way" in messages_of(response)
 
@@ -146,10 +165,12 @@ def test_a_build_under_way_is_not_disturbed(owner, refused):
         ("owner", {"roll_back_feed", "override_feed", "unpin_feed"}),
     ],
 )
-def test_each_button_has_a_permission_of_its_own(settings, owner, refused, role, may):
+def test_each_button_has_a_permission_of_its_own(
+    settings, owner, withholding, role, may
+):
     client = log_in(settings, role)
     for name in ("roll_back_feed", "override_feed", "unpin_feed"):
-        response = client.post(url_of(refused, f"admin:{name}"), {"reason": "x"})
+        response = client.post(url_of(withholding, f"admin:{name}"), {"reason": "x"})
         assert (response.status_code != 403) == (name in may), name
 
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 from catalog.models import Product
 from feeds import drafting, files, publishing
 from feeds.models import FeedBuild, Listing, Store
-from feeds.publishing import Override, override_refusal, roll_back
+from feeds.publishing import Override, roll_back
 from feeds.validating import InvalidPriceList
 from plumbing.leases import LeaseTaken, under_lease
 from plumbing.models import Lease
@@ -29,11 +29,6 @@ FORCE = Override(reason="the supplier closed a warehouse", actor="olga")
 
 def statuses():
     return list(FeedBuild.objects.order_by("pk").values_list("status", flat=True))
-
-
-def sell_out(number):
-    pks = Product.objects.order_by("pk").values_list("pk", flat=True)[:number]
-    Product.objects.filter(pk__in=list(pks)).update(stock=0)
 
 
 def test_a_published_version_says_what_stands_in_it(shop, feed_dir):
@@ -162,42 +157,6 @@ def test_a_live_list_survives_an_empty_one(shop, english, feed_dir):
     assert live_bytes(feed_dir) == before
 
 
-def test_a_mass_withdrawal_waits_for_a_person(shop, english, feed_dir):
-    make_products(60)
-    build()
-    before = live_bytes(feed_dir)
-    sell_out(20)
-    result = build()
-    refused(result, feed_dir, "20 of 60 offers on sale would go off sale")
-    assert live_bytes(feed_dir) == before
-    assert result.counts["changes"]["withdrawn"] == 20
-    build_row = FeedBuild.objects.get(status=Status.REFUSED)
-    assert len(build_row.diff["withdrawn"]) == 20
-
-    allowed = override_refusal(
-        build_row, reason="sold out", actor="olga", now=timezone.now()
-    )
-    assert allowed.end == "published"
-    assert "olga: sold out" in FeedBuild.objects.get(status=Status.ACTIVE).reason
-    assert sum(offer.is_on_sale for offer in live(feed_dir).values()) == 40
-
-
-@pytest.mark.parametrize(("total", "gone"), [(60, 18), (30, 19)])
-def test_a_few_withdrawals_pass(shop, total, gone):
-    make_products(total)
-    build()
-    sell_out(gone)
-    assert build().end == "published"
-
-
-def test_vanished_offers_count_as_withdrawn(shop, english, feed_dir):
-    made = make_products(40)
-    build()
-    # What stands in the list and cannot be written any more.
-    Product.objects.filter(pk__in=[p.pk for p in made[:25]]).update(is_published="no")
-    refused(build(), feed_dir, "25 of 40")
-
-
 def test_stale_figures_come_off_sale_whatever_the_limit(shop, settings, feed_dir):
     make_products(60)
     build()
@@ -208,18 +167,16 @@ def test_stale_figures_come_off_sale_whatever_the_limit(shop, settings, feed_dir
 
 
 def test_the_same_refusal_again_does_not_fill_the_journal(shop, feed_dir):
-    make_products(60)
+    make_products(3)
     now = timezone.now()
     build(now=now)
-    sell_out(30)
+    Store.objects.update(is_active=False)
     first = build(now=now + timedelta(minutes=10))
     again = build(now=now + timedelta(minutes=20))
     assert again.build_pk == first.build_pk
     assert statuses() == [Status.ACTIVE, Status.REFUSED]
     row = FeedBuild.objects.get(pk=first.build_pk)
     assert row.started_at == now + timedelta(minutes=20)
-    sell_out(31)
-    assert build(now=now + timedelta(minutes=30)).build_pk != first.build_pk
 
 
 def test_a_file_that_reads_back_wrong_never_goes_live(
@@ -244,8 +201,8 @@ def test_a_file_with_other_offers_than_written_never_goes_live(
     make_products(3)
     whole = drafting.write_draft
 
-    def cut(draft, *, now):
-        whole(draft, now=now)
+    def cut(draft, **options):
+        whole(draft, **options)
         text = draft.path.read_text(encoding="utf-8")
         lines = [line for line in text.splitlines() if "<offer " in line]
         draft.path.write_text(text.replace(lines[0], ""), encoding="utf-8")
@@ -308,8 +265,8 @@ def test_a_build_that_lost_its_lease_publishes_nothing(shop, monkeypatch, feed_d
     make_product()
     write_draft = drafting.write_draft
 
-    def oversleep(draft, *, now):
-        write_draft(draft, now=now)
+    def oversleep(draft, **options):
+        write_draft(draft, **options)
         Lease.objects.update(owner="another")
 
     with monkeypatch.context() as patch:
@@ -352,8 +309,8 @@ def both_write(transactional_db, fixed_prices, monkeypatch, in_threads):
     meet = threading.Barrier(2)
     write_draft = drafting.write_draft
 
-    def write_together(draft, *, now):
-        write_draft(draft, now=now)
+    def write_together(draft, **options):
+        write_draft(draft, **options)
         # Alone behind the lease, a build waits in vain and goes on by itself.
         with contextlib.suppress(threading.BrokenBarrierError):
             meet.wait(1)
@@ -396,7 +353,7 @@ def test_a_dry_run_changes_nothing(shop, feed_dir):
 def test_a_dry_run_tells_a_refusal(shop, feed_dir):
     make_products(60)
     build()
-    sell_out(30)
+    Store.objects.update(is_active=False)
     result = build(is_dry_run=True)
     assert (result.end, result.is_success) == ("refused", False)
     assert statuses() == [Status.ACTIVE]
@@ -449,7 +406,7 @@ def test_a_version_put_back_has_the_stock_of_today(shop, feed_dir):
     build()
     Product.objects.update(price_kzt=9)
     build()
-    for sku, change in {
+    changes: dict[str, dict[str, object]] = {
         "sold": {"stock": 0},
         "fewer": {"stock": 2},
         "more": {"stock": 8},
@@ -457,7 +414,8 @@ def test_a_version_put_back_has_the_stock_of_today(shop, feed_dir):
         "unchosen": {"is_published": "no"},
         "jumped": {"quarantine": "jump"},
         "renamed": {"sku": "other"},
-    }.items():
+    }
+    for sku, change in changes.items():
         Product.objects.filter(sku=sku).update(**change)
     assert put_back(FeedBuild.objects.order_by("pk")[0]).end == "published"
     assert units_of(feed_dir) == {

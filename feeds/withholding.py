@@ -1,0 +1,78 @@
+"""Keeps on sale what would go off sale, when that is too much at once to believe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+
+from catalog.availability import stock_before_last_import, stock_read_at
+from catalog.models import Product
+from feeds.models import Listing
+from feeds.offers import ProductRow, Terms
+
+AT_ONCE = 500
+# The figure itself fell.
+BY_FIGURE = frozenset({"out_of_stock", "below_least", "multiples"})
+# A word of ours or of the supplier's catalogue, while the figures say it is there.
+BY_WORD = frozenset({"gone", "not_published", "no_price"})
+# Sold at its old price, such a product would bring a loss.
+LOSING = frozenset({Product.Quarantine.BELOW_FLOOR})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withholding:
+    """What a merged list keeps, and by which figures."""
+
+    # Stock by the import before the last, where the last lowered it.
+    stock_before: dict[int, int]
+    settled: frozenset[str]
+
+    def units(self, row: ProductRow, terms: Terms, *, reason: str) -> tuple[int, bool]:
+        """Give the units that stay on sale, and whether figures confirm them.
+
+        A figure that fell counts only when two imports in a row have it; nothing is
+        kept beyond what the figures allow, or at a price that today's overtook.
+        """
+        if not row.was_available or row.sku in self.settled:
+            return 0, True
+        if reason not in BY_FIGURE and (reason not in BY_WORD or _is_dearer(row)):
+            return 0, True
+        units = terms.availability(row).units
+        is_confirmed = bool(units)
+        if not units and row.pk in self.stock_before:
+            before = row._replace(stock=self.stock_before[row.pk])
+            units = terms.availability(before).units
+        return min(units, row.listed_stock), is_confirmed
+
+
+def _is_dearer(row: ProductRow) -> bool:
+    """Tell whether the listed price is below what the product should cost now."""
+    if row.quarantine in LOSING:
+        return True
+    return row.price_kzt is not None and row.price_kzt > row.listed_price_kzt
+
+
+def read_withholding() -> Withholding:
+    return Withholding(stock_before=stock_before_last_import(), settled=settled_skus())
+
+
+def settled_skus() -> frozenset[str]:
+    """Name the SKUs that imports have found off sale for the set time."""
+    read_at = stock_read_at()
+    if read_at is None:
+        return frozenset()
+    since = read_at - timedelta(hours=settings.FEED_WITHHELD_HOURS)
+    settled = Listing.objects.withheld().filter(withheld_since__lte=since)
+    return frozenset(settled.values_list("sku", flat=True))
+
+
+def remember_withheld(skus: set[str], *, now: datetime) -> None:
+    """Note since when each SKU is withheld, and forget those that are not any more."""
+    known = set(Listing.objects.withheld().values_list("sku", flat=True))
+    for changed, since in ((known - skus, None), (skus - known, now)):
+        ordered = sorted(changed)
+        for start in range(0, len(ordered), AT_ONCE):
+            listings = Listing.objects.filter(sku__in=ordered[start : start + AT_ONCE])
+            listings.update(withheld_since=since)

@@ -1,0 +1,288 @@
+"""What stays on sale, and what does not, when too much would go off sale at once."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from catalog.models import ImportRun, Product, ProductChange
+from feeds import files
+from feeds.models import FeedBuild, Listing
+from feeds.publishing import override_refusal
+from feeds.tasks import confirm_withdrawals
+from plumbing.leases import LeaseTaken
+from tests.feeds.live_list import live
+from tests.feeds.making import build, make_import, make_products
+from tests.staff import queued
+
+pytestmark = pytest.mark.django_db
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture(autouse=True)
+def english(settings):
+    settings.LANGUAGE_CODE = "en"
+
+
+@pytest.fixture
+def goods(shop):
+    made = make_products(60)
+    build()
+    return made
+
+
+def the_first(number):
+    pks = Product.objects.order_by("pk").values_list("pk", flat=True)[:number]
+    return Product.objects.filter(pk__in=list(pks))
+
+
+def import_stock(number=0, stock=0, at=None):
+    """Note an import that finds so many goods at this stock."""
+    run = make_import(age_min=0)
+    if at is not None:
+        ImportRun.objects.filter(pk=run.pk).update(started_at=at, finished_at=at)
+    for product in the_first(number):
+        if product.stock != stock:
+            ProductChange.objects.create(
+                product=product,
+                run=run,
+                field="stock",
+                old=product.stock,
+                new=stock,
+                changed_at=run.finished_at,
+            )
+    the_first(number).update(stock=stock)
+
+
+def on_sale(feed_dir):
+    return sum(offer.is_on_sale for offer in live(feed_dir).values())
+
+
+def last_build():
+    return FeedBuild.objects.first()
+
+
+# --- the figure itself fell -----------------------------------------------------------
+
+
+def test_a_mass_of_drops_goes_off_sale_when_a_second_import_says_so(goods, feed_dir):
+    import_stock(40)
+    result = build()
+    assert result.is_success
+    assert on_sale(feed_dir) == 60, "one reading is no proof of a mass withdrawal"
+    assert queued() == ["feeds.tasks.confirm_withdrawals"], "the second is asked for"
+    assert (result.counts["withheld"], result.counts["unconfirmed"]) == (0, 40)
+    assert "40 of 60 offers on sale would go off sale" in result.reason
+    import_stock(40)
+    result = build()
+    assert result.end == "published"
+    assert on_sale(feed_dir) == 20
+    assert (result.counts["withheld"], result.counts["unconfirmed"]) == (0, 0)
+    assert "40 are off sale" in last_build().reason
+    assert build().reason == ""
+
+
+def test_drops_of_the_second_import_wait_for_a_third(goods, feed_dir):
+    import_stock(30)
+    build()
+    import_stock(50)
+    build()
+    assert on_sale(feed_dir) == 30
+    import_stock(50)
+    build()
+    assert on_sale(feed_dir) == 10
+
+
+def test_what_comes_back_with_the_second_import_never_went(goods, feed_dir):
+    import_stock(40)
+    build()
+    import_stock(40, stock=10)
+    assert build().end == "unchanged"
+    assert on_sale(feed_dir) == 60
+
+
+def test_a_figure_that_fell_but_is_not_nothing_counts_at_once(goods, feed_dir):
+    import_stock(60, stock=2)
+    import_stock(40)
+    build()
+    assert {offer.units for offer in live(feed_dir).values()} == {2}
+
+
+def test_what_our_reservations_take_is_not_kept(goods, monkeypatch, feed_dir):
+    reserved = {product.pk: 10 for product in goods[:30]}
+    monkeypatch.setattr("feeds.offers.reserved_units", lambda: reserved)
+    build()
+    assert on_sale(feed_dir) == 30
+
+
+def test_stale_figures_come_off_sale_at_once(goods, settings, feed_dir):
+    import_stock(40)
+    late = timezone.now() + timedelta(minutes=settings.STOCK_STALE_AFTER_MIN + 1)
+    assert build(now=late).counts["on_sale"] == 0
+
+
+@pytest.mark.parametrize(("total", "gone"), [(60, 18), (30, 19)])
+def test_a_few_drops_pass_at_once(shop, feed_dir, total, gone):
+    make_products(total)
+    build()
+    import_stock(gone)
+    result = build()
+    assert (result.end, result.reason) == ("published", "")
+    assert on_sale(feed_dir) == total - gone
+    assert queued() == []
+
+
+def test_the_second_import_is_followed_by_a_build(goods, monkeypatch, feed_dir):
+    import_stock(40)
+    build()
+
+    def read_again():
+        import_stock(40)
+        return "read"
+
+    monkeypatch.setattr("feeds.tasks.sync_stock", read_again)
+    assert "40 are off sale" in confirm_withdrawals()
+    assert on_sale(feed_dir) == 20
+
+    def taken():
+        raise LeaseTaken("stock-sync", owner="another")
+
+    monkeypatch.setattr("feeds.tasks.sync_stock", taken)
+    assert "under way" in confirm_withdrawals()
+
+
+# --- a word of ours or of the supplier's catalogue ------------------------------------
+
+WORDS = {
+    "gone": {"gone_at": timezone.now()},
+    "not_published": {"is_published": "no"},
+    "no_price": {"price_kzt": None, "quarantine": "no_rule"},
+}
+
+
+@pytest.mark.parametrize("change", WORDS.values(), ids=WORDS)
+def test_what_is_there_stays_as_it_was_until_a_person_decides(goods, feed_dir, change):
+    the_first(40).update(**change)
+    result = build()
+    assert result.counts["withheld"] == 40
+    assert "40 stay as they were" in result.reason
+    assert on_sale(feed_dir) == 60
+    assert {offer.price for offer in live(feed_dir).values()} == {7990}
+    assert queued() == [], "no import would tell more"
+    row = last_build()
+    assert row.may_be_overridden
+    assert len(row.diff["withheld"]) == 40
+    assert build().end == "unchanged"
+    row = last_build()
+    assert row.may_be_overridden
+
+    allowed = override_refusal(
+        row, reason="a branch closed", actor="olga", now=timezone.now()
+    )
+    assert allowed.end == "published"
+    assert on_sale(feed_dir) == 20
+    assert "olga: a branch closed" in FeedBuild.objects.live().get().reason
+    assert "kept offers on sale" in FeedBuild.objects.live().get().reason
+    assert not Listing.objects.withheld().exists()
+    assert not last_build().may_be_overridden
+
+
+def test_a_true_drop_is_not_kept_among_what_stays(goods, feed_dir):
+    the_first(40).update(is_published="no")
+    build()
+    import_stock(10)
+    import_stock(10)
+    build()
+    assert on_sale(feed_dir) == 50
+    import_stock(20, stock=4)
+    build()
+    assert {offer.units for offer in live(feed_dir).values()} == {0, 4, 10}
+
+
+def test_what_was_read_for_the_set_time_goes_off_sale(goods, settings, feed_dir):
+    settings.FEED_WITHHELD_HOURS = 24
+    start = timezone.now()
+    the_first(30).update(is_published="no")
+    build(now=start)
+    import_stock(at=start + 20 * HOUR)
+    the_first(50).update(is_published="no")
+    build(now=start + 20 * HOUR)
+    assert on_sale(feed_dir) == 60
+    import_stock(at=start + 23 * HOUR)
+    build(now=start + 24.5 * HOUR)
+    assert on_sale(feed_dir) == 60, "imports have not said so for long enough"
+    import_stock(at=start + 24.5 * HOUR)
+    build(now=start + 24.5 * HOUR)
+    assert on_sale(feed_dir) == 30
+    import_stock(at=start + 44.5 * HOUR)
+    build(now=start + 44.5 * HOUR)
+    assert on_sale(feed_dir) == 10
+    assert not Listing.objects.withheld().exists()
+
+
+def test_what_came_back_meanwhile_begins_anew(goods, settings, feed_dir):
+    start = timezone.now()
+    the_first(30).update(is_published="no")
+    build(now=start)
+    the_first(30).update(is_published="yes")
+    build(now=start + HOUR)
+    assert not Listing.objects.withheld().exists()
+    import_stock(at=start + 25 * HOUR)
+    the_first(30).update(is_published="no")
+    build(now=start + 25 * HOUR)
+    assert on_sale(feed_dir) == 60
+
+
+def test_a_build_that_failed_forgets_nothing(goods, monkeypatch, feed_dir):
+    the_first(30).update(is_published="no")
+    build()
+    Listing.objects.withheld().update(withheld_since=timezone.now() - 48 * HOUR)
+
+    def full(*_args):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "put_live", full)
+        assert build().end == "failed"
+    assert Listing.objects.withheld().count() == 30
+    assert build().end == "published"
+    assert on_sale(feed_dir) == 30
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"price_kzt": 12_000, "quarantine": "jump"},
+        {"quarantine": "below_floor"},
+        {"name": ""},
+    ],
+    ids=str,
+)
+def test_what_would_bring_a_loss_is_not_kept_at_its_old_price(goods, feed_dir, change):
+    the_first(40).update(**change)
+    build()
+    assert on_sale(feed_dir) == 20
+
+
+def test_a_fall_that_waits_for_a_person_stays_at_its_old_price(goods, feed_dir):
+    the_first(40).update(price_kzt=1000, quarantine="jump")
+    build()
+    assert on_sale(feed_dir) == 60
+    assert {offer.price for offer in live(feed_dir).values()} == {7990}
+
+
+def test_a_renamed_sku_is_never_sold_twice(goods, feed_dir):
+    for product in goods[:40]:
+        Product.objects.filter(pk=product.pk).update(sku=f"N{product.sku}")
+    build()
+    offers = live(feed_dir)
+    assert len(offers) == 100
+    assert on_sale(feed_dir) == 60
+
+
+def test_a_dry_run_tells_what_would_stay(goods, feed_dir):
+    the_first(40).update(is_published="no")
+    result = build(is_dry_run=True)
+    assert (result.end, result.counts["withheld"]) == ("valid", 40)
+    assert "40 of 60" in result.reason
+    assert not Listing.objects.withheld().exists()
