@@ -63,6 +63,8 @@ STOCK_STALE_AFTER_MIN = read.integer("STOCK_STALE_AFTER_MIN", 120, at_least=1)
 STOCK_CAP = read.integer("STOCK_CAP", 500, at_least=1)
 LEAST_STOCK_TO_LIST = read.integer("LEAST_STOCK_TO_LIST", 1, at_least=1)
 PRICE_JUMP_PERCENT = read.integer("PRICE_JUMP_PERCENT", 40, at_least=1)
+# A rise beyond it goes through by itself when imports showed it for this long.
+PRICE_RISE_STEADY_HOURS = read.integer("PRICE_RISE_STEADY_HOURS", 24, at_least=1)
 # Queued when an import or a price changed something; the catalogue knows no feed.
 TASKS_AFTER_CATALOGUE_CHANGE = ["feeds.tasks.build_feed"]
 CHANGES_KEPT_DAYS = read.integer("CHANGES_KEPT_DAYS", 180, at_least=1)

@@ -41,6 +41,10 @@ TEXTS = {
     "jump": gettext_noop(
         "Was %(old)s ₸, would be %(new)s ₸: more than %(limit)s %%, a person must look"
     ),
+    "rise": gettext_noop(
+        "Was %(old)s ₸, would be %(new)s ₸: more than %(limit)s %%; it goes through by "
+        "itself when imports have shown it long enough"
+    ),
     "price": gettext_noop("Price: %(price)s ₸"),
     # Availability
     "stale": gettext_noop("The stock figures are too old to sell by"),

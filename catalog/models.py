@@ -74,7 +74,11 @@ class ProductQuerySet(models.QuerySet["Product"]):
 
     def releasable(self) -> ProductQuerySet:
         """Keep those whose price a person may let through as it is."""
-        return self.filter(quarantine=Product.Quarantine.JUMP)
+        return self.filter(quarantine__in=Product.RELEASABLE)
+
+    def risen(self) -> ProductQuerySet:
+        """Keep those that wait for imports to show the same price for long enough."""
+        return self.filter(quarantine=Product.Quarantine.RISE)
 
 
 class Product(models.Model):
@@ -93,7 +97,11 @@ class Product(models.Model):
         NO_RULE = "no_rule", _("no price rule fits")
         PLACEHOLDER = "placeholder", _("placeholder price")
         BELOW_FLOOR = "below_floor", _("fixed price below the floor")
-        JUMP = "jump", _("price jumped")
+        # A fall waits for a person; a rise is let through when imports were steady.
+        JUMP = "jump", _("price fell sharply")
+        RISE = "rise", _("price rose sharply")
+
+    RELEASABLE = (Quarantine.JUMP, Quarantine.RISE)
 
     article = models.CharField(_("article"), max_length=40, unique=True)
     part_number = models.CharField(_("part number"), max_length=120, blank=True)
@@ -163,6 +171,10 @@ class Product(models.Model):
         blank=True,
         default="",
     )
+    # Since when it has waited at this very price.
+    quarantined_at = models.DateTimeField(
+        _("in quarantine since"), null=True, blank=True
+    )
     # Digest of the rules the price was worked out with; blank = work it out again.
     priced_with = models.CharField(_("priced with"), max_length=16, blank=True)
 
@@ -201,6 +213,12 @@ class Product(models.Model):
                 name="product_quarantine",
                 condition=~Q(quarantine=""),
             ),
+            # repricing.reprice(): rises that have waited long enough.
+            models.Index(
+                fields=["quarantined_at"],
+                name="product_quarantined_at",
+                condition=Q(quarantined_at__isnull=False),
+            ),
             # Admin search by the maker's number.
             models.Index(fields=["part_number"], name="product_part_number"),
         ]
@@ -215,7 +233,7 @@ class Product(models.Model):
     @property
     def is_releasable(self) -> bool:
         """`ProductQuerySet.releasable` for one row."""
-        return self.quarantine == self.Quarantine.JUMP
+        return self.quarantine in self.RELEASABLE
 
 
 class ImportRunQuerySet(models.QuerySet["ImportRun"]):

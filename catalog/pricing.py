@@ -81,6 +81,8 @@ def decide_price(
     accepted = inputs.accepted_kzt
     if accepted and abs(price - accepted) * 100 > jump_percent * accepted:
         figures = {"old": accepted, "new": price, "limit": jump_percent}
+        if price > accepted:
+            return _decided([*lines, ("rise", figures)], price, Quarantine.RISE)
         return _decided([*lines, ("jump", figures)], price, Quarantine.JUMP)
     return _decided([*lines, ("price", {"price": price})], price)
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import NamedTuple
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import F, Q
+from django.utils.translation import gettext as _
 
+from catalog.availability import stock_read_at
 from catalog.explaining import explain
 from catalog.models import Product, ProductChange
 from catalog.pricing import PriceDecision, PriceInputs, decide_price
@@ -42,12 +44,13 @@ class RepriceResult:
     examined: int = 0
     changed: int = 0
     quarantined: int = 0
+    released: int = 0
 
     @property
     def summary(self) -> str:
         return (
             f"{self.examined} examined, {self.changed} prices changed, "
-            f"{self.quarantined} newly in quarantine"
+            f"{self.quarantined} newly in quarantine, {self.released} rises let through"
         )
 
 
@@ -63,9 +66,11 @@ def reprice(*, now: datetime) -> RepriceResult:
         with transaction.atomic():
             rows = _outdated(book.digest, after_pk=last_pk)
             if not rows:
-                return result
+                break
             _store(rows, book=book, now=now, result=result)
         last_pk = rows[-1][0]
+    _let_rises_through(now=now, result=result)
+    return result
 
 
 def explain_price(product: Product) -> list[str]:
@@ -81,9 +86,51 @@ def release_prices(pks: Iterable[int]) -> int:
     for pk, price in jumped.values_list("pk", "price_kzt"):
         # The price must still be the one the person saw.
         released += jumped.filter(pk=pk, price_kzt=price).update(
-            quarantine=Product.Quarantine.NONE, accepted_price_kzt=price, priced_with=""
+            quarantine=Product.Quarantine.NONE,
+            quarantined_at=None,
+            accepted_price_kzt=price,
+            priced_with="",
         )
     return released
+
+
+def _let_rises_through(*, now: datetime, result: RepriceResult) -> None:
+    """Sell at prices that rose sharply and that imports have shown for long enough.
+
+    Real rises look alike: each kept a good off sale until a person let it through.
+    A price too high brings no loss, and a wrong one is put right within the day.
+    """
+    read_at = stock_read_at()
+    if read_at is None:
+        return
+    hours = settings.PRICE_RISE_STEADY_HOURS
+    steady = Product.objects.risen().filter(
+        quarantined_at__lte=read_at - timedelta(hours=hours)
+    )
+    words = _("The price rose, and imports showed it for %(hours)d hours: let through")
+    while True:
+        with transaction.atomic():
+            rows = steady.select_for_update().order_by("pk")
+            risen = rows.values_list("pk", "accepted_price_kzt", "price_kzt")[:CHUNK]
+            if not risen:
+                return
+            Product.objects.filter(pk__in=[pk for pk, _old, _new in risen]).update(
+                quarantine=Product.Quarantine.NONE,
+                quarantined_at=None,
+                accepted_price_kzt=F("price_kzt"),
+            )
+            ProductChange.objects.bulk_create(
+                ProductChange(
+                    product_id=pk,
+                    field=ProductChange.Field.PRICE,
+                    old=old,
+                    new=new,
+                    changed_at=now,
+                    reason=words % {"hours": hours},
+                )
+                for pk, old, new in risen
+            )
+        result.released += len(risen)
 
 
 def _outdated(digest: str, *, after_pk: int) -> list[_Row]:
@@ -126,9 +173,14 @@ def _store(
         for row, d in decided
         if (row.price_kzt, row.quarantine) != (d.price_kzt, d.quarantine)
     ]
+    since = connection.ops.adapt_datetimefield_value(now)
     _write_many(
-        "UPDATE {table} SET price_kzt = %s, quarantine = %s WHERE id = %s",
-        [(d.price_kzt, str(d.quarantine), row.pk) for row, d in moved],
+        "UPDATE {table} SET price_kzt = %s, quarantine = %s, quarantined_at = %s "
+        "WHERE id = %s",
+        [
+            (d.price_kzt, str(d.quarantine), since if d.quarantine else None, row.pk)
+            for row, d in moved
+        ],
     )
     # A price that may be sold at is the one the next is compared with.
     _write_many(
@@ -161,7 +213,7 @@ def _store(
     )
 
 
-def _write_many(statement: str, values: list[tuple[int | str | None, ...]]) -> None:
+def _write_many(statement: str, values: list[tuple[Any, ...]]) -> None:
     # One prepared statement for all rows: bulk_update's CASE over thousands of rows
     # takes many times longer.
     if values:

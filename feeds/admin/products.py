@@ -37,6 +37,10 @@ ADVICE = {
     (Reason.NO_PRICE, Quarantine.JUMP): _(
         "Compare the price with the one before, then release it."
     ),
+    (Reason.NO_PRICE, Quarantine.RISE): _(
+        "It goes on sale by itself when imports have shown this price for a day; "
+        "release it to sell it now."
+    ),
     (Reason.NO_PRICE, Quarantine.NO_COST): _(
         "The supplier sells it on request only; ask them for a price."
     ),

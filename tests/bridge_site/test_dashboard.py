@@ -236,7 +236,8 @@ def test_quarantine_is_said_where_a_person_can_end_it(healthy):
     for _number in range(12):
         make_product(quarantine=Product.Quarantine.JUMP)
     make_product(quarantine=Product.Quarantine.NO_COST)
-    assert needs() == [(Tone.WARN, "Quarantine, “price jumped”: 12")]
+    make_product(quarantine=Product.Quarantine.RISE)
+    assert needs() == [(Tone.WARN, "Quarantine, “price fell sharply”: 12")]
 
 
 def test_failed_tasks_are_said(healthy):

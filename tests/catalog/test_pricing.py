@@ -106,9 +106,9 @@ def test_fixed_price_below_what_is_allowed_quarantines_the_product(rrp, override
 
 @pytest.mark.parametrize(
     ("accepted", "quarantine"),
-    [(1500, ""), (1080, ""), (1060, "jump"), (2500, ""), (2600, "jump")],
+    [(1500, ""), (1080, ""), (1060, "rise"), (2500, ""), (2600, "jump")],
 )
-def test_a_jump_beyond_the_limit_waits_for_a_person(accepted, quarantine):
+def test_a_jump_beyond_the_limit_waits(accepted, quarantine):
     decision = decide(accepted_kzt=accepted)
     assert (decision.price_kzt, decision.quarantine) == (1500, quarantine)
 

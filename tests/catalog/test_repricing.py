@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.utils import timezone
 
 from catalog.models import Category, PriceRule, Product, ProductChange
 from catalog.repricing import explain_price, release_prices, reprice
+from tests.catalog.factories import make_run
 
 pytestmark = pytest.mark.django_db
 NOW = timezone.now()
@@ -57,21 +58,87 @@ def test_a_changed_rule_reprices_everything():
     assert price_of(product) == (1300, "")
 
 
-def test_a_jump_waits_until_released_and_returns_by_itself():
-    product = make_product()
-    reprice(now=NOW)
-    Product.objects.update(retail_kzt=4000, priced_with="")
-    assert reprice(now=NOW).quarantined == 1
-    assert price_of(product) == (4000, "jump")
-    Product.objects.update(retail_kzt=1600, priced_with="")
-    reprice(now=NOW)
-    assert price_of(product) == (1600, "")
+def waits_since(product: Product) -> datetime | None:
+    return Product.objects.get(pk=product.pk).quarantined_at
 
-    Product.objects.update(retail_kzt=4000, priced_with="")
+
+@pytest.mark.parametrize(
+    ("before", "after", "why"), [(4000, 1500, "jump"), (1500, 4000, "rise")]
+)
+def test_a_jump_waits_until_released_and_returns_by_itself(before, after, why):
+    product = make_product(retail_kzt=before)
+    reprice(now=NOW)
+    Product.objects.update(retail_kzt=after, priced_with="")
+    assert reprice(now=NOW).quarantined == 1
+    assert price_of(product) == (after, why)
+    assert waits_since(product) == NOW
+    Product.objects.update(retail_kzt=before + 100, priced_with="")
+    reprice(now=NOW)
+    assert price_of(product) == (before + 100, "")
+    assert waits_since(product) is None
+
+    Product.objects.update(retail_kzt=after, priced_with="")
     reprice(now=NOW)
     assert release_prices([product.pk]) == 1
     reprice(now=NOW)
+    assert price_of(product) == (after, "")
+
+
+def imported(at: timedelta) -> None:
+    make_run(started_at=NOW + at, finished_at=NOW + at)
+
+
+def jumped(before: int, after: int) -> Product:
+    product = make_product(retail_kzt=before)
+    reprice(now=NOW)
+    Product.objects.filter(pk=product.pk).update(retail_kzt=after, priced_with="")
+    reprice(now=NOW)
+    return product
+
+
+HOUR = timedelta(hours=1)
+
+
+def test_a_rise_goes_through_when_imports_showed_it_for_a_day():
+    product = jumped(1500, 4000)
+    imported(23 * HOUR)
+    reprice(now=NOW + 30 * HOUR)
+    assert price_of(product) == (4000, "rise"), "no import has shown it for a day"
+    imported(24 * HOUR)
+    assert reprice(now=NOW + 30 * HOUR).released == 1
     assert price_of(product) == (4000, "")
+    assert (product.accepted_price_kzt, waits_since(product)) == (4000, None)
+    change = ProductChange.objects.order_by("-pk")[0]
+    assert (change.old, change.new) == (1500, 4000)
+    assert "24" in change.reason
+    assert reprice(now=NOW + 31 * HOUR).examined == 0
+
+
+def test_a_fall_waits_for_a_person_however_long():
+    product = jumped(4000, 1500)
+    imported(1000 * HOUR)
+    reprice(now=NOW + 1000 * HOUR)
+    assert price_of(product) == (1500, "jump")
+
+
+def test_a_rise_that_moves_on_begins_its_day_anew():
+    product = jumped(1500, 4000)
+    Product.objects.update(retail_kzt=5000, priced_with="")
+    reprice(now=NOW + 12 * HOUR)
+    imported(25 * HOUR)
+    reprice(now=NOW + 25 * HOUR)
+    assert price_of(product) == (5000, "rise")
+    imported(36 * HOUR)
+    reprice(now=NOW + 36 * HOUR)
+    assert price_of(product) == (5000, "")
+
+
+def test_a_price_out_of_date_is_worked_out_before_it_is_let_through():
+    product = jumped(1500, 4000)
+    imported(48 * HOUR)
+    Product.objects.update(retail_kzt=1600, priced_with="")
+    assert reprice(now=NOW + 48 * HOUR).released == 0
+    assert price_of(product) == (1600, "")
 
 
 def test_releasing_touches_jumps_only():

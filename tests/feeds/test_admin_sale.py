@@ -117,7 +117,7 @@ def test_the_label_tells_the_live_list_from_the_next_one():
     assert "pill good" in with_code[listed]
     assert "goes off sale" in with_code[falling]
     assert "out of stock" in with_code[falling]
-    assert "price jumped" in with_code[jumped]
+    assert "price fell sharply" in with_code[jumped]
 
 
 def test_on_sale_counts_the_products_own_sku_only():
