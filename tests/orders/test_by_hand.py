@@ -122,7 +122,7 @@ def test_an_order_that_others_were_merged_into_is_shared(placed):
 
 
 def test_an_order_that_names_another_buyer_is_his(shop):
-    shop.change_settings(shows_external_id=True)
+    shop.change_settings(shows_comments=True)
     product = make_product("70311")
     ours, other = make_order((product, 1)), make_order((product, 1))
     placed = shop.manager_order(GOODS, comments=f"Kaspi {other.code} забрать")
