@@ -45,8 +45,7 @@ class ReserveHandler:
 
     def perform(self, claim: Claim, clients: Clients) -> Outcome:
         """Reserve the goods of the step's order, or settle what an earlier try left."""
-        purchase = _unsettled_purchase(claim.step)
-        if purchase is not None:
+        if _unsettled_purchase(claim.step) or _made_purchase(claim.step):
             return self.look(claim, clients)
         step = claim.step
         order = Order.objects.get(pk=step.order_id)

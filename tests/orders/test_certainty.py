@@ -423,3 +423,17 @@ def test_a_price_risen_in_the_cart_is_weighed_too(supplier, product, process, se
     assert step_of(order).status == S.NEEDS_PERSON
     assert alive(supplier) == []
     assert supplier.cart.rows == {}
+
+@pytest.mark.parametrize("trouble", ["status", "drop_before_work"])
+def test_a_cart_that_cannot_be_read_after_the_answer_buys_nothing_again(
+    supplier, product, process, trouble
+):
+    order = make_order((product, 2))
+    # The cart is read before the first add, after it, and after submit.
+    supplier.faults.add(trouble, method="get", times=4, skip=2)
+    process()
+    for _ in range(2):
+        let_pass(order)
+        process(also_later=True)
+    assert len(alive(supplier)) == 1
+    assert reservation_of(order).status == R.HELD
