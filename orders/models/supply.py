@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from orders.models.order import Order, OrderLine
+
+if TYPE_CHECKING:
+    from orders.models.step import Step
 
 
 def merged_quantities(lines: Iterable[OrderLine]) -> dict[int, int]:
@@ -120,6 +124,10 @@ class ReservationQuerySet(models.QuerySet["Reservation"]):
             status__in=(Reservation.Status.HELD, Reservation.Status.RELEASING)
         )
 
+    def held_before(self, step: Step) -> ReservationQuerySet:
+        """Those a release can mean: an order may have been reserved anew since."""
+        return self.held().filter(order=step.order_id, created_at__lte=step.created_at)
+
     def to_release(self) -> ReservationQuerySet:
         """Those that a person may call released."""
         return self.held() | self.filter(status=Reservation.Status.BY_HAND)
@@ -228,6 +236,12 @@ class Reservation(models.Model):
     def has_left_stock(self) -> bool:
         supplied = self.supplier_order
         return supplied is not None and supplied.has_left_stock
+
+    @property
+    def was_held_too_late(self) -> bool:
+        """Tell whether the goods were bought when the order had ended already."""
+        ended, held = self.order.ended_at, self.held_at
+        return ended is not None and held is not None and held > ended
 
     @property
     def is_being_bought(self) -> bool:

@@ -82,7 +82,7 @@ def replan(order: Order, *, now: datetime, actor: str = BRIDGE) -> None:
         if order.is_called_off:
             plan.call_off()
         elif order.status == Order.COMPLETED:
-            plan.skip(tuple(Kind), _("the order is completed"))
+            plan.complete()
         else:
             plan.carry_on()
 
@@ -127,35 +127,75 @@ class _Plan:
 
     def call_off(self) -> None:
         """The buyer will not get the goods: ask for nothing more, release them."""
-        kept = {Kind.RELEASE, Kind.ARRIVE_BACK}
-        reservation = self.reservation
-        is_buying = reservation is not None and reservation.is_being_bought
-        if is_buying:
-            # What it bought is to be found before it can be released.
-            kept.add(Kind.RESERVE)
-        self.skip(tuple(set(Kind) - kept), _("the order is called off"))
-        reserving = (s for s in self.steps if s.kind == Kind.RESERVE)
-        if reservation is None or any(step.is_unsettled for step in reserving):
-            return
-        if is_buying:
-            self._want(Kind.RESERVE)
+        # What a person is to compare stays until the goods are gone.
+        kept = {Kind.RELEASE, Kind.ARRIVE_BACK, Kind.CHECK}
+        reservation = self._settled_reservation(
+            kept, reason=_("the order is called off")
+        )
+        if reservation is None:
             return
         if reservation.status == Reservation.Status.WANTED:
-            text = _("Nothing was reserved, nothing is to be released")
-            move_reservation(
-                reservation,
-                Reservation.Status.DROPPED,
-                text=text,
-                now=self.now,
-                actor=self.actor,
-            )
+            self._drop(reservation)
         elif self.order.handed_over_at or reservation.has_left_stock:
-            return
+            # What comes back comes to us: Al-Style holds it no longer.
+            if self.order.has_ended and reservation.has_goods:
+                self._leave(reservation)
         elif reservation.status == Reservation.Status.BY_HAND:
             by_hand = _("Reserved by hand: release it at Al-Style by hand")
             self._want_release(reservation, needs_person=by_hand)
         elif reservation.status == Reservation.Status.HELD:
             self._want_release(reservation)
+
+    def complete(self) -> None:
+        """The buyer has the goods: ask for nothing more, hold nothing any more."""
+        reservation = self._settled_reservation(
+            {Kind.CHECK}, reason=_("the order is completed")
+        )
+        if reservation is None:
+            return
+        if reservation.status == Reservation.Status.WANTED:
+            self._drop(reservation)
+        elif reservation.has_goods and not reservation.was_held_too_late:
+            self._leave(reservation)
+
+    def _settled_reservation(
+        self, kept: set[Step.Kind], *, reason: str
+    ) -> Reservation | None:
+        """Skip all steps but `kept`; give the reservation, if it can be ended now.
+
+        What a purchase bought is to be found before it can be let go.
+        """
+        reservation = self.reservation
+        is_buying = reservation is not None and reservation.is_being_bought
+        if is_buying:
+            kept = {*kept, Kind.RESERVE}
+        self.skip(tuple(set(Kind) - kept), reason)
+        reserving = (s for s in self.steps if s.kind == Kind.RESERVE)
+        if any(step.is_unsettled for step in reserving):
+            return None
+        if is_buying:
+            self._want(Kind.RESERVE)
+            return None
+        return reservation
+
+    def _drop(self, reservation: Reservation) -> None:
+        move_reservation(
+            reservation,
+            Reservation.Status.DROPPED,
+            text=_("Nothing was reserved, nothing is to be released"),
+            now=self.now,
+            actor=self.actor,
+        )
+
+    def _leave(self, reservation: Reservation) -> None:
+        move_reservation(
+            reservation,
+            Reservation.Status.SHIPPED,
+            text=_("The order has ended: its goods have left Al-Style's stock"),
+            now=self.now,
+            actor=self.actor,
+            left_stock_at=self.now,
+        )
 
     def skip(self, kinds: tuple[Step.Kind, ...], reason: str) -> None:
         """Drop what waits; what is under way is settled by whoever does it."""

@@ -10,7 +10,13 @@ from django.utils import timezone
 from orders.models import Order, OrderEvent, Reservation, Step, SupplierOrder
 from orders.plan.planning import ACCEPTS_PER_ORDER, replan
 from orders.plan.wanting import want_step
-from tests.orders.factories import make_order, make_product, reservation_of, step_of
+from tests.orders.factories import (
+    doubt,
+    make_order,
+    make_product,
+    reservation_of,
+    step_of,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -203,3 +209,51 @@ def test_a_step_says_why_it_needs_a_person(product):
     assert (step.status, step.last_error) == (Status.NEEDS_PERSON, "Call the manager")
     told = OrderEvent.objects.filter(order=order, step=step)
     assert told.get().text == "Call the manager"
+
+
+def test_a_completed_order_holds_nothing_any_more(product):
+    order = make_order((product, 1))
+    reserved(order)
+    done = {"status": Order.COMPLETED, "state": Order.ARCHIVE}
+    plan(order, **done, ended_at=timezone.now())
+    reservation = reservation_of(order)
+    assert reservation.status == Reservation.Status.SHIPPED
+    assert reservation.left_stock_at is not None
+
+
+def test_a_completed_order_that_reserved_nothing_counts_no_longer(product):
+    order = make_order((product, 1))
+    plan(order, status=Order.COMPLETED, state=Order.ARCHIVE, ended_at=timezone.now())
+    reservation = reservation_of(order)
+    assert (reservation.status, reservation.counts) == (
+        Reservation.Status.DROPPED,
+        False,
+    )
+
+
+def test_a_purchase_in_doubt_is_settled_though_the_order_is_completed(product):
+    order = make_order((product, 1))
+    doubt(order)
+    order.steps.update(status=Status.NEEDS_PERSON)
+    plan(order, status=Order.COMPLETED, state=Order.ARCHIVE, ended_at=timezone.now())
+    assert step_of(order).status == Status.NEEDS_PERSON
+    assert reservation_of(order).status == Reservation.Status.WANTED
+
+
+def test_goods_that_came_back_are_not_held_by_the_supplier(product):
+    order = make_order((product, 1))
+    reserved(order)
+    now = timezone.now()
+    ended = {"state": Order.ARCHIVE, "handed_over_at": now, "ended_at": now}
+    plan(order, status=Order.RETURNED, **ended)
+    assert reservation_of(order).status == Reservation.Status.SHIPPED
+    assert not order.steps.of_kind(Kind.RELEASE).exists()
+
+
+def test_goods_bought_after_the_end_wait_for_a_person(product):
+    order = make_order((product, 1))
+    held = reserved(order)
+    Reservation.objects.filter(pk=held.pk).update(held_at=timezone.now())
+    earlier = timezone.now() - timedelta(hours=1)
+    plan(order, status=Order.COMPLETED, state=Order.ARCHIVE, ended_at=earlier)
+    assert reservation_of(order).status == Reservation.Status.HELD
