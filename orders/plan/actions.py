@@ -40,6 +40,12 @@ def retry_step(step: Step, *, actor: str) -> None:
         raise ActionImpossible(
             _("Choose the order at Al-Style that is this one's, or reserve anew")
         )
+    held = step.order.reservations.held()
+    if step.kind == Kind.RELEASE and held.exists():
+        if not Reservation.objects.held_before(step).exists():
+            raise ActionImpossible(
+                _("What this was to release is gone; the goods were reserved anew")
+            )
     _retry(step, actor=actor)
 
 
@@ -74,8 +80,15 @@ def request_step(
         Order.objects.select_for_update().get(pk=order.pk)
         if kind == Kind.RESERVE:
             _want_goods(order)
-        elif kind == Kind.RELEASE and not order.reservations.to_release().exists():
-            raise ActionImpossible(_("Nothing is held for this order"))
+        elif kind == Kind.RELEASE:
+            reservation = order.reservations.to_release().first()
+            if reservation is None:
+                raise ActionImpossible(_("Nothing is held for this order"))
+            earlier = order.steps.of_kind(kind).idle()
+            for step in earlier.filter(created_at__lt=reservation.created_at):
+                # Woken, it would look for goods that are gone.
+                reason = _("the goods were reserved anew")
+                skip_step(step, actor=actor, reason=reason)
         waiting = order.steps.of_kind(kind).open().first()
         if waiting is None:
             _create(order, kind, parameters or {}, actor=actor)

@@ -201,20 +201,28 @@ class _Plan:
         """Drop what waits; what is under way is settled by whoever does it."""
         for step in self.steps:
             if step.kind in kinds and step.is_idle:
-                text = _("%(step)s: no longer needed, %(reason)s")
-                move_step(
-                    step,
-                    Status.SKIPPED,
-                    text=text % {"step": step.get_kind_display(), "reason": reason},
-                    now=self.now,
-                    actor=self.actor,
-                )
+                self._skip(step, reason)
+
+    def _skip(self, step: Step, reason: str) -> None:
+        text = _("%(step)s: no longer needed, %(reason)s")
+        move_step(
+            step,
+            Status.SKIPPED,
+            text=text % {"step": step.get_kind_display(), "reason": reason},
+            now=self.now,
+            actor=self.actor,
+        )
 
     def _asked(self, kind: Step.Kind) -> list[Step]:
         return [s for s in self.steps if s.kind == kind and not s.is_dropped]
 
     def _want_release(self, reservation: Reservation, needs_person: str = "") -> None:
         """Once for each reservation: an order may have had one before."""
+        for step in self.steps:
+            is_old = step.created_at < reservation.created_at
+            if step.kind == Kind.RELEASE and step.is_idle and is_old:
+                # An open one would keep this one's from being asked for.
+                self._skip(step, _("the goods were reserved anew"))
         asked = self._asked(Kind.RELEASE)
         if not any(step.created_at >= reservation.created_at for step in asked):
             self._want(Kind.RELEASE, needs_person=needs_person)

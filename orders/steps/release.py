@@ -87,7 +87,7 @@ def _by_status(step: Step, row: SupplierOrderRow, *, otherwise: Outcome) -> Outc
 
 
 def _held_reservation(step: Step) -> Reservation | None:
-    held = Reservation.objects.held().filter(order_id=step.order_id)
+    held = Reservation.objects.held_before(step)
     return held.select_related("supplier_order", "order").first()
 
 

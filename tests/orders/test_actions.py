@@ -4,8 +4,11 @@ import pytest
 from django.utils import timezone
 
 from orders.models import OrderEvent, Reservation, Step, SupplierOrder
+
+from orders.models import Order, OrderEvent, Reservation, Step
 from orders.plan import actions
 from orders.plan.actions import ActionImpossible
+from orders.plan.planning import replan
 from orders.steps import HANDLERS
 from tests.orders.factories import (
     doubt,
@@ -134,3 +137,42 @@ def test_the_buyers_code_is_never_told(product):
     order = make_order((product, 1))
     step = Step(order=order, kind=K.COMPLETE, parameters={"code": "4711"})
     assert "4711" not in HANDLERS[K.COMPLETE].describe(step)
+
+
+@pytest.mark.parametrize("status", [S.REFUSED, S.NEEDS_PERSON])
+def test_trying_an_old_release_again_leaves_goods_reserved_since_alone(product, status):
+    order = make_order((product, 1))
+    actions.mark_reserved_by_hand(order, actor="anna", number="412001")
+    actions.request_step(order, K.RELEASE, actor="anna")
+    stuck = set_status(order, status, K.RELEASE)
+    reservation = reservation_of(order)
+    reservation.status = R.RELEASED
+    reservation.save()
+    actions.mark_reserved_by_hand(order, actor="anna", number="412002")
+    with pytest.raises(ActionImpossible):
+        actions.retry_step(stuck, actor="anna")
+    assert HANDLERS[K.RELEASE].describe(stuck).count("412002") == 0
+    actions.request_step(order, K.RELEASE, actor="anna")
+    assert step_of(order, K.RELEASE).status == S.PENDING
+    assert "412002" in HANDLERS[K.RELEASE].describe(step_of(order, K.RELEASE))
+
+
+def test_an_old_stuck_release_does_not_keep_new_goods_from_being_released(product):
+    order = make_order((product, 1))
+    actions.mark_reserved_by_hand(order, actor="anna", number="412001")
+    actions.request_step(order, K.RELEASE, actor="anna")
+    set_status(order, S.NEEDS_PERSON, K.RELEASE)
+    Reservation.objects.filter(order=order).update(status=R.RELEASED)
+    actions.mark_reserved_by_hand(order, actor="anna", number="412002")
+    Order.objects.filter(pk=order.pk).update(status=Order.CANCELLED)
+    replan(order, now=timezone.now())
+    assert step_of(order, K.RELEASE).status == S.PENDING
+
+
+def test_a_release_that_was_refused_is_tried_again(product):
+    order = make_order((product, 1))
+    actions.mark_reserved_by_hand(order, actor="anna", number="412001")
+    actions.request_step(order, K.RELEASE, actor="anna")
+    actions.retry_step(set_status(order, S.REFUSED, K.RELEASE), actor="anna")
+    assert step_of(order, K.RELEASE).status == S.PENDING
+    assert "412001" in HANDLERS[K.RELEASE].describe(step_of(order, K.RELEASE))
