@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
@@ -221,7 +222,7 @@ X_FRAME_OPTIONS = "DENY"
 
 # --- Workers --------------------------------------------------------------------------
 # `retry` exceeds the longest task, or the broker would hand it out a second time.
-Q_CLUSTER = {
+Q_CLUSTER: dict[str, Any] = {
     "name": "orders",
     "orm": "default",
     "workers": 1,

@@ -133,8 +133,16 @@ def mark_reserved_by_hand(order: Order, *, actor: str, number: str = "") -> None
             _skip_idle(order, Kind.RESERVE, reason=f"{text}: {number}", actor=actor)
             _create(order, Kind.RESERVE, {"number": number}, actor=actor)
         else:
-from orders.plan.transitions import move_purchase, move_reservation, move_step
-from orders.plan.wanting import want_step
+            move_reservation(
+                reservation,
+                Reservation.Status.BY_HAND,
+                text=text,
+                now=now,
+                actor=actor,
+                held_at=now,
+            )
+            _skip_idle(order, Kind.RESERVE, reason=text, actor=actor)
+            replan(order, now=now, actor=actor)
 
 
 def mark_released(order: Order, *, actor: str) -> None:

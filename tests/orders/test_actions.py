@@ -3,9 +3,7 @@ from __future__ import annotations
 import pytest
 from django.utils import timezone
 
-from orders.models import OrderEvent, Reservation, Step, SupplierOrder
-
-from orders.models import Order, OrderEvent, Reservation, Step
+from orders.models import Order, OrderEvent, Reservation, Step, SupplierOrder
 from orders.plan import actions
 from orders.plan.actions import ActionImpossible
 from orders.plan.planning import replan

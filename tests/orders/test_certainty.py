@@ -424,6 +424,7 @@ def test_a_price_risen_in_the_cart_is_weighed_too(supplier, product, process, se
     assert alive(supplier) == []
     assert supplier.cart.rows == {}
 
+
 @pytest.mark.parametrize("trouble", ["status", "drop_before_work"])
 def test_a_cart_that_cannot_be_read_after_the_answer_buys_nothing_again(
     supplier, product, process, trouble

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('orders', '0003_name_the_devices'),
+        ('orders', '0007_name_the_devices'),
     ]
 
     operations = [
