@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import get_args
+from typing import Any, get_args
 
 from django.conf import settings
 from django.db import transaction
@@ -188,10 +188,8 @@ def bring_back(*, now: datetime) -> int:
             brought += same.update(next_run=now)
     for name in get_args(Cluster):
         # A task that is taken is locked for this long; one that waits, not at all.
-        options = {
-            **settings.Q_CLUSTER,
-            **settings.Q_CLUSTER["ALT_CLUSTERS"].get(name, {}),
-        }
+        usual: dict[str, Any] = settings.Q_CLUSTER
+        options = {**usual, **usual["ALT_CLUSTERS"].get(name, {})}
         latest = now + SLACK + timedelta(seconds=options["retry"])
         lost = OrmQ.objects.filter(key=name, lock__gt=latest)
         brought += lost.update(lock=now)

@@ -40,12 +40,12 @@ def retry_step(step: Step, *, actor: str) -> None:
         raise ActionImpossible(
             _("Choose the order at Al-Style that is this one's, or reserve anew")
         )
-    held = step.order.reservations.held()
-    if step.kind == Kind.RELEASE and held.exists():
-        if not Reservation.objects.held_before(step).exists():
-            raise ActionImpossible(
-                _("What this was to release is gone; the goods were reserved anew")
-            )
+    is_held = step.order.reservations.held().exists()
+    is_its_own = Reservation.objects.held_before(step).exists()
+    if step.kind == Kind.RELEASE and is_held and not is_its_own:
+        raise ActionImpossible(
+            _("What this was to release is gone; the goods were reserved anew")
+        )
     _retry(step, actor=actor)
 
 
