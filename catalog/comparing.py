@@ -75,6 +75,8 @@ class Differences:
     returned: int = 0
     absent: int = 0
     unknown: int = 0
+    # Articles that came and are not in the catalogue here, or gone from it.
+    strangers: frozenset[str] = frozenset()
     flapping: int = 0
 
     def __bool__(self) -> bool:
@@ -149,6 +151,8 @@ def compare_stock(listed: StockList, *, now: datetime) -> Differences:
     doubtful = sum(stored_row[1] in unsound for stored_row in known) if unsound else 0
     found.sound = matched - doubtful
     found.unknown = len(rows) - matched
+    if found.unknown:
+        found.strangers = frozenset(rows).difference(row[1] for row in known)
     gone = list(_stored(STOCK_COLUMNS).filter(gone_at__isnull=False))
     for pk, article, *old_row in gone:
         old = tuple(old_row)
@@ -193,6 +197,22 @@ def compare_elements(
             found.add(pk, columns, old=old[:width], new=element[1 : width + 1])
     found.new = list(unseen.values())
     _mark_flapping(found, now=now)
+    return found
+
+
+def compare_named(elements: dict[str, Element], *, now: datetime) -> Differences:
+    """Find which of these goods are new, and which came back after they were gone.
+
+    `elements` are few; goods that are in the catalogue already stay as they are.
+    """
+    found = Differences()
+    unseen = dict(elements)
+    stored = _stored(ELEMENT_COLUMNS, is_gone=Q(gone_at__isnull=False))
+    for is_gone, pk, article, *old in stored.filter(article__in=list(elements)):
+        element = unseen.pop(article)
+        if is_gone:
+            _add_returned(found, pk, old, element, now=now)
+    found.new = list(unseen.values())
     return found
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from itertools import count
 
 from django.conf import settings
-from django.db.models import F
 from django.utils.translation import gettext as _
 
 from catalog.alstyle.client import AlStyleClient
-from catalog.alstyle.schema import CategoryList, Element, Problem, StockList
+from catalog.alstyle.schema import CategoryList, Element, StockList
 from catalog.branches import BranchDifferences, compare_branches, write_branches
 from catalog.comparing import Differences, compare_elements, compare_stock
 from catalog.crawling import Crawl, crawl_elements
@@ -20,7 +18,8 @@ from catalog.import_runs import (
     open_import,
     take_writing_lease,
 )
-from catalog.models import ImportRun, Product, ProductChange
+from catalog.models import ImportRun, ProductChange
+from catalog.new_articles import choose_skus, read_new_articles, without_category
 from catalog.tree import build_tree
 from catalog.writing import touch_seen, write_differences
 from plumbing.leases import LeaseHandle, database_now
@@ -62,7 +61,8 @@ def import_stock(
 ) -> ImportRun:
     """Read stock and prices of all goods and store the differences, or nothing.
 
-    Raises `LeaseTaken` and fails as `import_catalogue` does.
+    Goods that are new in it are read, too. Raises `LeaseTaken` and fails as
+    `import_catalogue` does.
     """
     with open_import(
         ImportRun.Kind.STOCK, dry_run=dry_run, accept_shrunk=accept_shrunk, now=now
@@ -79,6 +79,8 @@ def import_stock(
                 has_changes=bool(found),
             )
         session.note_supplier_date(client)
+    if session.run.is_done and not dry_run:
+        read_new_articles(client, session, found.strangers)
     return session.run
 
 
@@ -109,7 +111,7 @@ def _store_catalogue(
     )
     _count(session, found)
     _check_share(session, found, command="sync_catalog")
-    skus = _choose_skus(session, found.new)
+    skus = choose_skus(session, found.new)
 
     def write() -> None:
         moment = session.now()
@@ -205,27 +207,8 @@ def _placed(
     elements = dict(crawl.elements)
     for article, element in crawl.elements.items():
         if element.category is not None and not branches.names(element.category):
-            elements[article] = element._replace(category=None)
-            session.counts["without_category"] += 1
-            claim = _("category %(id)s is not in Al-Style's list of categories")
-            session.note([Problem(article, claim % {"id": element.category})])
+            elements[article] = without_category(session, element, article)
     return elements
-
-
-def _choose_skus(session: ImportSession, new: list[Element]) -> dict[str, str]:
-    """Name new goods whose article somebody gave to another product as its SKU."""
-    mapped = Product.objects.order_by().exclude(sku=F("article"))
-    taken = set(mapped.values_list("sku", flat=True))
-    chosen: dict[str, str] = {}
-    for article in (element.article for element in new if element.article in taken):
-        numbered = (f"{article}-{number}" for number in count(2))
-        sku = next(name for name in numbered if name not in taken)
-        taken.add(sku)
-        chosen[article] = sku
-        claim = _("SKU %(article)s belongs to another product; this one got %(sku)s")
-        session.note([Problem(article, claim % {"article": article, "sku": sku})])
-    session.counts["sku_taken"] = len(chosen)
-    return chosen
 
 
 def _count(session: ImportSession, found: Differences) -> None:

@@ -274,6 +274,8 @@ class ImportRun(models.Model):
     counts = models.JSONField(_("counts"), default=dict, blank=True)
     # [["70311", "price1: not a number: 'x'"], ...], the first few hundred.
     bad_rows = models.JSONField(_("bad rows"), default=list, blank=True)
+    # Articles that the stock list names and the catalogue does not give.
+    unlisted = models.JSONField(_("not in the catalogue"), default=list, blank=True)
     message = models.TextField(_("result"), blank=True)
     # Kept to show how old the supplier's data are; never a reason to skip an import.
     supplier_date = models.CharField(_("supplier's date"), max_length=100, blank=True)

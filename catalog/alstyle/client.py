@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from django.conf import settings
 
 from catalog.alstyle.goods import (
     parse_element_page,
+    parse_elements,
     parse_stock_list,
 )
 from catalog.alstyle.reference import (
@@ -20,6 +21,7 @@ from catalog.alstyle.reference import (
 from catalog.alstyle.schema import (
     ADDITIONAL_FIELDS,
     CategoryList,
+    ElementList,
     ElementPage,
     StockList,
     UnreadableAnswer,
@@ -74,6 +76,15 @@ class AlStyleClient:
             parse_element_page,
             offset=offset,
             limit=PAGE_LIMIT,
+            additional_fields=ADDITIONAL_FIELDS,
+        )
+
+    def element_info(self, articles: Sequence[str]) -> ElementList:
+        """Read the goods of these articles; what the catalogue has not is left out."""
+        return self._read(
+            "element-info",
+            parse_elements,
+            article=",".join(articles),
             additional_fields=ADDITIONAL_FIELDS,
         )
 

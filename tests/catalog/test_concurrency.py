@@ -134,7 +134,7 @@ def test_an_import_that_lost_its_lease_writes_nothing(alstyle, monkeypatch):
         )
         return {}
 
-    monkeypatch.setattr("catalog.importing._choose_skus", lose)
+    monkeypatch.setattr("catalog.importing.choose_skus", lose)
     with open_client() as client:
         run = import_catalogue(client)
     assert run.status == "failed"
