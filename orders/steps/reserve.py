@@ -45,6 +45,7 @@ class ReserveHandler:
 
     def perform(self, claim: Claim, clients: Clients) -> Outcome:
         """Reserve the goods of the step's order, or settle what an earlier try left."""
+        # One that was made counts too: a failed look after it must not buy again.
         if _unsettled_purchase(claim.step) or _made_purchase(claim.step):
             return self.look(claim, clients)
         step = claim.step

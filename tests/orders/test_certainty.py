@@ -16,6 +16,7 @@ from orders.plan import actions
 from orders.plan.planning import replan
 from orders.supply.learning import learned
 from orders.supply.verifying import verify_purchases
+from plumbing.peers import PeerUnavailable
 from tests.orders.factories import (
     doubt,
     know_supplier,
@@ -435,6 +436,31 @@ def test_a_cart_that_cannot_be_read_after_the_answer_buys_nothing_again(
     process()
     for _ in range(2):
         let_pass(order)
+
+def test_a_failed_look_after_the_order_buys_nothing_again(
+    supplier, product, process, monkeypatch
+):
+    """The order is made and its number known; only tidying the cart fails."""
+    submit = CartClient.submit
+
+    def submit_then_fail(self, submission):
+        number = submit(self, submission)
+        monkeypatch.setattr(CartClient, "submit", submit)
+        broken = [True] * 3
+        get = CartClient.get
+
+        def get_or_fail(cart):
+            if broken:
+                broken.pop()
+                raise PeerUnavailable("Al-Style: HTTP 500")
+            return get(cart)
+
+        monkeypatch.setattr(CartClient, "get", get_or_fail)
+        return number
+
+    monkeypatch.setattr(CartClient, "submit", submit_then_fail)
+    order = make_order((product, 1))
+    for _ in range(6):
         process(also_later=True)
     assert len(alive(supplier)) == 1
     assert reservation_of(order).status == R.HELD
