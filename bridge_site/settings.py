@@ -109,6 +109,8 @@ STEP_ATTEMPTS = read.integer("STEP_ATTEMPTS", 8, at_least=1)
 # Whether the supplier's visible stock falls when an order is placed ("submit") or
 # only when it is shipped ("shipping"): unpublished, so the safe one is the default.
 SUPPLIER_STOCK_FALLS_AT = read.text("SUPPLIER_STOCK_FALLS_AT", "shipping")
+# The first purchases stop after each call until a person says "go on by yourself".
+SUPERVISE_FIRST_PURCHASE = read.flag("SUPERVISE_FIRST_PURCHASE", default=True)
 BUYER_DATA_KEPT_DAYS = read.integer("BUYER_DATA_KEPT_DAYS", 30)
 # 0 = for ever. A waybill goes with its buyer's data at the latest.
 WAYBILLS_KEPT_DAYS = read.integer("WAYBILLS_KEPT_DAYS", 30)

@@ -211,6 +211,8 @@ def _write_settings(plan: Plan, addresses: dict[str, Any]) -> Path:
         "AUTO_ASSEMBLE": "1",
         "WORK_WEEK": ",".join(["0-24"] * 7),
         "OBSERVE_ONLY": "0",
+        # Nobody sits beside the demo to allow each call of its first purchase.
+        "SUPERVISE_FIRST_PURCHASE": "0",
         "OUTBOUND_PROXY": "",
         "LOG_LEVEL": "WARNING",
     }

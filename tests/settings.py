@@ -20,6 +20,7 @@ os.environ.update(
     KASPI_MERCHANT_ID="QazDemo",
     KASPI_COMPANY="Qaz Demo",
     KASPI_INTERVAL_S="0",
+    SUPERVISE_FIRST_PURCHASE="0",
     # Two checkouts on one machine may be tested at once.
     VAR_DIR=os.environ.get(
         "TEST_VAR_DIR",

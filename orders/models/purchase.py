@@ -9,8 +9,11 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from orders.models.order import Order
 from orders.models.supply import Reservation, SupplierOrder
 
+# Behind the article of a marked-down row in the readings of the cart.
+MARKDOWN = " (markdown)"
 # Article, pieces, and what a piece cost when the price was last read (None = unknown).
 WantedLine = tuple[str, int, int | None]
 
@@ -22,11 +25,30 @@ class CartSeen(TypedDict):
     rows: dict[str, int]
 
 
+class WatchedCall(TypedDict):
+    """What one call of a supervised purchase showed a person.
+
+    `rows`: [article, pieces, price, balance, is marked down]; None = it read no cart.
+    `by`: who said "go on" to it.
+    """
+
+    at: str
+    call: str
+    rows: list[list[str | int | bool | None]] | None
+    words: str
+    is_clear: bool
+    by: str
+
+
 class PurchaseQuerySet(models.QuerySet["Purchase"]):
     """Purchases by what they still mean for the cart."""
 
     def unsettled(self) -> PurchaseQuerySet:
         return self.filter(status__in=Purchase.UNSETTLED)
+
+    def paused(self) -> PurchaseQuerySet:
+        """Those that wait for the word of the person who watches them."""
+        return self.unsettled().filter(paused_at__isnull=False)
 
     def unverified(self) -> PurchaseQuerySet:
         """Those that made an order which nobody has read since."""
@@ -48,6 +70,16 @@ class Purchase(models.Model):
         NEEDS_PERSON = "needs_person", _("needs a person")
         MADE = "made", _("order made")
         GIVEN_UP = "given_up", _("given up, nothing bought")
+
+    class Stage(models.TextChoices):
+        """The last call of a supervised purchase that a person was shown."""
+
+        LOOKED = "looked", _("looked into the cart")
+        ADDED = "added", _("put our goods in")
+        CHECKED = "checked", _("looked whether they are in")
+        UNANSWERED = "unanswered", _("submit without an answer, cart still ours")
+        SUBMITTED = "submitted", _("submit sent")
+        AFTER = "after", _("looked into the cart after it")
 
     # The cart is its own: nobody else may put anything in.
     HAS_CART = (Status.OPENED, Status.FILLING, Status.SUBMITTING)
@@ -110,8 +142,16 @@ class Purchase(models.Model):
     # "answer", "evidence", or who said that it is this order.
     adopted_by = models.CharField(_("known by"), max_length=150, blank=True)
     reason = models.TextField(_("why"), blank=True)
-    # What a person said of it: "not_made" = take our rows out, nothing was bought.
+    # What a person said of it: "not_made" = take our rows out, nothing was bought;
+    # "stop" = the same, and do not begin anew by yourself.
     decision = models.CharField(_("decided"), max_length=20, blank=True)
+    # Under supervision: how far it has come, what each call showed, and since when it
+    # waits for "go on" (null = it does not). It keeps the cart meanwhile.
+    stage = models.CharField(
+        _("watched up to"), max_length=12, choices=Stage.choices, blank=True
+    )
+    paused_at = models.DateTimeField(_("waits since"), null=True, blank=True)
+    watched = models.JSONField(_("what was seen"), default=list, blank=True)
     created_at = models.DateTimeField(_("begun"))
     settled_at = models.DateTimeField(_("settled"), null=True, blank=True)
     verified_at = models.DateTimeField(_("order read"), null=True, blank=True)
@@ -165,6 +205,11 @@ class Purchase(models.Model):
         return {article: quantity for article, quantity, _cost in self.lines}
 
     @property
+    def first_order(self) -> Order | None:
+        first = self.reservations.select_related("order").order_by("pk").first()
+        return first.order if first is not None else None
+
+    @property
     def is_unsettled(self) -> bool:
         return self.status in self.UNSETTLED
 
@@ -172,6 +217,24 @@ class Purchase(models.Model):
     def may_be_bought(self) -> bool:
         """Tell whether an order of it may exist."""
         return bool(self.submits)
+
+    @property
+    def foreign_goods(self) -> dict[str, int]:
+        """Map articles to pieces seen in the cart that nobody of ours put in."""
+        ours = self.quantities
+        before, after = self.cart_before or {}, self.cart_after or {}
+        # What the supplier gave us as marked down is no manager's.
+        more = {
+            name: number
+            for name, number in after.items()
+            if number > ours.get(name.removesuffix(MARKDOWN), 0)
+        }
+        return {**before, **more}
+
+    @property
+    def was_kept_out(self) -> bool:
+        """Tell whether it was given up for somebody else's goods in the cart."""
+        return self.status == self.Status.GIVEN_UP and bool(self.foreign_goods)
 
     @property
     def first_submit_at(self) -> datetime | None:
@@ -195,6 +258,17 @@ class Purchase(models.Model):
         return len(seen) > 1 and bool(late) and len(seen) == len(self.cart_since)
 
 
+class LearnedFactQuerySet(models.QuerySet["LearnedFact"]):
+    """Facts by whether somebody should look at them."""
+
+    def changed(self) -> LearnedFactQuerySet:
+        """Those that are not what they were, and nobody took note of it."""
+        other = self.exclude(previous="").exclude(name__in=LearnedFact.GROWING)
+        return other.filter(
+            Q(noted_at__isnull=True) | Q(noted_at__lt=models.F("learned_at"))
+        )
+
+
 class LearnedFact(models.Model):
     """What a clear answer showed of what the supplier's contract leaves open."""
 
@@ -210,6 +284,11 @@ class LearnedFact(models.Model):
         CANCELLED_AFTER_S = "cancelled_after_s", _("a cancel shows after, s")
         STOCK_FALLS_AT = "stock_falls_at", _("visible stock falls at")
         REFUSAL_WORDS = "refusal_words", _("what a refusal says")
+        # Not the supplier's: a person's word, for ever (supply.supervision).
+        GOES_ON_ALONE = "goes_on_alone", _("purchases go on by themselves")
+
+    # Measured or quoted, they grow with every case: a change of them is no news.
+    GROWING = (Name.LISTED_AFTER_S, Name.CANCELLED_AFTER_S, Name.REFUSAL_WORDS)
 
     name = models.CharField(
         _("what"), max_length=40, choices=Name.choices, primary_key=True
@@ -221,6 +300,11 @@ class LearnedFact(models.Model):
     # The value before, when it has changed: somebody should know.
     previous = models.CharField(_("before"), max_length=200, blank=True)
     confirmations = models.PositiveIntegerField(_("times seen"), default=1)
+    # When a person took note of the last change, and who.
+    noted_at = models.DateTimeField(_("noted"), null=True, blank=True)
+    noted_by = models.CharField(_("noted by"), max_length=150, blank=True)
+
+    objects = LearnedFactQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("what is known of Al-Style")
@@ -229,6 +313,13 @@ class LearnedFact(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_name_display()}: {self.value}"
+
+    @property
+    def is_news(self) -> bool:
+        """Tell whether it changed and nobody took note; in SQL: `changed`."""
+        if not self.previous or self.name in self.GROWING:
+            return False
+        return self.noted_at is None or self.noted_at < self.learned_at
 
 
 class SupplierListing(models.Model):

@@ -52,6 +52,8 @@ class StepAnswer(TypedDict, total=False):
     candidates: list[Candidate]
     # What the goods would cost that wait because their order earns too little.
     cost_kzt: int
+    # The stage at which a supervised purchase waits for "go on".
+    supervised: str
 
 
 class SentToPeer(TypedDict, total=False):

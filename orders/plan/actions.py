@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from catalog.models import Product
 from orders.models import (
+    LearnedFact,
     Order,
     OrderLine,
     Purchase,
@@ -19,7 +20,12 @@ from orders.models import (
 from orders.models.step import StepParameters
 from orders.plan.events import record
 from orders.plan.planning import replan
-from orders.plan.transitions import move_purchase, move_reservation, move_step
+from orders.plan.transitions import (
+    PurchaseMoved,
+    move_purchase,
+    move_reservation,
+    move_step,
+)
 from orders.plan.wanting import want_step
 from plumbing.leases import database_now
 
@@ -162,31 +168,43 @@ def mark_released(order: Order, *, actor: str) -> None:
 
 
 def adopt_supplier_order(step: Step, number: str, *, actor: str) -> None:
-    """Settle a doubtful purchase: this order at Al-Style is the one it made.
-
-    If the buyer has called the order off meanwhile, it is released next.
-    """
-    candidates = {str(c["id"]) for c in step.answered.get("candidates", [])}
+    """Settle the doubtful purchase of a step: this order at Al-Style is its own."""
     if step.kind != Kind.RESERVE or step.status != Status.NEEDS_PERSON:
         raise ActionImpossible(_("This step waits for no such choice"))
-    if number not in candidates:
+    adopt_for_purchase(_purchase_to_settle(step.order), number, actor=actor)
+
+
+def adopt_for_purchase(
+    purchase: Purchase, number: str, *, actor: str, is_unwanted: bool = False
+) -> None:
+    """Settle a doubtful purchase: this order at Al-Style is the one it made.
+
+    If the buyer has called the order off meanwhile, or it `is_unwanted`, it is
+    released next.
+    """
+    if number not in {str(found["id"]) for found in purchase.candidates}:
         raise ActionImpossible(
             _("Order %(number)s is not among the candidates") % {"number": number}
         )
-    now, order = database_now(), step.order
+    _refuse_settled(purchase)
+    now = database_now()
     with transaction.atomic():
-        Order.objects.select_for_update().get(pk=order.pk)
+        held = purchase.reservations.wanted().select_related("order").order_by("pk")
+        orders = [reservation.order_id for reservation in held]
+        list(Order.objects.select_for_update().filter(pk__in=orders).order_by("pk"))
         supplied = _free_supplier_order(number)
-        purchase = _purchase_to_settle(order)
-        move_purchase(
-            purchase,
-            Purchase.Status.MADE,
-            now=now,
-            supplier_order=supplied,
-            adopted_by=actor,
-        )
+        try:
+            move_purchase(
+                purchase,
+                Purchase.Status.MADE,
+                now=now,
+                supplier_order=supplied,
+                adopted_by=actor,
+            )
+        except PurchaseMoved:
+            raise ActionImpossible(_("Somebody else was first: look again")) from None
         text = _("Al-Style's order %(number)s holds the goods") % {"number": supplied}
-        for reservation in purchase.reservations.wanted().select_related("order"):
+        for reservation in held:
             move_reservation(
                 reservation,
                 Reservation.Status.HELD,
@@ -198,16 +216,110 @@ def adopt_supplier_order(step: Step, number: str, *, actor: str) -> None:
                 held_at=now,
             )
             _skip_idle(reservation.order, Kind.RESERVE, reason=text, actor=actor)
+            if is_unwanted:
+                request_step(reservation.order, Kind.RELEASE, actor=actor)
             replan(reservation.order, now=now, actor=actor)
 
 
 def reserve_anew(step: Step, *, actor: str) -> None:
+    """Settle the doubtful purchase of a step: nothing was bought."""
+    buy_anew(_purchase_to_settle(step.order), actor=actor)
+
+
+def buy_anew(purchase: Purchase, *, actor: str) -> None:
     """Settle a doubtful purchase: nothing was bought; empty the cart and try again."""
+    _refuse_settled(purchase)
+    text = _("Nothing was bought, a person has seen: emptying the cart, then anew")
     with transaction.atomic():
-        purchase = _purchase_to_settle(step.order)
         Purchase.objects.filter(pk=purchase.pk).update(decision="not_made")
-        Step.objects.filter(pk=step.pk).update(answered={})
-        _retry(step, actor=actor)
+        for reservation in purchase.reservations.wanted().select_related("order"):
+            _want_goods(reservation.order)
+        _wake_reserve(purchase, actor=actor, text=text)
+
+
+def _refuse_settled(purchase: Purchase) -> None:
+    if purchase.status != Purchase.Status.NEEDS_PERSON:
+        raise ActionImpossible(_("The purchase waits for no such choice any more"))
+
+
+def go_on_with(purchase: Purchase, *, actor: str) -> None:
+    """Let a supervised purchase make its next call."""
+    text = _("Purchase watched over: go on after: %(stage)s")
+    with transaction.atomic():
+        _end_pause(purchase, actor=actor, decision="")
+        _wake_reserve(purchase, actor=actor, text=text)
+
+
+def note_fact(fact: LearnedFact, *, actor: str) -> None:
+    """Take note that what is known of Al-Style has changed."""
+    LearnedFact.objects.filter(pk=fact.pk).update(
+        noted_at=database_now(), noted_by=actor
+    )
+
+
+def go_on_alone(purchase: Purchase | None, *, actor: str) -> None:
+    """End the supervision of purchases for ever; the one that waits goes on."""
+    now = database_now()
+    with transaction.atomic():
+        LearnedFact.objects.get_or_create(
+            name=LearnedFact.Name.GOES_ON_ALONE,
+            defaults={"value": "yes", "evidence": actor, "learned_at": now},
+        )
+        if purchase is not None and purchase.paused_at is not None:
+            _end_pause(purchase, actor=actor, decision="")
+            text = _("Purchases go on by themselves from now on")
+            _wake_reserve(purchase, actor=actor, text=text)
+
+
+def stop_purchase(purchase: Purchase, *, actor: str) -> None:
+    """Stop a supervised purchase: our rows are taken out of the cart."""
+    if purchase.stage == Purchase.Stage.SUBMITTED:
+        raise ActionImpossible(_("It is ordered already: release that order instead"))
+    text = _("Purchase watched over: stopped after: %(stage)s")
+    with transaction.atomic():
+        _end_pause(purchase, actor=actor, decision="stop")
+        _wake_reserve(purchase, actor=actor, text=text)
+
+
+def _end_pause(purchase: Purchase, *, actor: str, decision: str) -> None:
+    watched = [*purchase.watched]
+    if watched:
+        watched[-1] = {**watched[-1], "by": actor}
+    # As the person saw it: two people may press at once.
+    waiting = Purchase.objects.paused().filter(
+        pk=purchase.pk, paused_at=purchase.paused_at
+    )
+    if not waiting.update(paused_at=None, watched=watched, decision=decision):
+        raise ActionImpossible(_("Somebody else was first: look again"))
+
+
+def _wake_reserve(purchase: Purchase, *, actor: str, text: str) -> None:
+    """Let the purchase's step go on, whatever has become of it meanwhile."""
+    now = database_now()
+    text %= {"stage": purchase.get_stage_display()}
+    order = purchase.first_order
+    if order is None:
+        raise ActionImpossible(_("The purchase is for no order any more"))
+    asked = Step.objects.of_kind(Kind.RESERVE).open().select_related("order")
+    step = asked.filter(order__reservations__in=purchase.reservations.all()).first()
+    if step is None:
+        want_step(order, Kind.RESERVE, now=now, text=text, actor=actor)
+    elif step.status == Status.NEEDS_PERSON:
+        if not move_step(
+            step,
+            Status.PENDING,
+            text=text,
+            now=now,
+            actor=actor,
+            answered={},
+            not_before=now,
+            attempts=0,
+            looks=0,
+        ):
+            raise ActionImpossible(_("Somebody else was first: look again"))
+    else:
+        record(step.order, text, now=now, step=step, actor=actor)
+        Step.objects.filter(pk=step.pk).update(not_before=now)
 
 
 def _purchase_to_settle(order: Order) -> Purchase:

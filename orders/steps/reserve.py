@@ -16,20 +16,30 @@ from orders.plan.claims import Claim
 from orders.plan.transitions import PurchaseMoved, move_reservation
 from orders.steps import outcomes
 from orders.steps.outcomes import Outcome
-from orders.supply import purchasing
+from orders.supply import purchasing, supervision
 from orders.supply.by_hand import check_by_hand
 from orders.supply.cart import CART_LEASE, CartOccupied, GoodsRefused
 from orders.supply.margin import MarginDecision, weigh_order
 from orders.supply.purchasing import CartTaken, NotCleared
 from orders.supply.settling import Settlement, settle
 from orders.supply.submission import AccountIncomplete, prepare_submission
+from orders.supply.supervision import Paused, pause
 from plumbing.leases import LeaseLost, LeaseTaken, database_now, under_lease
+from plumbing.peers import PeerError, PeerOutcomeUnknown
 
 CART_BUSY_AFTER_S = 5
 CART_OCCUPIED_AFTER_S = 300
 UNSETTLED_AFTER_S = 20
-Status = Purchase.Status
+Status, Stage = Purchase.Status, Purchase.Stage
 Act = Callable[[], Outcome]
+
+
+class EarnsTooLittle(Exception):
+    """By the cart's own prices an order earns too little: a person decides."""
+
+    def __init__(self, weighed: MarginDecision) -> None:
+        super().__init__(weighed.reason)
+        self.weighed = weighed
 
 
 class ReserveHandler:
@@ -81,6 +91,8 @@ class ReserveHandler:
         try:
             with under_lease(CART_LEASE) as lease, claim.under(lease):
                 return act()
+        except Paused as stop:
+            return outcomes.needs_person(str(stop), answered={"supervised": stop.stage})
         except (LeaseTaken, LeaseLost, PurchaseMoved):
             text = _("Another worker is using the cart")
             if is_look or _unsettled_purchase(claim.step) is not None:
@@ -112,13 +124,7 @@ class ReserveHandler:
         """Fill, check, submit: from wherever the purchase stands."""
         cart = clients.cart
         try:
-            if purchase.status in (Status.OPENED, Status.FILLING):
-                doubt = purchasing.fill(purchase, cart, claim)
-                prices = purchasing.check(purchase, cart, claim, doubt=doubt)
-                if dear := _dearest(purchase, prices):
-                    purchasing.take_out(purchase, cart, claim, cart.get())
-                    purchasing.give_up(purchase, reason=dear.reason)
-                    return _too_dear(dear)
+            self._prepare_cart(claim, clients, purchase)
             submission = prepare_submission(clients, reference=purchase.reference)
             number = purchasing.submit(purchase, cart, claim, submission)
         except CartOccupied as error:
@@ -127,10 +133,36 @@ class ReserveHandler:
             )
         except GoodsRefused as error:
             return outcomes.refused(str(error), is_stock=error.is_stock)
+        except EarnsTooLittle as error:
+            return _too_dear(error.weighed)
         except (NotCleared, AccountIncomplete) as error:
             purchasing.need_person(purchase, reason=str(error))
             return outcomes.needs_person(str(error))
         return self._made(claim, clients, purchase, number=number, by="answer")
+
+    def _prepare_cart(self, claim: Claim, clients: Clients, purchase: Purchase) -> None:
+        """Bring the cart to what is to be submitted; raises what `_go_on` answers."""
+        cart = clients.cart
+        doubt: PeerError | None = None
+        if purchase.status == Status.OPENED:
+            there = purchasing.look_before(purchase, cart, claim)
+            pause(purchase, Stage.LOOKED, {"rows": there})
+            doubt = purchasing.add(purchase, cart, claim)
+            words, is_clear = (str(doubt), False) if doubt is not None else ("", True)
+            pause(purchase, Stage.ADDED, {"words": words, "is_clear": is_clear})
+        if purchase.status == Status.FILLING:
+            if said := supervision.was_add_doubtful(purchase):
+                doubt = PeerOutcomeUnknown(said)
+            there = purchasing.check(purchase, cart, claim, doubt=doubt)
+            prices = {row.article: row.price_kzt for row in there}
+            if dear := _dearest(purchase, prices):
+                purchasing.take_out(purchase, cart, claim, there)
+                purchasing.give_up(purchase, reason=dear.reason)
+                raise EarnsTooLittle(dear)
+            pause(purchase, Stage.CHECKED, {"rows": there})
+        else:
+            number = str(len(purchase.submits))
+            pause(purchase, Stage.UNANSWERED, {"words": number})
 
     def _made(
         self,
@@ -145,11 +177,14 @@ class ReserveHandler:
         text = _("Reserved: order %(number)s at Al-Style, %(sum)s ₸")
         if by != "answer":
             text = _("Found at Al-Style: order %(number)s is this one's, %(sum)s ₸")
+        pause(purchase, Stage.SUBMITTED, {"words": number})
         supplied = purchasing.note_made(
             purchase, number=number, by=by, now=database_now(), total=total
         )
         try:
-            purchasing.clear_after(purchase, clients.cart, claim)
+            there = purchasing.clear_after(purchase, clients.cart, claim)
+            if there is not None:
+                supervision.note_last(purchase, {"rows": there})
         except NotCleared as error:
             # The goods are bought all the same; the next purchase finds the rows.
             text = f"{text}. {error}"
@@ -171,8 +206,14 @@ class ReserveHandler:
                 % {"number": purchase.supplier_order},
                 apply=partial(hold, purchase, supplied=purchase.supplier_order),
             )
-        if purchase.decision == "not_made":
-            text = _("A person has seen that nothing was bought")
+        if purchase.decision:
+            return self._obey(claim, clients, purchase)
+        if purchase.paused_at is not None:
+            raise Paused(purchase)
+        if supervision.may_resume(purchase):
+            if self._is_still_wanted(claim.step, purchase):
+                return self._go_on(claim, clients, purchase)
+            text = _("The order wants something else by now")
             return self._undo(claim, clients, purchase, reason=text)
         found = settle(purchase, cart, claim)
         if found.what == "made":
@@ -192,6 +233,17 @@ class ReserveHandler:
         if found.what == "submit_again" and self._is_still_wanted(claim.step, purchase):
             return self._go_on(claim, clients, purchase)
         return self._undo(claim, clients, purchase, reason=found.text)
+
+    def _obey(self, claim: Claim, clients: Clients, purchase: Purchase) -> Outcome:
+        """Do what a person has decided: nothing was bought, take our rows out."""
+        if purchase.decision == "not_made":
+            text = _("A person has seen that nothing was bought")
+            return self._undo(claim, clients, purchase, reason=text)
+        text = _("Stopped by a person: our goods are out of the cart")
+        undone = self._undo(claim, clients, purchase, reason=text)
+        # Begun anew at once, it would only stop there again.
+        again = undone.status == Step.Status.PENDING
+        return outcomes.needs_person(text) if again else undone
 
     def _undo(
         self, claim: Claim, clients: Clients, purchase: Purchase, *, reason: str

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from catalog.alstyle.trade import CartRow
-from orders.models.purchase import WantedLine
+from orders.models.purchase import MARKDOWN, WantedLine
 
 # The lease under which one worker of all hosts uses the cart.
 CART_LEASE = "alstyle-cart"
@@ -34,7 +34,7 @@ def pieces(rows: Sequence[CartRow]) -> dict[str, int]:
     """Add up the cart's pieces by article; marked-down ones stand apart."""
     found: dict[str, int] = {}
     for row in rows:
-        name = f"{row.article} (markdown)" if row.is_markdown else row.article
+        name = f"{row.article}{MARKDOWN}" if row.is_markdown else row.article
         found[name] = found.get(name, 0) + row.quantity
     return found
 
@@ -50,7 +50,7 @@ def foreign_rows(rows: Sequence[CartRow], ours: Mapping[str, int]) -> dict[str, 
 def refuse_foreign(rows: Sequence[CartRow], ours: Mapping[str, int]) -> None:
     """Raise `CartOccupied` when somebody else's goods are in the cart."""
     # What the supplier gave us as marked down is a refusal, not a manager's row.
-    given = {f"{article} (markdown)": number for article, number in ours.items()}
+    given = {f"{article}{MARKDOWN}": number for article, number in ours.items()}
     if foreign := foreign_rows(rows, {**given, **ours}):
         text = _("Somebody's goods are in the cart at Al-Style: %(articles)s")
         goods = ", ".join(

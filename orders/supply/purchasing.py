@@ -27,6 +27,7 @@ from orders.supply.cart import (
     refuse_foreign,
 )
 from orders.supply.learning import learn, learned
+from orders.supply.supervision import is_supervised
 from plumbing.leases import database_now
 from plumbing.peers import (
     PeerAccessRefused,
@@ -74,45 +75,73 @@ def open_purchase(
             purchase.reservations.set(reservations)
     except IntegrityError:
         taken = Purchase.objects.filter(status__in=Purchase.HAS_CART).first()
+        if taken is not None and taken.paused_at is not None:
+            text = _(
+                "Purchase %(purchase)s is watched over by a person and waits for "
+                "their word: only one goes on at a time"
+            )
+            raise CartTaken(text % {"purchase": taken}) from None
         text = _("Purchase %(purchase)s is not settled yet: waiting")
         raise CartTaken(text % {"purchase": taken or "—"}) from None
     return purchase
 
 
-def fill(purchase: Purchase, cart: CartClient, claim: Claim) -> PeerError | None:
+def look_before(
+    purchase: Purchase, cart: CartClient, claim: Claim
+) -> Sequence[CartRow]:
+    """See that the cart is empty; left out when our own last look is young enough.
+
+    Raises `CartOccupied`, having touched nothing and given the purchase up.
+    """
+    if _is_known_empty() and not is_supervised():
+        return ()
+    rows = cart.get()
+    last = Purchase.objects.filter(status=Status.MADE).first()
+    keeps = learned(Name.SUBMIT_EMPTIES) == "no"
+    if keeps and rows and last is not None and pieces(rows) == last.quantities:
+        # Of a worker that died between the answer and tidying up.
+        take_out(last, cart, claim, rows)
+        rows = cart.get()
+    purchase.cart_before = pieces(rows)
+    purchase.save(update_fields=["cart_before"])
+    try:
+        refuse_foreign(rows, {})
+    except CartOccupied as error:
+        give_up(purchase, reason=str(error))
+        raise
+    return rows
+
+
+def add(purchase: Purchase, cart: CartClient, claim: Claim) -> PeerError | None:
     """Put the lines into the empty cart; gives the doubt whether they arrived.
 
-    Raises `CartOccupied`, having touched nothing and given the purchase up; a refused
-    `add` raises nothing: the cart itself tells what is in it.
+    A refused `add` raises nothing: the cart itself tells what is in it.
     """
-    if purchase.status == Status.OPENED:
-        if not _is_known_empty():
-            _look_before(purchase, cart, claim)
-        claim.renew()
-        move_purchase(purchase, Status.FILLING, now=database_now())
-        try:
-            cart.add([(article, quantity) for article, quantity, _c in purchase.lines])
-        except PeerAccessRefused:
-            raise
-        except PeerOutcomeUnknown as error:
-            return error
-        except (PeerUnavailable, PeerWriteWithheld):
-            move_purchase(purchase, Status.OPENED, now=database_now())
-            raise
-        except PeerRefused as error:
-            learn(
-                Name.REFUSAL_WORDS,
-                str(error)[:200],
-                evidence=f"add, {purchase}",
-                now=database_now(),
-            )
+    claim.renew()
+    move_purchase(purchase, Status.FILLING, now=database_now())
+    try:
+        cart.add([(article, quantity) for article, quantity, _c in purchase.lines])
+    except PeerAccessRefused:
+        raise
+    except PeerOutcomeUnknown as error:
+        return error
+    except (PeerUnavailable, PeerWriteWithheld):
+        move_purchase(purchase, Status.OPENED, now=database_now())
+        raise
+    except PeerRefused as error:
+        learn(
+            Name.REFUSAL_WORDS,
+            str(error)[:200],
+            evidence=f"add, {purchase}",
+            now=database_now(),
+        )
     return None
 
 
 def check(
     purchase: Purchase, cart: CartClient, claim: Claim, *, doubt: PeerError | None
-) -> dict[str, int | None]:
-    """See that the cart is exactly what is wanted; gives its prices by article.
+) -> Sequence[CartRow]:
+    """See that the cart is exactly what is wanted.
 
     Raises `CartOccupied` and `GoodsRefused`, our rows taken out, the purchase given
     up; `NotCleared`, when a person must do that.
@@ -133,7 +162,7 @@ def check(
             raise PeerProtocolError(str(doubt)) from None
         raise
     purchase.save(update_fields=["sum_kzt"])
-    return {row.article: row.price_kzt for row in rows}
+    return rows
 
 
 def submit(
@@ -196,13 +225,16 @@ def note_made(
     return supplied
 
 
-def clear_after(purchase: Purchase, cart: CartClient, claim: Claim) -> None:
+def clear_after(
+    purchase: Purchase, cart: CartClient, claim: Claim
+) -> Sequence[CartRow] | None:
     """See whether submit emptied the cart, until that is known; tidy up if it did not.
 
-    Call when the order is surely made, before anything else is bought.
+    Call when the order is surely made, before anything else is bought. Gives what was
+    in the cart; None when there was no need to look.
     """
-    if learned(Name.SUBMIT_EMPTIES) == "yes":
-        return
+    if learned(Name.SUBMIT_EMPTIES) == "yes" and not is_supervised():
+        return None
     rows = cart.get()
     still = pieces(rows) == purchase.quantities
     value, evidence = ("no" if still else "yes"), f"{purchase}, {pieces(rows) or '—'}"
@@ -210,6 +242,7 @@ def clear_after(purchase: Purchase, cart: CartClient, claim: Claim) -> None:
         learn(Name.SUBMIT_EMPTIES, value, evidence=evidence, now=database_now())
     if still:
         take_out(purchase, cart, claim, rows)
+    return rows
 
 
 def take_out(
@@ -277,20 +310,3 @@ def _is_known_empty() -> bool:
     if last is None or last.status != Status.MADE or last.last_submit_at is None:
         return False
     return database_now() - last.last_submit_at < CHECK_IS_FRESH
-
-
-def _look_before(purchase: Purchase, cart: CartClient, claim: Claim) -> None:
-    rows = cart.get()
-    last = Purchase.objects.filter(status=Status.MADE).first()
-    keeps = learned(Name.SUBMIT_EMPTIES) == "no"
-    if keeps and rows and last is not None and pieces(rows) == last.quantities:
-        # Of a worker that died between the answer and tidying up.
-        take_out(last, cart, claim, rows)
-        rows = cart.get()
-    purchase.cart_before = pieces(rows)
-    purchase.save(update_fields=["cart_before"])
-    try:
-        refuse_foreign(rows, {})
-    except CartOccupied as error:
-        give_up(purchase, reason=str(error))
-        raise
