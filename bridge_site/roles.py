@@ -32,6 +32,7 @@ OPERATOR = frozenset(
         "orders.complete_order",
         "orders.reserve_order",
         "orders.retry_step",
+        "orders.settle_purchase",
         "orders.view_buyer_data",
     }
 )

@@ -6,23 +6,44 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import takewhile
 
 from django.conf import settings
 from django.db.models import Count, Q, Sum
 from django.urls import reverse
-from django.utils import formats
+from django.utils import formats, timezone
+from django.utils.dateformat import format as format_date
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from backoffice.dashboard import DashboardSection, Figure, Need, draw_days, drawn_days
 from backoffice.formatting import Tone, absolute, ago, grouped, pill, when
-from orders.admin.situation import shortened, situation_pill, stuck_reason, time_left
+from orders.admin.situation import (
+    fact_value,
+    shortened,
+    situation_pill,
+    stuck_reason,
+    time_left,
+)
 from orders.admin.tabs import BY_TIME_LEFT, TABS, count_tabs
-from orders.models import Order, ReadMark, Step
+from orders.models import (
+    LearnedFact,
+    Order,
+    Purchase,
+    ReadMark,
+    Step,
+    SupplierAccount,
+)
+from orders.supply.submission import attorney_ends_on
+from orders.supply.supervision import is_supervised
 from plumbing.redaction import redact
 
 SHOWN = 8
+# How far back a cart that is kept from us is looked for.
+PURCHASES_LOOKED_AT = 50
+CART_OCCUPIED_LONG = timedelta(minutes=30)
+ATTORNEY_NEAR, ATTORNEY_URGENT = timedelta(days=30), timedelta(days=7)
 # A shop just set up is told sooner than one that has seen orders.
 FIRST_ORDER_WITHIN = timedelta(days=1)
 # Of orders cancelled as out of stock: Kaspi's limit, and where we speak up.
@@ -78,7 +99,7 @@ class OrdersOverview(DashboardSection):
 
 
 def read_orders(*, now: datetime, is_selling: bool = False) -> OrdersOverview:
-    """Read what the overview shows of the orders, in seven queries.
+    """Read what the overview shows of the orders, in eleven queries.
 
     `is_selling`: the price list has goods on sale, so orders should come.
     """
@@ -123,6 +144,8 @@ def read_orders(*, now: datetime, is_selling: bool = False) -> OrdersOverview:
             *_needs_of_readings(marks, now=now),
             *(_needs_of_silence(marks, now=now) if is_selling else ()),
             *_needs_of_orders(counts, pressing, now=now),
+            *_needs_of_purchases(now=now),
+            *_needs_of_attorney(now=now),
             *_needs_of_share(short, recent),
         ],
         figures=[
@@ -252,6 +275,83 @@ def _percent(part: int, whole: int) -> str:
     return formats.localize(
         Decimal(100 * part / max(whole, 1)).quantize(Decimal("0.1"))
     )
+
+
+def _needs_of_purchases(*, now: datetime) -> Iterator[Need]:
+    newest = list(Purchase.objects.all()[:PURCHASES_LOOKED_AT])
+    # One that waits keeps the cart: none is newer but those given up at once.
+    for purchase in (p for p in newest if p.paused_at is not None):
+        text = _("Purchase %(purchase)s is watched over and waits for your word")
+        url = reverse("admin:orders_purchase_change", args=[purchase.pk])
+        yield Need(tone=Tone.BAD, text=text % {"purchase": purchase}, url=url)
+    watched = next((p for p in newest if p.stage == Purchase.Stage.AFTER), None)
+    if watched is not None and is_supervised():
+        text = _(
+            "Purchase %(purchase)s went through under your eyes: say "
+            '"go on by yourself", or the next one stops after each call again'
+        )
+        url = reverse("admin:orders_purchase_change", args=[watched.pk])
+        yield Need(tone=Tone.WARN, text=text % {"purchase": watched}, url=url)
+    yield from _needs_of_cart(newest, now=now)
+    for fact in LearnedFact.objects.changed():
+        text = _("Al-Style has changed: %(what)s, now %(value)s, before %(previous)s")
+        figures = {
+            "what": fact.get_name_display(),
+            "value": fact_value(fact.value),
+            "previous": fact_value(fact.previous),
+        }
+        url = reverse("admin:orders_learnedfact_changelist")
+        yield Need(tone=Tone.WARN, text=text % figures, url=url)
+
+
+def _needs_of_cart(newest: Sequence[Purchase], *, now: datetime) -> Iterator[Need]:
+    """Tell since when somebody's goods keep us out of the cart."""
+    ended = (p for p in newest if p.status != Purchase.Status.OPENED)
+    occupied = list(takewhile(lambda p: p.was_kept_out, ended))
+    if not occupied:
+        return
+    waiting = Step.objects.of_kind(Step.Kind.RESERVE)
+    number = waiting.filter(status=Step.Status.PENDING).count()
+    if not number:
+        return
+    since = occupied[-1].created_at
+    text = ngettext(
+        "Somebody's goods are in Al-Style's cart since %(since)s (%(goods)s): "
+        "%(n)s order waits",
+        "Somebody's goods are in Al-Style's cart since %(since)s (%(goods)s): "
+        "%(n)s orders wait",
+        number,
+    )
+    goods = occupied[0].foreign_goods.items()
+    figures = {
+        "since": absolute(since, now=now),
+        "goods": ", ".join(f"{article} × {pieces}" for article, pieces in goods),
+        "n": grouped(number),
+    }
+    is_long = now - since > CART_OCCUPIED_LONG
+    yield Need(
+        tone=Tone.BAD if is_long else Tone.WARN,
+        text=text % figures,
+        url=reverse("admin:orders_purchase_change", args=[occupied[0].pk]),
+    )
+
+
+def _needs_of_attorney(*, now: datetime) -> Iterator[Need]:
+    account = SupplierAccount.objects.first()
+    if account is None:
+        return
+    today = timezone.localtime(now).date()
+    ends = attorney_ends_on(account, today=today)
+    if ends is None:
+        text = _(
+            "Al-Style has no valid power of attorney for us: nothing can be bought"
+        )
+        yield Need(tone=Tone.BAD, text=text)
+    elif ends - today <= ATTORNEY_NEAR:
+        text = _("The power of attorney at Al-Style ends on %(day)s: enter a new one")
+        is_urgent = ends - today <= ATTORNEY_URGENT
+        tone = Tone.BAD if is_urgent else Tone.WARN
+        yield Need(tone=tone, text=text % {"day": format_date(ends, "j E Y")})
 
 
 def _charts(*, now: datetime) -> list[SafeString]:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from orders.admin import journals, orders
+from orders.admin import journals, orders, purchases
 
-__all__ = ["journals", "orders"]
+__all__ = ["journals", "orders", "purchases"]

@@ -17,20 +17,22 @@ from backoffice.pages import Button, log_objects
 from orders.admin import forms
 from orders.admin.full_order import FullOrder
 from orders.admin.mapping import map_line
-from orders.models import Order, OrderEvent, OrderLine, Reservation, Step
+from orders.models import Order, OrderEvent, OrderLine, Purchase, Reservation, Step
 from orders.models.step import StepParameters
 from orders.plan import actions
 from orders.plan.events import record
+from orders.supply.supervision import is_supervised
 from plumbing.leases import database_now
 from plumbing.queue import enqueue
 
 REFRESH = "orders.tasks.refresh_one"
 RETRY, ACCEPT, ASSEMBLE = "retry_step", "accept_order", "assemble_order"
 COMPLETE, CANCEL, RESERVE = "complete_order", "cancel_order", "reserve_order"
+SETTLE = "settle_purchase"
 Kind, Status = Step.Kind, Step.Status
 Answers = dict[str, Any]
 Text = str | Promise
-Target = Order | Step | OrderLine
+Target = Order | Step | OrderLine | Purchase
 Act = Callable[[Any, Answers, str], object]
 
 
@@ -90,7 +92,7 @@ def press(
     Raises `ActionImpossible`; nothing is changed then.
     """
     actor = request.user.get_username()
-    order = target if isinstance(target, Order) else target.order
+    order = order_of(target)
     # The buyer's code stays out of the log.
     told = [
         str(told)
@@ -105,6 +107,44 @@ def press(
             record(order, button.title, now=database_now(), actor=actor)
         message = ": ".join([button.title, *filter(None, [", ".join(told)])])
         log_objects(request, Order.objects.filter(pk=order.pk), message)
+
+
+def order_of(target: Target) -> Order:
+    """Give the order that a target belongs to."""
+    if isinstance(target, Order):
+        return target
+    if isinstance(target, Purchase):
+        order = target.first_order
+        if order is None:
+            raise actions.ActionImpossible(
+                gettext("The purchase is for no order any more")
+            )
+        return order
+    return target.order
+
+
+def is_watched(step: Step) -> bool:
+    """Tell whether its supervised purchase waits for "go on"."""
+    is_asked = step.kind == Kind.RESERVE and step.status == Status.NEEDS_PERSON
+    return is_asked and bool(step.answered.get("supervised"))
+
+
+def watched_purchase(step: Step) -> Purchase:
+    """Give the supervised purchase that a step waits with."""
+    paused = Purchase.objects.paused()
+    purchase = paused.filter(reservations__order=step.order_id).first()
+    if purchase is None:
+        raise actions.ActionImpossible(gettext("Somebody else was first: look again"))
+    return purchase
+
+
+def _may_stop(purchase: Purchase) -> bool:
+    bought = purchase.stage == Purchase.Stage.SUBMITTED
+    return purchase.paused_at is not None and not bought
+
+
+def _is_doubtful(purchase: Purchase) -> bool:
+    return purchase.status == Purchase.Status.NEEDS_PERSON
 
 
 def has_candidates(step: Step) -> bool:
@@ -124,7 +164,7 @@ def can_retry(step: Step) -> bool:
     With candidates to choose from it would order the goods a second time, and a
     wrong code stays wrong.
     """
-    if step.kind == Kind.COMPLETE or has_candidates(step):
+    if step.kind == Kind.COMPLETE or has_candidates(step) or is_watched(step):
         return False
     return step.is_idle or step.status == Status.UNKNOWN
 
@@ -180,6 +220,16 @@ def _can_be_released_by_hand(full: FullOrder, _order: object) -> bool:
         full.reservation_status == Reservation.Status.RELEASING
     )
     return holding and full.is_settled(Kind.RELEASE)
+
+
+ALONE = _(
+    "From now on purchases are made without stopping, for ever. Say so when you have "
+    "seen a whole purchase and all was as it should be."
+)
+STOP = _(
+    "Nothing is bought. The bridge takes out of the cart what it has put in, and the "
+    "order waits for you."
+)
 
 
 def _by_slug(*buttons: OrderButton) -> dict[str, OrderButton]:
@@ -329,7 +379,118 @@ ORDER_BUTTONS = _by_slug(
         act=lambda order, answers, actor: enqueue(REFRESH, order.pk, cluster="orders"),
     ),
 )
+
+
+PURCHASE_BUTTONS = _by_slug(
+    OrderButton(
+        slug="go-on",
+        label=_("Go on"),
+        permission=SETTLE,
+        fits=lambda full, purchase: purchase.paused_at is not None,
+        act=lambda purchase, answers, actor: actions.go_on_with(purchase, actor=actor),
+    ),
+    OrderButton(
+        slug="go-on-alone",
+        label=_("Go on by yourself…"),
+        permission=SETTLE,
+        # Also when it is made: that is what somebody watched it for.
+        fits=lambda full, purchase: bool(purchase.stage) and is_supervised(),
+        act=lambda purchase, answers, actor: actions.go_on_alone(purchase, actor=actor),
+        form=forms.ActionForm,
+        text=ALONE,
+    ),
+    OrderButton(
+        slug="stop",
+        label=_("Stop: take our goods out…"),
+        permission=SETTLE,
+        fits=lambda full, purchase: _may_stop(purchase),
+        act=lambda purchase, answers, actor: actions.stop_purchase(
+            purchase, actor=actor
+        ),
+        form=forms.ActionForm,
+        text=STOP,
+        is_danger=True,
+    ),
+    OrderButton(
+        slug="adopt",
+        label=_("It is this order…"),
+        permission=SETTLE,
+        fits=lambda full, purchase: (
+            _is_doubtful(purchase) and bool(purchase.candidates)
+        ),
+        act=lambda purchase, answers, actor: actions.adopt_for_purchase(
+            purchase, answers["number"], actor=actor
+        ),
+        form=forms.CandidateForm,
+        text=_(
+            "Al-Style's answer was lost, and these orders nobody owns may be the "
+            "one that was made. Compare them with Al-Style's portal."
+        ),
+    ),
+    OrderButton(
+        slug="not-made",
+        label=_("It was not made: empty the cart and try again…"),
+        permission=SETTLE,
+        fits=lambda full, purchase: _is_doubtful(purchase),
+        act=lambda purchase, answers, actor: actions.buy_anew(purchase, actor=actor),
+        form=forms.ActionForm,
+        text=_(
+            "Only if you have seen in Al-Style's portal that no order was made: the "
+            "goods are ordered again. If one was, they are bought twice."
+        ),
+        is_danger=True,
+    ),
+    OrderButton(
+        slug="release",
+        label=_("Release that order…"),
+        permission=SETTLE,
+        fits=lambda full, purchase: (
+            _is_doubtful(purchase) and bool(purchase.candidates)
+        ),
+        act=lambda purchase, answers, actor: actions.adopt_for_purchase(
+            purchase, answers["number"], actor=actor, is_unwanted=True
+        ),
+        form=forms.CandidateForm,
+        text=_(
+            "The order that you choose is taken as this purchase's, and cancelled at "
+            "Al-Style."
+        ),
+        is_danger=True,
+    ),
+)
 STEP_BUTTONS = _by_slug(
+    OrderButton(
+        slug="go-on",
+        label=_("Go on"),
+        permission=SETTLE,
+        fits=lambda full, step: is_watched(step),
+        act=lambda step, answers, actor: actions.go_on_with(
+            watched_purchase(step), actor=actor
+        ),
+    ),
+    OrderButton(
+        slug="go-on-alone",
+        label=_("Go on by yourself…"),
+        permission=SETTLE,
+        fits=lambda full, step: is_watched(step),
+        act=lambda step, answers, actor: actions.go_on_alone(
+            watched_purchase(step), actor=actor
+        ),
+        form=forms.ActionForm,
+        text=ALONE,
+    ),
+    OrderButton(
+        slug="stop",
+        label=_("Stop: take our goods out…"),
+        permission=SETTLE,
+        fits=lambda full, step: is_watched(step) and _may_stop(watched_purchase(step)),
+        act=lambda step, answers, actor: actions.stop_purchase(
+            watched_purchase(step), actor=actor
+        ),
+        form=forms.ActionForm,
+        text=STOP,
+        is_danger=True,
+    ),
     OrderButton(
         slug="retry",
         label=_("Try again"),
@@ -355,7 +516,7 @@ STEP_BUTTONS = _by_slug(
     OrderButton(
         slug="adopt",
         label=_("Choose the order at Al-Style…"),
-        permission=RESERVE,
+        permission=SETTLE,
         fits=lambda full, step: has_candidates(step),
         act=lambda step, answers, actor: actions.adopt_supplier_order(
             step, answers["number"], actor=actor
@@ -369,7 +530,7 @@ STEP_BUTTONS = _by_slug(
     OrderButton(
         slug="anew",
         label=_("Reserve anew…"),
-        permission=RESERVE,
+        permission=SETTLE,
         fits=lambda full, step: has_candidates(step),
         act=lambda step, answers, actor: actions.reserve_anew(step, actor=actor),
         form=forms.ActionForm,
@@ -396,7 +557,7 @@ STEP_BUTTONS = _by_slug(
         slug="drop",
         label=_("Drop…"),
         permission=RETRY,
-        fits=lambda full, step: step.is_idle,
+        fits=lambda full, step: step.is_idle and not is_watched(step),
         act=lambda step, answers, actor: actions.skip_step(
             step, actor=actor, reason=answers["reason"]
         ),

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from backoffice.formatting import absolute, grouped
 from catalog.models import Product
-from orders.models import OrderLine, Step
+from orders.models import OrderLine, Purchase, Step
 from plumbing.redaction import redact
 
 MOST_PLACES = 50
@@ -119,11 +119,15 @@ class CandidateForm(ActionForm):
         label=_("Orders at Al-Style that may be it"), widget=forms.RadioSelect
     )
 
-    def __init__(self, *args: Any, target: Step, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, target: Step | Purchase, **kwargs: Any) -> None:
         super().__init__(*args, target=target, **kwargs)
         self.fields["number"].choices = [  # type: ignore[attr-defined]
             (str(found["id"]), _candidate_words(found))
-            for found in target.answered.get("candidates", [])
+            for found in (
+                target.candidates
+                if isinstance(target, Purchase)
+                else target.answered.get("candidates", [])
+            )
         ]
 
 
@@ -234,10 +238,11 @@ def is_imei(text: str) -> bool:
 
 
 def placed_words(moment: object) -> str:
+    """Write when a candidate was placed; what names no zone stays as it is written."""
     try:
         placed = datetime.fromisoformat(str(moment))
     except ValueError:
-        return ""
+        return str(moment or "")
     if timezone.is_naive(placed):
         return str(moment)
     return absolute(placed, now=timezone.now())

@@ -25,6 +25,7 @@ from orders.admin.buttons import (
     OrderButton,
     Target,
     offered,
+    order_of,
     press,
 )
 from orders.admin.full_order import load_full_order
@@ -109,7 +110,7 @@ class OrderAdmin(BulkActions):
             raise Http404
         button = buttons[slug]
         target: Target = get_object_or_404(model, pk=pk)
-        order = target if isinstance(target, Order) else target.order
+        order = order_of(target)
         is_get_without_form = button.form is None and request.method != "POST"
         if is_get_without_form or not button.is_for(request):
             raise PermissionDenied

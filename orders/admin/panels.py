@@ -8,18 +8,20 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from backoffice.formatting import NOTHING, figure, grouped, money, stock_text, when
 from backoffice.pages import Button
-from orders.admin.buttons import LINE_BUTTONS, STEP_BUTTONS, offered
+from orders.admin.buttons import LINE_BUTTONS, STEP_BUTTONS, is_watched, offered
 from orders.admin.buyers import buyer_rows
 from orders.admin.forms import placed_words
 from orders.admin.full_order import FullOrder
 from orders.admin.profit import line_margin, profit_of
 from orders.admin.situation import (
+    purchase_pill,
     raw_words,
     reservation_pill,
     situation_pill,
@@ -28,7 +30,15 @@ from orders.admin.situation import (
     supplier_pill,
     time_left,
 )
-from orders.models import Order, OrderEvent, OrderLine, Step, SupplierOrder
+from orders.models import (
+    Order,
+    OrderEvent,
+    OrderLine,
+    Purchase,
+    Step,
+    SupplierOrder,
+)
+from orders.models.step import Candidate
 from orders.plan.events import BRIDGE
 from orders.supply.margin import line_total
 from plumbing.redaction import redact
@@ -68,6 +78,7 @@ def page_panels(
         "step_rows": [
             step_row(request, full, step, now=now) for step in reversed(full.steps)
         ],
+        "purchase_rows": purchase_rows(order, now=now),
         "event_rows": list(event_rows(order, now=now)),
     }
 
@@ -115,16 +126,71 @@ def stuck_card(request: HttpRequest, full: FullOrder, step: Step) -> dict[str, A
     return {
         "reason": stuck_reason(step),
         "buttons": step_buttons(request, full, step),
-        "candidates": [
-            (
-                f"№{found['id']}",
-                placed_words(found.get("placed_at")),
-                money(found.get("sum")),
-                [f"{line[0]} × {line[1]}" for line in found.get("lines") or []],
-            )
-            for found in step.answered.get("candidates") or []
-        ],
+        "candidates": candidate_rows(step.answered.get("candidates") or []),
+        "watched": _watched_of(step),
     }
+
+
+def _watched_of(step: Step) -> list[dict[str, Any]]:
+    if not is_watched(step):
+        return []
+    paused = Purchase.objects.paused().filter(reservations__order=step.order_id)
+    purchase = paused.first()
+    return list(watched_calls(purchase, now=timezone.now())) if purchase else []
+
+
+def candidate_rows(
+    candidates: list[Candidate],
+) -> list[tuple[str, str, SafeString, list[str]]]:
+    """Give number, date as it is written, sum and lines of each."""
+    return [
+        (
+            f"№{found['id']}",
+            placed_words(found.get("placed_at")),
+            money(found.get("sum")),
+            [f"{line[0]} × {line[1]}" for line in found.get("lines") or []],
+        )
+        for found in candidates
+    ]
+
+
+def watched_calls(purchase: Purchase, *, now: datetime) -> Iterator[dict[str, Any]]:
+    """Tell what each call of a supervised purchase showed."""
+    for seen in purchase.watched:
+        rows = seen["rows"]
+        yield {
+            "call": Purchase.Stage(seen["call"]).label,
+            "at": when(datetime.fromisoformat(seen["at"]), now=now),
+            "words": redact(str(seen["words"])),
+            "is_clear": seen["is_clear"],
+            "by": seen["by"],
+            "read_cart": rows is not None,
+            "rows": [
+                (str(article), figure(number), money(price), figure(balance), marked)
+                for article, number, price, balance, marked in rows or []
+            ],
+        }
+
+
+def purchase_link(purchase: Purchase) -> SafeString:
+    url = reverse("admin:orders_purchase_change", args=[purchase.pk])
+    return format_html('<a class="num" href="{}">№{}</a>', url, purchase.pk)
+
+
+def purchase_rows(order: Order, *, now: datetime) -> list[dict[str, object]]:
+    """Give the order's purchases, the newest first."""
+    mine = Purchase.objects.filter(reservations__order=order).distinct()
+    return [
+        {
+            "link": purchase_link(purchase),
+            "pill": purchase_pill(purchase),
+            "begun": when(purchase.created_at, now=now),
+            "supplied": purchase.supplier_order
+            and supplier_link(purchase.supplier_order),
+            "reason": redact(purchase.reason),
+        }
+        for purchase in mine.select_related("supplier_order")
+    ]
 
 
 def line_rows(request: HttpRequest, full: FullOrder) -> Iterator[dict[str, Any]]:
@@ -272,6 +338,7 @@ def readable(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
         "accept_cost_kzt": _("buy for at most, ₸"),
         "adopted": _("found afterwards"),
         "candidates": _("orders that may be it"),
+        "supervised": _("watched up to"),
     }
     for key, value in told.items():
         shown = "***" if key in NEVER_SHOWN else redact(_value_words(value))

@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from backoffice.formatting import NOTHING, Tone, absolute, pill, two_lines
-from orders.models import Order, Reservation, Step, SupplierOrder
+from orders.models import Order, Purchase, Reservation, Step, SupplierOrder
 from plumbing.redaction import redact
 
 RED_BELOW = timedelta(minutes=30)
@@ -24,6 +24,14 @@ RESERVATION_TONES = {
     Reservation.Status.SHIPPED: Tone.QUIET,
     Reservation.Status.RELEASED: Tone.QUIET,
     Reservation.Status.DROPPED: Tone.QUIET,
+}
+PURCHASE_TONES = {
+    Purchase.Status.OPENED: Tone.INFO,
+    Purchase.Status.FILLING: Tone.INFO,
+    Purchase.Status.SUBMITTING: Tone.WARN,
+    Purchase.Status.NEEDS_PERSON: Tone.BAD,
+    Purchase.Status.MADE: Tone.GOOD,
+    Purchase.Status.GIVEN_UP: Tone.QUIET,
 }
 STEP_TONES = {
     Step.Status.PENDING: Tone.INFO,
@@ -139,6 +147,28 @@ def supplier_pill(supplied: SupplierOrder) -> SafeString:
 def step_pill(step: Step) -> SafeString:
     status = Step.Status(step.status)
     return pill(status.label, STEP_TONES[status])
+
+
+def purchase_pill(purchase: Purchase) -> SafeString:
+    if purchase.paused_at is not None:
+        return pill(_('waits for "go on"'), Tone.BAD)
+    status = Purchase.Status(purchase.status)
+    return pill(status.label, PURCHASE_TONES[status])
+
+
+def fact_value(value: str) -> str:
+    """Say a value of what is known of Al-Style; what is no word of ours as it is."""
+    words = {
+        "yes": _("yes"),
+        "no": _("no"),
+        "same": _("the same"),
+        "other": _("another"),
+        "none": _("cannot be read"),
+        "newest": _("newest first"),
+        "oldest": _("oldest first"),
+        "unsorted": _("in no order"),
+    }
+    return words.get(value, value)
 
 
 def stuck_reason(step: Step) -> str:

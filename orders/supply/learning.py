@@ -5,11 +5,31 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.db.models import F
+from django.utils.translation import gettext_lazy as _
 
 from catalog.alstyle.trade import SupplierOrderRow, parse_naive
 from orders.models import LearnedFact, Purchase
 
 Name = LearnedFact.Name
+# What is done as long as a fact is not known; shown to staff beside those that are.
+CAREFUL_SIDE = {
+    Name.SUBMIT_EMPTIES: _(
+        "the cart is looked into after each order, and no cart is submitted twice"
+    ),
+    Name.ADD_ADDS: _("goods are put in once, into an empty cart only"),
+    Name.REFERENCE_SHOWN: _(
+        "an order without our reference is taken for ours only when all else fits"
+    ),
+    Name.DATE_FORMAT: _("dates prove nothing"),
+    Name.DATE_OFFSET_MIN: _("dates prove nothing"),
+    Name.LISTED_ID: _("our young orders are asked for under which number they stand"),
+    Name.LISTED_AFTER_S: _("a new order is waited for 25 minutes"),
+    Name.LIST_ORDER: _("lists are read to their end"),
+    Name.CANCELLED_AFTER_S: _("a cancel is asked after until it shows"),
+    Name.STOCK_FALLS_AT: _("our reserves are subtracted until the goods are shipped"),
+    Name.REFUSAL_WORDS: _("only the cart's own balance says that goods are lacking"),
+    Name.GOES_ON_ALONE: _("each purchase stops after each call, if the setting says"),
+}
 # Offsets of time zones are whole quarters of an hour.
 QUARTER_MIN = 15
 

@@ -7,10 +7,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 
-from backoffice.formatting import Tone
+from backoffice.formatting import Tone, absolute
 from orders.dashboard import read_orders
-from orders.models import Order, ReadMark, Step
-from tests.orders.factories import make_order, make_product
+from orders.models import LearnedFact, Order, Purchase, ReadMark, Step, SupplierAccount
+from orders.plan.actions import note_fact
+from tests.orders.factories import doubt, make_order, make_product
 from tests.staff import HOSTILE, log_in, page
 
 pytestmark = pytest.mark.django_db
@@ -165,4 +166,92 @@ def test_the_overview_shows_the_orders_in_few_queries(settings, now):
 def test_it_reads_in_a_fixed_number_of_queries(now, django_assert_num_queries):
     make_mark(Order.NEW, age=MINUTE)
     with django_assert_num_queries(7):
+
+    with django_assert_num_queries(9):
         read_orders(now=now, is_selling=True)
+
+
+def keep_out(order: Order, *, age: timedelta, **carts: object) -> Purchase:
+    """Let an order's purchase have met somebody's goods in the cart."""
+    return doubt(
+        order,
+        status=Purchase.Status.GIVEN_UP,
+        submits=[],
+        created_at=timezone.now() - age,
+        **{"cart_before": {"999": 5}, **carts},
+    )
+
+
+def test_somebodys_goods_in_the_cart_are_told_with_what_waits(now):
+    product = make_product("70311")
+    first, second = make_order((product, 1)), make_order((product, 1))
+    keep_out(first, age=50 * MINUTE, cart_before={})
+    keep_out(first, age=40 * MINUTE)
+    keep_out(second, age=5 * MINUTE, cart_before={}, cart_after={"70311": 1, "999": 5})
+    (need,) = [
+        n for n in read_orders(now=now, is_selling=True).needs if "cart" in n.text
+    ]
+    assert "999 × 5" in need.text
+    assert "2 orders wait" in need.text
+    assert absolute(now - 40 * MINUTE, now=now) in need.text
+    assert need.tone == Tone.BAD
+    # What the supplier gave as marked down is nobody's.
+    keep_out(first, age=MINUTE, cart_before={}, cart_after={"70311 (markdown)": 1})
+    assert not [
+        n for n in read_orders(now=now, is_selling=True).needs if "cart" in n.text
+    ]
+
+
+@pytest.mark.parametrize(
+    ("days", "tone"), [(31, None), (30, Tone.WARN), (8, Tone.WARN), (7, Tone.BAD)]
+)
+def test_the_power_of_attorneys_end_is_told_in_time(now, days, tone):
+    ends = timezone.localtime(now).date() + timedelta(days=days)
+    SupplierAccount.objects.create(
+        name="alstyle",
+        attorneys=[{"ДатаОкончания": f"{ends:%d.%m.%Y}", "Основной": 1}],
+        read_at=now,
+    )
+    needs = read_orders(now=now, is_selling=True).needs
+    assert [need.tone for need in needs if "attorney" in need.text] == (
+        [tone] if tone else []
+    )
+
+
+def test_without_a_valid_power_of_attorney_nothing_can_be_bought(now):
+    SupplierAccount.objects.create(
+        name="alstyle", attorneys=[{"ДатаОкончания": "01.02.2020"}], read_at=now
+    )
+    (need,) = read_orders(now=now, is_selling=True).needs
+    assert need.tone == Tone.BAD
+
+
+def test_what_changed_at_the_supplier_is_told_until_somebody_took_note(now):
+    values = {"evidence": "№1", "learned_at": now}
+    LearnedFact.objects.create(name="submit_empties", value="no", **values)
+    LearnedFact.objects.create(name="listed_after_s", value="9", previous="7", **values)
+    assert read_orders(now=now, is_selling=True).needs == []
+    LearnedFact.objects.update(previous="yes")
+    (need,) = read_orders(now=now, is_selling=True).needs
+    assert "now no, before yes" in need.text
+    fact = LearnedFact.objects.get(name="submit_empties")
+    assert fact.is_news
+    note_fact(fact, actor="anna")
+    fact.refresh_from_db()
+    assert not fact.is_news
+    assert read_orders(now=now, is_selling=True).needs == []
+
+
+def test_a_purchase_that_waits_for_go_on_is_told(now, settings):
+    order = make_order((make_product("70311"), 1))
+    purchase = doubt(
+        order, status=Purchase.Status.OPENED, stage="looked", paused_at=now, submits=[]
+    )
+    (need,) = read_orders(now=now, is_selling=True).needs
+    assert need.tone == Tone.BAD
+    assert f"№{purchase.pk}" in need.text
+    Purchase.objects.update(status="given_up", paused_at=None, stage="after")
+    assert read_orders(now=now, is_selling=True).needs == []
+    settings.SUPERVISE_FIRST_PURCHASE = True
+    (need,) = read_orders(now=now, is_selling=True).needs
+    assert "go on by yourself" in need.text
