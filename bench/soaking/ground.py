@@ -84,7 +84,6 @@ def environment(
         "WORK_WEEK": ",".join(["0-24"] * 7),
         "FEED_MASS_WITHDRAWAL_PERCENT": "100",
         "OBSERVE_ONLY": "1" if observe_only else "0",
-        "SUPERVISE_FIRST_PURCHASE": "0",
         "LOG_LEVEL": "INFO",
     }
 

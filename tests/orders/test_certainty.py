@@ -437,6 +437,7 @@ def test_a_cart_that_cannot_be_read_after_the_answer_buys_nothing_again(
     for _ in range(2):
         let_pass(order)
 
+
 def test_a_failed_look_after_the_order_buys_nothing_again(
     supplier, product, process, monkeypatch
 ):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 
@@ -114,7 +116,9 @@ def test_only_one_order_goes_on_at_a_time(supplier, goods, process):
     process()
     waiting = step_of(second)
     assert waiting.status == S.PENDING
-    assert "watched over" in waiting.last_error or "смотрит" in waiting.last_error
+    assert (
+        "watched over" in waiting.last_error or "под присмотром" in waiting.last_error
+    )
     assert Purchase.objects.count() == 1
     go_on(first, process, times=4)
     assert reservation_of(first).status == R.HELD
@@ -202,7 +206,7 @@ def test_a_worker_lost_with_its_stop_unsaid_stops_again(
     go_on(order, process, times=times)
     stage = purchase_of(order).stage
     Step.objects.filter(order=order).update(
-        status=S.IN_FLIGHT, claimed_until=timezone.now() - timezone.timedelta(hours=1)
+        status=S.IN_FLIGHT, claimed_until=timezone.now() - timedelta(hours=1)
     )
     calls.clear()
     process()
@@ -241,7 +245,7 @@ def test_a_worker_killed_in_a_call_buys_once_and_watched(
         with pytest.raises(Killed):
             go_on(order, process)
     Step.objects.filter(order=order, status=S.IN_FLIGHT).update(
-        claimed_until=timezone.now() - timezone.timedelta(hours=1)
+        claimed_until=timezone.now() - timedelta(hours=1)
     )
     before = len(alive(supplier))
     for _ in range(8):
