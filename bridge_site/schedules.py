@@ -78,6 +78,12 @@ SCHEDULES = (
         minutes=1,
     ),
     Recurring(
+        name="reconcile",
+        func="orders.tasks.reconcile",
+        cluster="orders",
+        minutes=5,
+    ),
+    Recurring(
         name="follow-supplier",
         func="orders.tasks.follow_supplier",
         cluster="imports",

@@ -14,6 +14,7 @@ from orders.models import Order
 from orders.plan.events import record
 from orders.reading import polling, refreshing
 from orders.reading.polling import ReadResult
+from orders.reconciling import rounds
 from plumbing.leases import LeaseTaken, database_now
 from plumbing.peers import PeerError
 from plumbing.queue import enqueue
@@ -71,6 +72,14 @@ def process_orders() -> str:
 def sweep_orders() -> str:
     """See to what nobody asks for: dead workers' steps, deadlines, shortages."""
     return processing.sweep_orders()
+
+
+def reconcile() -> str:
+    """Look for what contradicts the promises, from the database alone."""
+    try:
+        return rounds.reconcile(now=database_now()).summary
+    except LeaseTaken as error:
+        return str(error)
 
 
 def follow_supplier() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from orders.models.finding import Finding
 from orders.models.order import (
     Buyer,
     MasterProduct,
@@ -23,6 +24,7 @@ from orders.models.supply import (
 
 __all__ = [
     "Buyer",
+    "Finding",
     "LearnedFact",
     "MasterProduct",
     "Order",

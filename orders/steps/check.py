@@ -7,9 +7,11 @@ from django.utils.translation import gettext as _
 from orders.clients import Clients
 from orders.models import Reservation, Step
 from orders.plan.claims import Claim
+from orders.reconciling.rounds import reconcile_order
 from orders.steps import outcomes
 from orders.steps.outcomes import Outcome
 from orders.supply.verifying import difference_of, note_read
+from plumbing.leases import database_now
 
 
 class CheckHandler:
@@ -23,13 +25,18 @@ class CheckHandler:
         """Compare anew: a person may have put it right in the portal."""
         held = Reservation.objects.held().filter(order=claim.step.order_id)
         reservation = held.select_related("supplier_order").first()
-        if reservation is None or reservation.supplier_order is None:
+        reason = ""
+        if reservation is not None and reservation.supplier_order is not None:
+            supplied = reservation.supplier_order
+            row = clients.cart.order(supplied.supplier_order_id)
+            note_read(supplied, row)
+            reason = difference_of(supplied)
+        # What was put right there may put right what we have; then it is compared.
+        found = reconcile_order(claim.step.order_id, now=database_now())
+        if found.texts or reason:
+            return outcomes.needs_person("\n".join(found.texts) or reason)
+        if reservation is None:
             return outcomes.skipped(_("Nothing is held for this order"))
-        supplied = reservation.supplier_order
-        row = clients.cart.order(supplied.supplier_order_id)
-        note_read(supplied, row)
-        if reason := difference_of(supplied):
-            return outcomes.needs_person(reason)
         return outcomes.done(_("Al-Style's order has just what is wanted"))
 
     def look(self, claim: Claim, clients: Clients) -> Outcome:

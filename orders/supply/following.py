@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from catalog.alstyle.cart import CartClient, OrderType
 from catalog.alstyle.trade import SupplierOrderRow
 from orders.models import Reservation, Step, SupplierOrder
+from orders.plan.ages import RESERVATION_AGES
 from orders.plan.transitions import move_reservation
 from orders.plan.wanting import want_step
 from orders.supply.listing import note_listed
@@ -23,8 +24,6 @@ FOLLOWED: tuple[OrderType, ...] = ("index", "current", "canceled", "archive")
 MOST_PAGES = 10
 # Read one by one in a run: those no page showed, and new ones whose lines to check.
 MOST_SINGLES = 10
-# A cancel that the supplier has not carried out by then needs its manager.
-RELEASE_PATIENCE = timedelta(hours=6)
 
 
 @dataclass(slots=True)
@@ -203,7 +202,7 @@ def _complain_about_slow_releases(*, now: datetime) -> None:
         asked = releases.filter(status=Step.Status.DONE).last()
         if asked is None or asked.finished_at is None:
             continue
-        if now - asked.finished_at > RELEASE_PATIENCE:
+        if now - asked.finished_at > RESERVATION_AGES[reservation.status]:
             text = _("Al-Style has not cancelled order %(number)s: call its manager")
             figures = {"number": reservation.supplier_order}
             want_step(

@@ -1,0 +1,1 @@
+"""Proves that nothing was missed: what contradicts a promise becomes a finding."""

@@ -1,0 +1,332 @@
+"""Compares an order with its reservation, its purchases and Al-Style's orders."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+
+from orders.models import (
+    Finding,
+    Order,
+    Purchase,
+    Reservation,
+    Step,
+    SupplierOrder,
+    supplied_quantity,
+)
+from orders.supply.verifying import difference_of
+
+Kind = Finding.Kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contradiction:
+    """What does not fit; `facts` say upon what it rests, `text` says it to a person.
+
+    `stands`: whether it is to be told on the order too; one that a stuck step tells of
+    is not.
+    """
+
+    kind: Finding.Kind
+    subject: str
+    text: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    order: Order | None = None
+    purchase: Purchase | None = None
+    stands: bool = True
+
+
+def load_whole(orders: QuerySet[Order]) -> QuerySet[Order]:
+    """Read with the orders all that `contradictions_of` compares."""
+    return orders.prefetch_related(
+        "lines__product",
+        "steps",
+        "findings",
+        "reservations__lines__product",
+        "reservations__supplier_order__merged_into",
+        "reservations__purchases__supplier_order",
+    )
+
+
+def contradictions_of(
+    order: Order, *, first_read_at: datetime | None
+) -> Iterator[Contradiction]:
+    """Find what contradicts the promises in what is known of an order.
+
+    Give an order of `load_whole`. `first_read_at`: who accepted an order before the
+    bridge began to read has seen to its goods.
+    """
+    whole = _Whole(order)
+    yield from whole.not_released()
+    yield from whole.open_of_ended()
+    if first_read_at is not None and order.created_at >= first_read_at:
+        yield from whole.no_goods()
+    yield from whole.other_lines()
+    yield from whole.purchases()
+
+
+def goods_of_order(order: Order) -> dict[str, int]:
+    """Map articles (or SKUs that are none of our products) to the pieces ordered."""
+    goods: Counter[str] = Counter()
+    for line in order.lines.all():
+        if line.quantity:
+            goods[line.product.article if line.product else line.sku] += line.quantity
+    return dict(goods)
+
+
+def supplied_of_order(order: Order) -> dict[str, int]:
+    """Map articles to the pieces that Al-Style must give for an order."""
+    pieces: dict[str, int] = {}
+    for line in order.lines.all():
+        if line.quantity and line.product:
+            article = line.product.article
+            pieces[article] = pieces.get(article, 0) + line.quantity
+    by = {
+        x.product.article: x.product.multiplicity
+        for x in order.lines.all()
+        if x.product
+    }
+    return {a: supplied_quantity(n, by[a]) for a, n in pieces.items()}
+
+
+def goods_of(reservation: Reservation) -> dict[str, int]:
+    return {line.product.article: line.quantity for line in reservation.lines.all()}
+
+
+def whole_order(supplied: SupplierOrder) -> SupplierOrder:
+    """Follow merges to the order that holds the goods now."""
+    while supplied.merged_into is not None:
+        supplied = supplied.merged_into
+    return supplied
+
+
+def has_step(
+    order: Order, kind: Step.Kind, *statuses: str, since: datetime | None = None
+) -> bool:
+    """Tell whether the order has such a step, asked for since a moment."""
+    return any(
+        step.kind == kind
+        and (not statuses or step.status in statuses)
+        and (since is None or step.created_at >= since)
+        for step in order.steps.all()
+    )
+
+
+IN_HAND = (*Step.OPEN, Step.Status.REFUSED)
+
+
+class _Whole:
+    """An order with its reservations, the open one in front."""
+
+    def __init__(self, order: Order) -> None:
+        self.order = order
+        self.all = sorted(order.reservations.all(), key=lambda r: r.pk)
+        self.open = next((r for r in self.all if r.status in Reservation.OPEN), None)
+
+    def _say(
+        self, kind: Finding.Kind, text: str, facts: Mapping[str, Any], of: str = ""
+    ) -> Contradiction:
+        return Contradiction(
+            kind=kind,
+            subject=of or f"order {self.order.code}",
+            text=text,
+            facts=facts,
+            order=self.order,
+        )
+
+    def not_released(self) -> Iterator[Contradiction]:
+        """Goods are held, the buyer will not get them, and nobody sees to it."""
+        held, order = self.open, self.order
+        if held is None or not held.has_goods or not order.is_called_off:
+            return
+        if order.handed_over_at or held.has_left_stock:
+            return
+        if has_step(order, Step.Kind.RELEASE, *IN_HAND, since=held.created_at):
+            return
+        text = _(
+            "The order is called off, and Al-Style still holds its goods "
+            "(%(number)s): release them"
+        )
+        figures = {"number": held.supplier_order or _("reserved by hand")}
+        yield self._say(Kind.NOT_RELEASED, text % figures, {"reservation": held.pk})
+
+    def open_of_ended(self) -> Iterator[Contradiction]:
+        """The order has ended, and its goods count against the stock for ever."""
+        held, order = self.open, self.order
+        if held is None or order.ended_at is None or not order.has_ended:
+            return
+        if held.status == Reservation.Status.RELEASING or any(self.not_released()):
+            return
+        if has_step(order, Step.Kind.RELEASE, *IN_HAND, since=held.created_at):
+            return
+        # What is being bought is to be found first.
+        is_asked = has_step(order, Step.Kind.RESERVE, *Step.UNSETTLED)
+        if is_asked or any(p.is_unsettled for p in held.purchases.all()):
+            return
+        text = _(
+            "The order has ended, and its goods are still reserved (%(status)s): "
+            "release them, or note that they are released"
+        )
+        figures = {"status": held.get_status_display()}
+        facts = {"reservation": held.pk, "status": held.status}
+        yield self._say(Kind.OPEN_OF_ENDED, text % figures, facts)
+
+    def no_goods(self) -> Iterator[Contradiction]:
+        """Accepted at Kaspi, and neither held nor being reserved."""
+        order = self.order
+        if order.status != Order.ACCEPTED or order.handed_over_at or order.has_ended:
+            return
+        holds = (
+            Reservation.Status.HELD,
+            Reservation.Status.BY_HAND,
+            Reservation.Status.SHIPPED,
+        )
+        if any(r.status in holds for r in self.all):
+            return
+        if has_step(order, Step.Kind.RESERVE, *IN_HAND) or self._was_consented():
+            return
+        text = _("The order is accepted at Kaspi, and no goods are reserved for it")
+        facts = {"reservations": [[r.pk, r.status] for r in self.all]}
+        yield self._say(Kind.NO_GOODS, text, facts)
+
+    def _was_consented(self) -> bool:
+        """Tell whether a person, or the owner's setting, wanted it accepted so."""
+        accepts = (s for s in self.order.steps.all() if s.kind == Step.Kind.ACCEPT)
+        return any(step.parameters.get("unreserved") for step in accepts)
+
+    def other_lines(self) -> Iterator[Contradiction]:
+        """Order, reservation and Al-Style's order say different goods."""
+        held, order = self.open, self.order
+        if held is None or order.is_over or order.handed_over_at:
+            return
+        is_being_reserved = has_step(order, Step.Kind.RESERVE, *Step.UNSETTLED)
+        if held.status == Reservation.Status.WANTED and is_being_reserved:
+            return
+        wanted, reserved = goods_of_order(order), goods_of(held)
+        if wanted != reserved:
+            yield self._order_lines(held, wanted, reserved)
+        if not held.has_goods or held.supplier_order is None:
+            return
+        whole = whole_order(held.supplier_order)
+        if whole.lines and not whole.is_cancelled and not whole.has_left_stock:
+            mine = {x.product.article: x.supplied_quantity for x in held.lines.all()}
+            # One that is shared is compared as a whole.
+            reason = difference_of(whole) if whole.quantities != mine else ""
+            if reason:
+                facts = {"lines": [line[:2] for line in whole.lines], "ours": reserved}
+                yield self._say(Kind.SUPPLIER_LINES, reason, facts)
+        elif not whole.lines:
+            yield from self._purchase_lines(held)
+
+    def _order_lines(
+        self, held: Reservation, wanted: dict[str, int], reserved: dict[str, int]
+    ) -> Contradiction:
+        less = {
+            a: n - wanted.get(a, 0) for a, n in reserved.items() if n > wanted.get(a, 0)
+        }
+        more = {
+            a: n - reserved.get(a, 0)
+            for a, n in wanted.items()
+            if n > reserved.get(a, 0)
+        }
+        number = held.supplier_order or _("reserved by hand")
+        parts = []
+        if less:
+            text = _(
+                "The buyer took a line off: have it taken out of Al-Style's order "
+                "%(number)s (%(goods)s)"
+            )
+            parts.append(text % {"number": number, "goods": shown(less)})
+        if more:
+            text = _("The order has more than is reserved (%(number)s): %(goods)s")
+            parts.append(text % {"number": number, "goods": shown(more)})
+        facts = {"order": wanted, "reserved": reserved, "reservation": held.pk}
+        return self._say(Kind.ORDER_LINES, "; ".join(parts), facts)
+
+    def _purchase_lines(self, held: Reservation) -> Iterator[Contradiction]:
+        """Until Al-Style's order is read, what was put into the cart tells."""
+        made = [p for p in held.purchases.all() if p.status == Purchase.Status.MADE]
+        for purchase in made[:1]:
+            wanted: Counter[str] = Counter()
+            for one in purchase.reservations.prefetch_related("lines__product"):
+                for line in one.lines.all():
+                    wanted[line.product.article] += line.supplied_quantity
+            if dict(wanted) == purchase.quantities:
+                continue
+            text = _(
+                "Purchase %(purchase)s bought other goods than are reserved: "
+                "%(bought)s instead of %(goods)s"
+            )
+            figures = {
+                "purchase": purchase,
+                "bought": shown(purchase.quantities),
+                "goods": shown(wanted),
+            }
+            facts = {"bought": purchase.quantities, "reserved": dict(wanted)}
+            yield self._say(Kind.PURCHASE_LINES, text % figures, facts)
+
+    def purchases(self) -> Iterator[Contradiction]:
+        """What was bought for the order, and whose it is now."""
+        if has_step(self.order, Step.Kind.RESERVE, *Step.UNSETTLED):
+            return
+        for reservation in self.all:
+            made = [
+                purchase
+                for purchase in reservation.purchases.all()
+                if purchase.status == Purchase.Status.MADE
+            ]
+            if len({p.supplier_order_id for p in made}) > 1:
+                text = _("Bought twice for this order: Al-Style's orders %(numbers)s")
+                numbers = sorted(str(p.supplier_order) for p in made)
+                yield self._say(
+                    Kind.BOUGHT_TWICE,
+                    text % {"numbers": ", ".join(numbers)},
+                    {"numbers": numbers},
+                )
+            elif made:
+                yield from self._whose(reservation, made[0])
+            for purchase in reservation.purchases.all():
+                yield from self._number(purchase)
+
+    def _whose(
+        self, reservation: Reservation, purchase: Purchase
+    ) -> Iterator[Contradiction]:
+        ours, bought = reservation.supplier_order, purchase.supplier_order
+        if bought is None or bought.is_cancelled or bought.has_left_stock:
+            return
+        if ours is not None and whole_order(ours) == whole_order(bought):
+            return
+        text = _("Al-Style's order %(number)s was bought, and no reservation holds it")
+        facts = {
+            "number": str(bought),
+            "reservation": [reservation.pk, str(ours or "")],
+        }
+        yield self._say(Kind.NOT_HELD, text % {"number": bought}, facts)
+
+    def _number(self, purchase: Purchase) -> Iterator[Contradiction]:
+        """A number that was answered must be that of the order it became."""
+        supplied = purchase.supplier_order
+        if not purchase.number or purchase.is_unsettled:
+            return
+        known = [supplied.supplier_order_id, supplied.listed_id] if supplied else []
+        if purchase.number in known:
+            return
+        text = _(
+            "Al-Style answered purchase %(purchase)s with order %(number)s, but it is "
+            "kept as %(kept)s"
+        )
+        kept = str(supplied or purchase.get_status_display())
+        figures = {"purchase": purchase, "number": purchase.number, "kept": kept}
+        facts = {"number": purchase.number, "kept": str(supplied or "")}
+        of = f"purchase {purchase.pk}, order {self.order.code}"
+        yield self._say(Kind.OTHER_NUMBER, text % figures, facts, of=of)
+
+
+def shown(goods: Mapping[str, int]) -> str:
+    return ", ".join(f"{article} × {number}" for article, number in goods.items())
