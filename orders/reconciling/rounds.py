@@ -14,7 +14,7 @@ from orders.models import Finding, Order, Purchase, ReadMark, Reservation, Step
 from orders.models.purchase import PurchaseQuerySet
 from orders.plan.events import record
 from orders.plan.planning import replan
-from orders.plan.wanting import see_to_processing, want_step
+from orders.plan.wanting import want_step
 from orders.reconciling.contradictions import (
     Contradiction,
     contradictions_of,
@@ -63,8 +63,6 @@ def reconcile(*, now: datetime, dry_run: bool = False) -> Reconciled:
             now=now,
             result=result,
         )
-    if result.healed:
-        see_to_processing()
     return result
 
 

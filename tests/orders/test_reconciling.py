@@ -214,7 +214,9 @@ def test_a_line_cut_after_the_reservation_is_told_until_it_is_taken_out(product)
     assert [(x.product, x.quantity) for x in reservation.lines.all()] == [(product, 2)]
     assert check_of(order).status == S.SKIPPED
     assert Finding.objects.get().status == Finding.Status.SETTLED
-    settled = OrderEvent.objects.filter(order=order, text__startswith="Settled by itself")
+    settled = OrderEvent.objects.filter(
+        order=order, text__startswith="Settled by itself"
+    )
     assert settled.count() == 1
 
 

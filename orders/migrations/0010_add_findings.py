@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('orders', '0005_forget_cart_state'),
+        ('orders', '0009_supervise_purchases'),
     ]
 
     operations = [
