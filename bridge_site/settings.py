@@ -116,6 +116,12 @@ BUYER_DATA_KEPT_DAYS = read.integer("BUYER_DATA_KEPT_DAYS", 30)
 WAYBILLS_KEPT_DAYS = read.integer("WAYBILLS_KEPT_DAYS", 30)
 EVENTS_KEPT_DAYS = read.integer("EVENTS_KEPT_DAYS", 365)
 STEPS_KEPT_DAYS = read.integer("STEPS_KEPT_DAYS", 365)
+# When the supplier can ship what is ordered now: so many days ahead, one more after
+# the cut-off hour, on a day he works (1 = Monday).
+SHIPPING_DAYS_AHEAD = read.integer("SHIPPING_DAYS_AHEAD", 1)
+SHIPPING_CUTOFF_HOUR = read.integer("SHIPPING_CUTOFF_HOUR", 18)
+SUPPLIER_WORK_WEEK = read.names("SUPPLIER_WORK_WEEK", ["1", "2", "3", "4", "5"])
+SUPPLIER_HOLIDAYS = read.names("SUPPLIER_HOLIDAYS")
 # Where the one known client puts submit's parameters; "form" is the other way.
 SUBMIT_PARAMETERS_IN = read.text("SUBMIT_PARAMETERS_IN", "query")
 KASPI_TIMEOUT_S = read.number("KASPI_TIMEOUT_S", "30", at_least=1)

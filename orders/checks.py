@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
+from catalog.alstyle.shipping import check_hour, parse_work_days
 from orders.working_time import parse_holidays, parse_work_week
 
 
@@ -16,9 +17,12 @@ def check_working_time(
     app_configs: Sequence[Any] | None, **_kwargs: Any
 ) -> list[CheckMessage]:
     """Report hours and holidays that cannot be read (E001)."""
-    parsers: dict[str, Callable[[Sequence[str]], object]] = {
+    parsers: dict[str, Callable[[Any], object]] = {
         "WORK_WEEK": parse_work_week,
         "HOLIDAYS": parse_holidays,
+        "SUPPLIER_WORK_WEEK": parse_work_days,
+        "SUPPLIER_HOLIDAYS": parse_holidays,
+        "SHIPPING_CUTOFF_HOUR": check_hour,
     }
     found: list[CheckMessage] = []
     for name, parse in parsers.items():

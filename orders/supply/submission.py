@@ -11,9 +11,11 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from catalog.alstyle.cart import Submission
+from catalog.alstyle.shipping import parse_work_days, shipping_date
 from catalog.alstyle.trade import parse_moment
 from orders.clients import Clients
 from orders.models import SupplierAccount
+from orders.working_time import parse_holidays
 from plumbing.leases import database_now
 
 ALMATY = ZoneInfo("Asia/Almaty")
@@ -83,7 +85,13 @@ def _submission(account: SupplierAccount, *, reference: str, today: date) -> Sub
             )
         )
     return Submission(
-        shipping_date=today,
+        shipping_date=shipping_date(
+            database_now(),
+            days_ahead=settings.SHIPPING_DAYS_AHEAD,
+            work_week=parse_work_days(settings.SUPPLIER_WORK_WEEK),
+            holidays=parse_holidays(settings.SUPPLIER_HOLIDAYS),
+            cutoff_hour=settings.SHIPPING_CUTOFF_HOUR,
+        ),
         attorney=attorney,
         delivery=delivery,
         reference=reference,

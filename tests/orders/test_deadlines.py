@@ -162,6 +162,9 @@ def test_days_of_another_shape_are_refused():
         ("WORK_WEEK", ["10-20"] * 6),
         ("WORK_WEEK", ["10-20"] * 6 + ["ten"]),
         ("HOLIDAYS", ["2026-13-01"]),
+        ("SUPPLIER_WORK_WEEK", ["1", "8"]),
+        ("SUPPLIER_HOLIDAYS", ["21.03.2026"]),
+        ("SHIPPING_CUTOFF_HOUR", 25),
     ],
 )
 def test_the_system_check_names_the_setting(settings, name, value):

@@ -60,6 +60,18 @@ def books(supplier):
     return [o for o in supplier.orders.orders.values() if o.is_live]
 
 
+def test_an_order_names_a_day_the_supplier_ships_on(supplier, one, process, settings):
+    today = timezone.localtime().date()
+    settings.SHIPPING_CUTOFF_HOUR = 24
+    settings.SUPPLIER_WORK_WEEK = [str(n) for n in range(1, 8)]
+    settings.SUPPLIER_HOLIDAYS = [f"{today + timedelta(days=1)}"]
+    make_order((one, 2))
+    process()
+    (submitted,) = [a for a in supplier.arrivals if a.method == "submit"]
+    wanted = today + timedelta(days=2)
+    assert submitted.query["shipping_date"] == f"{wanted:%d.%m.%Y}"
+
+
 def test_an_order_is_bought_after_a_look_before_and_one_after_filling(
     supplier, one, two, process
 ):
