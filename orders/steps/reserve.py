@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
@@ -9,7 +10,7 @@ from functools import partial
 from django.utils.translation import gettext as _
 
 from orders.clients import Clients
-from orders.models import Order, Purchase, Reservation, Step, SupplierOrder
+from orders.models import LearnedFact, Order, Purchase, Reservation, Step, SupplierOrder
 from orders.models.purchase import WantedLine
 from orders.models.step import StepAnswer
 from orders.plan.claims import Claim
@@ -19,6 +20,7 @@ from orders.steps.outcomes import Outcome
 from orders.supply import purchasing, supervision
 from orders.supply.by_hand import check_by_hand
 from orders.supply.cart import CART_LEASE, CartOccupied, GoodsRefused
+from orders.supply.learning import learned
 from orders.supply.margin import MarginDecision, weigh_order
 from orders.supply.purchasing import CartTaken, NotCleared
 from orders.supply.settling import Settlement, settle
@@ -229,7 +231,7 @@ class ReserveHandler:
         if found.what == "wait":
             return outcomes.unknown(found.text, look_after_s=found.look_after_s)
         if found.what == "person":
-            return self._ask(purchase, found)
+            return self._ask(claim, clients, purchase, found)
         if found.what == "submit_again" and self._is_still_wanted(claim.step, purchase):
             return self._go_on(claim, clients, purchase)
         return self._undo(claim, clients, purchase, reason=found.text)
@@ -261,8 +263,16 @@ class ReserveHandler:
         purchasing.give_up(purchase, reason=reason)
         return outcomes.retry(reason, after_s=0)
 
-    def _ask(self, purchase: Purchase, found: Settlement) -> Outcome:
+    def _ask(
+        self, claim: Claim, clients: Clients, purchase: Purchase, found: Settlement
+    ) -> Outcome:
         if purchase.status != Status.NEEDS_PERSON:
+            if learned(LearnedFact.Name.SUBMIT_EMPTIES) == "no":
+                # Rows that submit never takes away are no witness; left there they
+                # would only keep everybody else out.
+                with contextlib.suppress(NotCleared):
+                    rows = clients.cart.get()
+                    purchasing.take_out(purchase, clients.cart, claim, rows)
             purchasing.need_person(
                 purchase, reason=found.text, candidates=found.candidates
             )

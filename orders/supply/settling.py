@@ -76,7 +76,8 @@ def settle(purchase: Purchase, cart: CartClient, claim: Claim) -> Settlement:
         foreign = foreign_rows(rows, purchase.quantities)
         figures = {"goods": ", ".join(f"{a} × {n}" for a, n in foreign.items())}
         return _wait_or_person(purchase, text % figures, (), now=now)
-    return _by_lists(purchase, cart, claim, now=now, is_whole=is_whole)
+    is_there = bool(rows) and _holds_ours(pieces(rows), purchase)
+    return _by_lists(purchase, cart, claim, now=now, is_there=is_there)
 
 
 def _holds_ours(there: dict[str, int], purchase: Purchase) -> bool:
@@ -100,10 +101,10 @@ def _by_lists(
     claim: Claim,
     *,
     now: datetime,
-    is_whole: bool,
+    is_there: bool,
 ) -> Settlement:
     try:
-        found = _search(purchase, cart, claim, is_whole=is_whole)
+        found = _search(purchase, cart, claim, is_there=is_there)
     except PeerUnavailable:
         raise
     except PeerError as error:
@@ -141,7 +142,7 @@ class _Found:
 
 
 def _search(
-    purchase: Purchase, cart: CartClient, claim: Claim, *, is_whole: bool
+    purchase: Purchase, cart: CartClient, claim: Claim, *, is_there: bool
 ) -> _Found:
     """Find the order that fits; `ours` only when the evidence leaves no other."""
     sent = purchase.first_submit_at or purchase.created_at
@@ -173,9 +174,10 @@ def _search(
     if len(named) == 1 and _quantities(named[0]) == purchase.quantities:
         return _Found(ours=named[0], candidates=())
     candidates = tuple(_candidate(row) for row in (*named, *fitting, *alike))
-    # A whole cart may mean that nothing was bought; then somebody else's order, equal
-    # in all we can see, must not be taken for ours.
-    unclear = named or unread or is_whole or len(fitting) != 1
+    # Goods still in the cart, a manager's among them or not, may mean that nothing was
+    # bought; then somebody else's order, equal in all we can see, must not be taken for
+    # ours.
+    unclear = named or unread or is_there or len(fitting) != 1
     if unclear or not _are_all_listed(purchase):
         return _Found(ours=None, candidates=candidates)
     return _Found(ours=fitting[0], candidates=())

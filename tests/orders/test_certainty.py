@@ -465,3 +465,35 @@ def test_a_failed_look_after_the_order_buys_nothing_again(
         process(also_later=True)
     assert len(alive(supplier)) == 1
     assert reservation_of(order).status == R.HELD
+
+
+def test_another_equal_order_is_not_taken_while_our_goods_are_in_the_cart(
+    supplier, product, process
+):
+    # Nothing is known of submit yet, and a manager has put a row beside ours.
+    order = make_order((product, 2))
+    lose_the_answer(supplier, order, process, fault="drop_before_work")
+    supplier.cart.add_foreign(another(supplier, product), 1, 0.0)
+    supplier.orders.create(make_lines(supplier, product, 2), by="manager")
+    for _ in range(3):
+        let_pass(order, minutes=20)
+        process()
+    assert reservation_of(order).status == R.WANTED
+    assert step_of(order).status == S.NEEDS_PERSON
+
+
+def test_rows_that_submit_never_takes_keep_nobody_out_of_the_cart(
+    supplier, product, process
+):
+    know_supplier(submit_empties="no")
+    supplier.change_settings(submit_keeps_cart=True)
+    order = make_order((product, 2))
+    lose_the_answer(supplier, order, process, fault="drop_before_work")
+    for _ in range(3):
+        let_pass(order, minutes=20)
+        process()
+    assert step_of(order).status == S.NEEDS_PERSON
+    assert supplier.cart.rows == {}
+    second = make_order((product_of(supplier, another(supplier, product)), 1))
+    process()
+    assert reservation_of(second).status == R.HELD
