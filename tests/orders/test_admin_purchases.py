@@ -35,11 +35,6 @@ def english():
         yield
 
 
-@pytest.fixture(autouse=True)
-def no_queue(monkeypatch):
-    monkeypatch.setattr("orders.plan.wanting.enqueue", lambda *a, **k: "id")
-
-
 @pytest.fixture
 def operator(settings):
     return log_in(settings, "operator")
