@@ -38,6 +38,7 @@ from orders.models import (
     Step,
     SupplierOrder,
 )
+from orders.models.purchase import WatchedCall
 from orders.models.step import Candidate
 from orders.plan.events import BRIDGE
 from orders.supply.margin import line_total
@@ -161,7 +162,7 @@ def watched_calls(purchase: Purchase, *, now: datetime) -> Iterator[dict[str, An
         yield {
             "call": Purchase.Stage(seen["call"]).label,
             "at": when(datetime.fromisoformat(seen["at"]), now=now),
-            "words": redact(str(seen["words"])),
+            "words": _watched_words(seen),
             "is_clear": seen["is_clear"],
             "by": seen["by"],
             "read_cart": rows is not None,
@@ -170,6 +171,15 @@ def watched_calls(purchase: Purchase, *, now: datetime) -> Iterator[dict[str, An
                 for article, number, price, balance, marked in rows or []
             ],
         }
+
+
+def _watched_words(seen: WatchedCall) -> str:
+    if seen["call"] == Purchase.Stage.SUBMITTED:
+        text = _("Al-Style answered with order %(number)s")
+        return text % {"number": seen["words"]}
+    # There they are the number of submits, for the machine.
+    unanswered = seen["call"] == Purchase.Stage.UNANSWERED
+    return "" if unanswered else redact(str(seen["words"]))
 
 
 def purchase_link(purchase: Purchase) -> SafeString:

@@ -60,7 +60,6 @@ class PurchaseAdmin(ReadOnlyAdmin[Purchase]):
     )
     search_help_text = _("Order code or number at Al-Style")
     ordering = ("-pk",)
-    fields = ()
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Purchase]:
         return super().get_queryset(request).prefetch_related("reservations__order")
@@ -102,6 +101,10 @@ class PurchaseAdmin(ReadOnlyAdmin[Purchase]):
     @admin.display(description=_("begun"), ordering="created_at")
     def show_begun(self, obj: Purchase) -> SafeString:
         return when(obj.created_at)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Purchase | None = None) -> Any:
+        # The panels tell it all, in words.
+        return ()
 
     def object_buttons(self, request: HttpRequest, obj: Purchase) -> list[Button]:
         order = obj.first_order

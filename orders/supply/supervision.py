@@ -69,7 +69,7 @@ def pause(purchase: Purchase, stage: Purchase.Stage, shown: Shown) -> None:
 
 def note_last(purchase: Purchase, shown: Shown) -> None:
     """Keep what the last look showed: there is no call after it to be allowed."""
-    if is_supervised():
+    if is_supervised() or purchase.watched:
         purchase.stage = Stage.AFTER
         purchase.watched = [*purchase.watched, _watched(Stage.AFTER, shown)]
         purchase.save(update_fields=["stage", "watched"])
