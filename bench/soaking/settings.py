@@ -49,11 +49,13 @@ def shorten_waits() -> None:
     scale = float(os.environ["SOAK_SCALE"])
     for dotted, least_s in SCALED.items():
         _shorten(dotted, scale=scale, least_s=least_s)
-    from plumbing import leases
-
-    defaults = leases.take_lease.__kwdefaults__
-    if defaults is not None:
-        defaults["seconds"] = leases.LEASE_S
+    # Defaults were bound before.
+    leases = import_module("plumbing.leases")
+    leases.take_lease.__kwdefaults__["seconds"] = leases.LEASE_S
+    if has_purchases:
+        settling = import_module("orders.supply.settling")
+        defaults = settling.Settlement.__init__.__kwdefaults__
+        defaults["look_after_s"] = settling.LOOK_AGAIN_AFTER_S
 
 
 def trust_lists() -> None:

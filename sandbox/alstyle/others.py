@@ -119,7 +119,9 @@ class OtherPeople:
         goods = [
             good.article
             for good in self._shop.goods.values()
-            if good.price1 > ON_REQUEST and good.article not in had
+            if good.price1 > ON_REQUEST
+            and good.available >= MOST_PIECES
+            and good.article not in had
         ]
         return self._line(self._dice.choice(goods), self._dice.randint(1, MOST_PIECES))
 
