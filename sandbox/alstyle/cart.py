@@ -103,8 +103,11 @@ class Cart:
             )
         elif self._settings.cart_adds == "add":
             row.quantity, row.theirs = row.quantity + quantity, row.theirs + quantity
-        else:
+        elif row.quantity != quantity:
             row.quantity = row.theirs = quantity
+        else:
+            # What he wants is there already: nobody could tell whose it is.
+            return row.item_id
         row.time, row.seen = now, False
         return row.item_id
 

@@ -285,3 +285,13 @@ def test_a_manager_comes_orders_and_goes(buyer, article, supplier):
     supplier.others.go_home()
     supplier.clock.advance(900)
     assert buyer.cart() == []
+
+
+def test_a_manager_who_wants_just_what_is_there_changes_nothing(
+    buyer, article, supplier
+):
+    buyer.add(article, 3)
+    supplier.add_foreign_row(article, 3)
+    assert supplier.drop_foreign_rows() == 0
+    buyer.send("cart-api/remove", item=article)
+    assert supplier.cart.foreign_touched == []
