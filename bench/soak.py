@@ -182,6 +182,9 @@ class Soak:
                     Category.objects.filter(pk=category.pk).update(is_published=True)
             call_command("sync_stock")
             call_command("build_feed")
+            # What is accepted already when the first reading comes is left to people.
+            call_command("poll_orders")
+            call_command("refresh_orders")
 
     def _list_goods(self) -> None:
         self.watch = StockWatch(self.supplier, self.kaspi, lag_s=LAG_S)
