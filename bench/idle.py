@@ -30,8 +30,8 @@ ROOT = Path(__file__).resolve().parent.parent
 MAX_MIB, MAX_PERCENT = 300, 3
 # The clusters look at their schedules every 30 s; then the first tasks need a moment.
 WARM_UP_S = 50
-# The supervisor, web, and per cluster the sentinel, pusher, worker and monitor.
-WHOLE_FAMILY = 10
+# Supervisor, web, dispatch; per cluster the sentinel, pusher, worker and monitor.
+WHOLE_FAMILY = 11
 PAGES = (
     *("", "catalog/product/", "catalog/category/", "feeds/feedbuild/"),
     *("orders/order/", "auth/user/"),

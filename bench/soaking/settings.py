@@ -52,10 +52,9 @@ def shorten_waits() -> None:
     # Defaults were bound before.
     leases = import_module("plumbing.leases")
     leases.take_lease.__kwdefaults__["seconds"] = leases.LEASE_S
-    if has_purchases:
-        settling = import_module("orders.supply.settling")
-        defaults = settling.Settlement.__init__.__kwdefaults__
-        defaults["look_after_s"] = settling.LOOK_AGAIN_AFTER_S
+    settling = import_module("orders.supply.settling")
+    defaults = settling.Settlement.__init__.__kwdefaults__
+    defaults["look_after_s"] = settling.LOOK_AGAIN_AFTER_S
 
 
 def trust_lists() -> None:
