@@ -106,6 +106,12 @@ SCHEDULES = (
         name="build-feed", func="feeds.tasks.build_feed", cluster="imports", minutes=10
     ),
     Recurring(
+        name="reconcile-with-peers",
+        func="orders.tasks.reconcile_with_peers",
+        cluster="imports",
+        daily_at=(5, 10),
+    ),
+    Recurring(
         name="delete-old-changes",
         func="catalog.tasks.delete_old_changes",
         cluster="imports",

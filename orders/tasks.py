@@ -9,12 +9,13 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from orders import dispatching, processing, retention
+from orders.clients import Clients
 from orders.kaspi.client import KaspiClient, open_client
 from orders.models import Order
 from orders.plan.events import record
 from orders.reading import polling, refreshing
 from orders.reading.polling import ReadResult
-from orders.reconciling import rounds
+from orders.reconciling import peers, rounds
 from plumbing.leases import LeaseTaken, database_now
 from plumbing.peers import PeerError
 from plumbing.queue import enqueue
@@ -78,6 +79,15 @@ def reconcile() -> str:
     """Look for what contradicts the promises, from the database alone."""
     try:
         return rounds.reconcile(now=database_now()).summary
+    except LeaseTaken as error:
+        return str(error)
+
+
+def reconcile_with_peers() -> str:
+    """Look in both peers' lists for what nobody here knows."""
+    try:
+        with Clients() as clients:
+            return peers.reconcile_with_peers(clients, now=database_now()).summary
     except LeaseTaken as error:
         return str(error)
 

@@ -25,21 +25,23 @@ Status = Finding.Status
 class Reconciled:
     """What one run saw. `lines`: one for each contradiction that stands.
 
-    `texts`: what of it is to be told on an order.
+    `texts`: what of it is to be told on an order. `failures`: what could not be read.
     """
 
     lines: list[str] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
     raised: int = 0
     settled: int = 0
     healed: int = 0
 
     @property
     def summary(self) -> str:
-        return (
+        counts = (
             f"{len(self.lines)} contradictions, {self.raised} new, "
             f"{self.settled} settled, {self.healed} put right"
         )
+        return "; ".join([counts, *self.failures])
 
     def tell(self, found: Iterable[Contradiction]) -> None:
         for one in found:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.utils.translation import gettext as _
 
 from orders.clients import Clients
-from orders.models import Reservation, Step
+from orders.models import Finding, Reservation, Step
 from orders.plan.claims import Claim
 from orders.reconciling.rounds import reconcile_order
 from orders.steps import outcomes
@@ -32,9 +32,12 @@ class CheckHandler:
             note_read(supplied, row)
             reason = difference_of(supplied)
         # What was put right there may put right what we have; then it is compared.
-        found = reconcile_order(claim.step.order_id, now=database_now())
-        if found.texts or reason:
-            return outcomes.needs_person("\n".join(found.texts) or reason)
+        texts = reconcile_order(claim.step.order_id, now=database_now()).texts
+        # What only lists can settle stands until they are read again.
+        listed = Finding.objects.open().at_peers().filter(order=claim.step.order_id)
+        texts += [finding.text for finding in listed]
+        if texts or reason:
+            return outcomes.needs_person("\n".join(texts) or reason)
         if reservation is None:
             return outcomes.skipped(_("Nothing is held for this order"))
         return outcomes.done(_("Al-Style's order has just what is wanted"))
