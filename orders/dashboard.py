@@ -21,6 +21,7 @@ from backoffice.dashboard import DashboardSection, Figure, Need, draw_days, draw
 from backoffice.formatting import Tone, absolute, ago, grouped, pill, when
 from orders.admin.situation import (
     fact_value,
+    left_text,
     shortened,
     situation_pill,
     stuck_reason,
@@ -28,6 +29,7 @@ from orders.admin.situation import (
 )
 from orders.admin.tabs import BY_TIME_LEFT, TABS, count_tabs
 from orders.models import (
+    Finding,
     LearnedFact,
     Order,
     Purchase,
@@ -144,6 +146,7 @@ def read_orders(*, now: datetime, is_selling: bool = False) -> OrdersOverview:
             *_needs_of_readings(marks, now=now),
             *(_needs_of_silence(marks, now=now) if is_selling else ()),
             *_needs_of_orders(counts, pressing, now=now),
+            *_needs_of_findings(),
             *_needs_of_purchases(now=now),
             *_needs_of_attorney(now=now),
             *_needs_of_share(short, recent),
@@ -245,10 +248,29 @@ def _needs_of_orders(
         text = ngettext("%(n)s order needs you", "%(n)s orders need you", number)
         text %= {"n": grouped(number)}
         yield Need(tone=Tone.BAD, text=text, url=_tab_url("person"))
+    near = timedelta(minutes=settings.DEADLINE_NEAR_MIN)
     for order in pressing:
-        if order.due_at is not None and order.due_at < now:
+        due = order.due_at
+        if due is not None and due < now:
             text = _("Order %(code)s is overdue") % {"code": order.code}
             yield Need(tone=Tone.BAD, text=text, url=_order_url(order.pk))
+        elif due is not None and due < now + near:
+            text = _("Order %(code)s is due in %(left)s")
+            figures = {"code": order.code, "left": left_text(due - now)}
+            yield Need(tone=Tone.WARN, text=text % figures, url=_order_url(order.pk))
+
+
+def _needs_of_findings() -> Iterator[Need]:
+    number = Finding.objects.open().count()
+    if number:
+        text = ngettext(
+            "%(n)s contradiction was found: look what is wrong",
+            "%(n)s contradictions were found: look what is wrong",
+            number,
+        )
+        text %= {"n": grouped(number)}
+        url = reverse("admin:orders_finding_changelist")
+        yield Need(tone=Tone.BAD, text=text, url=url)
 
 
 def _needs_of_share(short: int, recent: int) -> Iterator[Need]:

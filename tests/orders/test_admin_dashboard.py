@@ -9,7 +9,15 @@ from django.utils import timezone, translation
 
 from backoffice.formatting import Tone, absolute
 from orders.dashboard import read_orders
-from orders.models import LearnedFact, Order, Purchase, ReadMark, Step, SupplierAccount
+from orders.models import (
+    Finding,
+    LearnedFact,
+    Order,
+    Purchase,
+    ReadMark,
+    Step,
+    SupplierAccount,
+)
 from orders.plan.actions import note_fact
 from tests.orders.factories import doubt, make_order, make_product
 from tests.staff import HOSTILE, log_in, page
@@ -55,6 +63,27 @@ def test_the_nearest_deadlines_are_on_top(now):
     seen = read_orders(now=now)
     assert [order.code for order in seen.pressing] == [late.code, calm.code]
     assert f"Order {late.code} is overdue" in [need.text for need in seen.needs]
+
+
+def test_a_deadline_is_told_before_it_is_missed(now, settings):
+    settings.DEADLINE_NEAR_MIN = 30
+    product = make_product("70311")
+    near = make_order((product, 1), accept_by=now + 20 * MINUTE)
+    make_order((product, 1), accept_by=now + 40 * MINUTE)
+    (need,) = read_orders(now=now).needs
+    assert need.text == f"Order {near.code} is due in 20 min"
+    assert need.tone == Tone.WARN
+
+
+def test_contradictions_are_counted(now):
+    Finding.objects.create(
+        kind=Finding.Kind.NOBODYS, subject="1", text="?", raised_at=now, seen_at=now
+    )
+    (need,) = read_orders(now=now).needs
+    assert need.text.startswith("1 contradiction was found")
+    assert need.url == "/admin/orders/finding/"
+    Finding.objects.update(status=Finding.Status.SETTLED)
+    assert read_orders(now=now).needs == []
 
 
 def test_what_is_stuck_is_told_with_its_reason(now):
@@ -165,7 +194,7 @@ def test_the_overview_shows_the_orders_in_few_queries(settings, now):
 
 def test_it_reads_in_a_fixed_number_of_queries(now, django_assert_num_queries):
     make_mark(Order.NEW, age=MINUTE)
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(11):
         read_orders(now=now, is_selling=True)
 
 

@@ -81,7 +81,9 @@ def test_our_own_orders_are_known(supplier, product, process):
 
 
 @pytest.mark.parametrize("where", ["external_id", "comments"])
-def test_an_order_with_our_code_that_nobody_owns_is_told(supplier, product, where):
+def test_an_order_with_our_code_that_nobody_owns_is_told(
+    supplier, product, process, where
+):
     order = make_order((product, 2))
     placed = place(supplier, product, **{where: order.code})
     assert run() == [(K.NOBODYS, order)]
@@ -91,6 +93,7 @@ def test_an_order_with_our_code_that_nobody_owns_is_told(supplier, product, wher
     assert check.status == Step.Status.NEEDS_PERSON
     # The way out: it is this order's.
     actions.mark_reserved_by_hand(order, actor="anna", number=str(placed.id))
+    process()
     assert run() == []
     assert step_of(order, Step.Kind.CHECK).status == Step.Status.SKIPPED
 
