@@ -92,7 +92,7 @@ def test_the_pages_open_and_escape_what_others_wrote(settings, order, role, lang
         reason=HOSTILE,
         reference=HOSTILE,
         adopted_by=HOSTILE,
-        number=HOSTILE,
+        number=HOSTILE[:40],
         lines=[[HOSTILE, 1, None]],
         cart_before={HOSTILE: 2},
         candidates=[{"id": HOSTILE, "sum": None, "placed_at": HOSTILE}],
