@@ -40,10 +40,11 @@ def interleaved(monkeypatch):
 
     def check_and_wait(*args, **kwargs):
         is_first = not checked.is_set()
-        check(*args, **kwargs)
+        rows = check(*args, **kwargs)
         checked.set()
         if is_first:
             second_added.wait(WAIT_S)
+        return rows
 
     def add_and_tell(self, lines):
         is_second = checked.is_set()

@@ -634,8 +634,9 @@ def test_who_lost_the_cart_to_another_worker_submits_nothing(
     check = purchasing.check
 
     def check_and_sleep(*args, **kwargs):
-        check(*args, **kwargs)
+        rows = check(*args, **kwargs)
         Lease.objects.filter(name=CART_LEASE).update(owner="another worker")
+        return rows
 
     monkeypatch.setattr(purchasing, "check", check_and_sleep)
     process()
