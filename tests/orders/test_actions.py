@@ -149,6 +149,15 @@ def test_the_buyers_code_is_never_told(product):
     assert "4711" not in HANDLERS[K.COMPLETE].describe(step)
 
 
+def hold(order, number: str) -> None:
+    """Let one of Al-Style's orders hold the goods."""
+    now = timezone.now()
+    supplied = SupplierOrder.objects.create(supplier_order_id=number, placed_at=now)
+    if not order.reservations.open().exists():
+        Reservation.objects.create(order=order, created_at=now)
+    order.reservations.open().update(status=R.HELD, supplier_order=supplied)
+
+
 @pytest.mark.parametrize("status", [S.REFUSED, S.NEEDS_PERSON])
 def test_trying_an_old_release_again_leaves_goods_reserved_since_alone(product, status):
     order = make_order((product, 1))
