@@ -33,7 +33,12 @@ SCALED = {
     "orders.steps.reserve.CART_BUSY_AFTER_S": 0.2,
     "orders.steps.reserve.CART_OCCUPIED_AFTER_S": 0,
     "orders.steps.kaspi.LOOK_AGAIN_AFTER_S": 0,
-    "orders.supply.following.RELEASE_PATIENCE": 0,
+    # A machine as loaded as this one is slower than its scale.
+    "orders.plan.ages.STEP_AGES": 30,
+    "orders.plan.ages.RESERVATION_AGES": 30,
+    "orders.plan.ages.PURCHASE_AGES": 30,
+    "orders.reconciling.rounds.FORGOTTEN_AFTER": 5,
+    "orders.reconciling.waiting.TOLD_BY": 5,
     "orders.tasks.ROUND_S": 3,
     "orders.steps.reserve.UNSETTLED_AFTER_S": 0,
     "orders.supply.purchasing.CHECK_IS_FRESH": 0,
@@ -81,7 +86,11 @@ def _shorten(dotted: str, *, scale: float, least_s: float) -> None:
     if not hasattr(module, name):
         raise AttributeError(f"{path} has no {name} to be shortened")
     value = getattr(module, name)
-    if isinstance(value, timedelta):
-        setattr(module, name, max(value / scale, timedelta(seconds=least_s)))
+    least = timedelta(seconds=least_s)
+    if isinstance(value, dict):
+        # Others have the same table.
+        value |= {key: max(age / scale, least) for key, age in value.items()}
+    elif isinstance(value, timedelta):
+        setattr(module, name, max(value / scale, least))
     else:
         setattr(module, name, max(value / scale, least_s))

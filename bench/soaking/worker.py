@@ -30,6 +30,7 @@ TASKS = {
         ("orders.tasks.sweep_orders", 1.0),
         ("orders.tasks.process_orders", 0.3),
         ("orders.tasks.refresh_orders", 6.0),
+        ("orders.tasks.reconcile", 5.0),
     ),
     "imports": (
         ("catalog.tasks.sync_stock", 8.0),
