@@ -205,13 +205,17 @@ class _Whole:
         held, order = self.open, self.order
         if held is None or order.is_over or order.handed_over_at:
             return
-        is_being_reserved = has_step(order, Step.Kind.RESERVE, *Step.UNSETTLED)
-        if held.status == Reservation.Status.WANTED and is_being_reserved:
+        # One still wanted follows the order by itself, or its step says why not.
+        if not held.has_goods:
             return
         wanted, reserved = goods_of_order(order), goods_of(held)
+        if held.status == Reservation.Status.BY_HAND:
+            # Whoever reserved by hand saw to what is none of our products, too.
+            unknown = {x.sku for x in order.lines.all() if x.product is None}
+            wanted = {a: n for a, n in wanted.items() if a not in unknown}
         if wanted != reserved:
             yield self._order_lines(held, wanted, reserved)
-        if not held.has_goods or held.supplier_order is None:
+        if held.supplier_order is None:
             return
         whole = whole_order(held.supplier_order)
         if whole.lines and not whole.is_cancelled and not whole.has_left_stock:

@@ -52,6 +52,7 @@ def reconcile(*, now: datetime, dry_run: bool = False) -> Reconciled:
             if (
                 has_findings
                 or _is_forgotten(order, now=now)
+                or _is_to_be_fitted(order)
                 or any(_found(order, now=now))
             ):
                 lease.confirm()
@@ -181,6 +182,12 @@ def _is_forgotten(order: Order, *, now: datetime) -> bool:
         and now - reservation.held_at > FORGOTTEN_AFTER
         for reservation in order.reservations.all()
     )
+
+
+def _is_to_be_fitted(order: Order) -> bool:
+    reservations = order.reservations.all()
+    held = next((r for r in reservations if r.status in Reservation.OPEN), None)
+    return held is not None and _kept_lines_apart(order, held)
 
 
 def _kept_lines_apart(order: Order, held: Reservation) -> bool:

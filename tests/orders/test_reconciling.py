@@ -235,6 +235,17 @@ def test_a_reservation_still_wanted_follows_the_order(product):
     assert reservation_of(order).lines.get().quantity == 5
 
 
+def test_what_is_none_of_our_products_is_told_by_its_step_or_seen_to_by_hand(product):
+    order = make_order((product, 1), problem="812: none of our products")
+    order.lines.create(entry_id="x##1", sku="812", quantity=1)
+    order.steps.update(status=S.NEEDS_PERSON)
+    assert run() == []
+    actions.mark_reserved_by_hand(order, actor="anna")
+    order.steps.exclude(kind=Step.Kind.RESERVE).delete()
+    know(order, status=Order.ACCEPTED)
+    assert run() == []
+
+
 @pytest.mark.parametrize("there", [[["70311", 1, 1]], [["70311", 2, 1], ["812", 4, 1]]])
 def test_other_goods_in_the_suppliers_order_are_told(product, there):
     order = make_order((product, 2))
