@@ -36,7 +36,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.soaking.buyers import KASPI_LIFE, SUPPLIER_LIFE, Buyers
 from bench.soaking.certainty import judge_certainty
-from bench.soaking.fire import Cutter, Manager, Workers, put_out, set_fire
+from bench.soaking.fire import (
+    Cutter,
+    Manager,
+    Workers,
+    lose_submits,
+    put_out,
+    set_fire,
+)
 from bench.soaking.ground import (
     MERCHANT_ID,
     ROOT,
@@ -213,6 +220,8 @@ class Soak:
         )
         workers.start_all()
         set_fire(self.supplier, self.kaspi)
+        if self.waits is not None:
+            lose_submits(self.supplier)
         began = time.monotonic()
         while (now_s := time.monotonic() - began) < over_s:
             buyers.turn(now_s)

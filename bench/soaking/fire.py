@@ -12,6 +12,8 @@ from sandbox import AlStyleServer, KaspiServer
 # Longer than the bridge waits for an answer.
 STALL_S = 1.6
 DROPPED, FAILING = 0.10, 0.10
+# After so many submits one more is lost, besides the one in ten.
+LOST_AFTER = (1, 6, 12)
 
 
 def set_fire(supplier: AlStyleServer, kaspi: KaspiServer) -> None:
@@ -33,14 +35,24 @@ def set_fire(supplier: AlStyleServer, kaspi: KaspiServer) -> None:
         add("drop_before_work", probability=0.01)
 
 
+def lose_submits(supplier: AlStyleServer) -> None:
+    """Lose the answers of some submits for sure, early and late."""
+    for skip in LOST_AFTER:
+        supplier.faults.add("drop_after_work", "submit", times=1, skip=skip)
+
+
 def put_out(supplier: AlStyleServer, kaspi: KaspiServer) -> dict[str, int]:
-    """Switch the faults off and tell how often each struck."""
+    """Switch the faults off and tell how often each struck.
+
+    Submits that are still to be lost stay so: the calm is when most are sent.
+    """
     struck: dict[str, int] = {}
     for peer in (supplier, kaspi):
         for fault in peer.faults.active():
             kind = str(fault["kind"])
             struck[kind] = struck.get(kind, 0) + int(fault["fired"])
-        peer.faults.clear()
+            if fault["times"] is None:
+                peer.faults.clear(fault["id"])
     with supplier.lock:
         supplier.others.go_home()
     return struck
