@@ -167,11 +167,11 @@ def _say_people(
 
 def _is_about_goods(supplier: AlStyleServer, order: dict[str, Any], told: Told) -> bool:
     for entry in order["entries"]:
-        if entry["sku"] == UNKNOWN_SKU:
+        article, wanted = int(entry["sku"]), entry["quantity"]
+        if entry["sku"] == UNKNOWN_SKU or wanted % _multiple(supplier, article):
             return True
-        if entry["sku"].isdigit() and (
-            entry["quantity"] % _multiple(supplier, int(entry["sku"]))
-        ):
+        # Some refusals name no reason: whether there is enough, the books know.
+        if supplier.free(article) < wanted:
             return True
     return told.is_stock
 
