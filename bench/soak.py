@@ -80,10 +80,9 @@ MANAGER_EVERY_S = (6.0, 12.0)
 MANAGER_STAYS_S = 1.5
 MERGE_EVERY_ROWS = 3
 CUT_EVERY_S = (3.0, 6.0)
-# In life: how often a manager comes, how long his row stays, and after how long a
-# person must know of what waits; then what a loaded machine may add, here.
+# In life: how often a manager comes, and how long his row stays.
 MANAGER_LIFE_S = {"manager_every_s": 300.0, "manager_stays_s": 90.0}
-AGE_LIMIT_S = 45 * 60.0
+# Until a reconciler has told of what waits too long; more on a loaded machine.
 SLACK_S = 25.0
 LOOK_EVERY_S = 1.0
 TICK_S = 0.05
@@ -106,7 +105,7 @@ class Soak:
             alstyle = chosen.alstyle_in(options.scale)
             alstyle |= {n: s / options.scale for n, s in MANAGER_LIFE_S.items()}
             kaspi |= chosen.kaspi_in(options.scale)
-            self.waits = Waits(limit_s=AGE_LIMIT_S / options.scale + SLACK_S)
+            self.waits = Waits(scale=options.scale, slack_s=SLACK_S)
         self.supplier = AlStyleServer(
             interval_s=0,
             seed=options.seed,
@@ -248,7 +247,7 @@ class Soak:
         self.kaspi.change_settings(states_move=False)
         longest_s, told = SETTLES_WITHIN_S, set[str]()
         if self.waits is not None:
-            longest_s = AGE_LIMIT_S / self.options.scale + 2 * SLACK_S
+            longest_s = self.waits.longest.total_seconds() + SLACK_S
         while time.monotonic() - began < longest_s:
             if self.waits is not None:
                 self.waits.turn()

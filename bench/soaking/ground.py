@@ -81,6 +81,9 @@ def environment(
         "AUTO_ASSEMBLE": "1",
         # There is nobody here who would say "go on by yourself".
         "SUPERVISE_FIRST_PURCHASE": "0",
+        # What these goods bring is made up: no person is to be asked about it.
+        "MARGIN_LEAST_PERCENT": "-100",
+        "MARGIN_LEAST_KZT": "-1000000000",
         "WORK_WEEK": ",".join(["0-24"] * 7),
         "FEED_MASS_WITHDRAWAL_PERCENT": "100",
         "OBSERVE_ONLY": "1" if observe_only else "0",

@@ -33,12 +33,6 @@ SCALED = {
     "orders.steps.reserve.CART_BUSY_AFTER_S": 0.2,
     "orders.steps.reserve.CART_OCCUPIED_AFTER_S": 0,
     "orders.steps.kaspi.LOOK_AGAIN_AFTER_S": 0,
-    # A machine as loaded as this one is slower than its scale.
-    "orders.plan.ages.STEP_AGES": 30,
-    "orders.plan.ages.RESERVATION_AGES": 30,
-    "orders.plan.ages.PURCHASE_AGES": 30,
-    "orders.reconciling.rounds.FORGOTTEN_AFTER": 5,
-    "orders.reconciling.waiting.TOLD_BY": 5,
     "orders.tasks.ROUND_S": 3,
     "orders.steps.reserve.UNSETTLED_AFTER_S": 0,
     "orders.supply.purchasing.CHECK_IS_FRESH": 0,
@@ -46,7 +40,12 @@ SCALED = {
     "orders.supply.settling.LISTED_BY": 0,
     "orders.supply.settling.AGE_LIMIT": 0,
     "orders.supply.settling.LOOK_AGAIN_AFTER_S": 0,
+    "orders.processing.FOLLOWED_AT_LEAST_EVERY": 0,
+    "orders.reconciling.rounds.FORGOTTEN_AFTER": 5,
+    "orders.reconciling.waiting.TOLD_BY": 5,
 }
+# How long what may wait, by its status.
+AGES = ("STEP_AGES", "RESERVATION_AGES", "PURCHASE_AGES")
 
 
 def shorten_waits() -> None:
@@ -54,6 +53,11 @@ def shorten_waits() -> None:
     scale = float(os.environ["SOAK_SCALE"])
     for dotted, least_s in SCALED.items():
         _shorten(dotted, scale=scale, least_s=least_s)
+    ages = import_module("orders.plan.ages")
+    for name in AGES:
+        limits = getattr(ages, name)
+        # Changed in place: others have imported it.
+        limits.update({status: limit / scale for status, limit in limits.items()})
     # Defaults were bound before.
     leases = import_module("plumbing.leases")
     leases.take_lease.__kwdefaults__["seconds"] = leases.LEASE_S
@@ -86,11 +90,7 @@ def _shorten(dotted: str, *, scale: float, least_s: float) -> None:
     if not hasattr(module, name):
         raise AttributeError(f"{path} has no {name} to be shortened")
     value = getattr(module, name)
-    least = timedelta(seconds=least_s)
-    if isinstance(value, dict):
-        # Others have the same table.
-        value |= {key: max(age / scale, least) for key, age in value.items()}
-    elif isinstance(value, timedelta):
-        setattr(module, name, max(value / scale, least))
+    if isinstance(value, timedelta):
+        setattr(module, name, max(value / scale, timedelta(seconds=least_s)))
     else:
         setattr(module, name, max(value / scale, least_s))

@@ -19,13 +19,14 @@ class Waits:
     """Looks at the bridge's database every now and then.
 
     `told` holds, by Kaspi's code, what a person was ever told, even if it was settled
-    since; `unseen` what waited longer than `limit_s` though nobody was told.
+    since; `unseen` what waited longer than it may though nobody was told: the bridge's
+    own limits divided by `scale`, and `slack_s` of this world for a loaded machine.
     """
 
-    def __init__(self, *, limit_s: float) -> None:
+    def __init__(self, *, scale: float, slack_s: float) -> None:
         self.told: dict[str, dict[str, Told]] = {}
         self.unseen: dict[str, str] = {}
-        self._limit = timedelta(seconds=limit_s)
+        self._scale, self._slack = scale, timedelta(seconds=slack_s)
 
     def turn(self) -> None:
         from django.utils import timezone
@@ -39,13 +40,21 @@ class Waits:
                 text=step.last_error,
                 is_stock=bool(step.answered.get("is_stock")),
             )
-        since = timezone.now() - self._limit
+        now = timezone.now()
         waiting = (Step.Status.PENDING, Step.Status.IN_FLIGHT, Step.Status.UNKNOWN)
-        old = Step.objects.filter(status__in=waiting, created_at__lt=since)
-        for step in old.select_related("order"):
+        for step in Step.objects.filter(status__in=waiting).select_related("order"):
             code = step.order.code
-            if code not in self.told:
+            # Since it was asked for: it may have been under way and waited in turns.
+            if code not in self.told and now - step.created_at > self.longest:
                 self.unseen[code] = f"{step.kind} {step.status}: {step.last_error}"
+
+    @property
+    def longest(self) -> timedelta:
+        """Return how long a step may wait, whatever for."""
+        from orders.models import Step
+        from orders.plan.ages import STEP_AGES
+
+        return STEP_AGES[Step.Status.PENDING] / self._scale + self._slack
 
     def words(self, code: str) -> str:
         """Say what a person was told of an order; empty = nothing."""
