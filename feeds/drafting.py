@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from feeds.city_prices import CityPrices
 from feeds.comparing import ListDifferences, mass_withdrawal, what_is_withheld
 from feeds.models import Listing, Store
 from feeds.offers import Offer, Reason, read_terms, stream_offers
@@ -57,14 +57,9 @@ def read_points() -> list[Point]:
         raise Refusal(_("no active point of sale: add one in the admin"))
     if not any(store.stock_share for store in stores):
         raise Refusal(_("no active point of sale has a share of the stock"))
-    days_by_city: dict[str, set[int | None]] = defaultdict(set)
-    for store in stores:
-        days_by_city[store.city_code].add(store.preorder_days)
-    torn = sorted(city for city, days in days_by_city.items() if len(days) > 1)
-    if torn:
-        # Kaspi wants one pre-order for all points of a city.
+    if torn := Store.objects.torn_cities():
         raise Refusal(
-            _("the points of city %(city)s differ in their pre-order days")
+            _("the points of city %(city)s differ in their pre-order or their prices")
             % {"city": ", ".join(torn)}
         )
     return [
@@ -72,9 +67,19 @@ def read_points() -> list[Point]:
             store_id=store.store_id,
             stock_share=store.stock_share,
             preorder_days=store.preorder_days,
+            city_code=store.city_code,
+            supplement=(store.supplement_percent, store.supplement_kzt),
         )
         for store in stores
     ]
+
+
+def city_prices_of(points: list[Point]) -> CityPrices | None:
+    """Give what the cities of the points add to prices; None where none does."""
+    found = CityPrices(
+        supplements={point.city_code: point.supplement for point in points}
+    )
+    return None if found.is_plain else found
 
 
 def write_draft(draft: Draft, *, now: datetime, is_forced: bool = False) -> None:
@@ -84,7 +89,7 @@ def write_draft(draft: Draft, *, now: datetime, is_forced: bool = False) -> None
     stays as it was (`withholding`), unless a person's word forces it.
     """
     points = read_points()
-    terms = read_terms(now=now)
+    terms = read_terms(now=now, city_prices=city_prices_of(points))
     draft.differences = differences = ListDifferences(settled=settled_skus())
     offers = stream_offers(now=now, terms=terms, differences=differences)
     _write(draft, offers, points=points, now=now)
@@ -104,7 +109,7 @@ def write_draft(draft: Draft, *, now: datetime, is_forced: bool = False) -> None
 def write_restored(draft: Draft, earlier: Path, *, now: datetime) -> None:
     """Write the goods and prices of an earlier list with the stock of this moment."""
     points = read_points()
-    terms = read_terms(now=now)
+    terms = read_terms(now=now, city_prices=city_prices_of(points))
     offers = restore_offers(
         earlier, now=now, terms=terms, differences=draft.differences
     )
@@ -156,5 +161,7 @@ def check_file(path: Path) -> Checked:
     """Check a list against the schema, the rules and today's points of sale."""
     points = read_points()
     return check_price_list(
-        path, store_ids=frozenset(point.store_id for point in points)
+        path,
+        store_ids=frozenset(point.store_id for point in points),
+        cities=frozenset(point.city_code for point in points),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -9,10 +10,19 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+# What Kaspi wants alike in all points of a city.
+CITY_TERMS = ("preorder_days", "supplement_percent", "supplement_kzt")
+
 
 class StoreQuerySet(models.QuerySet["Store"]):
     def active(self) -> StoreQuerySet:
         return self.filter(is_active=True)
+
+    def torn_cities(self) -> list[str]:
+        """Name the cities whose active points differ in what a city has one of."""
+        terms = self.active().order_by().values_list("city_code", *CITY_TERMS)
+        cities = Counter(city for city, *_terms in set(terms))
+        return sorted(city for city, number in cities.items() if number > 1)
 
 
 class Store(models.Model):
@@ -30,6 +40,17 @@ class Store(models.Model):
     )
     # The supplier's stock is one heap: points share it, they do not each offer it all.
     stock_share = models.PositiveSmallIntegerField(_("share of the stock"), default=1)
+    # A price is worked out for the nearest city; what farther ones cost more is added.
+    supplement_percent = models.DecimalField(
+        # xgettext:no-python-format
+        _("supplement to the price, %"),
+        max_digits=5,
+        decimal_places=2,
+        default=0,
+    )
+    supplement_kzt = models.PositiveIntegerField(
+        _("supplement to the price, ₸"), default=0
+    )
     is_active = models.BooleanField(_("active"), default=True)
 
     objects = StoreQuerySet.as_manager()
@@ -43,6 +64,12 @@ class Store(models.Model):
                 name="store_preorder_1_to_30_days",
                 condition=Q(preorder_days__isnull=True)
                 | Q(preorder_days__gte=1, preorder_days__lte=30),
+            ),
+            models.CheckConstraint(
+                # Below the price worked out it could be sold at a loss.
+                name="store_supplement_not_negative",
+                condition=Q(supplement_percent__gte=0, supplement_kzt__gte=0),
+                violation_error_message=_("A supplement cannot be negative."),
             ),
         ]
 

@@ -28,6 +28,7 @@ from catalog.availability import (
 )
 from catalog.explaining import Line
 from catalog.models import SKU, Category, Product
+from feeds.city_prices import CityPrices
 from feeds.comparing import ListDifferences
 from feeds.models import Listing
 from orders.supply.counting import reserved_units
@@ -100,6 +101,8 @@ class Offer(NamedTuple):
     units: int
     preorder_days: int | None
     price_kzt: int
+    # In the order of the list's cities, where they differ; `price_kzt` is the least.
+    city_prices: tuple[int, ...] | None = None
 
 
 class LeftBehind(NamedTuple):
@@ -127,6 +130,8 @@ class Terms:
     cap: int
     least: int
     is_stale: bool
+    # None where every city takes the price as it is.
+    city_prices: CityPrices | None = None
     _memo: dict[tuple[int, bool, int | None, bool, int, int], Availability] = field(
         default_factory=dict
     )
@@ -159,7 +164,7 @@ class Terms:
         return known
 
 
-def read_terms(*, now: datetime) -> Terms:
+def read_terms(*, now: datetime, city_prices: CityPrices | None = None) -> Terms:
     """Read the terms from the settings and the database.
 
     Reservations are read before any stock figure: one that ends in between is then
@@ -173,6 +178,7 @@ def read_terms(*, now: datetime) -> Terms:
         cap=settings.STOCK_CAP,
         least=settings.LEAST_STOCK_TO_LIST,
         is_stale=stock_is_stale(now=now),
+        city_prices=city_prices,
     )
 
 
@@ -256,24 +262,33 @@ def stream_offers(
         if left_behind and (moved := left_behind.pop(sku, None)):
             # The SKU stands in the list as another product's; this one has it now.
             listed = moved.listed
+        price, by_city = row.usable_price_kzt, None
+        if price and terms.city_prices is not None:
+            price, by_city = show_prices(terms.city_prices.at(price))
         kept = _place(
             sku,
             listed,
             differences,
             units=units,
             reason=reason,
-            price_kzt=row.usable_price_kzt,
+            price_kzt=price,
         )
         if kept is not None:
             # Only a product that is listed already can have a blank name.
             model = clean_text(row.name) or sku
             brand = clean_text(row.brand)
-            yield Offer(sku, model, brand, units, row.preorder_days, kept)
+            yield Offer(sku, model, brand, units, row.preorder_days, kept, by_city)
     for left in left_behind.values():
         kept = _place(left.sku, left.listed, differences, units=0, reason="remapped")
         if kept is not None:
             model = clean_text(left.name) or left.sku
             yield Offer(left.sku, model, clean_text(left.brand), 0, None, kept)
+
+
+def show_prices(prices: tuple[int, ...]) -> tuple[int, tuple[int, ...] | None]:
+    """Give the least of the cities' prices, and all of them where they differ."""
+    least = min(prices)
+    return least, None if max(prices) == least else prices
 
 
 def _place(

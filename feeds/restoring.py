@@ -8,7 +8,14 @@ from itertools import islice
 from pathlib import Path
 
 from feeds.comparing import ListDifferences
-from feeds.offers import Offer, ProductRow, Terms, decide_offer, product_rows
+from feeds.offers import (
+    Offer,
+    ProductRow,
+    Terms,
+    decide_offer,
+    product_rows,
+    show_prices,
+)
 from feeds.validating import ReadOffer, read_offers
 
 BATCH = 500
@@ -34,6 +41,10 @@ def restore_offers(
             units, reason = (
                 (0, "remapped") if row is None else _decide(offer, row, terms)
             )
+            price, by_city = offer.price_kzt, None
+            if terms.city_prices is not None and offer.city_prices:
+                found = terms.city_prices.as_before(price, offer.city_prices)
+                price, by_city = show_prices(found)
             if row is None or row.was_available is None:
                 differences.add(offer.sku)
             else:
@@ -42,7 +53,7 @@ def restore_offers(
                     offer.sku,
                     was,
                     units=units,
-                    price_kzt=offer.price_kzt,
+                    price_kzt=price,
                     reason=reason,
                 )
             yield Offer(
@@ -51,7 +62,8 @@ def restore_offers(
                 offer.brand,
                 units,
                 row.preorder_days if row else None,
-                offer.price_kzt,
+                price,
+                by_city,
             )
 
 

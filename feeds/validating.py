@@ -19,6 +19,7 @@ from feeds.writing import NAMESPACE
 
 SCHEMA_FILE = Path(__file__).with_name("kaspishopping.xsd")
 OFFER = f"{{{NAMESPACE}}}offer"
+CITY_PRICE = f"{{{NAMESPACE}}}cityprice"
 AVAILABILITY = f"{{{NAMESPACE}}}availability"
 CHUNK_BYTES = 1 << 18
 XS_UNIQUE = "{http://www.w3.org/2001/XMLSchema}unique"
@@ -48,7 +49,9 @@ class ReadOffer(NamedTuple):
     model: str
     brand: str
     units: int
+    # The least of the cities' where they differ.
     price_kzt: int
+    city_prices: dict[str, int]
 
 
 @lru_cache(maxsize=1)
@@ -94,17 +97,21 @@ class _SkuLedger:
 class _Rules:
     """The business rules, applied as the parser meets each element."""
 
-    def __init__(self, store_ids: frozenset[str]) -> None:
+    def __init__(self, store_ids: frozenset[str], cities: frozenset[str]) -> None:
         self.offers = self.on_sale = self.units = 0
         self.skus = _SkuLedger()
-        self._store_ids = store_ids
+        self._store_ids, self._cities = store_ids, cities
+        self._priced: set[str] = set()
         self._sku = ""
         self._is_on_sale = False
 
     def start(self, tag: str, attrib: dict[str, str]) -> None:
         if tag == AVAILABILITY:
             self._check_availability(attrib)
+        elif tag == CITY_PRICE:
+            self._check_city(attrib.get("cityId", ""))
         elif tag == OFFER:
+            self._check_cities()
             self._sku = sku = attrib.get("sku", "")
             if not SKU.fullmatch(sku):
                 raise InvalidPriceList(_("unusable SKU %(sku)r") % {"sku": sku})
@@ -113,7 +120,21 @@ class _Rules:
             self._is_on_sale = False
 
     def close(self) -> None:
-        """Satisfy lxml's protocol of a parser target."""
+        self._check_cities()
+
+    def _check_city(self, city: str) -> None:
+        if city not in self._cities:
+            self._refuse(_("no active point is in city %(city)r") % {"city": city})
+        if city in self._priced:
+            self._refuse(_("two prices for city %(city)s") % {"city": city})
+        self._priced.add(city)
+
+    def _check_cities(self) -> None:
+        """See that an offer with prices by city, which is over now, has them all."""
+        if self._priced and len(self._priced) < len(self._cities):
+            missing = ", ".join(sorted(self._cities - self._priced))
+            self._refuse(_("no price for city %(city)s") % {"city": missing})
+        self._priced.clear()
 
     def _check_availability(self, attrib: dict[str, str]) -> None:
         store_id = attrib.get("storeId")
@@ -141,17 +162,22 @@ class _Rules:
             self._refuse(_("%(text)r is no number") % {"text": text})
 
     def _refuse(self, reason: str) -> NoReturn:
+        # lxml closes the target after an error, too: the first reason counts.
+        self._priced.clear()
         raise InvalidPriceList(
             _("offer %(sku)s: %(reason)s") % {"sku": self._sku, "reason": reason}
         )
 
 
-def check_price_list(path: Path, *, store_ids: frozenset[str]) -> Checked:
+def check_price_list(
+    path: Path, *, store_ids: frozenset[str], cities: frozenset[str] = frozenset()
+) -> Checked:
     """Check a file against the schema and the business rules in one pass.
 
+    `store_ids` and `cities` are those of the active points.
     Raises `InvalidPriceList`. Memory does not grow but for eight bytes an offer.
     """
-    rules = _Rules(store_ids)
+    rules = _Rules(store_ids, cities)
     digest = hashlib.sha256()
     size = 0
     parser = etree.XMLParser(
@@ -217,12 +243,18 @@ def read_offers(path: Path) -> Generator[ReadOffer, None, None]:
                 for point in element.iter(AVAILABILITY)
                 if point.get("available") == "yes"
             )
+            cities = {
+                city.get("cityId") or "": int(city.text or 0)
+                for city in element.iter(CITY_PRICE)
+            }
+            price_kzt = min(cities.values(), default=0) or int(element[-1].text or 0)
             yield ReadOffer(
                 sku=element.get("sku") or "",
                 model=element[0].text or "",
                 brand=element[1].text or "",
                 units=units,
-                price_kzt=int(element[-1].text or 0),
+                price_kzt=price_kzt,
+                city_prices=cities,
             )
             element.clear()
             parent = element.getparent()

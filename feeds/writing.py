@@ -6,12 +6,14 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from django.utils import timezone
 from lxml import etree
 
+from feeds.city_prices import Supplement
 from feeds.offers import Offer
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ class Point:
     store_id: str
     stock_share: int
     preorder_days: int | None
+    city_code: str = ""
+    supplement: Supplement = (Decimal(0), 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +93,9 @@ class _Stencil:
     stand in the root's default namespace; the validator reads them back as such.
     """
 
-    def __init__(self, points: Sequence[Point], *, preorder_days: int | None) -> None:
+    def __init__(
+        self, points: Sequence[Point], *, preorder_days: int | None, is_by_city: bool
+    ) -> None:
         self.offer = etree.Element("offer", sku="")
         self.model = etree.SubElement(self.offer, "model")
         self.brand = etree.SubElement(self.offer, "brand")
@@ -97,7 +103,14 @@ class _Stencil:
         self.points = [
             self._point(every, point, preorder_days=preorder_days) for point in points
         ]
-        self.price = etree.SubElement(self.offer, "price")
+        if is_by_city:
+            by_city = etree.SubElement(self.offer, "cityprices")
+            cities = dict.fromkeys(point.city_code for point in points)
+            self.prices = [
+                etree.SubElement(by_city, "cityprice", cityId=city) for city in cities
+            ]
+        else:
+            self.prices = [etree.SubElement(self.offer, "price")]
         self.offer.tail = "\n"
 
     @staticmethod
@@ -115,17 +128,19 @@ class _OfferWriter:
     def __init__(self, points: Sequence[Point]) -> None:
         self._points = points
         self._shares = [point.stock_share for point in points]
-        self._stencils: dict[int | None, _Stencil] = {}
+        self._stencils: dict[tuple[int | None, bool], _Stencil] = {}
         self._splits: dict[int, list[tuple[str, str]]] = {}
         self.offers = self.on_sale = self.units = 0
 
     def fill_in(self, offer: Offer) -> Element:
         """Give the offer's element; it is valid until the next call."""
-        sku, model, brand, units, preorder_days, price_kzt = offer
-        stencil = self._stencils.get(preorder_days)
+        sku, model, brand, units, preorder_days, price_kzt, city_prices = offer
+        kind = preorder_days, city_prices is not None
+        stencil = self._stencils.get(kind)
         if stencil is None:
-            stencil = _Stencil(self._points, preorder_days=preorder_days)
-            self._stencils[preorder_days] = stencil
+            stencil = self._stencils[kind] = _Stencil(
+                self._points, preorder_days=preorder_days, is_by_city=kind[1]
+            )
         shown = self._splits.get(units)
         if shown is None:
             shown = self._splits[units] = [
@@ -138,7 +153,8 @@ class _OfferWriter:
         for element, (available, count) in zip(stencil.points, shown, strict=True):
             element.set("available", available)
             element.set("stockCount", count)
-        stencil.price.text = str(price_kzt)
+        for price, kzt in zip(stencil.prices, city_prices or (price_kzt,), strict=True):
+            price.text = str(kzt)
         self.offers += 1
         if units:
             self.on_sale += 1

@@ -35,6 +35,10 @@ class StoreForm(GenericForm[Store]):
                 "The supplier's stock is one heap which the points divide by their "
                 "shares. 0: the point is named in the list but offers nothing."
             ),
+            "supplement_percent": _(
+                "For a city that is farther off; all points of a city need the same. "
+                "A price with a supplement is rounded up to 10 ₸."
+            ),
             "is_active": _("Inactive points do not stand in the price list."),
         }
 
@@ -43,18 +47,25 @@ class StoreForm(GenericForm[Store]):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
-        if not data.get("is_active") or "preorder_days" not in data:
+        if not data.get("is_active"):
             return data
-        city, days = data.get("city_code"), data["preorder_days"]
-        others = Store.objects.active().filter(city_code=city)
-        for other in others.exclude(pk=self.instance.pk):
-            if other.preorder_days != days:
+        others = Store.objects.active().filter(city_code=data.get("city_code"))
+        other = others.exclude(pk=self.instance.pk).first()
+        if other is None:
+            return data
+        if data.get("preorder_days", other.preorder_days) != other.preorder_days:
+            text = gettext(
+                "%(store)s of the same city has %(days)s. Kaspi wants one "
+                "pre-order for all points of a city."
+            ) % {"store": other, "days": _days(other.preorder_days)}
+            self.add_error("preorder_days", ValidationError(text))
+        for name in ("supplement_percent", "supplement_kzt"):
+            if data.get(name, getattr(other, name)) != getattr(other, name):
                 text = gettext(
-                    "%(store)s of the same city has %(days)s. Kaspi wants one "
-                    "pre-order for all points of a city."
-                ) % {"store": other, "days": _days(other.preorder_days)}
-                self.add_error("preorder_days", ValidationError(text))
-                break
+                    "%(store)s of the same city has %(supplement)s. Kaspi wants one "
+                    "price for all points of a city."
+                ) % {"store": other, "supplement": _supplement(other)}
+                self.add_error(name, ValidationError(text))
         return data
 
 
@@ -64,6 +75,16 @@ def _days(days: int | None) -> str:
     return gettext("%(days)d days of pre-order") % {"days": days}
 
 
+def _supplement(store: Store) -> str:
+    """Tell what the point's city adds to a price: "+5 % +300 ₸"."""
+    parts = []
+    if store.supplement_percent:
+        parts.append(f"+{store.supplement_percent.normalize():f}\u00a0%")
+    if store.supplement_kzt:
+        parts.append(f"+{store.supplement_kzt}\u00a0₸")
+    return " ".join(parts) or gettext("no supplement")
+
+
 @admin.register(Store)
 class StoreAdmin(StaffAdmin[Store]):
     form = StoreForm
@@ -71,6 +92,7 @@ class StoreAdmin(StaffAdmin[Store]):
         "show_store",
         "city_code",
         "show_preorder",
+        "show_supplement",
         "share_count",
         "show_state",
     )
@@ -99,6 +121,10 @@ class StoreAdmin(StaffAdmin[Store]):
     @admin.display(description=_("pre-order"), ordering="preorder_days")
     def show_preorder(self, obj: Store) -> str:
         return _days(obj.preorder_days)
+
+    @admin.display(description=_("supplement"), ordering="supplement_percent")
+    def show_supplement(self, obj: Store) -> str:
+        return _supplement(obj)
 
     @admin.display(description=_("share of the stock"), ordering="stock_share")
     def share_count(self, obj: Store) -> SafeString:

@@ -20,6 +20,7 @@ class Read(NamedTuple):
     brand: str
     price: int
     points: tuple[tuple[str, str, int, str | None], ...]
+    cities: dict[str, int]
 
     @property
     def units(self):
@@ -47,11 +48,15 @@ def read_bytes(data):
 
 
 def _offer(element):
+    by_city = element.iterfind("k:cityprices/k:cityprice", NS)
+    cities = {city.get("cityId"): int(city.text) for city in by_city}
+    price = element.findtext("k:price", namespaces=NS)
     return Read(
         sku=element.get("sku"),
         model=element.findtext("k:model", namespaces=NS),
         brand=element.findtext("k:brand", namespaces=NS),
-        price=int(element.findtext("k:price", namespaces=NS)),
+        price=int(price) if price else min(cities.values()),
+        cities=cities,
         points=tuple(
             (
                 point.get("storeId"),

@@ -190,6 +190,8 @@ def store_form(**values):
         "city_code": "750000000",
         "preorder_days": "",
         "stock_share": "1",
+        "supplement_percent": "0",
+        "supplement_kzt": "0",
         "is_active": "on",
         **values,
     }
@@ -208,6 +210,25 @@ def test_points_of_a_city_share_one_pre_order(owner):
     inactive = store_form(store_id="PP3", preorder_days=5, is_active="")
     assert owner.post(url, inactive).status_code == 302
     assert queued() == ["feeds.tasks.build_feed"] * 2
+
+
+def test_points_of_a_city_share_one_price(owner):
+    url = reverse("admin:feeds_store_add")
+    response = owner.post(url, store_form(supplement_percent="5"))
+    assert "PP1 of the same city has no supplement" in store_errors(response)
+    elsewhere = store_form(supplement_percent="5", city_code="710000000")
+    assert owner.post(url, elsewhere).status_code == 302
+    response = owner.post(
+        url, store_form(store_id="PP3", city_code="710000000", supplement_kzt="100")
+    )
+    assert (
+        "PP2 of the same city has +5\u00a0%"
+        in response.context["adminform"].errors.as_text()
+    )
+    assert "+5\u00a0%" in page(owner, reverse("admin:feeds_store_changelist"))
+    lowered = store_form(store_id="PP4", city_code="1", supplement_percent="-1")
+    response = owner.post(url, lowered)
+    assert "cannot be negative" in store_errors(response)
 
 
 def test_a_points_id_is_kept_as_copied_but_for_blanks(owner):
