@@ -27,6 +27,8 @@ class Withholding:
 
     # Stock by the import before the last, where the last lowered it.
     stock_before: dict[int, int]
+    # What a product costs that has no price now, and perhaps had one at a lower cost.
+    costs: dict[int, int]
     settled: frozenset[str]
 
     def units(self, row: ProductRow, terms: Terms, *, reason: str) -> tuple[int, bool]:
@@ -37,7 +39,7 @@ class Withholding:
         """
         if not row.was_available or row.sku in self.settled:
             return 0, True
-        if reason not in BY_FIGURE and (reason not in BY_WORD or _is_dearer(row)):
+        if reason not in BY_FIGURE and (reason not in BY_WORD or self._is_dearer(row)):
             return 0, True
         units = terms.availability(row).units
         is_confirmed = bool(units)
@@ -46,16 +48,22 @@ class Withholding:
             units = terms.availability(before).units
         return min(units, row.listed_stock), is_confirmed
 
-
-def _is_dearer(row: ProductRow) -> bool:
-    """Tell whether the listed price is below what the product should cost now."""
-    if row.quarantine in LOSING:
-        return True
-    return row.price_kzt is not None and row.price_kzt > row.listed_price_kzt
+    def _is_dearer(self, row: ProductRow) -> bool:
+        """Tell whether the listed price is below what the product should cost now."""
+        if row.quarantine in LOSING:
+            return True
+        price = row.price_kzt or self.costs.get(row.pk, 0)
+        return price > row.listed_price_kzt
 
 
 def read_withholding() -> Withholding:
-    return Withholding(stock_before=stock_before_last_import(), settled=settled_skus())
+    unpriced = Product.objects.filter(price_kzt=None, cost_kzt__isnull=False)
+    costs = unpriced.order_by().values_list("pk", "cost_kzt")
+    return Withholding(
+        stock_before=stock_before_last_import(),
+        costs=dict(costs),  # type: ignore[arg-type]
+        settled=settled_skus(),
+    )
 
 
 def settled_skus() -> frozenset[str]:

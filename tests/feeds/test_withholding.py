@@ -254,6 +254,7 @@ def test_a_build_that_failed_forgets_nothing(goods, monkeypatch, feed_dir):
     [
         {"price_kzt": 12_000, "quarantine": "jump"},
         {"quarantine": "below_floor"},
+        {"price_kzt": None, "quarantine": "no_rule", "cost_kzt": 8000},
         {"name": ""},
     ],
     ids=str,
