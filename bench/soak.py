@@ -167,7 +167,7 @@ class Soak:
 
     def _open_shop(self) -> None:
         """Bring an empty database to a published price list."""
-        from django.core.management import call_command
+        from django.core.management import CommandError, call_command
 
         from bridge_site.roles import set_staff
         from catalog.models import Category
@@ -189,8 +189,10 @@ class Soak:
             call_command("sync_stock")
             call_command("build_feed")
             # What is accepted already when the first reading comes is left to people.
-            call_command("poll_orders")
-            call_command("refresh_orders")
+            for command in ("poll_orders", "refresh_orders"):
+                # One section may be refused, as some personalities do.
+                with contextlib.suppress(CommandError):
+                    call_command(command)
 
     def _list_goods(self) -> None:
         self.watch = StockWatch(self.supplier, self.kaspi, lag_s=LAG_S)

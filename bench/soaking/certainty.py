@@ -173,7 +173,7 @@ def _is_about_goods(supplier: AlStyleServer, order: dict[str, Any], told: Told) 
         # Some refusals name no reason: whether there is enough, the books know.
         if supplier.free(article) < wanted:
             return True
-    return told.is_stock
+    return told.is_about_goods
 
 
 def _multiple(supplier: AlStyleServer, article: int) -> int:

@@ -12,7 +12,8 @@ class Told:
 
     kind: str
     text: str
-    is_stock: bool
+    # There are none, or they cost more than they bring.
+    is_about_goods: bool
 
 
 class Waits:
@@ -38,7 +39,9 @@ class Waits:
             told[step.kind] = Told(
                 kind=step.kind,
                 text=step.last_error,
-                is_stock=bool(step.answered.get("is_stock")),
+                is_about_goods=bool(
+                    step.answered.get("is_stock") or "cost_kzt" in step.answered
+                ),
             )
         now = timezone.now()
         waiting = (Step.Status.PENDING, Step.Status.IN_FLIGHT, Step.Status.UNKNOWN)
