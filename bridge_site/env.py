@@ -89,6 +89,17 @@ class SettingsReader:
 
         return self._parsed(name, Decimal(default), parse)
 
+    def choice(self, name: str, default: str, *others: str) -> str:
+        """Read one of a few words."""
+        known = (default, *others)
+
+        def parse(raw: str) -> str:
+            if raw.lower() not in known:
+                raise ValueError(f"must be one of {', '.join(known)}")
+            return raw.lower()
+
+        return self._parsed(name, default, parse)
+
     def url(self, name: str, default: str = "", *, schemes: Sequence[str]) -> str:
         """Read a URL without its trailing slash; empty stays empty."""
 

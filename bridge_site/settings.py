@@ -105,10 +105,12 @@ PRICE_TOLERANCE_PERCENT = read.number("PRICE_TOLERANCE_PERCENT", "3")
 # earnings still beat a cancellation, which counts against the shop; a loss does not.
 MARGIN_LEAST_PERCENT = read.number("MARGIN_LEAST_PERCENT", "0", at_least=-100)
 MARGIN_LEAST_KZT = read.integer("MARGIN_LEAST_KZT", 0, at_least=-1_000_000_000)
+# When several orders share a purchase: "off", "threatened" or "always".
+BUY_TOGETHER = read.choice("BUY_TOGETHER", "threatened", "off", "always")
 STEP_ATTEMPTS = read.integer("STEP_ATTEMPTS", 8, at_least=1)
 # Whether the supplier's visible stock falls when an order is placed ("submit") or
 # only when it is shipped ("shipping"): unpublished, so the safe one is the default.
-SUPPLIER_STOCK_FALLS_AT = read.text("SUPPLIER_STOCK_FALLS_AT", "shipping")
+SUPPLIER_STOCK_FALLS_AT = read.choice("SUPPLIER_STOCK_FALLS_AT", "shipping", "submit")
 # The first purchases stop after each call until a person says "go on by yourself".
 SUPERVISE_FIRST_PURCHASE = read.flag("SUPERVISE_FIRST_PURCHASE", default=True)
 BUYER_DATA_KEPT_DAYS = read.integer("BUYER_DATA_KEPT_DAYS", 30)
@@ -123,7 +125,7 @@ SHIPPING_CUTOFF_HOUR = read.integer("SHIPPING_CUTOFF_HOUR", 18)
 SUPPLIER_WORK_WEEK = read.names("SUPPLIER_WORK_WEEK", ["1", "2", "3", "4", "5"])
 SUPPLIER_HOLIDAYS = read.names("SUPPLIER_HOLIDAYS")
 # Where the one known client puts submit's parameters; "form" is the other way.
-SUBMIT_PARAMETERS_IN = read.text("SUBMIT_PARAMETERS_IN", "query")
+SUBMIT_PARAMETERS_IN = read.choice("SUBMIT_PARAMETERS_IN", "query", "form")
 KASPI_TIMEOUT_S = read.number("KASPI_TIMEOUT_S", "30", at_least=1)
 ORDER_TIMEOUT_S = read.number("ORDER_TIMEOUT_S", "30", at_least=1)
 

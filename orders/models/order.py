@@ -182,6 +182,11 @@ class Order(models.Model):
         return self.state == self.ARCHIVE and not self.is_called_off
 
     @property
+    def is_unsigned(self) -> bool:
+        """Tell whether the buyer has still to sign: reserved, but not accepted."""
+        return self.state == self.SIGN_REQUIRED
+
+    @property
     def is_called_off(self) -> bool:
         """Tell whether the buyer will not get the goods."""
         return self.status in self.CALLED_OFF
@@ -213,7 +218,7 @@ class Order(models.Model):
     # These stand in SQL as well, above and in `OrderQuerySet`; one test compares them.
     @property
     def awaits_accept(self) -> bool:
-        return self.status == self.APPROVED and self.state != self.SIGN_REQUIRED
+        return self.status == self.APPROVED and not self.is_unsigned
 
     @property
     def comes_back(self) -> bool:

@@ -85,6 +85,8 @@ class Purchase(models.Model):
     HAS_CART = (Status.OPENED, Status.FILLING, Status.SUBMITTING)
     # The cart may hold its rows, or an order of it may exist that nobody knows.
     UNSETTLED = (*HAS_CART, Status.NEEDS_PERSON)
+    # Whose reservations nobody else may buy for.
+    BUYING = (*UNSETTLED, Status.MADE)
     ALLOWED = {
         Status.OPENED: (Status.FILLING, Status.GIVEN_UP, Status.NEEDS_PERSON),
         Status.FILLING: (
@@ -203,6 +205,26 @@ class Purchase(models.Model):
     def quantities(self) -> dict[str, int]:
         """Map articles to the pieces put into the cart."""
         return {article: quantity for article, quantity, _cost in self.lines}
+
+    @property
+    def codes(self) -> set[str]:
+        """Kaspi's codes that were sent along: the names by which its order is known."""
+        return set(self.reference.split())
+
+    def share_of(self, reservation: Reservation) -> int | None:
+        """Give what a reservation's goods cost of an order that may hold others' too.
+
+        By our stored costs where it is shared; else what the order costs.
+        """
+        if self.reservations.count() == 1:
+            supplied = self.supplier_order
+            return supplied.sum_kzt if supplied is not None else self.sum_kzt
+        costs = {article: cost for article, _number, cost in self.lines}
+        lines = reservation.lines.select_related("product")
+        return sum(
+            (costs.get(line.product.article) or 0) * line.supplied_quantity
+            for line in lines
+        )
 
     @property
     def first_order(self) -> Order | None:

@@ -26,6 +26,8 @@ class StepParameters(TypedDict, total=False):
     number: str
     # A person wants the goods bought up to this cost, whatever the order earns.
     accept_cost_kzt: int
+    # It could not be bought together with other orders.
+    alone: bool
     # Of one line: what stays of it, in pieces and, for weighed goods, in grams.
     entry_id: str
     remained: int

@@ -212,7 +212,7 @@ def adopt_for_purchase(
                 now=now,
                 actor=actor,
                 supplier_order=supplied,
-                cost_kzt=purchase.sum_kzt,
+                cost_kzt=purchase.share_of(reservation),
                 held_at=now,
             )
             _skip_idle(reservation.order, Kind.RESERVE, reason=text, actor=actor)
@@ -294,18 +294,21 @@ def _end_pause(purchase: Purchase, *, actor: str, decision: str) -> None:
 
 
 def _wake_reserve(purchase: Purchase, *, actor: str, text: str) -> None:
-    """Let the purchase's step go on, whatever has become of it meanwhile."""
+    """Let the purchase's steps go on, whatever has become of it meanwhile."""
     now = database_now()
     text %= {"stage": purchase.get_stage_display()}
     order = purchase.first_order
     if order is None:
         raise ActionImpossible(_("The purchase is for no order any more"))
     asked = Step.objects.of_kind(Kind.RESERVE).open().select_related("order")
-    step = asked.filter(order__reservations__in=purchase.reservations.all()).first()
-    if step is None:
+    steps = asked.filter(order__reservations__in=purchase.reservations.all())
+    if not steps:
         want_step(order, Kind.RESERVE, now=now, text=text, actor=actor)
-    elif step.status == Status.NEEDS_PERSON:
-        if not move_step(
+    for step in steps.distinct():
+        if step.status != Status.NEEDS_PERSON:
+            record(step.order, text, now=now, step=step, actor=actor)
+            Step.objects.filter(pk=step.pk).update(not_before=now)
+        elif not move_step(
             step,
             Status.PENDING,
             text=text,
@@ -317,9 +320,6 @@ def _wake_reserve(purchase: Purchase, *, actor: str, text: str) -> None:
             looks=0,
         ):
             raise ActionImpossible(_("Somebody else was first: look again"))
-    else:
-        record(step.order, text, now=now, step=step, actor=actor)
-        Step.objects.filter(pk=step.pk).update(not_before=now)
 
 
 def _purchase_to_settle(order: Order) -> Purchase:

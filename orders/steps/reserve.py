@@ -11,7 +11,6 @@ from django.utils.translation import gettext as _
 
 from orders.clients import Clients
 from orders.models import LearnedFact, Order, Purchase, Reservation, Step, SupplierOrder
-from orders.models.purchase import WantedLine
 from orders.models.step import StepAnswer
 from orders.plan.claims import Claim
 from orders.plan.transitions import PurchaseMoved, move_reservation
@@ -26,8 +25,19 @@ from orders.supply.purchasing import CartTaken, NotCleared
 from orders.supply.settling import Settlement, settle
 from orders.supply.submission import AccountIncomplete, prepare_submission
 from orders.supply.supervision import Paused, pause
+from orders.supply.together import (
+    BoughtApart,
+    are_all_wanted,
+    buy_alone,
+    companions_of,
+    is_in,
+    is_joint,
+    is_led_by_another,
+    leave_out_troubled,
+)
+from orders.supply.wanted import reason_not_to_buy, wanted_pieces
 from plumbing.leases import LeaseLost, LeaseTaken, database_now, under_lease
-from plumbing.peers import PeerError, PeerOutcomeUnknown
+from plumbing.peers import PeerError, PeerOutcomeUnknown, PeerRefused
 
 CART_BUSY_AFTER_S = 5
 CART_OCCUPIED_AFTER_S = 300
@@ -50,8 +60,8 @@ class ReserveHandler:
     def describe(self, step: Step) -> str:
         """Say what would be sent."""
         reservation = _wanted_reservation(step)
-        lines = wanted_lines(reservation) if reservation is not None else []
-        goods = ", ".join(f"{article} × {number}" for article, number, _cost in lines)
+        wanted = wanted_pieces(reservation) if reservation is not None else {}
+        goods = ", ".join(f"{article} × {number}" for article, number in wanted.items())
         text = _("an order for %(goods)s under the code %(code)s")
         return text % {"goods": goods or "—", "code": step.order.code}
 
@@ -65,24 +75,20 @@ class ReserveHandler:
         reservation = _wanted_reservation(step)
         if reservation is None or order.is_called_off:
             return outcomes.skipped(_("Nothing is to be reserved for this order"))
-        reason = order.reason_to_look(order.lines.all()) or _multiples(reservation)
-        wanted = wanted_lines(reservation)
         if number := step.parameters.get("number"):
             return _take_over(clients, reservation, number)
-        if reason or not wanted:
-            return outcomes.needs_person(
-                reason or _("No pieces are left to be reserved")
-            )
+        if reason := reason_not_to_buy(order, reservation):
+            return outcomes.needs_person(reason)
         weighed = weigh_order(order, reservation)
         if weighed.reason:
             return _too_dear(weighed)
-        return self._under_lease(
-            claim, lambda: self._buy(claim, clients, reservation, wanted)
-        )
+        return self._under_lease(claim, lambda: self._buy(claim, clients, reservation))
 
     def look(self, claim: Claim, clients: Clients) -> Outcome:
         """Settle the purchase that an earlier try began."""
         purchase = _unsettled_purchase(claim.step) or _made_purchase(claim.step)
+        if purchase is not None and is_led_by_another(claim.step, purchase):
+            return _follow(purchase)
         if purchase is None:
             text = _("The try ended before anything was ordered: doing it again")
             return outcomes.retry(text, after_s=0)
@@ -101,19 +107,12 @@ class ReserveHandler:
                 return outcomes.unknown(text, look_after_s=CART_BUSY_AFTER_S)
             return outcomes.retry(text, after_s=CART_BUSY_AFTER_S, is_attempt=False)
 
-    def _buy(
-        self,
-        claim: Claim,
-        clients: Clients,
-        reservation: Reservation,
-        wanted: list[WantedLine],
-    ) -> Outcome:
+    def _buy(self, claim: Claim, clients: Clients, reservation: Reservation) -> Outcome:
         try:
             # Read before the cart is touched: it may take a call of its own.
             prepare_submission(clients, reference=claim.step.order.code)
-            purchase = purchasing.open_purchase(
-                [reservation], wanted, reference=claim.step.order.code
-            )
+            others = companions_of(claim.step)
+            purchase = purchasing.open_purchase([reservation, *others])
         except AccountIncomplete as error:
             return outcomes.needs_person(str(error))
         except CartTaken as error:
@@ -137,6 +136,12 @@ class ReserveHandler:
             return outcomes.refused(str(error), is_stock=error.is_stock)
         except EarnsTooLittle as error:
             return _too_dear(error.weighed)
+        except BoughtApart as error:
+            return outcomes.retry(str(error), after_s=0, is_attempt=False)
+        except PeerRefused as error:
+            if not is_joint(purchase) or purchase.is_unsettled:
+                raise
+            return _apart(purchase, str(error))
         except (NotCleared, AccountIncomplete) as error:
             purchasing.need_person(purchase, reason=str(error))
             return outcomes.needs_person(str(error))
@@ -155,7 +160,10 @@ class ReserveHandler:
         if purchase.status == Status.FILLING:
             if said := supervision.was_add_doubtful(purchase):
                 doubt = PeerOutcomeUnknown(said)
-            there = purchasing.check(purchase, cart, claim, doubt=doubt)
+            there = purchasing.look_after(purchase, cart)
+            if is_joint(purchase) and doubt is None:
+                there = leave_out_troubled(purchase, cart, claim, there)
+            purchasing.check(purchase, cart, claim, there, doubt=doubt)
             prices = {row.article: row.price_kzt for row in there}
             if dear := _dearest(purchase, prices):
                 purchasing.take_out(purchase, cart, claim, there)
@@ -180,7 +188,7 @@ class ReserveHandler:
         if by != "answer":
             text = _("Found at Al-Style: order %(number)s is this one's, %(sum)s ₸")
         pause(purchase, Stage.SUBMITTED, {"words": number})
-        supplied = purchasing.note_made(
+        purchasing.note_made(
             purchase, number=number, by=by, now=database_now(), total=total
         )
         try:
@@ -190,11 +198,17 @@ class ReserveHandler:
         except NotCleared as error:
             # The goods are bought all the same; the next purchase finds the rows.
             text = f"{text}. {error}"
+        if not is_in(purchase, claim.step):
+            # The others were bought; this one was left out, and is bought alone.
+            text = _("Other orders were bought: %(number)s; this one by itself next")
+            return outcomes.retry(
+                text % {"number": number}, after_s=0, is_attempt=False
+            )
         total = total or purchase.sum_kzt
         return outcomes.done(
             text % {"number": number, "sum": total or "—"},
             answered={"supplier_order_id": number, "adopted": by != "answer"},
-            apply=partial(hold, purchase, supplied=supplied),
+            apply=partial(_hold, purchase, claim.step),
         )
 
     def _settle(self, claim: Claim, clients: Clients, purchase: Purchase) -> Outcome:
@@ -202,18 +216,19 @@ class ReserveHandler:
         purchase.refresh_from_db()
         cart = clients.cart
         if purchase.status == Status.MADE:
-            # The worker that bought it died before it could say so.
+            # Bought along with another order's, or its worker died before it said so.
             return outcomes.done(
                 _("Al-Style's order %(number)s is this one's")
                 % {"number": purchase.supplier_order},
-                apply=partial(hold, purchase, supplied=purchase.supplier_order),
+                answered={"supplier_order_id": str(purchase.supplier_order)},
+                apply=partial(_hold, purchase, claim.step),
             )
         if purchase.decision:
             return self._obey(claim, clients, purchase)
         if purchase.paused_at is not None:
             raise Paused(purchase)
         if supervision.may_resume(purchase):
-            if self._is_still_wanted(claim.step, purchase):
+            if are_all_wanted(purchase):
                 return self._go_on(claim, clients, purchase)
             text = _("The order wants something else by now")
             return self._undo(claim, clients, purchase, reason=text)
@@ -232,7 +247,7 @@ class ReserveHandler:
             return outcomes.unknown(found.text, look_after_s=found.look_after_s)
         if found.what == "person":
             return self._ask(claim, clients, purchase, found)
-        if found.what == "submit_again" and self._is_still_wanted(claim.step, purchase):
+        if found.what == "submit_again" and are_all_wanted(purchase):
             return self._go_on(claim, clients, purchase)
         return self._undo(claim, clients, purchase, reason=found.text)
 
@@ -280,15 +295,6 @@ class ReserveHandler:
             found.text, answered={"candidates": list(found.candidates)}
         )
 
-    def _is_still_wanted(self, step: Step, purchase: Purchase) -> bool:
-        """Tell whether the order wants just what is in the cart."""
-        reservation = _wanted_reservation(step)
-        order = Order.objects.get(pk=step.order_id)
-        if reservation is None or order.is_called_off:
-            return False
-        wanted = {article: number for article, number, _c in wanted_lines(reservation)}
-        return purchase.quantities == wanted
-
 
 def _dearest(
     purchase: Purchase, prices: Mapping[str, int | None]
@@ -310,7 +316,7 @@ def _too_dear(weighed: MarginDecision) -> Outcome:
 
 def _take_over(clients: Clients, reservation: Reservation, number: str) -> Outcome:
     """Let an order that a person made at Al-Style hold the goods, if it does."""
-    wanted = {article: pieces for article, pieces, _c in wanted_lines(reservation)}
+    wanted = wanted_pieces(reservation)
     code = reservation.order.code
     if reason := check_by_hand(clients.cart, number, wanted, code=code):
         return outcomes.needs_person(reason)
@@ -337,42 +343,40 @@ def _hold_by_hand(reservation: Reservation, now: datetime, *, number: str) -> No
     )
 
 
-def wanted_lines(reservation: Reservation) -> list[WantedLine]:
-    """List what is to be ordered, one line per article."""
-    rows = reservation.lines.select_related("product").order_by("product__article")
-    return [
-        (row.product.article, row.supplied_quantity, row.product.cost_kzt)
-        for row in rows
-    ]
-
-
-def hold(purchase: Purchase, now: datetime, *, supplied: SupplierOrder | None) -> None:
-    """Note that the order that was bought holds the goods of its reservations."""
-    wanted = purchase.reservations.wanted().select_related("order")
-    for reservation in wanted:
+def _hold(purchase: Purchase, step: Step, now: datetime) -> None:
+    """Note that the order that was bought holds the goods of the step's order."""
+    wanted = purchase.reservations.wanted().filter(order=step.order_id)
+    for reservation in wanted.select_related("order"):
         move_reservation(
             reservation,
             Reservation.Status.HELD,
             text=_("Al-Style's order %(number)s holds the goods")
-            % {"number": supplied},
+            % {"number": purchase.supplier_order},
             now=now,
-            supplier_order=supplied,
-            cost_kzt=_cost_of(reservation, purchase),
+            supplier_order=purchase.supplier_order,
+            cost_kzt=purchase.share_of(reservation),
             held_at=now,
         )
 
 
-def _cost_of(reservation: Reservation, purchase: Purchase) -> int | None:
-    """Give a reservation's share of what the order costs."""
-    if purchase.reservations.count() == 1:
-        supplied = purchase.supplier_order
-        return supplied.sum_kzt if supplied is not None else purchase.sum_kzt
-    costs = {article: cost for article, _number, cost in purchase.lines}
-    lines = reservation.lines.select_related("product")
-    return sum(
-        (costs.get(line.product.article) or 0) * line.supplied_quantity
-        for line in lines
+def _follow(purchase: Purchase) -> Outcome:
+    """Wait for the order whose step sees to the purchase."""
+    if purchase.status == Status.NEEDS_PERSON:
+        return outcomes.needs_person(
+            purchase.reason, answered={"candidates": list(purchase.candidates)}
+        )
+    text = _("Bought together with order %(code)s, which sees to the purchase")
+    first = purchase.first_order
+    return outcomes.unknown(
+        text % {"code": first.code if first is not None else "—"},
+        look_after_s=UNSETTLED_AFTER_S,
     )
+
+
+def _apart(purchase: Purchase, why: str) -> Outcome:
+    """Let each order be bought by itself after a refusal that may mean any of them."""
+    buy_alone(dict.fromkeys(purchase.reservations.select_related("order"), why))
+    return outcomes.retry(why, after_s=0, is_attempt=False)
 
 
 def _wanted_reservation(step: Step) -> Reservation | None:
@@ -389,16 +393,3 @@ def _made_purchase(step: Step) -> Purchase | None:
     made = Purchase.objects.filter(status=Status.MADE)
     wanted = Reservation.objects.wanted().filter(order=step.order_id)
     return made.filter(reservations__in=wanted).first()
-
-
-def _multiples(reservation: Reservation) -> str:
-    for row in reservation.lines.select_related("product"):
-        by = row.product.multiplicity or 1
-        if row.quantity % by and not row.product.sells_singly:
-            text = _("%(article)s is supplied by %(by)s only, ordered %(quantity)s")
-            return text % {
-                "article": row.product.article,
-                "by": by,
-                "quantity": row.quantity,
-            }
-    return ""

@@ -62,10 +62,11 @@ def refuse_foreign(rows: Sequence[CartRow], ours: Mapping[str, int]) -> None:
 def checked_sum(rows: Sequence[CartRow], wanted: Sequence[WantedLine]) -> int:
     """Give the sum of a cart that is exactly what is wanted; else `GoodsRefused`."""
     by_article = {row.article: row for row in rows}
-    return sum(_checked_line(line, by_article.get(line[0])) for line in wanted)
+    return sum(checked_line(line, by_article.get(line[0])) for line in wanted)
 
 
-def _checked_line(line: WantedLine, row: CartRow | None) -> int:
+def checked_line(line: WantedLine, row: CartRow | None) -> int:
+    """Give the sum of a row that is exactly what is wanted; else `GoodsRefused`."""
     article, quantity, cost = line
     figures = {"article": article, "quantity": quantity}
     if row is None:

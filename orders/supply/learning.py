@@ -72,7 +72,7 @@ def learn_from_order(
 ) -> None:
     """Learn from an order that a clear answer made and that was read since."""
     evidence = f"{purchase}, {row.order_id}"
-    shows = "yes" if purchase.reference in row.words else "no"
+    shows = "yes" if purchase.codes <= set(row.words.split()) else "no"
     learn(Name.REFERENCE_SHOWN, shows, evidence=evidence, now=now)
     form, naive = parse_naive(row.date_text)
     learn(Name.DATE_FORMAT, form or "none", evidence=evidence, now=now)

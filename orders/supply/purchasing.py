@@ -15,7 +15,6 @@ from django.utils.translation import gettext as _
 from catalog.alstyle.cart import CartClient, Submission
 from catalog.alstyle.trade import CartRow
 from orders.models import LearnedFact, Purchase, Reservation, SupplierOrder
-from orders.models.purchase import WantedLine
 from orders.models.step import Candidate
 from orders.plan.claims import Claim
 from orders.plan.transitions import move_purchase
@@ -28,6 +27,7 @@ from orders.supply.cart import (
 )
 from orders.supply.learning import learn, learned
 from orders.supply.supervision import is_supervised
+from orders.supply.wanted import joint_lines
 from plumbing.leases import database_now
 from plumbing.peers import (
     PeerAccessRefused,
@@ -52,15 +52,15 @@ class NotCleared(Exception):
     """Our rows cannot be taken out without touching somebody else's."""
 
 
-def open_purchase(
-    reservations: Sequence[Reservation], wanted: Sequence[WantedLine], *, reference: str
-) -> Purchase:
-    """Begin a purchase.
+def open_purchase(reservations: Sequence[Reservation]) -> Purchase:
+    """Begin a purchase for one or several reservations.
 
-    Raises `CartTaken` while another one has the cart, or one that may have bought the
-    same goods waits for a person: two such orders could not be told apart.
+    Raises `CartTaken` while another one has the cart, one has begun for the same
+    reservation, or one that may have bought the same goods waits for a person: two
+    such orders could not be told apart.
     """
-    articles = {article for article, _number, _cost in wanted}
+    lines = joint_lines(reservations)
+    articles = {article for article, _number, _cost in lines}
     for other in Purchase.objects.filter(status=Status.NEEDS_PERSON):
         if articles & other.quantities.keys():
             text = _("Purchase %(purchase)s of the same goods waits for a person")
@@ -68,10 +68,15 @@ def open_purchase(
     try:
         with transaction.atomic():
             purchase = Purchase.objects.create(
-                reference=reference,
-                lines=[list(line) for line in wanted],
+                reference=" ".join(r.order.code for r in reservations),
+                lines=[list(line) for line in lines],
                 created_at=database_now(),
             )
+            # After the row is ours: whoever had the cart before has committed by now.
+            begun = Purchase.objects.filter(status__in=Purchase.BUYING)
+            if mine := begun.filter(reservations__in=reservations).first():
+                text = _("Purchase %(purchase)s has begun for this order already")
+                raise CartTaken(text % {"purchase": mine})
             purchase.reservations.set(reservations)
     except IntegrityError:
         taken = Purchase.objects.filter(status__in=Purchase.HAS_CART).first()
@@ -138,17 +143,31 @@ def add(purchase: Purchase, cart: CartClient, claim: Claim) -> PeerError | None:
     return None
 
 
+def look_after(purchase: Purchase, cart: CartClient) -> Sequence[CartRow]:
+    """Read the cart that was filled."""
+    rows = cart.get()
+    note_filled(purchase, rows)
+    return rows
+
+
+def note_filled(purchase: Purchase, rows: Sequence[CartRow]) -> None:
+    purchase.cart_after = pieces(rows)
+    purchase.save(update_fields=["cart_after"])
+
+
 def check(
-    purchase: Purchase, cart: CartClient, claim: Claim, *, doubt: PeerError | None
-) -> Sequence[CartRow]:
-    """See that the cart is exactly what is wanted.
+    purchase: Purchase,
+    cart: CartClient,
+    claim: Claim,
+    rows: Sequence[CartRow],
+    *,
+    doubt: PeerError | None,
+) -> None:
+    """See that the cart, as it was read, is exactly what is wanted.
 
     Raises `CartOccupied` and `GoodsRefused`, our rows taken out, the purchase given
     up; `NotCleared`, when a person must do that.
     """
-    rows = cart.get()
-    purchase.cart_after = pieces(rows)
-    purchase.save(update_fields=["cart_after"])
     wanted = [(article, number, cost) for article, number, cost in purchase.lines]
     try:
         refuse_foreign(rows, purchase.quantities)
@@ -162,7 +181,6 @@ def check(
             raise PeerProtocolError(str(doubt)) from None
         raise
     purchase.save(update_fields=["sum_kzt"])
-    return rows
 
 
 def submit(
@@ -242,6 +260,21 @@ def clear_after(
         learn(Name.SUBMIT_EMPTIES, value, evidence=evidence, now=database_now())
     if still:
         take_out(purchase, cart, claim, rows)
+    return rows
+
+
+def take_out_articles(
+    cart: CartClient, claim: Claim, articles: set[str]
+) -> Sequence[CartRow]:
+    """Remove some of our rows from a cart that holds nothing else; give the others."""
+    for article in sorted(articles):
+        claim.renew()
+        cart.remove(article)
+    rows = cart.get()
+    if left := [row.article for row in rows if row.article in articles]:
+        raise PeerOutcomeUnknown(
+            _("%(articles)s are still in the cart") % {"articles": ", ".join(left)}
+        )
     return rows
 
 

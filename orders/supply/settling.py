@@ -162,7 +162,7 @@ def _search(
         row = lists.read(listed.order_id)
         if row is None:
             unread += not _is_another_sum(listed, purchase)
-        elif purchase.reference in row.words.split():
+        elif purchase.codes <= set(row.words.split()):
             named.append(row)
         elif not (set(_quantities(row)) & set(purchase.quantities)):
             purchase.ruled_out = [*purchase.ruled_out, listed.order_id]
@@ -213,7 +213,8 @@ def _is_another_sum(row: SupplierOrderRow, purchase: Purchase) -> bool:
     """Tell whether a list shows a sum, and not ours."""
     if row.sum_kzt is None or purchase.sum_kzt is None:
         return False
-    return purchase.reference not in row.words and row.sum_kzt != purchase.sum_kzt
+    is_named = purchase.codes <= set(row.words.split())
+    return not is_named and row.sum_kzt != purchase.sum_kzt
 
 
 def _quantities(row: SupplierOrderRow) -> dict[str, int]:
