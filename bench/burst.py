@@ -34,7 +34,7 @@ from unittest import mock
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.measuring import throwaway_database
-from bench.reservations import Bars, open_shop
+from bench.reservations import PRICE_KZT, Bars, open_shop
 from bench.simulated_time import SandboxClock, SimulatedTime
 from sandbox import AlStyleServer, KaspiServer
 
@@ -166,9 +166,9 @@ def buy(
     from orders.models import Step
 
     def order(number: int) -> None:
-        lines = [{"sku": skus[number % len(skus)], "price": 1000.0}]
+        lines = [{"sku": skus[number % len(skus)], "price": PRICE_KZT}]
         if number % 5 == 0:
-            lines.append({"sku": skus[(number + 1) % len(skus)], "price": 1000.0})
+            lines.append({"sku": skus[(number + 1) % len(skus)], "price": PRICE_KZT})
         kaspi.new_order(lines)
 
     for number in range(count):

@@ -181,8 +181,7 @@ def main() -> int:
         for row in pool.map(lambda seed: soak(seed, options, url), seeds):
             rows.append(row)
             print(row.shown(), flush=True)
-    for row in rows:
-        tell(row, options.friendly)
+            tell(row, options.friendly)
     broken = [row.seed for row in rows if not row.is_kept]
     print(f"\n{len(rows)} personalities, {len(broken)} with a broken promise {broken}")
     return 1 if broken else 0
@@ -192,7 +191,6 @@ def tell(row: Row, friendly: list[str]) -> None:
     """Say what a personality was like when it broke something or needed people."""
     if row.is_kept and not row.doubts:
         return
-    print(f"\npersonality {row.seed}")
     print("  " + " · ".join(personality(row.seed).but_friendly(*friendly).unfriendly))
     for words, examples in row.broken.items():
         print(f"  BROKEN: {words}: {row.numbers[words]}, {'; '.join(examples)[:300]}")
