@@ -208,10 +208,11 @@ def submit(
         _unsend(purchase)
         raise
     except PeerRefused as error:
-        if is_again:
+        rows = cart.get()
+        if is_again and not _is_witness_whole(purchase, rows):
             # The first submit may have worked late and left an empty cart to this one.
             raise PeerOutcomeUnknown(str(error)) from None
-        take_out(purchase, cart, claim, cart.get())
+        take_out(purchase, cart, claim, rows)
         give_up(purchase, reason=str(error))
         raise
     except (PeerUnavailable, PeerWriteWithheld):
@@ -333,6 +334,15 @@ def _unsend(purchase: Purchase) -> None:
         purchase.submits = earlier
     else:
         move_purchase(purchase, to, now=database_now(), submits=earlier)
+
+
+def _is_witness_whole(purchase: Purchase, rows: Sequence[CartRow]) -> bool:
+    """Tell whether the cart shows that no submit has worked: one would have emptied it.
+
+    None is under way either: a cart is submitted again only when the last one is over.
+    """
+    empties = learned(Name.SUBMIT_EMPTIES) == "yes"
+    return empties and pieces(rows) == purchase.quantities
 
 
 def _is_known_empty() -> bool:

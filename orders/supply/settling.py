@@ -26,6 +26,8 @@ from plumbing.peers import PeerError, PeerUnavailable
 Name = LearnedFact.Name
 # Two submits never work at once: a lost one is over by then.
 SUBMIT_IS_OVER = timedelta(seconds=60)
+# Unclear ones in a row: whatever keeps them from working, another one does not mend.
+MOST_SUBMITS = 3
 # Until it is known how fast new orders are listed: other people's may show before ours.
 LISTED_BY = timedelta(minutes=25)
 # Then a person is told, whatever the evidence.
@@ -64,6 +66,11 @@ def settle(purchase: Purchase, cart: CartClient, claim: Claim) -> Settlement:
     if not purchase.submits:
         return Settlement(what="not_bought", text=_("Nothing was ordered yet"))
     if is_whole and empties == "yes":
+        if len(purchase.submits) >= MOST_SUBMITS:
+            text = _("The cart still holds our goods after %(number)s submits")
+            return Settlement(
+                what="person", text=text % {"number": len(purchase.submits)}
+            )
         if purchase.was_seen_whole(apart=SUBMIT_IS_OVER):
             text = _("The cart still holds our goods: nothing was bought")
             return Settlement(what="submit_again", text=text)

@@ -329,6 +329,55 @@ def test_words_of_a_refusal_are_no_proof_of_no_stock(
     assert step_of(order).answered.get("is_stock") is not True
 
 
+def test_a_lost_submit_whose_goods_are_gone_meanwhile_lets_the_others_go_on(
+    supplier, product, process
+):
+    know_supplier()
+    order = make_order((product, 2))
+    lose_the_answer(supplier, order, process, fault="drop_before_work")
+    supplier.set_good(int(product.article), stock=0)
+    lost = purchase_of(order)
+    for _look in range(4):
+        if step_of(order).status == S.UNKNOWN:
+            let_pass(order)
+        process(also_later=True)
+    # The second submit was refused while the cart showed that neither had worked.
+    lost.refresh_from_db()
+    assert lost.status == Purchase.Status.GIVEN_UP
+    assert len(lost.submits) == 2
+    assert step_of(order).status == S.REFUSED
+    assert supplier.cart.rows == {}
+
+
+def test_a_refusal_with_an_empty_cart_may_hide_an_order(supplier, product, process):
+    know_supplier()
+    order = make_order((product, 2))
+    lose_the_answer(supplier, order, process, fault="drop_before_work")
+    let_pass(order)
+    supplier.faults.add("status", code=400, method="submit", times=1)
+    fault = supplier.faults.add("status", code=503, method="get", skip=2)
+    process()
+    supplier.cart.rows.clear()
+    supplier.faults.clear(fault)
+    let_pass(order)
+    process()
+    assert purchase_of(order).status == Purchase.Status.SUBMITTING
+
+
+def test_a_cart_that_submit_never_works_on_is_left_to_a_person(
+    supplier, product, process
+):
+    know_supplier()
+    order = make_order((product, 2))
+    supplier.faults.add("drop_before_work", method="submit")
+    process()
+    for _look in range(8):
+        let_pass(order)
+        process()
+    assert step_of(order).status == S.NEEDS_PERSON
+    assert len(purchase_of(order).submits) == 3
+
+
 def test_one_purchase_at_a_time_has_the_cart(product):
     first, second = make_order((product, 1)), make_order((product, 1))
     doubt(first, status="filling")
