@@ -156,6 +156,9 @@ class Purchase(models.Model):
     watched = models.JSONField(_("what was seen"), default=list, blank=True)
     created_at = models.DateTimeField(_("begun"))
     settled_at = models.DateTimeField(_("settled"), null=True, blank=True)
+    # When the cart was seen without its rows after the order was made: whatever stands
+    # there since is somebody else's, however alike.
+    cleared_at = models.DateTimeField(_("cart seen without it"), null=True, blank=True)
     verified_at = models.DateTimeField(_("order read"), null=True, blank=True)
 
     objects = PurchaseQuerySet.as_manager()

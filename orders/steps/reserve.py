@@ -288,6 +288,7 @@ class ReserveHandler:
                 with contextlib.suppress(NotCleared):
                     rows = clients.cart.get()
                     purchasing.take_out(purchase, clients.cart, claim, rows)
+                    purchasing.note_cleared(purchase)
             purchasing.need_person(
                 purchase, reason=found.text, candidates=found.candidates
             )

@@ -102,10 +102,10 @@ def look_before(
         return ()
     rows = cart.get()
     last = Purchase.objects.filter(status=Status.MADE).first()
-    keeps = learned(Name.SUBMIT_EMPTIES) == "no"
-    if keeps and rows and last is not None and pieces(rows) == last.quantities:
+    if last is not None and _is_left_of(last, rows):
         # Of a worker that died between the answer and tidying up.
         take_out(last, cart, claim, rows)
+        note_cleared(last)
         rows = cart.get()
     purchase.cart_before = pieces(rows)
     purchase.save(update_fields=["cart_before"])
@@ -261,7 +261,14 @@ def clear_after(
         learn(Name.SUBMIT_EMPTIES, value, evidence=evidence, now=database_now())
     if still:
         take_out(purchase, cart, claim, rows)
+    note_cleared(purchase)
     return rows
+
+
+def note_cleared(purchase: Purchase) -> None:
+    """Note that nothing of the purchase is in the cart any more."""
+    purchase.cleared_at = database_now()
+    purchase.save(update_fields=["cleared_at"])
 
 
 def take_out_articles(
@@ -334,6 +341,15 @@ def _unsend(purchase: Purchase) -> None:
         purchase.submits = earlier
     else:
         move_purchase(purchase, to, now=database_now(), submits=earlier)
+
+
+def _is_left_of(last: Purchase, rows: Sequence[CartRow]) -> bool:
+    """Tell whether the rows are those that the last order's submit left behind.
+
+    Once they were seen gone, the same goods in the cart are somebody else's.
+    """
+    keeps = learned(Name.SUBMIT_EMPTIES) == "no"
+    return keeps and last.cleared_at is None and pieces(rows) == last.quantities
 
 
 def _is_witness_whole(purchase: Purchase, rows: Sequence[CartRow]) -> bool:

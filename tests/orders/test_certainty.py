@@ -546,3 +546,33 @@ def test_rows_that_submit_never_takes_keep_nobody_out_of_the_cart(
     second = make_order((product_of(supplier, another(supplier, product)), 1))
     process()
     assert reservation_of(second).status == R.HELD
+
+
+def test_a_managers_row_like_our_last_one_stays_where_submit_keeps_the_cart(
+    supplier, product, process
+):
+    supplier.change_settings(submit_keeps_cart=True)
+    make_order((product, 2))
+    process()
+    assert learned(LearnedFact.Name.SUBMIT_EMPTIES) == "no"
+    assert supplier.cart.rows == {}
+    supplier.add_foreign_row(int(product.article), 2)
+    second = make_order((product_of(supplier, another(supplier, product)), 1))
+    process()
+    (row,) = supplier.cart.rows.values()
+    assert (row.article, row.quantity) == (int(product.article), 2)
+    assert supplier.cart.foreign_touched == []
+    assert step_of(second).status == S.PENDING
+
+
+def test_rows_left_by_a_worker_that_died_before_tidying_up_are_taken_out(
+    supplier, product, process
+):
+    supplier.change_settings(submit_keeps_cart=True)
+    make_order((product, 2))
+    process()
+    Purchase.objects.update(cleared_at=None)
+    supplier.add_foreign_row(int(product.article), 2)
+    second = make_order((product_of(supplier, another(supplier, product)), 1))
+    process()
+    assert reservation_of(second).status == R.HELD
