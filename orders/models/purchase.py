@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TypedDict
 
@@ -270,17 +271,33 @@ class Purchase(models.Model):
         return datetime.fromisoformat(self.submits[-1]) if self.submits else None
 
     def was_seen_whole(self, *, apart: timedelta) -> bool:
-        """Tell whether the cart was exactly ours in two readings since the last submit.
+        """Tell whether two readings since the last submit found just our goods.
 
-        The second one at least `apart` after it: whatever was under way is over by
-        then.
+        The last of them at least `apart` after it: whatever was under way is over by
+        then, so what came to the cart later proves nothing else. Somebody's goods may
+        have stood beside ours meanwhile; ours were there in each reading.
         """
         sent = self.last_submit_at
         if sent is None:
             return False
-        seen = [s for s in self.cart_since if s["rows"] == self.quantities]
-        late = [s for s in seen if datetime.fromisoformat(s["at"]) >= sent + apart]
-        return len(seen) > 1 and bool(late) and len(seen) == len(self.cart_since)
+        late = [
+            place
+            for place, seen in enumerate(self.cart_since)
+            if seen["rows"] == self.quantities
+            and datetime.fromisoformat(seen["at"]) >= sent + apart
+        ]
+        until = self.cart_since[: late[-1] + 1] if late else []
+        whole = [seen for seen in until if seen["rows"] == self.quantities]
+        return len(whole) > 1 and all(self.is_within(seen["rows"]) for seen in until)
+
+    @property
+    def was_always_there(self) -> bool:
+        """Tell whether each reading since the last submit found our goods."""
+        return all(self.is_within(seen["rows"]) for seen in self.cart_since)
+
+    def is_within(self, rows: Mapping[str, int]) -> bool:
+        """Tell whether a cart with these pieces by article holds all of ours."""
+        return all(rows.get(a, 0) >= n for a, n in self.quantities.items())
 
 
 class LearnedFactQuerySet(models.QuerySet["LearnedFact"]):

@@ -26,7 +26,7 @@ from plumbing.peers import PeerError, PeerUnavailable
 Name = LearnedFact.Name
 # Two submits never work at once: a lost one is over by then.
 SUBMIT_IS_OVER = timedelta(seconds=60)
-# Unclear ones in a row: whatever keeps them from working, another one does not mend.
+# Unclear ones in a row; then the cart is left to others, and it begins anew.
 MOST_SUBMITS = 3
 # Until it is known how fast new orders are listed: other people's may show before ours.
 LISTED_BY = timedelta(minutes=25)
@@ -65,30 +65,28 @@ def settle(purchase: Purchase, cart: CartClient, claim: Claim) -> Settlement:
     empties = learned(Name.SUBMIT_EMPTIES)
     if not purchase.submits:
         return Settlement(what="not_bought", text=_("Nothing was ordered yet"))
-    if is_whole and empties == "yes":
+    is_there = bool(rows) and purchase.is_within(pieces(rows))
+    is_witness = is_there and purchase.was_seen_whole(apart=SUBMIT_IS_OVER)
+    # Gone since, ours may have been ordered by whoever is at the portal.
+    if empties == "yes" and is_witness:
+        text = _("The cart still holds our goods: nothing was bought")
+        if is_whole and len(purchase.submits) < MOST_SUBMITS:
+            return Settlement(what="submit_again", text=text)
         if len(purchase.submits) >= MOST_SUBMITS:
             text = _("The cart still holds our goods after %(number)s submits")
-            return Settlement(
-                what="person", text=text % {"number": len(purchase.submits)}
-            )
-        if purchase.was_seen_whole(apart=SUBMIT_IS_OVER):
-            text = _("The cart still holds our goods: nothing was bought")
-            return Settlement(what="submit_again", text=text)
+            text %= {"number": len(purchase.submits)}
+        return Settlement(what="not_bought", text=text)
+    if is_whole and empties == "yes" and purchase.was_always_there:
         text = _("The cart still holds our goods: waiting until the lost call is over")
         return Settlement(
             what="wait", text=text, look_after_s=_until_over(purchase, now)
         )
-    if rows and empties == "yes" and _holds_ours(pieces(rows), purchase):
+    if is_there and not is_whole and empties == "yes":
         text = _("Our goods are in the cart with somebody's: %(goods)s")
         foreign = foreign_rows(rows, purchase.quantities)
         figures = {"goods": ", ".join(f"{a} × {n}" for a, n in foreign.items())}
         return _wait_or_person(purchase, text % figures, (), now=now)
-    is_there = bool(rows) and _holds_ours(pieces(rows), purchase)
     return _by_lists(purchase, cart, claim, now=now, is_there=is_there)
-
-
-def _holds_ours(there: dict[str, int], purchase: Purchase) -> bool:
-    return all(there.get(a, 0) >= n for a, n in purchase.quantities.items())
 
 
 def _note_cart(purchase: Purchase, rows: dict[str, int], *, now: datetime) -> None:

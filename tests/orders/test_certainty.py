@@ -364,18 +364,26 @@ def test_a_refusal_with_an_empty_cart_may_hide_an_order(supplier, product, proce
     assert purchase_of(order).status == Purchase.Status.SUBMITTING
 
 
-def test_a_cart_that_submit_never_works_on_is_left_to_a_person(
+def test_a_cart_that_submit_never_works_on_is_left_to_others(
     supplier, product, process
 ):
     know_supplier()
     order = make_order((product, 2))
     supplier.faults.add("drop_before_work", method="submit")
     process()
+    first = purchase_of(order)
     for _look in range(8):
         let_pass(order)
         process()
+    first.refresh_from_db()
+    assert (first.status, len(first.submits)) == (Purchase.Status.GIVEN_UP, 3)
+    # In the end a person is told.
+    for _look in range(60):
+        let_pass(order)
+        process()
     assert step_of(order).status == S.NEEDS_PERSON
-    assert len(purchase_of(order).submits) == 3
+    assert supplier.cart.rows == {}
+    assert alive(supplier) == []
 
 
 def test_one_purchase_at_a_time_has_the_cart(product):
@@ -576,3 +584,40 @@ def test_rows_left_by_a_worker_that_died_before_tidying_up_are_taken_out(
     second = make_order((product_of(supplier, another(supplier, product)), 1))
     process()
     assert reservation_of(second).status == R.HELD
+
+
+def test_a_manager_who_comes_and_goes_does_not_keep_a_doubt_open_for_ever(
+    supplier, product, process
+):
+    know_supplier()
+    order = make_order((product, 2))
+    lose_the_answer(supplier, order, process, fault="drop_before_work")
+    process(also_later=True)
+    supplier.cart.add_foreign(another(supplier, product), 1, 0.0)
+    process(also_later=True)
+    supplier.cart.drop_foreign()
+    for _ in range(3):
+        let_pass(order)
+        process(also_later=True)
+    assert reservation_of(order).status == R.HELD
+    assert len(alive(supplier)) == 1
+
+
+def test_goods_that_went_after_the_last_look_may_have_been_ordered_by_hand(
+    supplier, product, process
+):
+    know_supplier()
+    order = make_order((product, 2))
+    lose_the_answer(supplier, order, process, fault="drop_before_work")
+    let_pass(order)
+    process()
+    # The second look saw the cart whole, and its worker died before it could submit.
+    purchase = purchase_of(order)
+    purchase.cart_since = [*purchase.cart_since, {**purchase.cart_since[-1]}]
+    purchase.save()
+    supplier.cart.rows.clear()
+    let_pass(order)
+    process()
+    assert purchase_of(order).pk == purchase.pk
+    assert step_of(order).status == S.UNKNOWN
+    assert alive(supplier) == []
