@@ -40,6 +40,7 @@ SCALED = {
     "orders.supply.settling.LISTED_BY": 0,
     "orders.supply.settling.AGE_LIMIT": 0,
     "orders.supply.settling.LOOK_AGAIN_AFTER_S": 0,
+    "orders.plan.planning.STOCK_FALLS_WITHIN": 0,
     "orders.processing.FOLLOWED_AT_LEAST_EVERY": 0,
     "orders.reconciling.rounds.FORGOTTEN_AFTER": 5,
     "orders.reconciling.waiting.TOLD_BY": 5,

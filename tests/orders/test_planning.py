@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from orders.models import Order, OrderEvent, Reservation, Step, SupplierOrder
-from orders.plan.planning import ACCEPTS_PER_ORDER, replan
+from orders.plan.planning import ACCEPTS_PER_ORDER, STOCK_FALLS_WITHIN, replan
 from orders.plan.wanting import want_step
 from tests.orders.factories import (
     doubt,
@@ -40,7 +40,9 @@ def reserved(order: Order, *, number: str = "500001") -> Reservation:
         supplier_order_id=number, placed_at=timezone.now()
     )
     Reservation.objects.filter(order=order).update(
-        status=Reservation.Status.HELD, supplier_order=supplied
+        status=Reservation.Status.HELD,
+        supplier_order=supplied,
+        held_at=timezone.now(),
     )
     order.steps.filter(kind=Kind.RESERVE).update(status=Status.DONE)
     return reservation_of(order)
@@ -219,6 +221,16 @@ def test_a_completed_order_holds_nothing_any_more(product):
     reservation = reservation_of(order)
     assert reservation.status == Reservation.Status.SHIPPED
     assert reservation.left_stock_at is not None
+
+
+def test_a_quickly_completed_order_counts_until_the_stock_has_surely_fallen(product):
+    order = make_order((product, 1))
+    reserved(order)
+    done = {"status": Order.COMPLETED, "state": Order.ARCHIVE}
+    plan(order, **done, ended_at=timezone.now())
+    reservation = reservation_of(order)
+    assert reservation.held_at is not None
+    assert reservation.left_stock_at == reservation.held_at + STOCK_FALLS_WITHIN
 
 
 def test_a_completed_order_that_reserved_nothing_counts_no_longer(product):
