@@ -29,6 +29,7 @@ PURCHASE_TONES = {
     Purchase.Status.OPENED: Tone.INFO,
     Purchase.Status.FILLING: Tone.INFO,
     Purchase.Status.SUBMITTING: Tone.WARN,
+    Purchase.Status.SOUGHT: Tone.WARN,
     Purchase.Status.NEEDS_PERSON: Tone.BAD,
     Purchase.Status.MADE: Tone.GOOD,
     Purchase.Status.GIVEN_UP: Tone.QUIET,

@@ -61,13 +61,15 @@ class Purchase(models.Model):
     """One filling of the cart at Al-Style: what was put in, and what became of it.
 
     Never wiped, never used again. At most one has the cart: while it does, nobody else
-    puts anything in. One that waits for a person holds up the same goods only.
+    puts anything in. One whose order is looked for, or that waits for a person, holds
+    up the same goods only.
     """
 
     class Status(models.TextChoices):
         OPENED = "opened", _("begun")
         FILLING = "filling", _("being filled")
         SUBMITTING = "submitting", _("submit sent")
+        SOUGHT = "sought", _("order looked for")
         NEEDS_PERSON = "needs_person", _("needs a person")
         MADE = "made", _("order made")
         GIVEN_UP = "given_up", _("given up, nothing bought")
@@ -84,8 +86,9 @@ class Purchase(models.Model):
 
     # The cart is its own: nobody else may put anything in.
     HAS_CART = (Status.OPENED, Status.FILLING, Status.SUBMITTING)
-    # The cart may hold its rows, or an order of it may exist that nobody knows.
-    UNSETTLED = (*HAS_CART, Status.NEEDS_PERSON)
+    # An order of it may exist that nobody knows; nothing of it is needed in the cart.
+    IN_DOUBT = (Status.SOUGHT, Status.NEEDS_PERSON)
+    UNSETTLED = (*HAS_CART, *IN_DOUBT)
     # Whose reservations nobody else may buy for.
     BUYING = (*UNSETTLED, Status.MADE)
     ALLOWED = {
@@ -102,7 +105,9 @@ class Purchase(models.Model):
             Status.GIVEN_UP,
             Status.NEEDS_PERSON,
             Status.FILLING,
+            Status.SOUGHT,
         ),
+        Status.SOUGHT: (Status.MADE, Status.GIVEN_UP, Status.NEEDS_PERSON),
         Status.NEEDS_PERSON: (Status.MADE, Status.GIVEN_UP, Status.SUBMITTING),
         Status.MADE: (),
         Status.GIVEN_UP: (),
@@ -157,8 +162,8 @@ class Purchase(models.Model):
     watched = models.JSONField(_("what was seen"), default=list, blank=True)
     created_at = models.DateTimeField(_("begun"))
     settled_at = models.DateTimeField(_("settled"), null=True, blank=True)
-    # When the cart was seen without its rows after the order was made: whatever stands
-    # there since is somebody else's, however alike.
+    # When the cart was seen without its rows after a submit: whatever stands there
+    # since is somebody else's, however alike.
     cleared_at = models.DateTimeField(_("cart seen without it"), null=True, blank=True)
     verified_at = models.DateTimeField(_("order read"), null=True, blank=True)
 
@@ -182,6 +187,7 @@ class Purchase(models.Model):
                         "opened",
                         "filling",
                         "submitting",
+                        "sought",
                         "needs_person",
                         "made",
                         "given_up",
@@ -289,6 +295,24 @@ class Purchase(models.Model):
         until = self.cart_since[: late[-1] + 1] if late else []
         whole = [seen for seen in until if seen["rows"] == self.quantities]
         return len(whole) > 1 and all(self.is_within(seen["rows"]) for seen in until)
+
+    def was_seen_late(self, *, apart: timedelta) -> bool:
+        """Tell whether our goods were still in the cart so long after the last submit.
+
+        Then either submit has not worked, or it does not empty the cart.
+        """
+        sent = self.last_submit_at
+        return sent is not None and any(
+            self.is_within(seen["rows"])
+            and datetime.fromisoformat(seen["at"]) >= sent + apart
+            for seen in self.cart_since
+        )
+
+    @property
+    def was_there_last(self) -> bool:
+        """Tell whether the last reading since the submit found our goods."""
+        last = self.cart_since[-1:]
+        return bool(last) and self.is_within(last[0]["rows"])
 
     @property
     def was_always_there(self) -> bool:

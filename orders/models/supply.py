@@ -246,7 +246,7 @@ class Reservation(models.Model):
     @property
     def is_being_bought(self) -> bool:
         """Tell whether an order of it may exist that nobody knows yet."""
-        unsettled = ("opened", "filling", "submitting", "needs_person")
+        unsettled = ("opened", "filling", "submitting", "sought", "needs_person")
         return self.purchases.filter(status__in=unsettled).exists()
 
     def want(self, lines: Iterable[OrderLine]) -> None:

@@ -17,6 +17,7 @@ that needs a person, unless a stuck step tells of it already.
 | purchase, begun          | 30 min | Try again (of its reserve)     | purchases     |
 | purchase, being filled   | 30 min | Try again (of its reserve)     | purchases     |
 | purchase, submit sent    | 1 h    | Try again (of its reserve)     | purchases     |
+| purchase, looked for     | 1 h    | Try again (looks at once)      | purchases     |
 | purchase, needs a person | 1 day  | choose the order, Reserve anew | the overview  |
 
 A purchase that needs a person without a reserve step that says so is told at once.
@@ -58,5 +59,6 @@ PURCHASE_AGES: dict[str, timedelta] = {
     Purchase.Status.FILLING: timedelta(minutes=30),
     # Settling hands it to a person after 45 minutes by itself.
     Purchase.Status.SUBMITTING: timedelta(hours=1),
+    Purchase.Status.SOUGHT: timedelta(hours=1),
     Purchase.Status.NEEDS_PERSON: DAY,
 }

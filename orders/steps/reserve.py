@@ -10,7 +10,7 @@ from functools import partial
 from django.utils.translation import gettext as _
 
 from orders.clients import Clients
-from orders.models import LearnedFact, Order, Purchase, Reservation, Step, SupplierOrder
+from orders.models import Order, Purchase, Reservation, Step, SupplierOrder
 from orders.models.step import StepAnswer
 from orders.plan.claims import Claim
 from orders.plan.transitions import PurchaseMoved, move_reservation
@@ -19,10 +19,9 @@ from orders.steps.outcomes import Outcome
 from orders.supply import purchasing, supervision
 from orders.supply.by_hand import check_by_hand
 from orders.supply.cart import CART_LEASE, CartOccupied, GoodsRefused
-from orders.supply.learning import learned
 from orders.supply.margin import MarginDecision, weigh_order
 from orders.supply.purchasing import CartTaken, NotCleared
-from orders.supply.settling import Settlement, settle
+from orders.supply.settling import SUBMIT_IS_OVER, Settlement, settle
 from orders.supply.submission import AccountIncomplete, prepare_submission
 from orders.supply.supervision import Paused, pause
 from orders.supply.together import (
@@ -192,9 +191,11 @@ class ReserveHandler:
             purchase, number=number, by=by, now=database_now(), total=total
         )
         try:
-            there = purchasing.clear_after(purchase, clients.cart, claim)
-            if there is not None:
-                supervision.note_last(purchase, {"rows": there})
+            # The cart is others' by then if its order had to be looked for.
+            if purchase.cleared_at is None:
+                there = purchasing.clear_after(purchase, clients.cart, claim)
+                if there is not None:
+                    supervision.note_last(purchase, {"rows": there})
         except NotCleared as error:
             # The goods are bought all the same; the next purchase finds the rows.
             text = f"{text}. {error}"
@@ -244,6 +245,8 @@ class ReserveHandler:
                 total=found.sum_kzt,
             )
         if found.what == "wait":
+            with contextlib.suppress(NotCleared):
+                purchasing.leave_cart(purchase, cart, claim, is_over=SUBMIT_IS_OVER)
             return outcomes.unknown(found.text, look_after_s=found.look_after_s)
         if found.what == "person":
             return self._ask(claim, clients, purchase, found)
@@ -268,7 +271,7 @@ class ReserveHandler:
         """Take our rows out of the cart: nothing was bought, and try anew if wanted."""
         try:
             # One that was only begun has surely put nothing in.
-            if purchase.status != Status.OPENED:
+            if purchase.status != Status.OPENED and purchase.cleared_at is None:
                 rows = clients.cart.get()
                 purchasing.take_out(purchase, clients.cart, claim, rows)
         except NotCleared as error:
@@ -282,9 +285,9 @@ class ReserveHandler:
         self, claim: Claim, clients: Clients, purchase: Purchase, found: Settlement
     ) -> Outcome:
         if purchase.status != Status.NEEDS_PERSON:
-            if learned(LearnedFact.Name.SUBMIT_EMPTIES) == "no":
-                # Rows that submit never takes away are no witness; left there they
-                # would only keep everybody else out.
+            is_out = purchase.cleared_at is not None
+            if not is_out and purchase.was_seen_late(apart=SUBMIT_IS_OVER):
+                # Left there, our rows would only keep everybody else out.
                 with contextlib.suppress(NotCleared):
                     rows = clients.cart.get()
                     purchasing.take_out(purchase, clients.cart, claim, rows)

@@ -6,7 +6,7 @@ whoever comes after us, if we die in it, knows what may have happened.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from catalog.alstyle.cart import CartClient, Submission
 from catalog.alstyle.trade import CartRow
 from orders.models import LearnedFact, Purchase, Reservation, SupplierOrder
+from orders.models.purchase import CartSeen
 from orders.models.step import Candidate
 from orders.plan.claims import Claim
 from orders.plan.transitions import move_purchase
@@ -56,15 +57,10 @@ def open_purchase(reservations: Sequence[Reservation]) -> Purchase:
     """Begin a purchase for one or several reservations.
 
     Raises `CartTaken` while another one has the cart, one has begun for the same
-    reservation, or one that may have bought the same goods waits for a person: two
+    reservation, or one may have bought the same goods and its order is not known: two
     such orders could not be told apart.
     """
     lines = joint_lines(reservations)
-    articles = {article for article, _number, _cost in lines}
-    for other in Purchase.objects.filter(status=Status.NEEDS_PERSON):
-        if articles & other.quantities.keys():
-            text = _("Purchase %(purchase)s of the same goods waits for a person")
-            raise CartTaken(text % {"purchase": other})
     try:
         with transaction.atomic():
             purchase = Purchase.objects.create(
@@ -77,6 +73,7 @@ def open_purchase(reservations: Sequence[Reservation]) -> Purchase:
             if mine := begun.filter(reservations__in=reservations).first():
                 text = _("Purchase %(purchase)s has begun for this order already")
                 raise CartTaken(text % {"purchase": mine})
+            _refuse_doubtful(article for article, _number, _cost in lines)
             purchase.reservations.set(reservations)
     except IntegrityError:
         taken = Purchase.objects.filter(status__in=Purchase.HAS_CART).first()
@@ -89,6 +86,21 @@ def open_purchase(reservations: Sequence[Reservation]) -> Purchase:
         text = _("Purchase %(purchase)s is not settled yet: waiting")
         raise CartTaken(text % {"purchase": taken or "—"}) from None
     return purchase
+
+
+def articles_in_doubt() -> dict[str, Purchase]:
+    """Map articles to a purchase of them whose order nobody knows."""
+    doubtful = Purchase.objects.filter(status__in=Purchase.IN_DOUBT)
+    return {article: other for other in doubtful for article in other.quantities}
+
+
+def _refuse_doubtful(articles: Iterable[str]) -> None:
+    doubtful = articles_in_doubt()
+    for other in (doubtful[article] for article in articles if article in doubtful):
+        text = _("The order of purchase %(purchase)s of the same goods is looked for")
+        if other.status == Status.NEEDS_PERSON:
+            text = _("Purchase %(purchase)s of the same goods waits for a person")
+        raise CartTaken(text % {"purchase": other})
 
 
 def look_before(
@@ -265,10 +277,54 @@ def clear_after(
     return rows
 
 
+def note_since(purchase: Purchase, rows: Sequence[CartRow]) -> None:
+    """Keep a reading of the cart since the last submit: what the witness says."""
+    seen: CartSeen = {"at": database_now().isoformat(), "rows": pieces(rows)}
+    purchase.cart_since = [*purchase.cart_since, seen]
+    purchase.save(update_fields=["cart_since"])
+
+
 def note_cleared(purchase: Purchase) -> None:
     """Note that nothing of the purchase is in the cart any more."""
     purchase.cleared_at = database_now()
     purchase.save(update_fields=["cleared_at"])
+
+
+def leave_cart(
+    purchase: Purchase, cart: CartClient, claim: Claim, *, is_over: timedelta
+) -> None:
+    """Let others have the cart while the purchase's order is looked for.
+
+    `is_over`: when a lost submit surely takes nothing more. Readings kept on the
+    purchase say what the cart was like until then; it stays as long as it may say more.
+    Raises `NotCleared`.
+    """
+    now, sent = database_now(), purchase.last_submit_at
+    if purchase.status != Status.SUBMITTING or is_supervised():
+        return
+    if sent is None or now - sent < is_over or not purchase.cart_since:
+        return
+    if purchase.cleared_at is None:
+        if purchase.quantities.keys() & purchase.cart_since[-1]["rows"].keys():
+            if not _has_said_all(purchase, is_over=is_over):
+                return
+            rows = cart.get()
+            # Gone by now, somebody at the portal may have ordered them.
+            note_since(purchase, rows)
+            take_out(purchase, cart, claim, rows)
+        note_cleared(purchase)
+    move_purchase(purchase, Status.SOUGHT, now=now)
+
+
+def _has_said_all(purchase: Purchase, *, is_over: timedelta) -> bool:
+    """Tell whether our rows in the cart cannot tell any more than they did."""
+    empties = learned(Name.SUBMIT_EMPTIES)
+    if empties == "yes":
+        return False
+    if empties == "no":
+        return purchase.was_seen_late(apart=is_over)
+    # If it turns out that submit empties the cart, this is the proof.
+    return purchase.was_seen_whole(apart=is_over)
 
 
 def take_out_articles(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from django.db.models import F
 from django.utils.translation import gettext as _
 
 from catalog.alstyle.cart import CartClient
@@ -33,6 +34,8 @@ LISTED_BY = timedelta(minutes=25)
 # Then a person is told, whatever the evidence.
 AGE_LIMIT = timedelta(minutes=45)
 LOOK_AGAIN_AFTER_S = 45
+# Once nobody waits for the cart: a look may read many pages.
+SEEK_AGAIN_AFTER_S = 120
 # How far the supplier's clock may be off once its zone is known.
 SKEW = timedelta(minutes=20)
 
@@ -58,11 +61,18 @@ def settle(purchase: Purchase, cart: CartClient, claim: Claim) -> Settlement:
         return Settlement(
             what="made", text=text % {"number": purchase.number}, number=purchase.number
         )
-    rows = cart.get()
-    now = database_now()
+    empties, now = learned(Name.SUBMIT_EMPTIES), database_now()
+    if purchase.cleared_at is not None and purchase.submits:
+        # What is in the cart by now is others'.
+        Purchase.objects.filter(pk=purchase.pk).update(looks=F("looks") + 1)
+        was_whole = purchase.was_seen_whole(apart=SUBMIT_IS_OVER)
+        if empties == "yes" and was_whole and purchase.was_there_last:
+            text = _("Submit empties the cart, and it still held our goods after it")
+            return Settlement(what="not_bought", text=text)
+        return _by_lists(purchase, cart, claim, now=now, is_there=False)
+    rows, now = cart.get(), database_now()
     _note_cart(purchase, pieces(rows), now=now)
     is_whole = pieces(rows) == purchase.quantities
-    empties = learned(Name.SUBMIT_EMPTIES)
     if not purchase.submits:
         return Settlement(what="not_bought", text=_("Nothing was ordered yet"))
     is_there = bool(rows) and purchase.is_within(pieces(rows))
@@ -136,7 +146,11 @@ def _wait_or_person(
 ) -> Settlement:
     sent = purchase.last_submit_at or purchase.created_at
     if now - sent < AGE_LIMIT:
-        return Settlement(what="wait", text=text, candidates=candidates)
+        is_urgent = purchase.status != Purchase.Status.SOUGHT
+        after_s = LOOK_AGAIN_AFTER_S if is_urgent else SEEK_AGAIN_AFTER_S
+        return Settlement(
+            what="wait", text=text, candidates=candidates, look_after_s=after_s
+        )
     return Settlement(what="person", text=text, candidates=candidates)
 
 
@@ -182,6 +196,7 @@ def _search(
     # Goods still in the cart, a manager's among them or not, may mean that nothing was
     # bought; then somebody else's order, equal in all we can see, must not be taken for
     # ours.
+    is_there = is_there or purchase.was_seen_late(apart=SUBMIT_IS_OVER)
     unclear = named or unread or is_there or len(fitting) != 1
     if unclear or not _are_all_listed(purchase):
         return _Found(ours=None, candidates=candidates)

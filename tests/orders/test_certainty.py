@@ -361,7 +361,7 @@ def test_a_refusal_with_an_empty_cart_may_hide_an_order(supplier, product, proce
     supplier.faults.clear(fault)
     let_pass(order)
     process()
-    assert purchase_of(order).status == Purchase.Status.SUBMITTING
+    assert purchase_of(order).is_unsettled
 
 
 def test_a_cart_that_submit_never_works_on_is_left_to_others(
@@ -621,3 +621,68 @@ def test_goods_that_went_after_the_last_look_may_have_been_ordered_by_hand(
     assert purchase_of(order).pk == purchase.pk
     assert step_of(order).status == S.UNKNOWN
     assert alive(supplier) == []
+
+
+def test_other_goods_are_bought_while_an_order_is_looked_for(
+    supplier, product, process
+):
+    know_supplier()
+    supplier.change_settings(listed_after_s=86_400)
+    order = make_order((product, 2))
+    lose_the_answer(supplier, order, process)
+    other = product_of(supplier, another(supplier, product))
+    let_pass(order, minutes=2)
+    second, same = make_order((other, 1)), make_order((product, 1))
+    process()
+    assert purchase_of(order).status == Purchase.Status.SOUGHT
+    assert reservation_of(second).status == R.HELD
+    # Two orders of the same goods could not be told apart.
+    assert reservation_of(same).status == R.WANTED
+    supplier.change_settings(listed_after_s=0)
+    let_pass(order)
+    process(also_later=True)
+    assert reservation_of(order).status == R.HELD
+    process(also_later=True)
+    assert reservation_of(same).status == R.HELD
+    assert len(alive(supplier)) == 3
+
+
+def test_a_first_submit_that_is_lost_waits_for_what_others_teach(
+    supplier, product, process
+):
+    order = make_order((product, 2))
+    lose_the_answer(supplier, order, process, fault="drop_before_work")
+    second = make_order((product_of(supplier, another(supplier, product)), 1))
+    process(also_later=True)
+    let_pass(order, minutes=2)
+    process(also_later=True)
+    process(also_later=True)
+    assert reservation_of(second).status == R.HELD
+    assert learned(LearnedFact.Name.SUBMIT_EMPTIES) == "yes"
+    # It held our goods a minute after the lost submit: so that one did not work.
+    let_pass(order)
+    process()
+    assert reservation_of(order).status == R.HELD
+    assert len(alive(supplier)) == 2
+    assert supplier.cart.rows == {}
+
+
+def test_a_first_submit_that_worked_and_left_its_rows_is_not_sent_again(
+    supplier, product, process
+):
+    supplier.change_settings(submit_keeps_cart=True, shows_comments=True)
+    supplier.change_settings(listed_after_s=86_400)
+    order = make_order((product, 2))
+    lose_the_answer(supplier, order, process)
+    second = make_order((product_of(supplier, another(supplier, product)), 1))
+    process(also_later=True)
+    let_pass(order, minutes=2)
+    process(also_later=True)
+    process(also_later=True)
+    assert reservation_of(second).status == R.HELD
+    assert learned(LearnedFact.Name.SUBMIT_EMPTIES) == "no"
+    supplier.change_settings(listed_after_s=0)
+    let_pass(order)
+    process()
+    assert reservation_of(order).status == R.HELD
+    assert len(alive(supplier)) == 2
