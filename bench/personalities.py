@@ -52,6 +52,7 @@ PEOPLE = {
     "stock": ("needed a person: no goods",),
     "cut": ("needed a person: cut, gone along, Kaspi",),
     "doubt": ("needed a person: doubt",),
+    "waited": ("needed a person: waited too long",),
 }
 COLUMNS = FIGURES | PROMISES | {"other": ()} | PEOPLE
 
@@ -80,7 +81,8 @@ class Row:
     def shown(self) -> str:
         """Write the table's row."""
         cells = [f"{self.number(name):>{len(name)}}" for name in COLUMNS]
-        share = 100 * self.number("doubt") / max(self.number("orders"), 1)
+        uncertain = self.number("doubt") + self.number("waited")
+        share = 100 * uncertain / max(self.number("orders"), 1)
         verdict = self.failure or ("ok" if self.is_kept else "BROKEN")
         return (
             f"{self.seed:>4}  {'  '.join(cells)}  {share:>4.0f} %  "
@@ -102,6 +104,7 @@ def soak(seed: int, options: argparse.Namespace, url: str) -> Row:
         command += ["--orders", str(options.orders), "--seed", str(seed)]
         command += ["--database-url", url, "--json", str(table)]
         command += ["--scale", str(options.scale)]
+        command += ["--trust-lists"] * options.trust_lists
         for switch in options.friendly:
             command += ["--friendly", switch]
         failure = ""
@@ -154,6 +157,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     add("--jobs", type=int, default=1, help="so many at once")
     add("--scale", type=float, default=60.0, help="how much faster than life")
     add("--friendly", action="append", default=[], metavar="SWITCH")
+    add("--trust-lists", action="store_true", help="a bridge that must be caught")
     add("--postgresql", action="store_true", help="start a throw-away server")
     return parser.parse_args(argv)
 

@@ -39,6 +39,7 @@ from bench.soaking.certainty import judge_certainty
 from bench.soaking.fire import (
     Cutter,
     Manager,
+    Porter,
     Workers,
     lose_submits,
     put_out,
@@ -116,6 +117,7 @@ class Soak:
         self.kaspi = KaspiServer(merchant_id=MERCHANT_ID, seed=options.seed, **kaspi)
         self.kaspi.settings.hang_s = 2.0
         self.cutter = Cutter(self.kaspi, dice=self.dice)
+        self.porter = Porter(self.supplier, self.kaspi)
         self.watch: StockWatch | None = None
         self.report = Report()
         self._looks_at_s = 0.0
@@ -227,6 +229,7 @@ class Soak:
         while (now_s := time.monotonic() - began) < over_s:
             buyers.turn(now_s)
             unrest.turn(now_s)
+            self.porter.turn()
             self._look(now_s)
             time.sleep(TICK_S)
         struck = put_out(self.supplier, self.kaspi)
@@ -244,13 +247,16 @@ class Soak:
     def _wait_for_quiet(self) -> float:
         """Let parcels come home, stop the clocks of life, wait for the workers."""
         began = time.monotonic()
-        time.sleep(self.options.calm_s)
+        while time.monotonic() - began < self.options.calm_s:
+            self.porter.turn()
+            time.sleep(TICK_S)
         self.supplier.change_settings(statuses_move=False)
         self.kaspi.change_settings(states_move=False)
         longest_s, told = SETTLES_WITHIN_S, set[str]()
         if self.waits is not None:
             longest_s = self.waits.longest.total_seconds() + SLACK_S
         while time.monotonic() - began < longest_s:
+            self.porter.turn()
             if self.waits is not None:
                 self.waits.turn()
                 told = set(self.waits.told)

@@ -140,7 +140,9 @@ def _say_people(
 
     `expected`: lines cut and a manager's goods along, for which one is needed anyhow.
     """
-    for_goods, for_doubt, for_others = [], [], []
+    for_goods, for_doubt = list[str](), list[str]()
+    for_waiting, for_others = list[str](), list[str]()
+    waited = _codes_that_waited()
     for order in sold:
         told = waits.told.get(order["code"])
         if told is None:
@@ -148,21 +150,34 @@ def _say_people(
         reserve = told.get(RESERVE)
         if reserve is not None and _is_about_goods(supplier, order, reserve):
             for_goods.append(order["code"])
-        elif order["code"] in expected or not {RESERVE, RELEASE} & told.keys():
+        elif order["code"] in expected:
             for_others.append(order["code"])
+        elif not {RESERVE, RELEASE} & told.keys():
+            # Behind a cart that was not free, if not for something else.
+            by = for_waiting if order["code"] in waited else for_others
+            by.append(order["code"])
         else:
             for_doubt.append(order["code"])
     report.say("needed a person: no goods", len(for_goods))
     report.say("needed a person: cut, gone along, Kaspi", len(for_others))
     report.say("needed a person: doubt", len(for_doubt))
-    share = 100 * len(for_doubt) / max(len(sold), 1)
-    report.say("needed a person: doubt, %", round(share))
+    report.say("needed a person: waited too long", len(for_waiting))
+    uncertain = for_doubt + for_waiting
+    share = 100 * len(uncertain) / max(len(sold), 1)
+    report.say("needed a person: doubt or waiting, %", round(share))
     reasons: dict[str, int] = {}
-    for code in for_doubt:
+    for code in uncertain:
         text = _without_numbers(waits.words(code))
         reasons[text] = reasons.get(text, 0) + 1
     for text, number in sorted(reasons.items(), key=lambda item: -item[1])[:5]:
         report.say(f"    {text[:90]}", number)
+
+
+def _codes_that_waited() -> set[str | None]:
+    from orders.models import Finding
+
+    late = Finding.objects.filter(kind=Finding.Kind.TOO_LONG)
+    return set(late.values_list("order__code", flat=True))
 
 
 def _is_about_goods(supplier: AlStyleServer, order: dict[str, Any], told: Told) -> bool:

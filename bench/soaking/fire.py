@@ -12,6 +12,7 @@ from sandbox import AlStyleServer, KaspiServer
 # Longer than the bridge waits for an answer.
 STALL_S = 1.6
 DROPPED, FAILING = 0.10, 0.10
+SHIPPED = ("P", "F")
 # After so many submits one more is lost, besides the one in ten.
 LOST_AFTER = (1, 6, 12)
 
@@ -137,6 +138,39 @@ class Manager:
             if len(young) >= 2:
                 self._supplier.merge_orders(young[1].id, young[0].id)
                 self.merges += 1
+
+
+class Porter:
+    """Fetches at the supplier what is handed over at Kaspi: it cannot lie there still.
+
+    An order that others were merged with goes when all that is in it has gone.
+    """
+
+    def __init__(self, supplier: AlStyleServer, kaspi: KaspiServer) -> None:
+        self._supplier, self._kaspi = supplier, kaspi
+        self._fetched: set[str] = set()
+
+    def turn(self) -> None:
+        with self._kaspi.lock:
+            gone = {
+                order.code
+                for order in self._kaspi.orders.values()
+                if order.handed or order.status == "COMPLETED"
+            }
+        if gone <= self._fetched:
+            return
+        self._fetched |= gone
+        book = self._supplier.book()
+        every = {made["id"]: made for made in book}
+        for made in book:
+            if not made["live"] or made["status"] in SHIPPED:
+                continue
+            parts = [made]
+            for part in parts:
+                parts += [every[number] for number in part["merged_from"]]
+            codes = {code for part in parts for code in part["comments"].split()}
+            if made["by"] == "api" and codes and codes <= gone:
+                self._supplier.set_order(made["id"], SHIPPED[0])
 
 
 class Cutter:
