@@ -60,13 +60,15 @@ def companions_of(step: Step) -> list[Reservation]:
     if not (always or is_threatened(_deadlines(queue), now=now)):
         return []
     chosen: list[Reservation] = []
+    in_doubt = purchasing.articles_in_doubt().keys()
     length = len(step.order.code)
     for waiting in queue.filter(attempts=0, parameters={})[: 3 * MOST]:
         reservation = _to_be_bought(waiting.order)
         length += 1 + len(waiting.order.code)
         if len(chosen) == MOST - 1 or length > LONGEST_REFERENCE:
             break
-        if reservation is not None:
+        # With goods in doubt among them none could be bought.
+        if reservation is not None and not in_doubt & wanted_pieces(reservation).keys():
             chosen.append(reservation)
     return chosen
 

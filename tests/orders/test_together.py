@@ -13,6 +13,7 @@ from orders.plan import actions
 from orders.plan.planning import replan
 from orders.supply.together import MOST, is_threatened
 from tests.orders.factories import (
+    doubt,
     know_supplier,
     let_pass,
     make_order,
@@ -342,3 +343,20 @@ def test_an_order_called_off_before_submit_is_left_out(
     assert pieces(bought) == {goods[1].article: 1}
     assert reservation_of(stays).status == R.HELD
     assert reservation_of(gone).status == R.DROPPED
+
+
+@pytest.mark.parametrize("status", Purchase.IN_DOUBT)
+def test_an_order_of_goods_in_doubt_holds_up_no_others(
+    supplier, goods, process, status
+):
+    know_supplier()
+    one, two, three, _four = goods
+    doubtful = make_order((two, 1))
+    now = timezone.now()
+    doubt(doubtful, status=status, cleared_at=now, submits=[now.isoformat()])
+    doubtful.steps.update(status=S.NEEDS_PERSON)
+    orders = [make_order((one, 1)), make_order((three, 1))]
+    behind = make_order((two, 3))
+    process()
+    assert statuses(*orders) == {R.HELD}
+    assert statuses(behind, doubtful) == {R.WANTED}
