@@ -281,3 +281,13 @@ def test_a_purchase_that_waits_for_go_on_is_told(now, settings):
     settings.SUPERVISE_FIRST_PURCHASE = True
     (need,) = read_orders(now=now, is_selling=True).needs
     assert "go on by yourself" in need.text
+
+
+def test_called_off_orders_bring_no_revenue(now):
+    product = make_product("70311")
+    make_order((product, 1), total_kzt=7_000)
+    for status in Order.CALLED_OFF:
+        make_order((product, 1), total_kzt=90_000, status=status)
+    orders, revenue = read_orders(now=now).charts
+    assert f": {1 + len(Order.CALLED_OFF)}<" in orders
+    assert ": 7\u202f000<" in revenue
