@@ -58,7 +58,7 @@ def queue(monkeypatch):
         tasks.append((func, *args, cluster))
         return "id"
 
-    monkeypatch.setattr("orders.admin.buttons.enqueue", enqueue)
+    monkeypatch.setattr("orders.admin.buttons.of_orders.enqueue", enqueue)
     return tasks
 
 
