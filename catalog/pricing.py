@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
+from typing import TypeGuard
 
 from catalog.explaining import Line
 from catalog.models import PriceRule, Product
@@ -38,7 +39,7 @@ class PriceDecision:
     lines: tuple[Line, ...]
 
 
-def is_real_price(price_kzt: int | None) -> bool:
+def is_real_price(price_kzt: int | None) -> TypeGuard[int]:
     """Tell a price from the supplier's placeholders."""
     return price_kzt is not None and 1 < price_kzt < PLACEHOLDER_FROM_KZT
 

@@ -7,6 +7,7 @@ SOAK_SCALE, as the sandbox's delays are: with 60, a minute of life is a second h
 from __future__ import annotations
 
 import os
+import sys
 from datetime import timedelta
 from importlib import import_module
 
@@ -40,11 +41,13 @@ SCALED = {
     "orders.supply.settling.LISTED_BY": 0,
     "orders.supply.settling.AGE_LIMIT": 0,
     "orders.supply.settling.LOOK_AGAIN_AFTER_S": 0,
+    "orders.supply.settling.SEEK_AGAIN_AFTER_S": 0,
     "orders.plan.planning.STOCK_FALLS_WITHIN": 0,
     "orders.processing.FOLLOWED_AT_LEAST_EVERY": 0,
     "orders.reconciling.rounds.FORGOTTEN_AFTER": 5,
     "orders.reconciling.waiting.TOLD_BY": 5,
 }
+OURS = ("catalog.", "feeds.", "orders.", "plumbing.")
 # How long what may wait, by its status.
 AGES = ("STEP_AGES", "RESERVATION_AGES", "PURCHASE_AGES")
 
@@ -92,6 +95,10 @@ def _shorten(dotted: str, *, scale: float, least_s: float) -> None:
         raise AttributeError(f"{path} has no {name} to be shortened")
     value = getattr(module, name)
     if isinstance(value, timedelta):
-        setattr(module, name, max(value / scale, timedelta(seconds=least_s)))
+        shorter = max(value / scale, timedelta(seconds=least_s))
     else:
-        setattr(module, name, max(value / scale, least_s))
+        shorter = max(value / scale, least_s)
+    # Whoever imported it has a name of its own for it.
+    for other in list(sys.modules.values()):
+        if vars(other).get(name) is value and other.__name__.startswith(OURS):
+            setattr(other, name, shorter)

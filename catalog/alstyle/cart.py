@@ -56,14 +56,14 @@ class CartClient:
         """Put articles into the cart; whether it worked only `get` tells."""
         self._write(
             "GET",
-            "add",
+            "cart-api/add",
             add=",".join(article for article, _quantity in lines),
             quantity=",".join(str(quantity) for _article, quantity in lines),
         )
 
     def remove(self, article: str) -> None:
         """Take one article's row out of the cart."""
-        self._write("GET", "remove", item=article)
+        self._write("GET", "cart-api/remove", item=article)
 
     def get(self) -> tuple[CartRow, ...]:
         """Read the cart, other people's rows included."""
@@ -83,12 +83,23 @@ class CartClient:
         }
         if submission.bin:
             params["bin"] = submission.bin
-        reply = self._write("POST", "submit", **params)
+        reply = self._write("POST", "cart-api/submit", **params)
         return self._read_written(reply, parse_submitted)
 
     def cancel(self, order_id: str) -> None:
         """Ask to cancel an order; only its status tells whether it is."""
-        self._write("GET", "cancel", order=order_id)
+        self._write("GET", "cart-api/cancel", order=order_id)
+
+    def change_line(self, order_id: str, article: str, *, left: int) -> None:
+        """Leave so many pieces of an article in an order; `order` tells whether it did.
+
+        The method is newer and known from one source: it may not be there.
+        """
+        line = {"id": order_id, "article": article}
+        if left:
+            self._write("POST", "api/order-item-update", **line, quantity=str(left))
+        else:
+            self._write("POST", "api/order-item-delete", **line)
 
     def orders_page(
         self, kind: OrderType, *, page: int, priority: Priority = "order"
@@ -119,10 +130,10 @@ class CartClient:
         except UnreadableAnswer as error:
             raise PeerProtocolError(f"{PEER_NAME}, {path}: {error}") from None
 
-    def _write(self, verb: str, method: str, **params: str) -> PeerReply:
+    def _write(self, verb: str, path: str, **params: str) -> PeerReply:
         reply = self.peer.write(
             verb,
-            f"cart-api/{method}",
+            path,
             params=params if verb == "GET" or self.parameters_in == "query" else None,
             form=None if verb == "GET" or self.parameters_in == "query" else params,
         )

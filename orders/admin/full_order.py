@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orders.models import Order, OrderLine, Reservation, Step, SupplierOrder, Waybill
+from orders.models import (
+    Order,
+    OrderLine,
+    Reservation,
+    Step,
+    SupplierOrder,
+    Waybill,
+    merged_quantities,
+)
 
 Status = Step.Status
 
@@ -37,6 +45,16 @@ class FullOrder:
     @property
     def is_reserved(self) -> bool:
         return self.reservation is not None and self.reservation.has_goods
+
+    @property
+    def has_too_much(self) -> bool:
+        """Whether Al-Style's order holds what the buyer's has no longer."""
+        held = self.reservation
+        if held is None or held.status != Reservation.Status.HELD:
+            return False
+        wanted = merged_quantities(self.lines)
+        reserved = {line.product_id: line.quantity for line in held.lines.all()}
+        return any(n > wanted.get(product, 0) for product, n in reserved.items())
 
     @property
     def is_accepted(self) -> bool:

@@ -350,6 +350,7 @@ class LearnedFact(models.Model):
         CANCELLED_AFTER_S = "cancelled_after_s", _("a cancel shows after, s")
         STOCK_FALLS_AT = "stock_falls_at", _("visible stock falls at")
         REFUSAL_WORDS = "refusal_words", _("what a refusal says")
+        ORDERS_CHANGE = "orders_change", _("goods can be taken out of an order")
         # Not the supplier's: a person's word, for ever (supply.supervision).
         GOES_ON_ALONE = "goes_on_alone", _("purchases go on by themselves")
 

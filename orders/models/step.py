@@ -117,6 +117,7 @@ class Step(models.Model):
         CANCEL = "cancel", _("cancel")
         REMOVE_LINE = "remove_line", _("remove part of a line")
         CHECK = "check", _("compare with Al-Style")
+        TRIM = "trim", _("take out of Al-Style's order")
         IMEI = "imei", _("name the devices")
 
     class Status(models.TextChoices):
@@ -170,6 +171,7 @@ class Step(models.Model):
         Kind.CANCEL: Peer.KASPI,
         Kind.REMOVE_LINE: Peer.KASPI,
         Kind.CHECK: Peer.ALSTYLE,
+        Kind.TRIM: Peer.ALSTYLE,
         Kind.IMEI: Peer.KASPI,
     }
 

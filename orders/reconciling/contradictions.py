@@ -213,7 +213,7 @@ class _Whole:
             # Whoever reserved by hand saw to what is none of our products, too.
             unknown = {x.sku for x in order.lines.all() if x.product is None}
             wanted = {a: n for a, n in wanted.items() if a not in unknown}
-        if wanted != reserved:
+        if wanted != reserved and not self._is_being_trimmed(held):
             yield self._order_lines(held, wanted, reserved)
         if held.supplier_order is None:
             return
@@ -227,6 +227,13 @@ class _Whole:
                 yield self._say(Kind.SUPPLIER_LINES, reason, facts)
         elif not whole.lines:
             yield from self._purchase_lines(held)
+
+    def _is_being_trimmed(self, held: Reservation) -> bool:
+        """Tell whether Al-Style's order is being made smaller, or a step says why not.
+
+        Whatever else does not fit is told when that has come to its end.
+        """
+        return has_step(self.order, Step.Kind.TRIM, *IN_HAND, since=held.created_at)
 
     def _order_lines(
         self, held: Reservation, wanted: dict[str, int], reserved: dict[str, int]

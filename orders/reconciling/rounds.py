@@ -10,12 +10,21 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils.translation import gettext as _
 
-from orders.models import Finding, Order, Purchase, ReadMark, Reservation, Step
+from orders.models import (
+    Finding,
+    LearnedFact,
+    Order,
+    Purchase,
+    ReadMark,
+    Reservation,
+    Step,
+)
 from orders.models.purchase import PurchaseQuerySet
 from orders.plan.events import record
 from orders.plan.planning import replan
 from orders.plan.wanting import want_step
 from orders.reconciling.contradictions import (
+    IN_HAND,
     Contradiction,
     contradictions_of,
     goods_of,
@@ -27,6 +36,7 @@ from orders.reconciling.contradictions import (
 )
 from orders.reconciling.raising import Reconciled, keep, not_accepted
 from orders.reconciling.waiting import overdue_of_order, overdue_purchases
+from orders.supply.learning import learned
 from plumbing.leases import under_lease
 
 LEASE = "reconcile"
@@ -148,6 +158,9 @@ def _put_right(order: Order, *, now: datetime) -> bool:
         text = _("The reservation is made what the order says")
         record(order, text, now=now)
         changed = True
+    if held is not None and _is_to_be_trimmed(order, held):
+        text = _("The buyer took a line off: taking it out of Al-Style's order")
+        changed |= want_step(order, Step.Kind.TRIM, now=now, text=text) is not None
     if Finding.Kind.NOT_HELD in found and held is not None:
         wanted = held.status == Reservation.Status.WANTED
         if wanted and not has_step(order, Step.Kind.RESERVE, *Step.OPEN):
@@ -188,6 +201,25 @@ def _is_to_be_fitted(order: Order) -> bool:
     reservations = order.reservations.all()
     held = next((r for r in reservations if r.status in Reservation.OPEN), None)
     return held is not None and _kept_lines_apart(order, held)
+
+
+def _is_to_be_trimmed(order: Order, held: Reservation) -> bool:
+    """Tell whether Al-Style's order is to be made as small as the buyer's by itself.
+
+    Once it was seen that this works, and unless it was tried and given up.
+    """
+    if held.status != Reservation.Status.HELD or held.supplier_order is None:
+        return False
+    if order.is_over or order.handed_over_at:
+        return False
+    wanted, reserved = goods_of_order(order), goods_of(held)
+    is_less = all(n <= reserved.get(article, 0) for article, n in wanted.items())
+    if not wanted or not is_less or wanted == reserved:
+        return False
+    tried = (*IN_HAND, Step.Status.SKIPPED)
+    if has_step(order, Step.Kind.TRIM, *tried, since=held.created_at):
+        return False
+    return learned(LearnedFact.Name.ORDERS_CHANGE) == "yes"
 
 
 def _kept_lines_apart(order: Order, held: Reservation) -> bool:

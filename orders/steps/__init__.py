@@ -8,6 +8,7 @@ from orders.steps.base import Handler
 from orders.steps.check import CheckHandler
 from orders.steps.release import ReleaseHandler
 from orders.steps.reserve import ReserveHandler
+from orders.steps.trim import TrimHandler
 
 HANDLERS: dict[Step.Kind, Handler] = {
     Step.Kind.RESERVE: ReserveHandler(),
@@ -21,5 +22,6 @@ HANDLERS: dict[Step.Kind, Handler] = {
     Step.Kind.CANCEL: kaspi.CANCEL,
     Step.Kind.REMOVE_LINE: kaspi.REMOVE_LINE,
     Step.Kind.CHECK: CheckHandler(),
+    Step.Kind.TRIM: TrimHandler(),
     Step.Kind.IMEI: kaspi.IMEI,
 }

@@ -18,8 +18,8 @@ from orders.steps import outcomes
 from orders.steps.outcomes import Outcome
 from orders.supply import purchasing, supervision
 from orders.supply.by_hand import check_by_hand
-from orders.supply.cart import CART_LEASE, CartOccupied, GoodsRefused
-from orders.supply.margin import MarginDecision, weigh_order
+from orders.supply.cart import CART_LEASE, CartOccupied, GoodsRefused, PriceRisen
+from orders.supply.margin import MarginDecision, accepted_cost, weigh_order
 from orders.supply.purchasing import CartTaken, NotCleared
 from orders.supply.settling import SUBMIT_IS_OVER, Settlement, settle
 from orders.supply.submission import AccountIncomplete, prepare_submission
@@ -131,6 +131,10 @@ class ReserveHandler:
             return outcomes.retry(
                 str(error), after_s=CART_OCCUPIED_AFTER_S, is_attempt=False
             )
+        except PriceRisen as error:
+            return outcomes.needs_person(
+                str(error), answered={"cost_kzt": error.cost_kzt}
+            )
         except GoodsRefused as error:
             return outcomes.refused(str(error), is_stock=error.is_stock)
         except EarnsTooLittle as error:
@@ -162,7 +166,10 @@ class ReserveHandler:
             there = purchasing.look_after(purchase, cart)
             if is_joint(purchase) and doubt is None:
                 there = leave_out_troubled(purchase, cart, claim, there)
-            purchasing.check(purchase, cart, claim, there, doubt=doubt)
+            agreed = None if is_joint(purchase) else accepted_cost(claim.step.order)
+            purchasing.check(
+                purchase, cart, claim, there, doubt=doubt, agreed_kzt=agreed
+            )
             prices = {row.article: row.price_kzt for row in there}
             if dear := _dearest(purchase, prices):
                 purchasing.take_out(purchase, cart, claim, there)

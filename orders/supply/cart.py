@@ -9,6 +9,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from catalog.alstyle.trade import CartRow
+from catalog.pricing import is_real_price
 from orders.models.purchase import MARKDOWN, WantedLine
 
 # The lease under which one worker of all hosts uses the cart.
@@ -28,6 +29,14 @@ class GoodsRefused(Exception):
     def __init__(self, text: str, *, is_stock: bool) -> None:
         super().__init__(text)
         self.is_stock = is_stock
+
+
+class PriceRisen(GoodsRefused):
+    """Only the price speaks against it; `cost_kzt`: what a person may agree to."""
+
+    def __init__(self, text: str, *, cost_kzt: int) -> None:
+        super().__init__(text, is_stock=False)
+        self.cost_kzt = cost_kzt
 
 
 def pieces(rows: Sequence[CartRow]) -> dict[str, int]:
@@ -59,13 +68,32 @@ def refuse_foreign(rows: Sequence[CartRow], ours: Mapping[str, int]) -> None:
         raise CartOccupied(text % {"articles": goods})
 
 
-def checked_sum(rows: Sequence[CartRow], wanted: Sequence[WantedLine]) -> int:
-    """Give the sum of a cart that is exactly what is wanted; else `GoodsRefused`."""
+def checked_sum(
+    rows: Sequence[CartRow],
+    wanted: Sequence[WantedLine],
+    *,
+    agreed_kzt: int | None = None,
+) -> int:
+    """Give the sum of a cart that is exactly what is wanted; else `GoodsRefused`.
+
+    `agreed_kzt`: up to this sum a person has agreed to whatever the goods cost.
+    """
+    asked = sum((row.price_kzt or 0) * row.quantity for row in rows)
     by_article = {row.article: row for row in rows}
-    return sum(checked_line(line, by_article.get(line[0])) for line in wanted)
+    is_agreed = agreed_kzt is not None and asked <= agreed_kzt
+    try:
+        return sum(
+            checked_line(line, by_article.get(line[0]), is_agreed=is_agreed)
+            for line in wanted
+        )
+    except PriceRisen as error:
+        # Agreed to is the whole, not the first line that is too dear.
+        raise PriceRisen(str(error), cost_kzt=asked) from None
 
 
-def checked_line(line: WantedLine, row: CartRow | None) -> int:
+def checked_line(
+    line: WantedLine, row: CartRow | None, *, is_agreed: bool = False
+) -> int:
     """Give the sum of a row that is exactly what is wanted; else `GoodsRefused`."""
     article, quantity, cost = line
     figures = {"article": article, "quantity": quantity}
@@ -83,17 +111,19 @@ def checked_line(line: WantedLine, row: CartRow | None) -> int:
     if row.quantity < quantity:
         text = _("Al-Style gives %(there)s of %(quantity)s pieces of %(article)s")
         raise GoodsRefused(text % {**figures, "there": row.quantity}, is_stock=False)
-    if not _is_price_right(row.price_kzt, cost):
-        text = _(
-            "The price of %(article)s at Al-Style is %(price)s ₸, expected %(cost)s"
-        )
-        prices = {"price": row.price_kzt, "cost": cost}
-        raise GoodsRefused(text % {**figures, **prices}, is_stock=False)
-    return (row.price_kzt or 0) * quantity
+    price = row.price_kzt
+    text = _("The price of %(article)s at Al-Style is %(price)s ₸, expected %(cost)s")
+    said = text % {**figures, "price": price, "cost": cost}
+    if not is_real_price(price):
+        # "On request": there is no sum that anybody could agree to.
+        raise GoodsRefused(said, is_stock=False)
+    if not is_agreed and not _is_within_tolerance(price, cost):
+        raise PriceRisen(said, cost_kzt=price * quantity)
+    return price * quantity
 
 
-def _is_price_right(price: int | None, cost: int | None) -> bool:
-    """A price may fall; it may rise by the tolerance; "on request" is none."""
-    if price is None or price <= 1 or cost is None:
+def _is_within_tolerance(price: int, cost: int | None) -> bool:
+    """A price may fall; it may rise by the tolerance."""
+    if cost is None:
         return False
     return price <= cost * (1 + Decimal(settings.PRICE_TOLERANCE_PERCENT) / 100)

@@ -174,16 +174,18 @@ def check(
     rows: Sequence[CartRow],
     *,
     doubt: PeerError | None,
+    agreed_kzt: int | None = None,
 ) -> None:
     """See that the cart, as it was read, is exactly what is wanted.
 
+    `agreed_kzt`: a person has agreed to pay up to this, whatever we expected.
     Raises `CartOccupied` and `GoodsRefused`, our rows taken out, the purchase given
     up; `NotCleared`, when a person must do that.
     """
     wanted = [(article, number, cost) for article, number, cost in purchase.lines]
     try:
         refuse_foreign(rows, purchase.quantities)
-        purchase.sum_kzt = checked_sum(rows, wanted)
+        purchase.sum_kzt = checked_sum(rows, wanted, agreed_kzt=agreed_kzt)
     except (CartOccupied, GoodsRefused) as error:
         take_out(purchase, cart, claim, rows)
         give_up(purchase, reason=str(error))

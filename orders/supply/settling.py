@@ -19,7 +19,7 @@ from orders.models import LearnedFact, Order, Purchase, SupplierOrder
 from orders.models.step import Candidate
 from orders.plan.claims import Claim
 from orders.supply.cart import foreign_rows, pieces
-from orders.supply.learning import learned, learned_seconds, placed_at
+from orders.supply.learning import learn, learned, learned_seconds, placed_at
 from orders.supply.listing import SupplierLists
 from plumbing.leases import database_now
 from plumbing.peers import PeerError, PeerUnavailable
@@ -191,6 +191,8 @@ def _search(
             alike.append(row)
     purchase.save(update_fields=["ruled_out"])
     if len(named) == 1 and _quantities(named[0]) == purchase.quantities:
+        evidence = f"{purchase}, {named[0].order_id}"
+        learn(Name.REFERENCE_SHOWN, "yes", evidence=evidence, now=database_now())
         return _Found(ours=named[0], candidates=())
     candidates = tuple(_candidate(row) for row in (*named, *fitting, *alike))
     # Goods still in the cart, a manager's among them or not, may mean that nothing was

@@ -420,13 +420,47 @@ def test_the_last_unit_goes_to_one_of_two_orders(supplier, one, process):
     assert len(books(supplier)) == 1
 
 
-def test_a_price_beyond_the_tolerance_is_refused(supplier, one, process):
+@pytest.fixture
+def dearer(supplier, one, process):
+    """An order whose goods cost twice as much in the cart, and still earn enough."""
     supplier.set_good(int(one.article), price1=one.cost_kzt * 2)
     order = make_order((one, 1))
+    order.lines.update(price_kzt=10 * one.cost_kzt)
+    process()
+    return order
+
+
+def test_a_price_beyond_the_tolerance_waits_for_a_person(supplier, one, dearer):
+    step = step_of(dearer)
+    assert step.status == S.NEEDS_PERSON
+    assert step.answered == {"cost_kzt": one.cost_kzt * 2}
+    assert supplier.cart.rows == {}
+    assert books(supplier) == []
+
+
+def test_a_person_may_have_it_ordered_at_the_new_price(supplier, one, dearer, process):
+    actions.order_at_new_price(step_of(dearer), one.cost_kzt * 2, actor="anna")
+    process()
+    assert step_of(dearer).status == S.DONE
+    assert reservation_of(dearer).cost_kzt == one.cost_kzt * 2
+
+
+def test_what_rose_again_since_is_asked_for_again(supplier, one, dearer, process):
+    supplier.set_good(int(one.article), price1=one.cost_kzt * 3)
+    actions.order_at_new_price(step_of(dearer), one.cost_kzt * 2, actor="anna")
+    process()
+    step = step_of(dearer)
+    assert step.status == S.NEEDS_PERSON
+    assert step.answered["cost_kzt"] == one.cost_kzt * 3
+    assert books(supplier) == []
+
+
+def test_a_price_on_request_is_none_that_anybody_could_agree_to(supplier, one, process):
+    order = make_order((one, 1))
+    supplier.set_good(int(one.article), price1=1)
     process()
     step = step_of(order)
     assert (step.status, step.answered) == (S.REFUSED, {"is_stock": False})
-    assert supplier.cart.rows == {}
 
 
 def test_marked_down_pieces_are_refused(supplier, one, process):

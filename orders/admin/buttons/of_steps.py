@@ -154,6 +154,25 @@ STEP_BUTTONS = by_slug(
         is_danger=True,
     ),
     OrderButton(
+        slug="trim",
+        label=_("Take it out of Al-Style's order…"),
+        permission=RESERVE,
+        fits=lambda full, step: (
+            step.kind == Kind.CHECK
+            and step.is_stuck
+            and full.has_too_much
+            and full.is_free(Kind.TRIM)
+        ),
+        act=lambda step, answers, actor: actions.request_step(
+            step.order, Kind.TRIM, actor=actor
+        ),
+        form=forms.ActionForm,
+        text=_(
+            "Al-Style is asked to take out of its order what the buyer took off, and "
+            "the order is read again. If Al-Style does not do that, you are told."
+        ),
+    ),
+    OrderButton(
         slug="drop",
         label=_("Drop…"),
         permission=RETRY,
