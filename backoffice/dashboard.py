@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum
 
 from django.utils import timezone
 from django.utils.dateformat import format as format_date
+from django.utils.functional import Promise
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
@@ -20,13 +22,37 @@ DAYS_DRAWN = 14
 RECENT = 6
 
 
+class Role(Enum):
+    """Whose work a need is; the groups of the staff bear the same names."""
+
+    OPERATOR = "operator"
+    OWNER = "owner"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeedKind:
+    """Needs of one sort: what an alert is called, and who is told."""
+
+    code: str
+    label: str | Promise
+    roles: tuple[Role, ...] = (Role.OPERATOR, Role.OWNER)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
-    """One thing that a person must see, and the page where it is done."""
+    """One thing that a person must see, and the page where it is done.
+
+    One with a `kind` is an alert, too. Kind and `subject` name it, however its text
+    changes meanwhile; the text leaves the house, so nothing of a buyer's stands in it.
+    """
 
     tone: Tone
     text: str
     url: str = ""
+    kind: NeedKind | None = None
+    subject: str = ""
+    # By night, too.
+    is_urgent: bool = False
 
     @property
     def label(self) -> str:

@@ -11,14 +11,23 @@ from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django_q.models import Failure, OrmQ
 
-from backoffice.dashboard import DashboardSection, Need, StatusCard
+from backoffice.dashboard import DashboardSection, Need, NeedKind, Role, StatusCard
 from backoffice.formatting import Tone, ago, grouped, when
 from plumbing.models import Heartbeat, TimeJump
 from plumbing.redaction import redact
 
 TASKS_SHOWN = 5
+
+SILENT = NeedKind(code="worker", label=gettext_lazy("Workers are silent"))
+CLOCK = NeedKind(
+    code="clock", label=gettext_lazy("The clock was set"), roles=(Role.OWNER,)
+)
+TASKS = NeedKind(
+    code="tasks", label=gettext_lazy("Tasks of the queue fail"), roles=(Role.OWNER,)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +62,10 @@ def read_workers(*, now: datetime) -> DashboardSection:
             since = ago(beat.beaten_at, now=now) if beat else _("never")
             text = _("Workers “%(name)s” are silent; last sign of life: %(since)s")
             text %= {"name": label, "since": since}
-            needs.append(Need(tone=Tone.BAD, text=text))
+            silent = Need(
+                tone=Tone.BAD, text=text, kind=SILENT, subject=name, is_urgent=True
+            )
+            needs.append(silent)
         said = when(beat.beaten_at if beat else None, now=now)
         host = beat.host if beat else ""
         details.append((label, format_html("{} {}", said, host)))
@@ -82,7 +94,8 @@ def _needs_of_time(*, now: datetime) -> list[Need]:
         "by": timesince(now - timedelta(seconds=abs(jump.seconds)), now),
         "at": date_format(localtime(jump.noticed_at), "SHORT_DATETIME_FORMAT"),
     }
-    return [Need(tone=Tone.BAD, text=text % figures)]
+    need = Need(tone=Tone.BAD, text=text % figures, kind=CLOCK, subject=str(jump.pk))
+    return [need]
 
 
 def read_failed_tasks(*, now: datetime) -> FailedTasks:
@@ -96,5 +109,5 @@ def read_failed_tasks(*, now: datetime) -> FailedTasks:
         at = when(task.stopped, now=now)
         tasks.append(FailedTask(when=at, name=task.func, error=error))
     text = _("Tasks of the queue failed within a day")
-    need = Need(tone=Tone.WARN, text=text, url="#failed-tasks")
+    need = Need(tone=Tone.WARN, text=text, url="#failed-tasks", kind=TASKS)
     return FailedTasks(needs=[need] if tasks else [], tasks=tasks)

@@ -24,7 +24,8 @@ from plumbing.leases import (
     database_now,
     under_lease,
 )
-from plumbing.peers import PeerAccessRefused, PeerError
+from plumbing.models import Failure
+from plumbing.peers import PeerAccessRefused, PeerError, failure_of
 from plumbing.queue import enqueue
 from plumbing.redaction import redact
 
@@ -147,6 +148,7 @@ def open_import(
         # A run still open was killed: its lease is ours.
         ImportRun.objects.under_way().filter(kind=kind).update(
             status=ImportRun.Status.FAILED,
+            failure=Failure.OTHER,
             finished_at=moment(),
             message=_("interrupted: the process ended in mid-run; nothing was changed"),
         )
@@ -158,15 +160,19 @@ def open_import(
             yield session
         except PeerAccessRefused as error:
             message = _("Al-Style refuses access, check ALSTYLE_TOKEN: %(error)s")
+            run.failure = Failure.ACCESS
             session.finish(ImportRun.Status.FAILED, message % {"error": error})
             line = (run.get_kind_display(), run.message)
             log.error("%s: %s", *line)  # noqa: TRY400 - no traceback would add to it
         except (PeerError, ImportRefused, LeaseLost, LeaseTaken) as error:
+            is_refused = isinstance(error, ImportRefused)
+            run.failure = Failure.INCOMPLETE if is_refused else failure_of(error)
             session.finish(ImportRun.Status.FAILED, str(error))
             log.warning("%s: %s", run.get_kind_display(), run.message)
         except BaseException as error:
             message = _("stopped by an error: %(error)s")
             words = f"{type(error).__name__} {error}".splitlines()[0]
+            run.failure = Failure.OTHER
             session.finish(ImportRun.Status.FAILED, message % {"error": words})
             raise
 

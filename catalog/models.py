@@ -11,6 +11,8 @@ from django.db.models import Q
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
+from plumbing.models import Failure
+
 # What Kaspi takes for an SKU; the pattern is also asked of the database.
 SKU = re.compile(r"^[0-9A-Za-z_-]{1,20}$", re.ASCII)
 
@@ -277,6 +279,9 @@ class ImportRun(models.Model):
     # Articles that the stock list names and the catalogue does not give.
     unlisted = models.JSONField(_("not in the catalogue"), default=list, blank=True)
     message = models.TextField(_("result"), blank=True)
+    failure = models.CharField(
+        _("sort of failure"), max_length=10, choices=Failure.choices, blank=True
+    )
     # Kept to show how old the supplier's data are; never a reason to skip an import.
     supplier_date = models.CharField(_("supplier's date"), max_length=100, blank=True)
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.http import HttpRequest
@@ -20,7 +18,6 @@ from backoffice.dashboard import (
     DashboardSection,
     Figure,
     Journal,
-    Need,
     Recent,
     Share,
     StatusCard,
@@ -28,49 +25,20 @@ from backoffice.dashboard import (
     drawn_days,
     make_shares,
 )
-from backoffice.formatting import Tone, ago, grouped, when
+from backoffice.formatting import Tone, grouped, when
 from feeds.admin.versions import build_buttons, status_pill
-from feeds.models import FeedBuild, FeedFetch, Listing, Store
+from feeds.models import FeedBuild, Listing
+from feeds.needs import (
+    PriceListState,
+    build_url,
+    needs_of_builds,
+    needs_of_fetches,
+    needs_of_goods,
+    needs_of_stores,
+    read_state,
+)
 from feeds.offers import Reason
 from plumbing.redaction import redact
-
-# Kaspi comes every 60 minutes.
-FETCH_LATE = timedelta(minutes=90)
-# Builds come every ten minutes.
-BUILD_LATE = timedelta(minutes=45)
-# More than are shown: behind those under way and refused, the last good one is sought.
-BUILDS_READ = 12
-
-Status = FeedBuild.Status
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PriceListState:
-    """The live version, the latest builds (newest first) and Kaspi's last fetch."""
-
-    active: FeedBuild | None
-    builds: Sequence[FeedBuild]
-    last_fetch: FeedFetch | None
-
-    @property
-    def last_settled(self) -> FeedBuild | None:
-        """The latest build that has come to an end."""
-        return next((b for b in self.builds if not b.is_under_way), None)
-
-    @property
-    def last_counted(self) -> FeedBuild | None:
-        """The latest build whose counts are those of the live list."""
-        told = (Status.ACTIVE, Status.UNCHANGED)
-        newest = next((b for b in self.builds if b.status in told and b.counts), None)
-        return newest or self.active
-
-    def is_fetch_late(self, *, now: datetime) -> bool:
-        """Return whether Kaspi should have come by now."""
-        if self.active is None:
-            return False
-        since = self.last_fetch.fetched_at if self.last_fetch else None
-        waited = since or self.active.published_at or self.active.started_at
-        return now - waited > FETCH_LATE
 
 
 def read_feeds(request: HttpRequest, *, now: datetime) -> DashboardSection:
@@ -80,10 +48,10 @@ def read_feeds(request: HttpRequest, *, now: datetime) -> DashboardSection:
     on_sale = Listing.objects.on_sale().count()
     return DashboardSection(
         needs=[
-            *_needs_of_stores(),
-            *_needs_of_builds(state, now=now),
-            *_needs_of_fetches(state, now=now),
-            *_needs_of_goods(state.last_counted),
+            *needs_of_stores(),
+            *needs_of_builds(state, now=now),
+            *needs_of_fetches(state, now=now),
+            *needs_of_goods(state.last_counted),
         ],
         cards=[_price_list_card(state, now=now), _fetch_card(state, now=now)],
         buttons=build_buttons(request),
@@ -112,16 +80,6 @@ def read_feeds(request: HttpRequest, *, now: datetime) -> DashboardSection:
     )
 
 
-def read_state() -> PriceListState:
-    """Read what tells whether the price list lives."""
-    builds = FeedBuild.objects.defer("diff")
-    return PriceListState(
-        active=builds.live().first(),
-        builds=list(builds[:BUILDS_READ]),
-        last_fetch=FeedFetch.objects.by_kaspi().successful().first(),
-    )
-
-
 def draw_on_sale(*, now: datetime) -> SafeString:
     """Draw how many goods were on sale at each day's end, from the versions."""
     days = drawn_days(now=now)
@@ -136,64 +94,6 @@ def draw_on_sale(*, now: datetime) -> SafeString:
         known = by_day.get(day.date(), known)
         values.append(known)
     return draw_days(values, days=days, title=_("Products on sale by day"))
-
-
-def _needs_of_stores() -> Iterator[Need]:
-    if not Store.objects.active().exists():
-        text = _("No active point of sale: without one no price list can be made")
-        url = reverse("admin:feeds_store_changelist")
-        yield Need(tone=Tone.BAD, text=text, url=url)
-
-
-def _needs_of_builds(state: PriceListState, *, now: datetime) -> Iterator[Need]:
-    url = reverse("admin:feeds_feedbuild_changelist")
-    last, active = state.last_settled, state.active
-    if last is None:
-        text = _("The price list was never built")
-        yield Need(tone=Tone.WARN, text=text, url=url)
-        return
-    if last.came_to_nothing:
-        if last.status == Status.REFUSED:
-            text = _("Price list №%(number)d was refused: %(reason)s")
-        else:
-            text = _("Price list №%(number)d failed: %(reason)s")
-        text %= {"number": last.pk, "reason": redact(last.reason)}
-        yield Need(tone=Tone.BAD, text=text, url=_build_url(last))
-    elif last.withholds:
-        text = _("Too much would go off sale at once. №%(number)d: %(reason)s")
-        text %= {"number": last.pk, "reason": redact(last.reason)}
-        yield Need(tone=Tone.BAD, text=text, url=_build_url(last))
-    started_at = state.builds[0].started_at
-    if now - started_at > BUILD_LATE and not (active and active.pinned_until):
-        text = _("The price list was last built %(since)s")
-        text %= {"since": ago(started_at, now=now)}
-        yield Need(tone=Tone.WARN, text=text, url=url)
-    if active and active.is_pinned(now):
-        text = _("Version №%(number)d was put back by hand: nothing new is published")
-        text %= {"number": active.pk}
-        yield Need(tone=Tone.INFO, text=text, url=_build_url(active))
-
-
-def _needs_of_fetches(state: PriceListState, *, now: datetime) -> Iterator[Need]:
-    if not state.is_fetch_late(now=now):
-        return
-    if state.last_fetch is None:
-        text = _("Kaspi has never fetched the price list: check its address there")
-    else:
-        text = _("Kaspi last fetched the price list %(since)s; it should every hour")
-        text %= {"since": ago(state.last_fetch.fetched_at, now=now)}
-    url = reverse("admin:feeds_feedfetch_changelist")
-    yield Need(tone=Tone.BAD, text=text, url=url)
-
-
-def _needs_of_goods(build: FeedBuild | None) -> Iterator[Need]:
-    left_out = (build.counts.get("left_out") if build else None) or {}
-    url = reverse("admin:catalog_product_changelist")
-    for reason in (Reason.BAD_SKU, Reason.BAD_NAME):
-        if number := left_out.get(reason, 0):
-            text = _("Not sold, “%(reason)s”: %(number)s")
-            text %= {"reason": reason.label, "number": grouped(number)}
-            yield Need(tone=Tone.INFO, text=text, url=f"{url}?sale={reason.value}")
 
 
 def _price_list_card(state: PriceListState, *, now: datetime) -> StatusCard:
@@ -212,7 +112,7 @@ def _price_list_card(state: PriceListState, *, now: datetime) -> StatusCard:
         tone, said = Tone.GOOD, _("live")
     link = format_html(
         '<a href="{}">{}</a> {}',
-        _build_url(active),
+        build_url(active),
         active,
         when(active.published_at, now=now),
     )
@@ -271,9 +171,5 @@ def _row(build: FeedBuild, *, now: datetime) -> Recent:
         when=when(build.started_at, now=now),
         pill=status_pill(build),
         text=text,
-        url=_build_url(build),
+        url=build_url(build),
     )
-
-
-def _build_url(build: FeedBuild) -> str:
-    return reverse("admin:feeds_feedbuild_change", args=[build.pk])

@@ -8,6 +8,15 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 
+class Failure(models.TextChoices):
+    """Why a reading of a peer came to nothing, as far as it matters who acts on it."""
+
+    ACCESS = "access", _("access refused")
+    DOWN = "down", _("out of reach")
+    INCOMPLETE = "incomplete", _("incomplete")
+    OTHER = "other", _("something else")
+
+
 class Lease(models.Model):
     """The right to do one kind of work, taken by one process until a moment."""
 

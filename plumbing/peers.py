@@ -20,6 +20,7 @@ from urllib3.util.retry import Retry
 
 from plumbing.call_deadlines import DeadlineAdapter, call_deadline
 from plumbing.limits import ClockBusy, Priority, TokenClock
+from plumbing.models import Failure
 from plumbing.redaction import redact
 
 log = logging.getLogger(__name__)
@@ -70,6 +71,14 @@ class PeerOutcomeUnknown(PeerError):
 
 class PeerWriteWithheld(PeerError):
     """`OBSERVE_ONLY` is on: the write was not sent."""
+
+
+def failure_of(error: BaseException) -> Failure:
+    """Tell what sort of failure an error is."""
+    if isinstance(error, PeerAccessRefused):
+        return Failure.ACCESS
+    is_down = isinstance(error, PeerUnavailable) and not isinstance(error, PeerBusy)
+    return Failure.DOWN if is_down else Failure.OTHER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from plumbing.limits import LONG_AGO
+from plumbing.models import Failure
 from plumbing.redaction import redact
 
 # Kaspi's new orders are read every 5 minutes, open ones every 15.
@@ -343,11 +344,14 @@ class ReadMarkQuerySet(models.QuerySet["ReadMark"]):
         if not mark.was_ever_read:
             mark.first_read_at = now
         mark.read_until, mark.failed_at, mark.error = now, None, redact(trouble)
+        mark.failure = ""
         mark.save()
 
-    def note_failure(self, state: str, *, now: datetime, error: str) -> None:
+    def note_failure(
+        self, state: str, *, now: datetime, error: str, failure: str = Failure.OTHER
+    ) -> None:
         """Leave a section's mark where it is and say why."""
-        failed = {"failed_at": now, "error": redact(error)}
+        failed = {"failed_at": now, "error": redact(error), "failure": failure}
         never = {"read_until": LONG_AGO, "first_read_at": now}
         self.update_or_create(
             state=state, defaults=failed, create_defaults={**never, **failed}
@@ -362,6 +366,9 @@ class ReadMark(models.Model):
     # Orders accepted by hand before this moment were also reserved by hand.
     first_read_at = models.DateTimeField(_("first read"))
     failed_at = models.DateTimeField(_("failed"), null=True, blank=True)
+    failure = models.CharField(
+        _("sort of failure"), max_length=10, choices=Failure.choices, blank=True
+    )
     error = models.TextField(_("error"), blank=True)
 
     objects = ReadMarkQuerySet.as_manager()

@@ -17,6 +17,8 @@ from orders.reading.entries import EntryReader
 from orders.reading.failures import tell_failure
 from orders.reading.saving import Arrival, Saved, load_known, save_orders
 from plumbing.leases import LeaseHandle, LeaseLost, under_lease
+from plumbing.models import Failure
+from plumbing.peers import failure_of
 
 LEASE = "kaspi-poll"
 # The marks of two readings overlap, whatever the clocks do between them.
@@ -148,18 +150,22 @@ class Reader:
         """
         failed = self.result.saved.failed
         before, is_whole, trouble = len(failed), True, ""
+        failure = Failure.OTHER
         try:
             trouble = self.read(state, since=since, until=until, on_batch=on_batch)
         except LeaseLost:
             raise
         except Exception as error:
             is_whole, trouble = False, tell_failure(error, about=state)
+            failure = failure_of(error)
         # An order not saved is one not read: the mark stays where it was.
         is_failure = not is_whole or len(failed) > before
         if is_failure:
             self.result.failures.append(f"{state}: {trouble}")
         if is_marked and is_failure:
-            ReadMark.objects.note_failure(state, now=now, error=trouble)
+            ReadMark.objects.note_failure(
+                state, now=now, error=trouble, failure=failure
+            )
         elif is_marked:
             ReadMark.objects.note_read(state, now=now, trouble=trouble)
         return is_whole

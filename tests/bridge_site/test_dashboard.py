@@ -19,13 +19,9 @@ from backoffice.formatting import (
 )
 from bridge_site.dashboard import read_overview
 from catalog.availability import stock_is_stale
-from catalog.dashboard import (
-    count_quarantine,
-    draw_changes,
-    read_last_runs,
-    recent_runs,
-)
+from catalog.dashboard import draw_changes, recent_runs
 from catalog.models import Category, ImportRun, PriceRule, Product
+from catalog.needs import count_quarantine, read_last_runs
 from feeds.dashboard import draw_on_sale
 from feeds.models import FeedBuild, FeedFetch, Store
 from plumbing.models import Heartbeat, TimeJump

@@ -110,6 +110,22 @@ def test_a_refused_token_is_an_error_and_not_tried_again(filled, settings, caplo
     ]
 
 
+@pytest.mark.parametrize(
+    ("kind", "options", "failure"),
+    [
+        ("status", {"code": 401}, "access"),
+        ("status", {"code": 502}, "down"),
+        ("half_catalogue", {}, "incomplete"),
+        ("html", {}, "other"),
+    ],
+)
+def test_the_journal_tells_what_sort_of_failure_it_was(filled, kind, options, failure):
+    filled.faults.add(kind, "quantity-price", **options)
+    with pytest.raises(CommandError):
+        call_command("sync_stock")
+    assert ImportRun.objects.latest("pk").failure == failure
+
+
 @pytest.mark.parametrize("kind", ["vanishing", "appearing", "wrong_total"])
 def test_a_list_that_never_holds_still_changes_nothing(filled, stored, kind):
     before = stored()

@@ -68,6 +68,16 @@ def mark_of(state: str = "NEW") -> ReadMark:
     return ReadMark.objects.get(state=state)
 
 
+@pytest.mark.parametrize(("code", "failure"), [(401, "access"), (503, "down")])
+def test_the_mark_tells_a_refused_token_from_an_outage(kaspi, poll, code, failure):
+    kaspi.faults.add("status", code=code)
+    poll()
+    assert mark_of().failure == failure
+    kaspi.faults.clear()
+    poll()
+    assert mark_of().failure == ""
+
+
 # -- the good case -----------------------------------------------------------------
 
 
