@@ -89,6 +89,8 @@ class StaffAdmin(GenericAdmin[M]):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
+        if request.method == "POST":
+            self._refuse_forbidden_actions(request)
         context = {"page_buttons": self.page_buttons(request), **(extra_context or {})}
         return super().changelist_view(request, context)
 
@@ -105,6 +107,12 @@ class StaffAdmin(GenericAdmin[M]):
             context["object_buttons"] = self.object_buttons(request, obj)
             context |= self.panels(request, obj)
         return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def _refuse_forbidden_actions(self, request: HttpRequest) -> None:
+        # Django itself answers with the list, as if nothing had been chosen.
+        asked = set(filter(None, request.POST.getlist("action")))
+        if asked - self.get_actions(request).keys():
+            raise PermissionDenied
 
     def require(self, request: HttpRequest, permission: str) -> None:
         """Let only POSTs of people with the permission (`app.codename`) go on."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
+
+from bridge_site.staff.signing_in import has_temporary_password
+from bridge_site.staff.views import OwnPasswordView
 
 # In the order of the work; what is not named comes after, by name.
 APPS = ("orders", "catalog", "feeds")
@@ -40,6 +44,17 @@ class BridgeAdminSite(admin.AdminSite):
     # Not "admin/index.html", which the pages of single apps extend.
     index_template = "bridge/overview.html"
     enable_nav_sidebar = True
+
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> TemplateResponse:
+        """Change one's own password; nothing else is offered before a first one."""
+        is_temporary = has_temporary_password(request.user)
+        context = {**self.each_context(request), "is_temporary": is_temporary}
+        if is_temporary:
+            context |= {"is_nav_sidebar_enabled": False, "available_apps": []}
+        view = OwnPasswordView.as_view(extra_context=context)
+        return cast(TemplateResponse, view(request))
 
     def get_app_list(
         self, request: HttpRequest, app_label: str | None = None

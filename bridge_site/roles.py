@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable
 
 from django.contrib.auth.models import Group, Permission, User
 from django.db import transaction
+
+from bridge_site.passwords import give_temporary_password
 
 # "bridge_site" is the label that the plumbing's tables have.
 OUR_APPS = ("bridge_site", "catalog", "orders", "feeds")
@@ -44,7 +45,6 @@ STAFF_MANAGEMENT = frozenset(
     {
         "auth.add_user",
         "auth.change_user",
-        "auth.delete_user",
         "auth.view_group",
         "auth.view_user",
     }
@@ -92,12 +92,12 @@ def sync_roles() -> int:
 def set_staff(username: str, *, role: str, password: str | None = None) -> str:
     """Create a member of staff or set their role and password anew.
 
-    Returns the password, a random one unless given.
+    Returns the password: a made-up one, to be changed at the first login, unless given.
     """
-    password = password or secrets.token_urlsafe(12)
     user, _ = User.objects.get_or_create(username=username)
     user.is_staff = user.is_active = True
-    user.set_password(password)
+    if password:
+        user.set_password(password)
     user.save()
     user.groups.set([Group.objects.get(name=role)])
-    return password
+    return password or give_temporary_password(user)

@@ -296,6 +296,10 @@ class OrderEvent(models.Model):
         verbose_name = _("event")
         verbose_name_plural = _("events")
         ordering = ["pk"]
+        indexes = [
+            # Who did what: a person's newest.
+            models.Index(fields=["actor", "-id"], name="orderevent_by_actor"),
+        ]
 
     def __str__(self) -> str:
         return self.text

@@ -1,7 +1,7 @@
 import re
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 from django.urls import reverse
 
 from catalog.models import Category, ImportRun, PriceRule, Product
@@ -152,19 +152,14 @@ def test_the_queue_has_no_pages_where_code_could_be_entered(settings):
         assert client.get(f"/admin/django_q/{name}/").status_code == 404
 
 
-def account_form(user, **values):
-    return {"username": user.username, "is_active": "on", "is_staff": "on", **values}
-
-
 def test_an_owner_gives_roles_but_no_rights_beyond_them(settings):
     client = log_in(settings, "owner")
     owner = User.objects.get(username="owner")
-    role = Group.objects.get(name="owner")
     url = reverse("admin:auth_user_change", args=[owner.pk])
     text = page(client, url)
-    assert "owner: everything, staff included" in text
+    assert "owner: everything, staff and settings included" in text
     assert "is_superuser" not in text
-    form = account_form(owner, is_superuser="on", groups=[role.pk])
+    form = {"first_name": "Anna", "role": "owner", "is_superuser": "on"}
     assert client.post(url, form).status_code == 302
     owner.refresh_from_db()
     assert not owner.is_superuser
@@ -175,10 +170,10 @@ def test_an_owner_cannot_touch_a_superuser(settings):
     root = User.objects.create_superuser("root", password="kept-as-it-is")
     pages = [
         reverse("admin:auth_user_change", args=[root.pk]),
-        reverse("admin:auth_user_password_change", args=[root.pk]),
+        reverse("admin:new_staff_password", args=[root.pk]),
         reverse("admin:auth_user_delete", args=[root.pk]),
     ]
-    form = account_form(root, password1="another-one", password2="another-one")
+    form = {"first_name": "Root", "role": "viewer", "chosen_password": "another-one"}
     for url in pages:
         assert client.post(url, form).status_code == 403
     root.refresh_from_db()

@@ -1,0 +1,1 @@
+"""Who works here: accounts, their passwords and sessions, and who did what."""

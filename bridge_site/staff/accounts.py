@@ -1,0 +1,79 @@
+"""What may be done to an account, and what must hold after it."""
+
+from __future__ import annotations
+
+from django.contrib.auth import SESSION_KEY
+from django.contrib.auth.models import Group, User
+from django.contrib.sessions.models import Session
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from bridge_site.passwords import give_temporary_password
+from bridge_site.roles import ROLES
+
+OWNER = "owner"
+
+
+class LastOwner(Exception):
+    """Without this person nobody could let anybody in."""
+
+
+def role_of(user: User) -> str:
+    """Name the role of an account, "" when it has none."""
+    names = {group.name for group in user.groups.all()}
+    return next((role for role in reversed(ROLES) if role in names), "")
+
+
+def refuse_last_owner(user: User) -> None:
+    """Raise `LastOwner` unless another owner can sign in.
+
+    To be called in the transaction that takes the role or the access away: it waits
+    for whoever does the same to somebody else.
+    """
+    group = Group.objects.select_for_update().get(name=OWNER)
+    owners = User.objects.filter(groups=group, is_active=True)
+    is_owner = owners.filter(pk=user.pk).exists()
+    if is_owner and not owners.exclude(pk=user.pk).exists():
+        raise LastOwner
+
+
+@transaction.atomic
+def give_role(user: User, role: str) -> None:
+    """Give an account one role; the right to enter the admin comes with it."""
+    if role != OWNER:
+        refuse_last_owner(user)
+    user.is_staff = True
+    user.save(update_fields=["is_staff"])
+    user.groups.set([Group.objects.get(name=role)])
+
+
+@transaction.atomic
+def close_access(user: User) -> None:
+    """Let somebody in no more, from this moment; what they did stays theirs."""
+    refuse_last_owner(user)
+    user.is_active = False
+    user.save(update_fields=["is_active"])
+    end_sessions(user)
+
+
+@transaction.atomic
+def restore_access(user: User) -> str:
+    """Let somebody in again, with a new temporary password, which is returned."""
+    user.is_active = True
+    user.save(update_fields=["is_active"])
+    return give_temporary_password(user)
+
+
+def sessions_of(user: User) -> list[str]:
+    """List the keys of a person's living sessions."""
+    living: QuerySet[Session] = Session.objects.filter(expire_date__gt=timezone.now())
+    mine = str(user.pk)
+    return [row.pk for row in living if row.get_decoded().get(SESSION_KEY) == mine]
+
+
+def end_sessions(user: User, *, keep: str = "") -> int:
+    """Sign a person out everywhere, except in the session `keep`."""
+    keys = [key for key in sessions_of(user) if key != keep]
+    Session.objects.filter(pk__in=keys).delete()
+    return len(keys)
