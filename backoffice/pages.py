@@ -27,6 +27,8 @@ LOGGED_SINGLY = 500
 JOURNAL_ROWS = 5000
 
 if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise as StrOrPromise
+
     GenericAdmin: TypeAlias = admin.ModelAdmin
     GenericChoice: TypeAlias = ModelChoiceField
     GenericForm: TypeAlias = ModelForm
@@ -63,6 +65,9 @@ class StaffAdmin(GenericAdmin[M]):
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     list_per_page = 50
+    # Said in full, for a sentence put together from words declines none of them.
+    add_title: StrOrPromise = ""
+    delete_title: StrOrPromise = ""
 
     def decorate(self, request: HttpRequest, rows: Sequence[M]) -> None:
         """Attach to the rows of a list page what its columns show."""
@@ -91,7 +96,11 @@ class StaffAdmin(GenericAdmin[M]):
     ) -> HttpResponse:
         if request.method == "POST":
             self._refuse_forbidden_actions(request)
-        context = {"page_buttons": self.page_buttons(request), **(extra_context or {})}
+        context = {
+            "page_buttons": self.page_buttons(request),
+            "add_title": self.add_title,
+            **(extra_context or {}),
+        }
         return super().changelist_view(request, context)
 
     def render_change_form(
@@ -103,10 +112,18 @@ class StaffAdmin(GenericAdmin[M]):
         form_url: str = "",
         obj: M | None = None,
     ) -> HttpResponse:
+        context["add_title"] = self.add_title
         if obj is not None:
             context["object_buttons"] = self.object_buttons(request, obj)
             context |= self.panels(request, obj)
         return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def render_delete_form(
+        self, request: HttpRequest, context: dict[str, Any]
+    ) -> HttpResponse:
+        if self.delete_title and (obj := context.get("object")):
+            context["title"] = str(self.delete_title) % {"name": obj}
+        return super().render_delete_form(request, context)
 
     def _refuse_forbidden_actions(self, request: HttpRequest) -> None:
         # Django itself answers with the list, as if nothing had been chosen.

@@ -52,12 +52,28 @@ class RoleFilter(admin.SimpleListFilter):
         return queryset.filter(groups__name=self.value()) if self.value() else queryset
 
 
+class AccessFilter(admin.SimpleListFilter):
+    title = _("access")
+    parameter_name = "access"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("open", _("access open")), ("closed", _("access closed"))]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[User]
+    ) -> QuerySet[User]:
+        if not self.value():
+            return queryset
+        return queryset.filter(is_active=self.value() == "open")
+
+
 class StaffUserAdmin(StaffAdmin[User]):
     """Accounts with roles. Nobody is deleted: what they did would go with them."""
 
     form = PersonForm
+    add_title = _("New person")
     list_display = ("show_person", "show_role", "show_state", "show_last_login")
-    list_filter = (RoleFilter, "is_active")
+    list_filter = (RoleFilter, AccessFilter)
     search_fields = ("username", "first_name", "last_name", "email")
     ordering = ("-is_active", "username")
 
@@ -93,6 +109,20 @@ class StaffUserAdmin(StaffAdmin[User]):
             return ()
         state = ("username", "show_state", "show_last_login", "show_sessions")
         return (*state, "show_role")
+
+    def add_view(
+        self,
+        request: HttpRequest,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        # The answer tells the password: there is nowhere to go on to from it.
+        only_save = {
+            "show_save_and_add_another": False,
+            "show_save_and_continue": False,
+            **(extra_context or {}),
+        }
+        return super().add_view(request, form_url, only_save)
 
     def save_model(
         self, request: HttpRequest, obj: User, form: Any, change: Any

@@ -45,6 +45,8 @@ class PersonForm(GenericForm[User]):
     class Meta:
         model = User
         fields: tuple[str, ...] = ("first_name", "last_name", "email")
+        # Django's tells what a name may hold, and it is not chosen here.
+        help_texts = {"username": ""}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -113,6 +113,8 @@ class PriceRuleForm(GenericForm[PriceRule]):
 @admin.register(PriceRule)
 class PriceRuleAdmin(StaffAdmin[PriceRule]):
     form = PriceRuleForm
+    add_title = _("New price rule")
+    delete_title = _("Delete the price rule “%(name)s”?")
     list_display = (
         "show_name",
         "show_scope",

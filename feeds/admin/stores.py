@@ -88,6 +88,8 @@ def _supplement(store: Store) -> str:
 @admin.register(Store)
 class StoreAdmin(StaffAdmin[Store]):
     form = StoreForm
+    add_title = _("New point of sale")
+    delete_title = _("Delete the point of sale %(name)s?")
     list_display = (
         "show_store",
         "city_code",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import User
@@ -16,6 +18,7 @@ pytestmark = pytest.mark.django_db
 
 
 def every_action():
+    model_admin: Any
     for model, model_admin in admin.site._registry.items():
         for _function, name, _label in model_admin._get_base_actions():
             yield model, model_admin, name

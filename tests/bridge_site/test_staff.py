@@ -46,7 +46,9 @@ def hire(owner, **values):
 
 
 def told_password(answer):
-    return re.search(r'class="secret">([^<]+)<', answer.content.decode())[1]
+    found = re.search(r'class="secret">([^<]+)<', answer.content.decode())
+    assert found is not None
+    return found[1]
 
 
 def sign_in(username, password):
@@ -320,7 +322,8 @@ def test_older_deeds_are_a_page_further_and_none_is_lost(owner):
             change_message=f"entry {number}",
         )
     assert now < timezone.now()
-    seen, older = [], {}
+    seen: list[str] = []
+    older: dict[str, int] = {}
     for _page in range(5):
         answer, found = deeds(owner, person=user.pk, **older)
         seen += [what for _who, what in found]
