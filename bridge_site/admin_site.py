@@ -7,6 +7,8 @@ from typing import Any, cast
 from django.contrib import admin
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from bridge_site.staff.signing_in import has_temporary_password
@@ -31,6 +33,13 @@ MODELS = (
     "Store",
     "FeedFetch",
 )
+
+
+# Pages that are no list of a model, by app: what they are called, where they are, and
+# the permission that opens them. They lead the app's menu.
+PAGES: dict[str, tuple[tuple[str | Promise, str, str], ...]] = {
+    "orders": ((_("Hand-over today"), "hand_over", "orders.view_order"),),
+}
 
 
 class BridgeAdminSite(admin.AdminSite):
@@ -62,7 +71,24 @@ class BridgeAdminSite(admin.AdminSite):
         apps = super().get_app_list(request, app_label)
         for app in apps:
             app["models"].sort(key=lambda model: _rank(model["object_name"], MODELS))
+            app["models"][:0] = _pages_of(request, app["app_label"])
         return sorted(apps, key=lambda app: _rank(app["app_label"], APPS))
+
+
+def _pages_of(request: HttpRequest, app_label: str) -> list[dict[str, Any]]:
+    """Describe an app's own pages as Django describes a model's list."""
+    return [
+        {
+            "name": name,
+            "object_name": url_name,
+            "admin_url": reverse(url_name),
+            "add_url": None,
+            "view_only": True,
+            "perms": {},
+        }
+        for name, url_name, permission in PAGES.get(app_label, ())
+        if request.user.has_perm(permission)
+    ]
 
 
 def _rank(name: str, order: tuple[str, ...]) -> int:

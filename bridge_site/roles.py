@@ -31,6 +31,7 @@ OPERATOR = frozenset(
         "orders.cancel_order",
         "orders.change_order",
         "orders.complete_order",
+        "orders.pack_order",
         "orders.reserve_order",
         "orders.retry_step",
         "orders.settle_purchase",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
@@ -23,10 +24,11 @@ from orders.admin.buttons import (
 )
 from orders.admin.forms import ActionForm, CancelForm, PlacesForm
 from orders.admin.full_order import FullOrder, load_full_order
+from orders.admin.handover import may_print, pdf_answer
 from orders.admin.listing import OrderListAdmin
+from orders.handover.printing import print_waybills
 from orders.models import Order
 from orders.plan.actions import ActionImpossible
-from orders.reading.waybills import merged_waybills
 
 # Each order is a transaction; more would keep the person waiting.
 AT_ONCE = 200
@@ -47,6 +49,9 @@ class BulkActions(OrderListAdmin):
 
     def has_assemble_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("orders.assemble_order")
+
+    def has_print_permission(self, request: HttpRequest) -> bool:
+        return may_print(request)
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("orders.cancel_order")
@@ -70,23 +75,24 @@ class BulkActions(OrderListAdmin):
         button = ORDER_BUTTONS["cancel"]
         return self._ask_and_press(request, queryset, button, form=CancelForm)
 
-    @admin.action(description=_("Waybills as one PDF"), permissions=["assemble"])
+    @admin.action(description=_("Waybills as one PDF"), permissions=["print"])
     def print_waybills(self, request: HttpRequest, queryset: QuerySet[Order]) -> Answer:
-        orders = list(queryset[:AT_ONCE])
-        merged = merged_waybills(orders)
-        if not merged.pdf:
+        orders, now = list(queryset[:AT_ONCE]), timezone.now()
+        actor = request.user.get_username()
+        printed = print_waybills(orders, actor=actor, now=now)
+        if not printed.pdf:
             text = gettext("None of these orders has a waybill yet.")
             messages.warning(request, text)
             return None
+        pks = [order.pk for order in printed.orders]
         what = gettext("Waybills printed")
-        printed = [order.pk for order in orders if order.code not in merged.missing]
-        log_objects(request, Order.objects.filter(pk__in=printed), what)
-        report(request, what, done=len(printed), skipped=len(merged.missing))
-        if merged.missing:
+        log_objects(request, Order.objects.filter(pk__in=pks), what)
+        messages.success(request, printed.summary())
+        if printed.missing:
             text = gettext("No waybill: %(codes)s")
-            codes = ", ".join(merged.missing)
+            codes = ", ".join(order.code for order in printed.missing)
             messages.warning(request, text % {"codes": codes})
-        return pdf_answer(merged.pdf, name="waybills.pdf")
+        return pdf_answer(printed.pdf, name="waybills.pdf")
 
     def _ask_and_press(
         self,
@@ -118,14 +124,6 @@ class BulkActions(OrderListAdmin):
             names=[order.code for order in fitting],
             is_danger=button.is_danger,
         )
-
-
-def pdf_answer(pdf: bytes, *, name: str) -> HttpResponse:
-    """Send a PDF that the browser shows and prints."""
-    answer = HttpResponse(pdf, content_type="application/pdf")
-    answer["Content-Disposition"] = f'inline; filename="{name}"'
-    answer["X-Content-Type-Options"] = "nosniff"
-    return answer
 
 
 def _press_each(

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from backoffice.confirming import answer_form, ask
 from backoffice.pages import Button
-from orders.admin.bulk import BulkActions, pdf_answer
+from orders.admin.bulk import BulkActions
 from orders.admin.buttons import (
     LINE_BUTTONS,
     ORDER_BUTTONS,
@@ -29,6 +29,7 @@ from orders.admin.buttons import (
     press,
 )
 from orders.admin.full_order import load_full_order
+from orders.admin.handover import may_print, pdf_answer
 from orders.admin.panels import page_panels
 from orders.models import Order, OrderLine, Step, Waybill
 from orders.plan.actions import ActionImpossible
@@ -147,7 +148,7 @@ class OrderAdmin(BulkActions):
 
     def waybill(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Send a waybill, which names the buyer, to those who print them."""
-        if not request.user.has_perm("orders.assemble_order"):
+        if not may_print(request):
             raise PermissionDenied
         waybill = get_object_or_404(Waybill.objects.select_related("order"), pk=pk)
         name = f"waybill-{waybill.order.code}.pdf"

@@ -19,6 +19,7 @@ from orders.admin.buttons import LINE_BUTTONS, STEP_BUTTONS, is_watched, offered
 from orders.admin.buyers import buyer_rows
 from orders.admin.forms import placed_words
 from orders.admin.full_order import FullOrder
+from orders.admin.handover import may_print
 from orders.admin.profit import line_margin, profit_of
 from orders.admin.situation import (
     purchase_pill,
@@ -74,7 +75,7 @@ def page_panels(
             (w.number or NOTHING, reverse("admin:order_waybill", args=[w.pk]))
             for w in full.waybills
         ],
-        "may_print": request.user.has_perm("orders.assemble_order"),
+        "may_print": may_print(request),
         "is_under_way": any(is_due_now(step, now=now) for step in full.steps),
         "step_rows": [
             step_row(request, full, step, now=now) for step in reversed(full.steps)

@@ -11,6 +11,7 @@ from orders.models.order import (
     ReadMark,
     Waybill,
 )
+from orders.models.packing import ParcelCheck
 from orders.models.purchase import LearnedFact, Purchase, SupplierListing
 from orders.models.step import OrderEvent, Step
 from orders.models.supply import (
@@ -30,6 +31,7 @@ __all__ = [
     "Order",
     "OrderEvent",
     "OrderLine",
+    "ParcelCheck",
     "Purchase",
     "ReadMark",
     "Reservation",

@@ -30,6 +30,10 @@ class OrderQuerySet(models.QuerySet["Order"]):
         """`Order.awaits_accept` in SQL."""
         return self.filter(Order.AWAITS_ACCEPT)
 
+    def to_hand_over(self) -> OrderQuerySet:
+        """Keep accepted orders whose parcels are still to leave us."""
+        return self.open().filter(Order.STILL_WITH_US, state__in=Order.MOVING_STATES)
+
     def with_due(self) -> OrderQuerySet:
         """Add `due`: `Order.due_at` in SQL, to filter and sort by."""
         nothing = Value(None, output_field=models.DateTimeField())
@@ -170,6 +174,14 @@ class Order(models.Model):
             ),
             # Admin list, newest first; orders by day.
             models.Index(fields=["-created_at"], name="order_newest"),
+            # The day's hand-over sheet.
+            models.Index(
+                fields=["handed_over_at"],
+                name="order_handed_over",
+                condition=Q(handed_over_at__isnull=False),
+            ),
+            # A scanned label.
+            models.Index(fields=["waybill_number"], name="order_waybill"),
         ]
 
     def __str__(self) -> str:
@@ -404,12 +416,19 @@ class Waybill(models.Model):
     number = models.CharField(_("number"), max_length=80, blank=True)
     pdf = models.BinaryField(_("PDF"))
     fetched_at = models.DateTimeField(_("fetched"))
+    # The last time; earlier ones stand in the order's history.
+    printed_at = models.DateTimeField(_("printed"), null=True, blank=True)
+    printed_by = models.CharField(_("printed by"), max_length=150, blank=True)
 
     class Meta:
         verbose_name = _("waybill")
         verbose_name_plural = _("waybills")
         constraints = [
             models.UniqueConstraint(fields=["order", "number"], name="waybill_once"),
+        ]
+        indexes = [
+            # A scanned label that was replaced by another.
+            models.Index(fields=["number"], name="waybill_number"),
         ]
 
     def __str__(self) -> str:

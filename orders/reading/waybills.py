@@ -23,10 +23,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merged:
-    """Many waybills as one file; `missing`: codes of orders that have none."""
+    """Many waybills as one file; `missing`: codes of orders that have none.
+
+    `waybills`: the pk of each that is in the file.
+    """
 
     pdf: bytes
     missing: tuple[str, ...]
+    waybills: tuple[int, ...] = ()
 
 
 def fetch_waybills(
@@ -63,15 +67,18 @@ def merged_waybills(orders: Sequence[Order]) -> Merged:
     from pypdf import PdfWriter
 
     writer, missing = PdfWriter(), []
+    merged = []
     for order in orders:
         waybill = newest.get(order.pk)
         if waybill is None or not _append(writer, bytes(waybill.pdf)):
             missing.append(order.code)
+        else:
+            merged.append(waybill.pk)
     if not writer.pages:
         return Merged(pdf=b"", missing=tuple(missing))
     file = io.BytesIO()
     writer.write(file)
-    return Merged(pdf=file.getvalue(), missing=tuple(missing))
+    return Merged(pdf=file.getvalue(), missing=tuple(missing), waybills=tuple(merged))
 
 
 def _fetch(client: KaspiClient, seen: KaspiOrder, *, now: datetime) -> bool:

@@ -1,0 +1,1 @@
+"""Parcels that leave today: waybills, picking, the check by scanner, the sheet."""
