@@ -202,12 +202,15 @@ def check_parcel(request: HttpRequest) -> HttpResponse:
         )
         check = verdict.check
     else:
-        mine = ParcelCheck.objects.open().filter(checked_by=actor, finished_at=None)
+        mine = ParcelCheck.objects.open().filter(checked_by=actor)
         check = mine.select_related("order").first()
+    lines = counted_lines(check) if check else []
     context: dict[str, Any] = {
         "verdict": verdict,
         "check": check,
-        "lines": counted_lines(check) if check else [],
+        "lines": lines,
+        "found": sum(line.found for line in lines),
+        "wanted": sum(line.wanted for line in lines),
         "places": None,
         "count": count_checked(now=now),
     }

@@ -13,9 +13,11 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from backoffice.formatting import Tone, absolute, pill, two_lines
+from backoffice.pages import Button
+from orders.admin.buttons import ORDER_BUTTONS
 from orders.admin.situation import time_left
 from orders.handover.waiting import Missing, Parcel, reason_text
-from orders.models import OrderLine, ParcelCheck
+from orders.models import Order, OrderLine, ParcelCheck
 
 MISSING_TONES = {
     Missing.NOT_ARRIVED: Tone.QUIET,
@@ -47,9 +49,19 @@ def parcel_rows(
             "checked": check_pill(parcel.check, now=now),
             "why": pill(reason_text(parcel), MISSING_TONES[missing]) if missing else "",
             "can_assemble": missing == Missing.NOT_ASSEMBLED,
+            "buttons": [] if order.is_fetched_by_kaspi else to_buyer(request, order),
         }
 
     return row
+
+
+def to_buyer(request: HttpRequest, order: Order) -> list[Button]:
+    """List the buttons with which the goods are given to the buyer."""
+    return [
+        ORDER_BUTTONS[slug].at("act_on_order", order.pk, is_main=False)
+        for slug in ("complete", "send-code")
+        if ORDER_BUTTONS[slug].is_for(request)
+    ]
 
 
 def goods_name(line: OrderLine) -> str:
