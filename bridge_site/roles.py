@@ -38,6 +38,15 @@ OPERATOR = frozenset(
         "orders.view_buyer_data",
     }
 )
+# Prints, checks and hands over; sees no prices, purchases or readings of their own.
+PACKER = frozenset(
+    {
+        "orders.assemble_order",
+        "orders.complete_order",
+        "orders.pack_order",
+        "orders.view_order",
+    }
+)
 # Read like other rows, but about people: only for those who deal with them.
 PERSONAL = frozenset(
     {"orders.view_buyer", "orders.view_buyer_data", "orders.view_supplieraccount"}
@@ -50,7 +59,7 @@ STAFF_MANAGEMENT = frozenset(
         "auth.view_user",
     }
 )
-ROLES = ("viewer", "operator", "owner")
+ROLES = ("viewer", "packer", "operator", "owner")
 
 
 class UnknownPermission(Exception):
@@ -64,7 +73,9 @@ def permissions_of(role: str, known: Iterable[str]) -> set[str]:
     seen -= PERSONAL
     if role == "viewer":
         return seen
-    if role == "operator":
+    if role == "packer":
+        chosen = set(PACKER)
+    elif role == "operator":
         chosen = seen | OPERATOR
     else:
         ours = {name for name in names if name.split(".")[0] in OUR_APPS}

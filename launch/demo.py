@@ -33,7 +33,12 @@ USUAL_PORT = 8000
 MERCHANT_ID = "QazDemo"
 # How many times faster than life the pretended orders move on.
 ORDERS_SPEED = 200
-STAFF = (("viewer", "смотрит"), ("operator", "работает"), ("owner", "решает всё"))
+STAFF = (
+    ("viewer", "смотрит"),
+    ("packer", "собирает посылки"),
+    ("operator", "работает"),
+    ("owner", "решает всё"),
+)
 
 
 @dataclass(frozen=True)

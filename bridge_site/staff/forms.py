@@ -19,11 +19,13 @@ from bridge_site.staff.accounts import LastOwner, give_role, refuse_last_owner, 
 
 ROLE_NAMES = {
     "viewer": _("viewer"),
+    "packer": _("packer"),
     "operator": _("operator"),
     "owner": _("owner"),
 }
 ROLE_DUTIES = {
     "viewer": _("viewer: sees everything but buyers' data, changes nothing"),
+    "packer": _("packer: waybills, parcels, hand-over"),
     "operator": _("operator: orders, goods, prices, imports, the price list"),
     "owner": _("owner: everything, staff and settings included"),
 }

@@ -49,6 +49,16 @@ def test_only_those_who_deal_with_buyers_see_their_data():
     assert "orders.view_buyer_data" in granted("owner")
 
 
+def test_a_packer_packs_and_sees_neither_prices_nor_buyers():
+    sync_roles()
+    assert granted("packer") == {
+        "orders.assemble_order",
+        "orders.complete_order",
+        "orders.pack_order",
+        "orders.view_order",
+    }
+
+
 def test_an_operator_works_but_neither_overrides_nor_manages_staff():
     sync_roles()
     may = granted("operator")

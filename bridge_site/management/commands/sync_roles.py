@@ -8,7 +8,7 @@ from bridge_site.roles import ROLES, sync_roles
 
 
 class Command(BaseCommand):
-    help = "Makes the groups viewer, operator and owner what is declared in code."
+    help = "Makes the groups of the roles what is declared in code."
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.stdout.write(f"{len(ROLES)} roles, {sync_roles()} changed")

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('orders', '0012_look_for_orders_without_the_cart'),
+        ('orders', '0014_note_failures'),
     ]
 
     operations = [
