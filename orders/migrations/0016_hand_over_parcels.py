@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('orders', '0014_note_failures'),
+        ('orders', '0015_find_events_by_actor'),
     ]
 
     operations = [
