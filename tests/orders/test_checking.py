@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from orders.handover.checking import Sound, begin_anew, scan
 from orders.handover.labels import find_product, read_scan
@@ -10,6 +10,12 @@ from tests.orders.factories import make_product
 from tests.orders.parcels import keep_waybill, make_parcel
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def in_english():
+    with translation.override("en"):
+        yield
 
 
 @pytest.fixture
