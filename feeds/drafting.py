@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from feeds.cities import city_name
 from feeds.city_prices import CityPrices
 from feeds.comparing import ListDifferences, mass_withdrawal, what_is_withheld
 from feeds.models import Listing, Store
@@ -60,7 +61,7 @@ def read_points() -> list[Point]:
     if torn := Store.objects.torn_cities():
         raise Refusal(
             _("the points of city %(city)s differ in their pre-order or their prices")
-            % {"city": ", ".join(torn)}
+            % {"city": ", ".join(map(city_name, torn))}
         )
     return [
         Point(

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime
 
+from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+
+from feeds.cities import city_name
+from feeds.store_codes import check_store_id, same_point
 
 # What Kaspi wants alike in all points of a city.
 CITY_TERMS = ("preorder_days", "supplement_percent", "supplement_kzt")
@@ -75,6 +80,25 @@ class Store(models.Model):
 
     def __str__(self) -> str:
         return self.store_id
+
+    def clean(self) -> None:
+        """Refuse a code that the price list could not bear, or has already."""
+        self.store_id = self.store_id.strip()
+        try:
+            check_store_id(self.store_id)
+        except ValidationError as error:
+            raise ValidationError({"store_id": error}) from None
+        merchant_id = settings.KASPI_MERCHANT_ID
+        mine = same_point(self.store_id, merchant_id)
+        others = Store.objects.exclude(pk=self.pk).exclude(store_id=self.store_id)
+        for other in others.values_list("store_id", flat=True):
+            if same_point(other, merchant_id) == mine:
+                text = _("This is %(store)s written otherwise.") % {"store": other}
+                raise ValidationError({"store_id": text})
+
+    @property
+    def city_name(self) -> str:
+        return city_name(self.city_code)
 
 
 class FeedBuildQuerySet(models.QuerySet["FeedBuild"]):

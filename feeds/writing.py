@@ -162,6 +162,13 @@ class _OfferWriter:
         return stencil.offer
 
 
+def write_sample(offer: Offer, *, points: Sequence[Point]) -> str:
+    """Write one offer as it stands in the list, an element to a line."""
+    element = _OfferWriter(points).fill_in(offer)
+    etree.indent(element)
+    return str(etree.tostring(element, encoding="unicode")).rstrip()
+
+
 def write_price_list(
     path: Path,
     offers: Iterable[Offer],

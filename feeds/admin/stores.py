@@ -2,87 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
-from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from backoffice.formatting import Tone, figure, pill, two_lines
-from backoffice.pages import GenericForm, StaffAdmin
+from backoffice.pages import StaffAdmin, log_objects
+from feeds.admin.store_form import (
+    StoreForm,
+    make_city_alike,
+    say_days,
+    say_supplement,
+)
 from feeds.models import Store
+from feeds.sampling import Shelf, read_sample, read_shelves
 from plumbing.queue import enqueue
-
-
-class StoreForm(GenericForm[Store]):
-    """Keeps the points of one city alike, as Kaspi wants them."""
-
-    class Meta:
-        help_texts = {
-            "store_id": _(
-                "Copy it from the merchant cabinet exactly as it stands there: "
-                "“PP1” or “Merchant_PP1”."
-            ),
-            "name": _("For yourselves; Kaspi does not see it."),
-            "city_code": _("Kaspi's code of the city: 750000000 is Almaty."),
-            "preorder_days": _(
-                "Blank: sold from stock. All points of a city need the same."
-            ),
-            "stock_share": _(
-                "The supplier's stock is one heap which the points divide by their "
-                "shares. 0: the point is named in the list but offers nothing."
-            ),
-            "supplement_percent": _(
-                "For a city that is farther off; all points of a city need the same. "
-                "A price with a supplement is rounded up to 10 ₸."
-            ),
-            "is_active": _("Inactive points do not stand in the price list."),
-        }
-
-    def clean_store_id(self) -> str:
-        return str(self.cleaned_data["store_id"]).strip()
-
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or self.cleaned_data
-        if not data.get("is_active"):
-            return data
-        others = Store.objects.active().filter(city_code=data.get("city_code"))
-        other = others.exclude(pk=self.instance.pk).first()
-        if other is None:
-            return data
-        if data.get("preorder_days", other.preorder_days) != other.preorder_days:
-            text = gettext(
-                "%(store)s of the same city has %(days)s. Kaspi wants one "
-                "pre-order for all points of a city."
-            ) % {"store": other, "days": _days(other.preorder_days)}
-            self.add_error("preorder_days", ValidationError(text))
-        for name in ("supplement_percent", "supplement_kzt"):
-            if data.get(name, getattr(other, name)) != getattr(other, name):
-                text = gettext(
-                    "%(store)s of the same city has %(supplement)s. Kaspi wants one "
-                    "price for all points of a city."
-                ) % {"store": other, "supplement": _supplement(other)}
-                self.add_error(name, ValidationError(text))
-        return data
-
-
-def _days(days: int | None) -> str:
-    if days is None:
-        return gettext("no pre-order")
-    return gettext("%(days)d days of pre-order") % {"days": days}
-
-
-def _supplement(store: Store) -> str:
-    """Tell what the point's city adds to a price: "+5 % +300 ₸"."""
-    parts = []
-    if store.supplement_percent:
-        parts.append(f"+{store.supplement_percent.normalize():f}\u00a0%")
-    if store.supplement_kzt:
-        parts.append(f"+{store.supplement_kzt}\u00a0₸")
-    return " ".join(parts) or gettext("no supplement")
 
 
 @admin.register(Store)
@@ -92,21 +32,59 @@ class StoreAdmin(StaffAdmin[Store]):
     delete_title = _("Delete the point of sale %(name)s?")
     list_display = (
         "show_store",
-        "city_code",
+        "show_city",
         "show_preorder",
         "show_supplement",
         "share_count",
+        "show_goods",
         "show_state",
     )
     search_fields = ("store_id", "name", "city_code")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Store | None = None) -> Any:
+        whose = ("store_id", "name", "is_active")
+        where = ("city_code", "other_city")
+        terms = ("preorder_days", "supplement_percent", "supplement_kzt")
+        if not self.has_change_permission(request, obj):
+            return [(None, {"fields": (*whose, "show_city", *terms, "stock_share")})]
+        return [
+            (None, {"fields": (*whose, *where, "stock_share")}),
+            (_("Terms of the city"), {"fields": (*terms, "for_whole_city")}),
+        ]
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Store | None = None
+    ) -> tuple[str, ...]:
+        return ("show_city",)
 
     def save_model(
         self, request: HttpRequest, obj: Store, form: Any, change: Any
     ) -> None:
         # Each change makes a new list.
         super().save_model(request, obj, form, change)
+        if obj.is_active and form.cleaned_data.get("for_whole_city"):
+            alike = make_city_alike(obj)
+            what = gettext("as in %(store)s, for the whole city") % {"store": obj}
+            changed = Store.objects.filter(pk__in=[other.pk for other in alike])
+            log_objects(request, changed, what)
         if form.changed_data:
             enqueue("feeds.tasks.build_feed", cluster="imports")
+
+    def panels(self, request: HttpRequest, obj: Store) -> dict[str, Any]:
+        """Show what the list holds of this point."""
+        sample = read_sample(now=timezone.now())
+        needle = f'storeId="{obj.store_id}"'
+        lines = sample.lines if sample else ()
+        return {
+            "shelf": read_shelves().get(obj.store_id),
+            "sample": sample,
+            "sample_lines": [(line, needle in line) for line in lines],
+        }
+
+    def decorate(self, request: HttpRequest, rows: Sequence[Store]) -> None:
+        shelves = read_shelves()
+        for row in rows:
+            row.shelf = shelves.get(row.store_id)  # type: ignore[attr-defined]
 
     def delete_model(self, request: HttpRequest, obj: Store) -> None:
         super().delete_model(request, obj)
@@ -120,13 +98,22 @@ class StoreAdmin(StaffAdmin[Store]):
     def show_store(self, obj: Store) -> SafeString:
         return two_lines(obj.store_id, obj.name)
 
+    @admin.display(description=_("city"), ordering="city_code")
+    def show_city(self, obj: Store) -> str:
+        return obj.city_name
+
+    @admin.display(description=_("goods on sale"))
+    def show_goods(self, obj: Store) -> SafeString:
+        shelf: Shelf | None = obj.shelf  # type: ignore[attr-defined]
+        return figure(shelf.goods if shelf else None)
+
     @admin.display(description=_("pre-order"), ordering="preorder_days")
     def show_preorder(self, obj: Store) -> str:
-        return _days(obj.preorder_days)
+        return say_days(obj.preorder_days)
 
     @admin.display(description=_("supplement"), ordering="supplement_percent")
     def show_supplement(self, obj: Store) -> str:
-        return _supplement(obj)
+        return say_supplement(obj)
 
     @admin.display(description=_("share of the stock"), ordering="stock_share")
     def share_count(self, obj: Store) -> SafeString:
