@@ -18,6 +18,7 @@ from bridge_site.staff.views import OwnPasswordView
 APPS = ("orders", "catalog", "feeds")
 MODELS = (
     "Order",
+    "Booking",
     "Step",
     "Reservation",
     "Purchase",
@@ -27,6 +28,7 @@ MODELS = (
     "Product",
     "Category",
     "PriceRule",
+    "CommissionRate",
     "ImportRun",
     "ProductChange",
     "FeedBuild",

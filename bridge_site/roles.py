@@ -16,7 +16,9 @@ WATCHED_APPS = (*OUR_APPS, "django_q")
 
 OPERATOR = frozenset(
     {
+        "catalog.add_commissionrate",
         "catalog.change_category",
+        "catalog.change_commissionrate",
         "catalog.change_pricerule",
         "catalog.change_product",
         "catalog.publish_category",
@@ -51,6 +53,8 @@ PACKER = frozenset(
 PERSONAL = frozenset(
     {"orders.view_buyer", "orders.view_buyer_data", "orders.view_supplieraccount"}
 )
+# What the business earns as a whole: the owner's, and whom a superuser lets see it.
+EARNINGS = frozenset({"orders.view_booking"})
 STAFF_MANAGEMENT = frozenset(
     {
         "auth.add_user",
@@ -70,7 +74,7 @@ def permissions_of(role: str, known: Iterable[str]) -> set[str]:
     """Choose from the known permissions (`app.codename`) those of a role."""
     names = set(known)
     seen = {n for n in names if n.split(".")[0] in WATCHED_APPS and ".view_" in n}
-    seen -= PERSONAL
+    seen -= PERSONAL | EARNINGS
     if role == "viewer":
         return seen
     if role == "packer":

@@ -112,6 +112,12 @@ SCHEDULES = (
         daily_at=(5, 10),
     ),
     Recurring(
+        name="recount-money",
+        func="orders.tasks.recount_money",
+        cluster="imports",
+        daily_at=(4, 10),
+    ),
+    Recurring(
         name="delete-old-changes",
         func="catalog.tasks.delete_old_changes",
         cluster="imports",

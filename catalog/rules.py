@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
+from django.utils import timezone
 
+from catalog.commissions import CommissionBook, load_commissions
 from catalog.models import Category, PriceRule
 
 # Part of the digest: raise it when the calculation itself changes.
-CALCULATION = 2
+CALCULATION = 3
 
 
 @dataclass(slots=True)
@@ -22,16 +27,22 @@ class RuleBook:
     """The rules in force, ready to be asked for many products.
 
     Product beats category branch (the deepest first), which beats brand, which
-    beats a cost band, which beats the default; of equals the oldest rule wins.
+    beats a cost band, which beats the default; of equals the oldest rule wins. A rule
+    without a commission of its own is given with Kaspi's of `today`.
     """
 
     rules: list[PriceRule]
     parents: dict[int, int | None]
     digest: str
+    commissions: CommissionBook
+    today: date
     _by_product: dict[int, list[PriceRule]] = field(init=False)
     _by_category: dict[int, list[PriceRule]] = field(init=False)
     _anywhere: list[PriceRule] = field(init=False)
     _chains: dict[int, list[int]] = field(init=False, default_factory=dict)
+    _filled: dict[tuple[int, Decimal], PriceRule] = field(
+        init=False, default_factory=dict
+    )
 
     def __post_init__(self) -> None:
         self._by_product, self._by_category = defaultdict(list), defaultdict(list)
@@ -53,8 +64,22 @@ class RuleBook:
             # A rule for a product may name a branch besides.
             is_in_branch = rule.category_id is None or rule.category_id in branch
             if is_in_branch and rule.fits(brand=brand, cost_kzt=cost):
-                return rule
+                return self._with_commission(rule, category_id)
         return None
+
+    def _with_commission(self, rule: PriceRule, category_id: int | None) -> PriceRule:
+        if rule.commission_percent is not None:
+            return rule
+        # Kaspi's own category is known of orders only.
+        percent = self.commissions.percent_of(category_id=category_id, on=self.today)
+        if percent is None:
+            return rule
+        filled = self._filled.get((rule.pk, percent))
+        if filled is None:
+            filled = copy.copy(rule)
+            filled.commission_percent = percent
+            self._filled[rule.pk, percent] = filled
+        return filled
 
     def _candidates(self, product_id: int, branch: list[int]) -> Iterator[PriceRule]:
         yield from self._by_product.get(product_id, ())
@@ -78,18 +103,23 @@ class RuleBook:
 
 def load_rules() -> RuleBook:
     rules = list(PriceRule.objects.active().order_by("pk"))
-    tree = {}
-    if any(rule.category_id for rule in rules):
+    commissions, today = load_commissions(), timezone.localdate()
+    tree = commissions.parents
+    if not tree and any(rule.category_id for rule in rules):
         tree = Category.objects.all().parents()
-    return RuleBook(rules, tree, _digest(rules, tree))
+    digest = _digest(rules, tree, commissions.in_force(on=today))
+    return RuleBook(rules, tree, digest, commissions, today)
 
 
-def _digest(rules: list[PriceRule], tree: dict[int, int | None]) -> str:
+def _digest(
+    rules: list[PriceRule], tree: dict[int, int | None], commissions: list[Any]
+) -> str:
     """Sum up whatever prices depend on, beside the goods' own figures."""
     columns = [field.attname for field in PriceRule._meta.concrete_fields]
     rows: list[dict[str, Any]] = [
         {column: getattr(rule, column) for column in columns} for rule in rules
     ]
-    inputs = [CALCULATION, settings.PRICE_JUMP_PERCENT, rows, sorted(tree.items())]
+    limit = settings.PRICE_JUMP_PERCENT
+    inputs = [CALCULATION, limit, rows, sorted(tree.items()), commissions]
     text = json.dumps(inputs, default=str, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -12,6 +12,7 @@ from orders import dispatching, processing, retention
 from orders.clients import Clients
 from orders.kaspi.client import KaspiClient, open_client
 from orders.models import Order
+from orders.money import recounting
 from orders.plan.events import record
 from orders.reading import polling, refreshing
 from orders.reading.polling import ReadResult
@@ -90,6 +91,11 @@ def reconcile_with_peers() -> str:
             return peers.reconcile_with_peers(clients, now=database_now()).summary
     except LeaseTaken as error:
         return str(error)
+
+
+def recount_money() -> str:
+    """Work out anew what all orders bring, and mend what differs."""
+    return recounting.recount_money(now=database_now()).summary
 
 
 def follow_supplier() -> str:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from catalog.admin import categories, changes, imports, rules
+from catalog.admin import categories, changes, commissions, imports, rules
 
-__all__ = ["categories", "changes", "imports", "rules"]
+__all__ = ["categories", "changes", "commissions", "imports", "rules"]

@@ -51,7 +51,12 @@ def describe_price(rule: PriceRule) -> str:
     if rule.delivery_kzt:
         figures = {"sum": grouped(rule.delivery_kzt)}
         parts.append(gettext("delivery %(sum)s ₸") % figures)
-    if fees := rule.fees_percent:
+    if rule.commission_percent is None:
+        parts.append(gettext("commission as in Kaspi's table"))
+        if rule.tax_percent:
+            figures = {"percent": _plain(rule.tax_percent)}
+            parts.append(gettext("tax %(percent)s %%") % figures)
+    elif fees := rule.fees_percent:
         figures = {"percent": _plain(fees)}
         parts.append(gettext("commission and tax %(percent)s %%") % figures)
     figures = {"percent": _plain(rule.least_margin_percent)}
@@ -157,7 +162,10 @@ class PriceRuleAdmin(StaffAdmin[PriceRule]):
             {
                 "description": _(
                     "Added on top, so that what is left after commission and tax "
-                    "covers the cost, the markup and the delivery."
+                    "covers the cost, the markup and the delivery. Left empty, the "
+                    "commission is the one in the table “Kaspi's commissions”; a "
+                    "figure of the rule's own forms prices only: what an order earns "
+                    "goes by the table."
                 ),
                 "fields": (
                     "commission_percent",

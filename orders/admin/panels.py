@@ -20,7 +20,7 @@ from orders.admin.buyers import buyer_rows
 from orders.admin.forms import placed_words
 from orders.admin.full_order import FullOrder
 from orders.admin.handover import may_print
-from orders.admin.profit import line_margin, profit_of
+from orders.admin.profit import Profit, margin_of_line, profit_of
 from orders.admin.situation import (
     purchase_pill,
     raw_words,
@@ -41,8 +41,8 @@ from orders.models import (
 )
 from orders.models.purchase import WatchedCall
 from orders.models.step import Candidate
+from orders.money.lines import line_total
 from orders.plan.events import BRIDGE
-from orders.supply.margin import line_total
 from plumbing.redaction import redact
 
 EVENTS_SHOWN = 200
@@ -63,12 +63,13 @@ def page_panels(
         "total": money(order.total_kzt),
         "problem": problem_not_told(full),
         "stuck": [stuck_card(request, full, step) for step in full.stuck],
-        "line_rows": list(line_rows(request, full)),
+        "line_rows": list(line_rows(request, full, profit)),
         "supply_rows": supply_rows(full, now=now),
         "supplied_lines": supplied_lines(full.supplier_order),
         "profit_rows": profit.rows(),
         "profit_total": money(profit.total),
         "profit_percent": profit.percent,
+        "is_below_margin": profit.is_below,
         "delivery_rows": delivery_rows(order, now=now),
         "buyer_rows": buyer_rows(request, order),
         "waybills": [
@@ -204,7 +205,9 @@ def purchase_rows(order: Order, *, now: datetime) -> list[dict[str, object]]:
     ]
 
 
-def line_rows(request: HttpRequest, full: FullOrder) -> Iterator[dict[str, Any]]:
+def line_rows(
+    request: HttpRequest, full: FullOrder, profit: Profit
+) -> Iterator[dict[str, Any]]:
     for line in full.lines:
         product = line.product
         yield {
@@ -216,7 +219,7 @@ def line_rows(request: HttpRequest, full: FullOrder) -> Iterator[dict[str, Any]]
             "price": money(line.price_kzt),
             "total": money(line_total(line)),
             "cost": money(product.cost_kzt if product else None),
-            "margin": money(line_margin(line)),
+            "margin": money(margin_of_line(profit, line)),
             "imei_is_told": any(
                 step.parameters.get("entry_id") == line.entry_id
                 for step in full.steps

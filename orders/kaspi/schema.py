@@ -33,6 +33,7 @@ WAYBILL_LENGTH = 80
 ENTRY_ID_LENGTH = 120
 SKU_LENGTH = 80
 NAME_LENGTH = 500
+CATEGORY_LENGTH = 200
 BUYER_NAME_LENGTH = 200
 
 
@@ -68,6 +69,7 @@ class KaspiEntry:
     total_kzt: int | None
     needs_imei: bool
     masterproduct_id: str
+    category: str = ""
     problems: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
 
@@ -283,6 +285,9 @@ def parse_entry(raw: Any, *, number: int) -> KaspiEntry:
         masterproduct_id=read_id(as_object(product.get("data")).get("id"))[
             :ENTRY_ID_LENGTH
         ],
+        category=as_text(
+            as_object(attributes.get("category")).get("title"), limit=CATEGORY_LENGTH
+        ),
         problems=tuple(problems),
         remarks=tuple(remarks),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from orders.models.booking import Booking
 from orders.models.finding import Finding
 from orders.models.order import (
     Buyer,
@@ -24,6 +25,7 @@ from orders.models.supply import (
 )
 
 __all__ = [
+    "Booking",
     "Buyer",
     "Finding",
     "LearnedFact",

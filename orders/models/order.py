@@ -182,6 +182,12 @@ class Order(models.Model):
             ),
             # A scanned label.
             models.Index(fields=["waybill_number"], name="order_waybill"),
+            # The profit report: what was called off in a period.
+            models.Index(
+                fields=["ended_at"],
+                name="order_called_off",
+                condition=Q(status="CANCELLED"),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -212,6 +218,13 @@ class Order(models.Model):
     @property
     def is_fetched_by_kaspi(self) -> bool:
         return self.state == self.KASPI_DELIVERY
+
+    @property
+    def is_fetched_by_buyer(self) -> bool:
+        """Tell whether the buyer comes to our own point for it."""
+        if self.is_kaspi_delivery:
+            return False
+        return self.state == self.PICKUP or self.delivery_mode == "DELIVERY_PICKUP"
 
     def reason_to_look(self, lines: Iterable[OrderLine]) -> str:
         """Say why a person must look before goods are bought; empty when not."""
@@ -309,6 +322,10 @@ class OrderLine(models.Model):
     quantity = models.PositiveIntegerField(_("quantity"), null=True, blank=True)
     price_kzt = models.IntegerField(_("price, ₸"), null=True, blank=True)
     total_kzt = models.IntegerField(_("total, ₸"), null=True, blank=True)
+    # Its title: what Kaspi's commission goes by.
+    kaspi_category = models.CharField(
+        _("category at Kaspi"), max_length=200, blank=True
+    )
     needs_imei = models.BooleanField(_("IMEI needed"), default=False)
     problem = models.TextField(_("what is wrong"), blank=True)
 

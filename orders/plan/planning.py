@@ -20,6 +20,7 @@ from orders.models import (
     merged_quantities,
 )
 from orders.models.step import StepParameters
+from orders.money.booking import book_safely
 from orders.plan.events import BRIDGE, make_event
 from orders.plan.transitions import move_reservation, move_step
 from orders.plan.wanting import make_step, want_step
@@ -88,6 +89,7 @@ def replan(order: Order, *, now: datetime, actor: str = BRIDGE) -> None:
             plan.complete()
         else:
             plan.carry_on()
+        book_safely([order], now=now)
 
 
 class _Plan:

@@ -40,7 +40,7 @@ SAME = (
 # Ours, or said better by the other changes.
 UNTOLD = (
     *("ended_at", "accept_by", "arrive_by", "collect_by", "fetch_by"),
-    *("problem", "planned_delivery_at", "kaspi_id"),
+    *("problem", "planned_delivery_at", "kaspi_id", "kaspi_category"),
 )
 # Kaspi's: what is not fetched in time is disposed of, what does not arrive cancelled.
 FETCH_WITHIN = timedelta(days=30)
@@ -169,6 +169,7 @@ def _compare_lines(
             values = _line_values(entry, product=product)
             values["sku"] = entry.sku or line.sku
             values["name"] = entry.name or line.name
+            values["kaspi_category"] = entry.category or line.kaspi_category
             values["product"] = product
         if differing := _differing(line, values):
             changed.append((line, differing))
@@ -196,6 +197,7 @@ def _line_values(entry: KaspiEntry, *, product: Product | None) -> Values:
         "price_kzt": entry.price_kzt,
         "total_kzt": entry.total_kzt,
         "needs_imei": entry.needs_imei,
+        "kaspi_category": entry.category,
         "problem": "; ".join(found),
     }
 

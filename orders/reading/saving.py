@@ -22,6 +22,7 @@ from orders.models import (
     ReservationLine,
     Step,
 )
+from orders.money.booking import book_safely
 from orders.plan.events import make_event, record
 from orders.plan.planning import Opening, open_order, replan
 from orders.plan.transitions import move_step
@@ -227,6 +228,7 @@ def _insert(new: list[_New]) -> list[Order]:
         OrderEvent.objects.bulk_create(
             [event for item in new for event in (*item.opening.events, *item.remarks)]
         )
+        book_safely([item.order for item in new], now=new[0].order.first_seen)
     return [item.order for item in new]
 
 

@@ -2,72 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
+from decimal import Decimal
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 
 from backoffice.formatting import grouped
-from catalog.models import PriceRule, Product
-from catalog.pricing import PERCENT, is_real_price
-from catalog.rules import RuleBook, load_rules
-from orders.models import Order, OrderLine, Reservation, Step
+from catalog.pricing import is_real_price
+from catalog.rules import load_rules
+from orders.models import Order, Reservation, Step
 from orders.models.step import StepAnswer
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SoldLine:
-    """What a line of the buyer's order brings; the rule says who takes a part of it."""
-
-    sku: str
-    total_kzt: int | None
-    rule: PriceRule | None
-
-    @property
-    def fees_kzt(self) -> int | None:
-        """Commission and tax."""
-        if self.total_kzt is None or self.rule is None:
-            return None
-        fees = self.total_kzt * self.rule.fees_percent / PERCENT
-        return int(fees.to_integral_value(rounding=ROUND_HALF_UP))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BoughtLine:
-    """Pieces for the buyer, and how many the supplier gives at least for these."""
-
-    article: str
-    quantity: int
-    supplied_quantity: int
-    cost_kzt: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Margin:
-    """What an order brings and what goes off it, whole tenge; None = not known."""
-
-    revenue_kzt: int | None
-    # Of the pieces that the buyer gets.
-    cost_kzt: int | None
-    # What the supplier charges, pieces that stay with us included.
-    purchase_kzt: int | None
-    fees_kzt: int | None
-    delivery_kzt: int
-    # Kaspi has not told its fee: what the price was made with.
-    is_delivery_estimated: bool
-    # Names of what makes the sums unknown.
-    unpriced: tuple[str, ...] = ()
-    ruleless: tuple[str, ...] = ()
-
-    @property
-    def left_kzt(self) -> int | None:
-        """What is left of the price; None while anything is not known."""
-        revenue, cost, fees = self.revenue_kzt, self.cost_kzt, self.fees_kzt
-        if revenue is None or cost is None or fees is None:
-            return None
-        return revenue - cost - fees - self.delivery_kzt
+from orders.money.earnings import BoughtLine, Margin, least_to_earn
+from orders.money.lines import margin_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,32 +37,6 @@ class MarginDecision:
         return {"cost_kzt": cost} if self.reason and cost is not None else {}
 
 
-def expected_margin(
-    *,
-    sold: Sequence[SoldLine],
-    bought: Sequence[BoughtLine],
-    order_total_kzt: int | None,
-    delivery_fee_kzt: int | None,
-) -> Margin:
-    """Work out what is left when these goods are bought for these lines."""
-    delivery = delivery_fee_kzt
-    if delivery is None:
-        planned = [line.rule.delivery_kzt for line in sold if line.rule is not None]
-        delivery = max(planned, default=0)
-    return Margin(
-        revenue_kzt=_revenue(sold, order_total_kzt),
-        cost_kzt=_sum(_times(line.cost_kzt, line.quantity) for line in bought),
-        purchase_kzt=_sum(
-            _times(line.cost_kzt, line.supplied_quantity) for line in bought
-        ),
-        fees_kzt=_sum(line.fees_kzt for line in sold),
-        delivery_kzt=delivery,
-        is_delivery_estimated=delivery_fee_kzt is None,
-        unpriced=tuple(line.article for line in bought if line.cost_kzt is None),
-        ruleless=tuple(line.sku for line in sold if line.rule is None),
-    )
-
-
 def judge_margin(
     margin: Margin,
     *,
@@ -128,10 +50,9 @@ def judge_margin(
     who agreed to `accepted_cost_kzt` has decided, as long as the purchase costs no
     more. What cannot be worked out is never enough.
     """
-    least = least_kzt
-    if margin.cost_kzt is not None:
-        share = margin.cost_kzt * least_percent / PERCENT
-        least = max(least, int(share.to_integral_value(rounding=ROUND_CEILING)))
+    least = least_to_earn(
+        margin.cost_kzt, least_percent=least_percent, least_kzt=least_kzt
+    )
     lines = tuple(_explain(margin, least=least))
     if _is_agreed(margin, accepted_cost_kzt):
         return MarginDecision(margin=margin, reason="", lines=lines)
@@ -163,6 +84,7 @@ def weigh_order(
             order,
             order.lines.select_related("product"),
             _bought(reservation, costs or {}),
+            book=load_rules(),
         ),
         least_percent=settings.MARGIN_LEAST_PERCENT,
         least_kzt=settings.MARGIN_LEAST_KZT,
@@ -186,43 +108,6 @@ def accepted_cost(order: Order) -> int | None:
     return None if step is None else step.parameters.get("accept_cost_kzt")
 
 
-def margin_of(
-    order: Order, lines: Iterable[OrderLine], bought: Sequence[BoughtLine]
-) -> Margin:
-    """Work out what the order earns with these lines of its own."""
-    book = load_rules()
-    return expected_margin(
-        sold=[
-            SoldLine(
-                sku=line.sku,
-                total_kzt=line_total(line),
-                rule=_rule_of(line.product, book),
-            )
-            for line in lines
-        ],
-        bought=bought,
-        order_total_kzt=order.total_kzt,
-        delivery_fee_kzt=order.delivery_fee_kzt,
-    )
-
-
-def line_total(line: OrderLine) -> int | None:
-    if line.total_kzt is not None:
-        return line.total_kzt
-    return _times(line.price_kzt, line.quantity)
-
-
-def _rule_of(product: Product | None, book: RuleBook) -> PriceRule | None:
-    if product is None:
-        return None
-    return book.find(
-        product_id=product.pk,
-        category_id=product.category_id,
-        brand=product.brand,
-        cost=product.cost_kzt,
-    )
-
-
 def _bought(
     reservation: Reservation, costs: Mapping[str, int | None]
 ) -> list[BoughtLine]:
@@ -239,26 +124,6 @@ def _bought(
             )
         )
     return bought
-
-
-def _revenue(sold: Sequence[SoldLine], order_total_kzt: int | None) -> int | None:
-    # Where the two differ (a discount, a fee), the smaller one is sure to come.
-    known = [_sum(line.total_kzt for line in sold), order_total_kzt]
-    return min((total for total in known if total is not None), default=None)
-
-
-def _times(value: int | None, quantity: int | None) -> int | None:
-    return None if value is None or quantity is None else value * quantity
-
-
-def _sum(values: Iterable[int | None]) -> int | None:
-    """Add up; None when there is nothing, or one of them is unknown."""
-    total: int | None = None
-    for value in values:
-        if value is None:
-            return None
-        total = value if total is None else total + value
-    return total
 
 
 def _is_agreed(margin: Margin, accepted_cost_kzt: int | None) -> bool:
@@ -299,10 +164,9 @@ def _explain(margin: Margin, *, least: int) -> Iterable[str]:
     )
     yield _("The buyer pays: %(sum)s ₸") % {"sum": grouped(margin.revenue_kzt)}
     yield _("The goods cost today: %(sum)s ₸") % {"sum": grouped(margin.cost_kzt)}
-    yield (
-        _("Commission and tax by the price rules: %(sum)s ₸")
-        % {"sum": grouped(margin.fees_kzt)}
-    )
+    commission, tax = grouped(margin.commission_kzt), grouped(margin.tax_kzt)
+    yield _("Kaspi's commission: %(sum)s ₸") % {"sum": commission}
+    yield _("Tax by the price rules: %(sum)s ₸") % {"sum": tax}
     yield delivery % {"sum": grouped(margin.delivery_kzt)}
     yield (
         _("Left: %(left)s ₸; the least set is %(least)s ₸")

@@ -5,12 +5,24 @@ from datetime import datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from catalog.models import Category, PriceRule, Product, ProductChange
+from catalog.models import (
+    Category,
+    CommissionRate,
+    PriceRule,
+    Product,
+    ProductChange,
+)
 from catalog.repricing import explain_price, release_prices, reprice
 from tests.catalog.factories import make_run
 
 pytestmark = pytest.mark.django_db
 NOW = timezone.now()
+
+
+@pytest.fixture(autouse=True)
+def no_commission(db):
+    # Plain figures; tests/catalog/test_commissions.py has Kaspi take its part.
+    CommissionRate.objects.all().delete()
 
 
 def make_product(article: str = "70311", **fields: object) -> Product:

@@ -1,0 +1,1 @@
+"""What orders earn: worked out, booked by day, summed up."""
