@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
+from typing import TypeVar
+from urllib.parse import urlsplit
 
+from django.contrib.auth.models import AnonymousUser, User
+from django.urls import Resolver404, resolve
 from django.utils import timezone
 from django.utils.dateformat import format as format_date
 from django.utils.functional import Promise
@@ -53,6 +57,10 @@ class Need:
     subject: str = ""
     # By night, too.
     is_urgent: bool = False
+    # How many things it stands for in the count that a tab's title shows.
+    number: int = 1
+    # The list of deadlines tells of it, too.
+    is_deadline: bool = False
 
     @property
     def label(self) -> str:
@@ -79,6 +87,9 @@ class Figure:
     label: str
     value: str
     url: str
+
+
+L = TypeVar("L", Need, StatusCard, Figure)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,15 +132,52 @@ class Journal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DashboardSection:
-    """What one app tells of itself."""
+    """What one app tells of itself first."""
 
     needs: Sequence[Need] = ()
     cards: Sequence[StatusCard] = ()
+    figures: Sequence[Figure] = ()
+    charts: Sequence[SafeString] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DashboardDetails:
+    """What one app tells to whoever looks closer: the page's folded part."""
+
     buttons: Sequence[Button] = ()
     figures: Sequence[Figure] = ()
     charts: Sequence[SafeString] = ()
     breakdowns: Sequence[Breakdown] = ()
     journals: Sequence[Journal] = ()
+
+
+def may_open(user: User | AnonymousUser, url: str) -> bool:
+    """Tell whether an address of the admin's shows this person its page.
+
+    The pages of a model's rows ask for the right to view them; what is no such page
+    (an anchor, a page of our own) is not judged here.
+    """
+    path = urlsplit(url).path
+    if not path:
+        return True
+    try:
+        name = resolve(path).url_name or ""
+    except Resolver404:
+        return False
+    app, _underscore, rest = name.partition("_")
+    model, _underscore, page = rest.rpartition("_")
+    if page not in ("changelist", "change", "history"):
+        return True
+    rights = (f"{app}.view_{model}", f"{app}.change_{model}")
+    return any(user.has_perm(right) for right in rights)
+
+
+def linked_for(user: User | AnonymousUser, things: Iterable[L]) -> list[L]:
+    """Take away the links that would lead this person to a refusal."""
+    return [
+        thing if may_open(user, thing.url) else replace(thing, url="")
+        for thing in things
+    ]
 
 
 def make_shares(

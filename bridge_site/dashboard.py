@@ -2,53 +2,175 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from django.contrib.admin.models import LogEntry
 from django.http import HttpRequest
 from django.utils import timezone
 
-from backoffice.dashboard import RECENT, DashboardSection
+from backoffice.asking import Questions, ask
+from backoffice.dashboard import (
+    RECENT,
+    DashboardDetails,
+    DashboardSection,
+    Figure,
+    Need,
+    StatusCard,
+    linked_for,
+)
 from backoffice.formatting import Tone
-from bridge_site.workers import FailedTask, read_failed_tasks, read_workers
-from catalog.dashboard import read_catalog
-from feeds.dashboard import read_feeds
-from feeds.models import Listing
-from orders.dashboard import OrdersOverview, read_orders
+from bridge_site.workers import (
+    FailedTask,
+    ask_workers,
+    needs_of_tasks,
+    read_failed_tasks,
+    read_workers,
+)
+from catalog.dashboard import read_catalog, read_catalog_details
+from catalog.needs import ask_catalog
+from feeds.dashboard import read_feeds, read_feeds_details
+from feeds.needs import ask_feeds
+from orders.dashboard import (
+    OrdersOverview,
+    SectionRead,
+    read_order_readings,
+    read_orders,
+)
+from orders.needs import ask_orders
 
 MOST_PRESSING_FIRST = (Tone.BAD, Tone.WARN, Tone.INFO)
+# Who may see what: each part of the page by the right to view what it tells of.
+SEES_ORDERS = "orders.view_order"
+SEES_GOODS = "catalog.view_product"
+SEES_PRICE_LIST = "feeds.view_feedbuild"
+SEES_WORKERS = "bridge_site.view_heartbeat"
+# The newest rows of the staff's log among which those are found that a reader may see.
+DECISIONS_READ = 5 * RECENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Overview(DashboardSection):
-    """Everything the overview shows."""
+class Overview:
+    """What the overview shows at once; `needs` without those of the orders.
 
-    orders: OrdersOverview
-    failed_tasks: list[FailedTask]
-    decisions: list[LogEntry]
+    A part that the reader may not see is None or empty.
+    """
+
+    as_of: datetime
+    orders: OrdersOverview | None
+    needs: Sequence[Need]
+    cards: Sequence[StatusCard]
+    figures: Sequence[Figure]
+    # Whether the fold may stay closed.
+    is_healthy: bool
+    sees_anything: bool
+
+    @property
+    def order_needs(self) -> list[Need]:
+        """What the orders need besides what stands in the list of deadlines."""
+        told = self.orders.needs if self.orders else ()
+        return [need for need in told if not need.is_deadline]
+
+    @property
+    def count(self) -> int:
+        """How many things wait for a person: what the tab's title says."""
+        told = [*(self.orders.needs if self.orders else ()), *self.needs]
+        return sum(need.number for need in told if need.tone is not Tone.INFO)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health(DashboardDetails):
+    """What stands in the overview's fold: how the machinery runs."""
+
+    readings: Sequence[SectionRead]
+    failed_tasks: Sequence[FailedTask]
+    decisions: Sequence[LogEntry]
 
 
 def read_overview(request: HttpRequest) -> Overview:
-    """Read what the overview shows, in a fixed number of queries."""
-    now = timezone.now()
-    is_selling = Listing.objects.filter(is_available=True).exists()
-    orders = read_orders(now=now, is_selling=is_selling)
-    workers = read_workers(now=now)
-    catalog, feeds = read_catalog(request, now=now), read_feeds(request, now=now)
-    failed = read_failed_tasks(now=now)
-    sections = (orders, workers, catalog, feeds, failed)
-    needs = [need for section in sections for need in section.needs]
+    """Read what the overview shows at once to whoever asks, in a few queries."""
+    now, user = timezone.now(), request.user
+    sees_orders = user.has_perm(SEES_ORDERS)
+    sees_goods = user.has_perm(SEES_GOODS)
+    sees_price_list = user.has_perm(SEES_PRICE_LIST)
+    sees_workers = user.has_perm(SEES_WORKERS)
+    questions: Questions = {
+        **(ask_orders() if sees_orders else {}),
+        **(ask_catalog() if sees_goods else {}),
+        # Whether anything is sold tells whether orders should come.
+        **(ask_feeds() if sees_price_list or sees_orders else {}),
+        **(ask_workers(now=now) if sees_workers else {}),
+    }
+    answers = ask(questions) if questions else {}
+    orders = None
+    if sees_orders:
+        is_selling = bool(answers["on_sale"])
+        orders = read_orders(now=now, is_selling=is_selling, answers=answers)
+        told = linked_for(user, _most_pressing_first(orders.needs))
+        orders = replace(orders, needs=told)
+    goods = feeds = workers = DashboardSection()
+    tasks: list[Need] = []
+    if sees_goods:
+        goods = read_catalog(now=now, answers=answers)
+    if sees_price_list:
+        feeds = read_feeds(now=now, answers=answers)
+    if sees_workers:
+        workers = read_workers(now=now, answers=answers)
+        tasks = needs_of_tasks(answers)
+    needs = [*workers.needs, *goods.needs, *feeds.needs, *tasks]
+    # As goods travel: from the supplier over the price list to Kaspi.
+    cards = [*goods.cards, *feeds.cards, *workers.cards]
+    good = (Tone.GOOD, Tone.QUIET)
     return Overview(
-        needs=sorted(needs, key=lambda need: MOST_PRESSING_FIRST.index(need.tone)),
-        # As goods travel: from the supplier over the price list to Kaspi.
-        cards=[*catalog.cards, *feeds.cards, *workers.cards],
-        buttons=[*catalog.buttons, *feeds.buttons],
-        # What is sold comes first, then what is not.
-        figures=[*feeds.figures, *catalog.figures, *orders.figures],
-        charts=[*orders.charts, *feeds.charts, *catalog.charts],
-        breakdowns=[*feeds.breakdowns, *catalog.breakdowns],
-        journals=[*catalog.journals, *feeds.journals],
+        as_of=now,
         orders=orders,
-        failed_tasks=failed.tasks,
-        decisions=list(LogEntry.objects.select_related("user")[:RECENT]),
+        needs=linked_for(user, _most_pressing_first(needs)),
+        cards=linked_for(user, cards),
+        # What is sold comes first, then what is not.
+        figures=[*feeds.figures, *goods.figures, *(orders.figures if orders else ())],
+        is_healthy=not tasks and all(card.tone in good for card in cards),
+        sees_anything=bool(questions),
     )
+
+
+def read_health(request: HttpRequest) -> Health:
+    """Read what stands in the overview's fold."""
+    now, user = timezone.now(), request.user
+    goods = feeds = DashboardDetails()
+    if user.has_perm(SEES_GOODS):
+        goods = read_catalog_details(request, now=now)
+    if user.has_perm(SEES_PRICE_LIST):
+        feeds = read_feeds_details(request, now=now)
+    sees_orders = user.has_perm(SEES_ORDERS)
+    sees_workers = user.has_perm(SEES_WORKERS)
+    return Health(
+        buttons=[*goods.buttons, *feeds.buttons],
+        figures=[*feeds.figures, *goods.figures],
+        charts=[*feeds.charts, *goods.charts],
+        breakdowns=[*feeds.breakdowns, *goods.breakdowns],
+        journals=[*goods.journals, *feeds.journals],
+        readings=read_order_readings(now=now) if sees_orders else [],
+        failed_tasks=read_failed_tasks(now=now) if sees_workers else [],
+        decisions=list(_decisions(request)),
+    )
+
+
+def _most_pressing_first(needs: Sequence[Need]) -> list[Need]:
+    return sorted(needs, key=lambda need: MOST_PRESSING_FIRST.index(need.tone))
+
+
+def _decisions(request: HttpRequest) -> Iterator[LogEntry]:
+    """Give the staff's latest decisions about what the reader may see."""
+    shown = 0
+    newest = LogEntry.objects.select_related("user", "content_type")
+    for entry in newest[:DECISIONS_READ]:
+        about = entry.content_type
+        if about is None or not request.user.has_perm(
+            f"{about.app_label}.view_{about.model}"
+        ):
+            continue
+        yield entry
+        shown += 1
+        if shown == RECENT:
+            return

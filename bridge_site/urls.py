@@ -6,15 +6,19 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from bridge_site.views import overview
+from bridge_site.views import overview, overview_count, overview_health
 from orders.admin.handover import handover_urls
+
+see = admin.site.admin_view
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     # Before the admin's own index: only the roof may know the dashboards of all apps.
-    path("admin/", admin.site.admin_view(overview)),
+    path("admin/", see(overview)),
+    path("admin/overview/count/", see(overview_count), name="overview_count"),
+    path("admin/overview/health/", see(overview_health), name="overview_health"),
     # Beside the models' own addresses, so that no model passes for chosen in the menu.
-    path("admin/orders/", include(handover_urls(admin.site.admin_view))),
+    path("admin/orders/", include(handover_urls(see))),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
     path("", include("feeds.urls")),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db.models import Exists, OuterRef
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -12,14 +14,16 @@ from django.utils.timesince import timesince
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django_q.models import Failure, OrmQ
+from django_q.models import Failure, OrmQ, Success
 
+from backoffice.asking import Answers, Number, Questions, Rows, ask, objects
 from backoffice.dashboard import DashboardSection, Need, NeedKind, Role, StatusCard
 from backoffice.formatting import Tone, ago, grouped, when
 from plumbing.models import Heartbeat, TimeJump
 from plumbing.redaction import redact
 
 TASKS_SHOWN = 5
+FAILURES_TOLD_FOR = timedelta(days=1)
 
 SILENT = NeedKind(code="worker", label=gettext_lazy("Workers are silent"))
 CLOCK = NeedKind(
@@ -39,52 +43,78 @@ class FailedTask:
     error: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FailedTasks(DashboardSection):
-    """The latest of them, newest first."""
+def ask_workers(*, now: datetime) -> Questions:
+    """Name what the overview must know of the workers and their queue."""
+    lately = Failure.objects.filter(stopped__gt=now - FAILURES_TOLD_FOR)
+    jumps = TimeJump.objects.order_by("-pk").values("id", "noticed_at", "seconds")
+    healed = Success.objects.filter(
+        func=OuterRef("func"), stopped__gt=OuterRef("stopped")
+    )
+    return {
+        "beats": Rows(Heartbeat.objects.values("name", "host", "beaten_at")),
+        "jump": Rows(jumps[:1]),
+        "queued": Number(OrmQ.objects.all()),
+        "failures": Number(lately.exclude(Exists(healed))),
+    }
 
-    tasks: list[FailedTask]
 
-
-def read_workers(*, now: datetime) -> DashboardSection:
+def read_workers(*, now: datetime, answers: Answers | None = None) -> DashboardSection:
     """Read whether the dispatchers work and both clusters take tasks."""
-    beats = {beat.name: beat for beat in Heartbeat.objects.all()}
+    answers = ask(ask_workers(now=now)) if answers is None else answers
+    beats = {beat.name: beat for beat in objects(Heartbeat, answers["beats"])}
     labels = {
         "dispatch-alstyle": _("Orders at Al-Style"),
         "dispatch-kaspi": _("Orders at Kaspi"),
         "orders": _("Orders"),
         "imports": _("Imports and price list"),
     }
-    needs, details = [], []
+    silent = [
+        name for name in labels if name not in beats or beats[name].is_late(now=now)
+    ]
+    needs = list(_needs_of_workers(silent, beats, labels, now=now))
+    needs += _needs_of_time(objects(TimeJump, answers["jump"]), now=now)
+    details = []
     for name, label in labels.items():
         beat = beats.get(name)
-        if beat is None or beat.is_late(now=now):
-            since = ago(beat.beaten_at, now=now) if beat else _("never")
-            text = _("Workers “%(name)s” are silent; last sign of life: %(since)s")
-            text %= {"name": label, "since": since}
-            silent = Need(
-                tone=Tone.BAD, text=text, kind=SILENT, subject=name, is_urgent=True
-            )
-            needs.append(silent)
         said = when(beat.beaten_at if beat else None, now=now)
-        host = beat.host if beat else ""
-        details.append((label, format_html("{} {}", said, host)))
-    is_silent = bool(needs)
-    needs += _needs_of_time(now=now)
-    waiting = grouped(OrmQ.objects.count())
-    details.append((_("Tasks waiting"), format_html("{}", waiting)))
-    card = StatusCard(
-        title=_("Workers"),
-        tone=Tone.BAD if is_silent else Tone.GOOD,
-        state=_("silent") if is_silent else _("working"),
-        details=details,
-    )
+        details.append((label, format_html("{} {}", said, beat.host if beat else "")))
+    details.append((_("Tasks waiting"), format_html("{}", grouped(answers["queued"]))))
+    if not beats:
+        tone, state = Tone.WARN, _("not begun yet")
+    elif silent:
+        tone, state = Tone.BAD, _("silent")
+    else:
+        tone, state = Tone.GOOD, _("working")
+    card = StatusCard(title=_("Workers"), tone=tone, state=state, details=details)
     return DashboardSection(needs=needs, cards=[card])
 
 
-def _needs_of_time(*, now: datetime) -> list[Need]:
+def _needs_of_workers(
+    silent: Sequence[str],
+    beats: Mapping[str, Heartbeat],
+    labels: Mapping[str, str],
+    *,
+    now: datetime,
+) -> Iterator[Need]:
+    if not beats:
+        text = _("No worker has begun yet: nothing is read or sent by itself")
+        yield Need(tone=Tone.WARN, text=text)
+        return
+    for name in silent:
+        beat = beats.get(name)
+        if beat is None:
+            # In the first minutes after a start this is as it should be.
+            text = _("Workers “%(name)s” have not begun yet") % {"name": labels[name]}
+            yield Need(tone=Tone.WARN, text=text)
+            continue
+        text = _("Workers “%(name)s” are silent; last sign of life: %(since)s")
+        text %= {"name": labels[name], "since": ago(beat.beaten_at, now=now)}
+        yield Need(tone=Tone.BAD, text=text, kind=SILENT, subject=name, is_urgent=True)
+
+
+def _needs_of_time(jumps: Sequence[TimeJump], *, now: datetime) -> list[Need]:
     # Also one noticed in the future: the clock was set back since.
-    jump = TimeJump.objects.filter(noticed_at__gt=now - TimeJump.TOLD_FOR).last()
+    jump = next((j for j in jumps if j.noticed_at > now - TimeJump.TOLD_FOR), None)
     if jump is None:
         return []
     back = _("The clock was set back by %(by)s (noticed %(at)s): check the time")
@@ -98,9 +128,17 @@ def _needs_of_time(*, now: datetime) -> list[Need]:
     return [need]
 
 
-def read_failed_tasks(*, now: datetime) -> FailedTasks:
+def needs_of_tasks(answers: Answers) -> list[Need]:
+    """Tell of tasks that failed, unless the same has worked since."""
+    if not answers["failures"]:
+        return []
+    text = _("Tasks of the queue fail: open what is below")
+    return [Need(tone=Tone.WARN, text=text, url="#health", kind=TASKS)]
+
+
+def read_failed_tasks(*, now: datetime) -> list[FailedTask]:
     """Read the latest tasks that failed within a day, without secrets."""
-    lately = Failure.objects.filter(stopped__gt=now - timedelta(days=1))
+    lately = Failure.objects.filter(stopped__gt=now - FAILURES_TOLD_FOR)
     tasks = []
     for task in lately.order_by("-stopped")[:TASKS_SHOWN]:
         # A traceback's first line says most.
@@ -108,6 +146,4 @@ def read_failed_tasks(*, now: datetime) -> FailedTasks:
         error = lines[0][:300] if lines else ""
         at = when(task.stopped, now=now)
         tasks.append(FailedTask(when=at, name=task.func, error=error))
-    text = _("Tasks of the queue failed within a day")
-    need = Need(tone=Tone.WARN, text=text, url="#failed-tasks", kind=TASKS)
-    return FailedTasks(needs=[need] if tasks else [], tasks=tasks)
+    return tasks

@@ -90,6 +90,10 @@ def stock_before_last_import() -> dict[int, int]:
 
 def stock_is_stale(*, now: datetime) -> bool:
     """Tell whether the figures are too old to sell by (or were never read)."""
-    read_at = stock_read_at()
+    return figures_are_stale(stock_read_at(), now=now)
+
+
+def figures_are_stale(read_at: datetime | None, *, now: datetime) -> bool:
+    """Tell whether figures read at this moment are too old to sell by."""
     limit = timedelta(minutes=settings.STOCK_STALE_AFTER_MIN)
     return read_at is None or now - read_at > limit

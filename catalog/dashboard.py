@@ -13,9 +13,11 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from backoffice.asking import Answers, ask
 from backoffice.dashboard import (
     RECENT,
     Breakdown,
+    DashboardDetails,
     DashboardSection,
     Figure,
     Journal,
@@ -27,10 +29,11 @@ from backoffice.dashboard import (
 )
 from backoffice.formatting import Tone, duration, grouped, two_lines, when
 from catalog.admin.imports import import_buttons, status_pill
-from catalog.availability import stock_is_stale
+from catalog.availability import figures_are_stale
 from catalog.models import ImportRun, Product
 from catalog.needs import (
     LastRuns,
+    ask_catalog,
     count_quarantine,
     needs_of_imports,
     needs_of_quarantine,
@@ -40,34 +43,43 @@ from catalog.needs import (
 from plumbing.redaction import redact
 
 
-def read_catalog(request: HttpRequest, *, now: datetime) -> DashboardSection:
-    """Read what the overview shows of the catalogue."""
-    last = read_last_runs()
-    is_stale = stock_is_stale(now=now)
-    runs = recent_runs(now=now)
-    quarantine = count_quarantine()
+def read_catalog(*, now: datetime, answers: Answers | None = None) -> DashboardSection:
+    """Read what the overview shows of the catalogue first."""
+    answers = ask(ask_catalog()) if answers is None else answers
+    last = read_last_runs(answers)
+    quarantine = count_quarantine(answers)
     products = reverse("admin:catalog_product_changelist")
-    midnight = drawn_days(now=now)[-1]
-    changed = sum(run.changed_goods for run in runs if run.started_at >= midnight)
     return DashboardSection(
         needs=[
-            *needs_of_imports(last, is_stale=is_stale, now=now),
-            *needs_of_settings(),
+            *needs_of_imports(last, now=now),
+            *needs_of_settings(answers),
             *needs_of_quarantine(quarantine),
         ],
-        cards=[_supplier_card(last, is_stale=is_stale, now=now)],
-        buttons=import_buttons(request),
+        cards=[_supplier_card(last, now=now)],
         figures=[
             Figure(
                 label=_("in quarantine"),
                 value=grouped(sum(quarantine.values())),
                 url=f"{products}?quarantine=any",
-            ),
+            )
+        ],
+    )
+
+
+def read_catalog_details(request: HttpRequest, *, now: datetime) -> DashboardDetails:
+    """Read what the overview's fold shows of the catalogue."""
+    runs = recent_runs(now=now)
+    products = reverse("admin:catalog_product_changelist")
+    midnight = drawn_days(now=now)[-1]
+    changed = sum(run.changed_goods for run in runs if run.started_at >= midnight)
+    return DashboardDetails(
+        buttons=import_buttons(request),
+        figures=[
             Figure(
                 label=_("changed today"),
                 value=grouped(changed),
                 url=reverse("admin:catalog_productchange_changelist"),
-            ),
+            )
         ],
         charts=[draw_changes(runs, now=now)],
         breakdowns=[
@@ -75,7 +87,7 @@ def read_catalog(request: HttpRequest, *, now: datetime) -> DashboardSection:
                 title=_("In quarantine, by reason"),
                 anchor="quarantine",
                 shares=make_shares(
-                    quarantine,
+                    count_quarantine(),
                     labels={r.value: str(r.label) for r in Product.Quarantine},
                     url=f"{products}?quarantine=",
                 ),
@@ -108,8 +120,10 @@ def draw_changes(runs: Sequence[ImportRun], *, now: datetime) -> SafeString:
     return draw_days(values, days=days, title=_("Stock and price changes by day"))
 
 
-def _supplier_card(last: LastRuns, *, is_stale: bool, now: datetime) -> StatusCard:
-    if is_stale:
+def _supplier_card(last: LastRuns, *, now: datetime) -> StatusCard:
+    if last.stock_read_at is None:
+        tone, state = Tone.WARN, _("not read yet")
+    elif figures_are_stale(last.stock_read_at, now=now):
         tone, state = Tone.BAD, _("out of date")
     elif last.failed is not None:
         tone, state = Tone.WARN, _("failing")

@@ -6,18 +6,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count
+from django.db.models import Count, Exists, Q, Subquery
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from backoffice.asking import Answers, Questions, Rows, ask, objects
 from backoffice.dashboard import Need, NeedKind, Role
 from backoffice.formatting import Tone, ago, grouped
-from catalog.availability import stock_is_stale, stock_read_at
+from catalog.availability import figures_are_stale
 from catalog.models import Category, ImportRun, PriceRule, Product
 from plumbing.models import Failure
 from plumbing.redaction import redact
 
+# Of the imports what is told; their lists of bad rows may be long.
+RUN_FIELDS = (
+    *("id", "kind", "status", "failure", "started_at", "finished_at"),
+    *("counts", "message", "supplier_date"),
+)
 # One failed import is put right by the next; so long without a good one is not.
 PATIENCE = {
     ImportRun.Kind.STOCK: timedelta(minutes=30),
@@ -52,48 +58,72 @@ class LastRuns:
         failed = [run for run in self.ended.values() if run.has_failed]
         return max(failed, key=lambda run: run.started_at, default=None)
 
+    @property
+    def stock_read_at(self) -> datetime | None:
+        """`availability.stock_read_at()`, without asking again."""
+        return max((run.started_at for run in self.good.values()), default=None)
+
+
+def ask_catalog() -> Questions:
+    """Name what the overview must know of the catalogue."""
+    last = Q()
+    for kind in ImportRun.Kind.values:
+        runs = ImportRun.objects.filter(kind=kind)
+        ended = runs.real().ended().order_by("-started_at").values("pk")[:1]
+        good = runs.good().order_by("-finished_at").values("pk")[:1]
+        last |= Q(pk=Subquery(ended)) | Q(pk=Subquery(good))
+    by_hand = Product.objects.filter(is_published=Product.Publish.YES)
+    reasons = Product.objects.quarantined().order_by().values("quarantine")
+    return {
+        "runs": Rows(ImportRun.objects.filter(last).values(*RUN_FIELDS)),
+        "has_rule": Exists(PriceRule.objects.active()),
+        "sells_category": Exists(Category.objects.sold()),
+        "sells_by_hand": Exists(by_hand),
+        "quarantine": Rows(
+            reasons.annotate(number=Count("pk")).order_by("-number", "quarantine")
+        ),
+    }
+
 
 def read_needs(*, now: datetime) -> list[Need]:
     """Read what alerts tell of the catalogue."""
-    needs = needs_of_imports(
-        read_last_runs(), is_stale=stock_is_stale(now=now), now=now
-    )
+    needs = needs_of_imports(read_last_runs(), now=now)
     return [need for need in needs if need.kind is not None]
 
 
-def read_last_runs() -> LastRuns:
+def read_last_runs(answers: Answers | None = None) -> LastRuns:
     """Read the latest imports of each kind."""
-    ended, good = {}, {}
-    for kind in ImportRun.Kind.values:
-        runs = ImportRun.objects.filter(kind=kind).defer("bad_rows")
-        last = runs.real().ended().first()
-        if last is None:
-            continue
-        ended[kind] = last
-        if not last.is_done:
-            last = runs.good().order_by("-finished_at").first()
-        if last is not None:
-            good[kind] = last
+    if answers is None:
+        answers = ask({"runs": ask_catalog()["runs"]})
+    ended: dict[str, ImportRun] = {}
+    good: dict[str, ImportRun] = {}
+    runs = objects(ImportRun, answers["runs"])
+    for run in sorted(runs, key=lambda run: (run.started_at, run.pk)):
+        ended[run.kind] = run
+        if run.is_done:
+            good[run.kind] = run
     return LastRuns(ended=ended, good=good)
 
 
-def count_quarantine() -> dict[str, int]:
+def count_quarantine(answers: Answers | None = None) -> dict[str, int]:
     """Count the goods in quarantine by reason, the most frequent first."""
-    reasons = Product.objects.quarantined().order_by().values_list("quarantine")
-    return dict(reasons.annotate(number=Count("pk")).order_by("-number"))
+    if answers is None:
+        answers = ask({"quarantine": ask_catalog()["quarantine"]})
+    return {row["quarantine"]: row["number"] for row in answers["quarantine"]}
 
 
-def needs_of_imports(
-    last: LastRuns, *, is_stale: bool, now: datetime
-) -> Iterator[Need]:
-    if is_stale:
-        read_at = stock_read_at()
-        since = ago(read_at, now=now) if read_at else _("never")
+def needs_of_imports(last: LastRuns, *, now: datetime) -> Iterator[Need]:
+    read_at = last.stock_read_at
+    url = reverse("admin:catalog_importrun_changelist")
+    if read_at is None:
+        # Nothing can be on sale yet: there is nothing to lose, only to begin.
+        text = _("Al-Style's goods were not read yet: the catalogue comes first")
+        yield Need(tone=Tone.WARN, text=text, url=url)
+    elif figures_are_stale(read_at, now=now):
         text = _("Stock was last read %(since)s: the goods come off sale")
-        url = reverse("admin:catalog_importrun_changelist")
         yield Need(
             tone=Tone.BAD,
-            text=text % {"since": since},
+            text=text % {"since": ago(read_at, now=now)},
             url=url,
             kind=STALE,
             is_urgent=True,
@@ -104,11 +134,13 @@ def needs_of_imports(
         if run.has_failed:
             text = _("The last import failed (%(kind)s): %(reason)s") % figures
             is_access = run.failure == Failure.ACCESS
+            kind = _kind_of_failure(run, last.good.get(run.kind), now=now)
             yield Need(
-                tone=Tone.WARN,
+                # What the next import may put right is to be known, not to be done.
+                tone=Tone.INFO if kind is None else Tone.WARN,
                 text=text,
                 url=url,
-                kind=_kind_of_failure(run, last.good.get(run.kind), now=now),
+                kind=kind,
                 subject="" if is_access else run.kind,
                 is_urgent=is_access,
             )
@@ -136,13 +168,12 @@ def _kind_of_failure(
     return DOWN if run.failure == Failure.DOWN else FAILED
 
 
-def needs_of_settings() -> Iterator[Need]:
-    if not PriceRule.objects.active().exists():
+def needs_of_settings(answers: Answers) -> Iterator[Need]:
+    if not answers["has_rule"]:
         text = _("No price rule is in force: no product gets a price")
         url = reverse("admin:catalog_pricerule_changelist")
         yield Need(tone=Tone.BAD, text=text, url=url)
-    by_hand = Product.objects.filter(is_published=Product.Publish.YES)
-    if not Category.objects.sold().exists() and not by_hand.exists():
+    if not answers["sells_category"] and not answers["sells_by_hand"]:
         text = _("No category is sold: choose what to sell")
         url = reverse("admin:catalog_category_changelist")
         yield Need(tone=Tone.WARN, text=text, url=url)

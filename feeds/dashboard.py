@@ -12,9 +12,11 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from backoffice.asking import Answers, ask
 from backoffice.dashboard import (
     RECENT,
     Breakdown,
+    DashboardDetails,
     DashboardSection,
     Figure,
     Journal,
@@ -27,9 +29,10 @@ from backoffice.dashboard import (
 )
 from backoffice.formatting import Tone, grouped, when
 from feeds.admin.versions import build_buttons, status_pill
-from feeds.models import FeedBuild, Listing
+from feeds.models import FeedBuild
 from feeds.needs import (
     PriceListState,
+    ask_feeds,
     build_url,
     needs_of_builds,
     needs_of_fetches,
@@ -41,27 +44,34 @@ from feeds.offers import Reason
 from plumbing.redaction import redact
 
 
-def read_feeds(request: HttpRequest, *, now: datetime) -> DashboardSection:
-    """Read what the overview shows of the price list."""
-    state = read_state()
+def read_feeds(*, now: datetime, answers: Answers | None = None) -> DashboardSection:
+    """Read what the overview shows of the price list first."""
+    answers = ask(ask_feeds()) if answers is None else answers
+    state = read_state(answers)
     products = reverse("admin:catalog_product_changelist")
-    on_sale = Listing.objects.on_sale().count()
     return DashboardSection(
         needs=[
-            *needs_of_stores(),
+            *needs_of_stores(answers),
             *needs_of_builds(state, now=now),
             *needs_of_fetches(state, now=now),
             *needs_of_goods(state.last_counted),
         ],
         cards=[_price_list_card(state, now=now), _fetch_card(state, now=now)],
-        buttons=build_buttons(request),
         figures=[
             Figure(
                 label=_("on sale now"),
-                value=grouped(on_sale),
+                value=grouped(answers["on_sale"]),
                 url=f"{products}?sale=on_sale",
             )
         ],
+    )
+
+
+def read_feeds_details(request: HttpRequest, *, now: datetime) -> DashboardDetails:
+    """Read what the overview's fold shows of the price list."""
+    state = read_state()
+    return DashboardDetails(
+        buttons=build_buttons(request),
         charts=[draw_on_sale(now=now)],
         breakdowns=[
             Breakdown(

@@ -6,13 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db.models import Exists, Q
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from backoffice.asking import Answers, Number, Questions, Rows, ask, objects
 from backoffice.dashboard import Need, NeedKind
 from backoffice.formatting import Tone, ago, grouped
-from feeds.models import FeedBuild, FeedFetch, Store
+from feeds.models import FeedBuild, FeedFetch, Listing, Store
 from feeds.offers import Reason
 from plumbing.redaction import redact
 
@@ -22,6 +24,12 @@ FETCH_LATE = timedelta(minutes=90)
 BUILD_LATE = timedelta(minutes=45)
 # More than are shown: behind those under way and refused, the last good one is sought.
 BUILDS_READ = 12
+# Of the versions what is told; their differences may be long.
+BUILD_FIELDS = (
+    *("id", "status", "started_at", "published_at", "counts", "reason"),
+    "pinned_until",
+)
+FETCH_FIELDS = ("id", "fetched_at", "status_code", "build_id")
 
 Status = FeedBuild.Status
 
@@ -64,6 +72,19 @@ class PriceListState:
         return now - waited > FETCH_LATE
 
 
+def ask_feeds() -> Questions:
+    """Name what the overview must know of the price list."""
+    newest = FeedBuild.objects.order_by("-started_at", "-pk").values("pk")
+    wanted = Q(pk__in=newest[:BUILDS_READ]) | Q(status=Status.ACTIVE)
+    fetches = FeedFetch.objects.by_kaspi().order_by("-fetched_at")
+    return {
+        "builds": Rows(FeedBuild.objects.filter(wanted).values(*BUILD_FIELDS)),
+        "fetched": Rows(fetches.successful().values(*FETCH_FIELDS)[:1]),
+        "has_store": Exists(Store.objects.active()),
+        "on_sale": Number(Listing.objects.on_sale()),
+    }
+
+
 def read_needs(*, now: datetime) -> list[Need]:
     """Read what alerts tell of the price list."""
     state = read_state()
@@ -71,18 +92,22 @@ def read_needs(*, now: datetime) -> list[Need]:
     return [need for need in needs if need.kind is not None]
 
 
-def read_state() -> PriceListState:
+def read_state(answers: Answers | None = None) -> PriceListState:
     """Read what tells whether the price list lives."""
-    builds = FeedBuild.objects.defer("diff")
+    if answers is None:
+        questions = ask_feeds()
+        answers = ask({name: questions[name] for name in ("builds", "fetched")})
+    builds = objects(FeedBuild, answers["builds"])
+    builds.sort(key=lambda build: (build.started_at, build.pk), reverse=True)
     return PriceListState(
-        active=builds.live().first(),
-        builds=list(builds[:BUILDS_READ]),
-        last_fetch=FeedFetch.objects.by_kaspi().successful().first(),
+        active=next((b for b in builds if b.status == Status.ACTIVE), None),
+        builds=builds[:BUILDS_READ],
+        last_fetch=next(iter(objects(FeedFetch, answers["fetched"])), None),
     )
 
 
-def needs_of_stores() -> Iterator[Need]:
-    if not Store.objects.active().exists():
+def needs_of_stores(answers: Answers) -> Iterator[Need]:
+    if not answers["has_store"]:
         text = _("No active point of sale: without one no price list can be made")
         url = reverse("admin:feeds_store_changelist")
         yield Need(tone=Tone.BAD, text=text, url=url)

@@ -11,10 +11,11 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from backoffice.asking import ask
 from backoffice.dashboard import Need
 from backoffice.formatting import Tone, absolute
 from orders.admin.situation import shortened, stuck_reason
-from orders.models import Buyer, Finding, Order, Purchase, ReadMark, Step
+from orders.models import Buyer, Finding, Order, Purchase, Step
 from orders.needs import (
     ACCEPT_SOON,
     DUE_SOON,
@@ -22,6 +23,7 @@ from orders.needs import (
     LOSS,
     PURCHASE,
     STUCK,
+    ask_orders,
     count_short,
     needs_of_attorney,
     needs_of_purchases,
@@ -42,16 +44,16 @@ def read_needs(*, now: datetime, is_selling: bool) -> list[Need]:
 
     `is_selling`: the price list has goods on sale, so orders should come.
     """
-    marks = list(ReadMark.objects.order_by("state"))
+    answers = ask(ask_orders())
     return [
-        *needs_of_readings(marks, now=now),
-        *(needs_of_silence(marks, now=now) if is_selling else ()),
+        *needs_of_readings(answers, now=now),
+        *(needs_of_silence(answers, now=now) if is_selling else ()),
         *_needs_of_steps(),
         *_needs_of_deadlines(now=now),
         *_needs_of_doubts(),
         *_needs_of_each_finding(),
-        *needs_of_purchases(now=now),
-        *needs_of_attorney(now=now),
+        *needs_of_purchases(answers, now=now),
+        *needs_of_attorney(answers, now=now),
         *needs_of_share(*count_short(now=now)),
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.db.models import Count, Q, Sum
@@ -13,6 +14,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from backoffice.asking import Answers, ask
 from backoffice.dashboard import DashboardSection, Figure, Need, draw_days, drawn_days
 from backoffice.formatting import Tone, grouped, pill, when
 from orders.admin.situation import (
@@ -23,8 +25,9 @@ from orders.admin.situation import (
     time_left,
 )
 from orders.admin.tabs import BY_TIME_LEFT, TABS, count_tabs
-from orders.models import Finding, Order, ReadMark, Step
+from orders.models import Order, ReadMark, Step
 from orders.needs import (
+    ask_orders,
     count_short,
     needs_of_attorney,
     needs_of_purchases,
@@ -79,26 +82,29 @@ class SectionRead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrdersOverview(DashboardSection):
-    """Everything the overview shows of the orders."""
+    """Everything the overview shows of the orders first."""
 
-    tabs: list[TabFigure]
-    pressing: list[PressingOrder]
-    stuck: list[StuckStep]
-    readings: list[SectionRead]
+    tabs: Sequence[TabFigure] = ()
+    pressing: Sequence[PressingOrder] = ()
+    stuck: Sequence[StuckStep] = ()
+    money: Sequence[Figure] = ()
 
 
-def read_orders(*, now: datetime, is_selling: bool = False) -> OrdersOverview:
-    """Read what the overview shows of the orders, in eleven queries.
+def read_orders(
+    *, now: datetime, is_selling: bool = False, answers: Answers | None = None
+) -> OrdersOverview:
+    """Read what the overview shows of the orders first.
 
     `is_selling`: the price list has goods on sale, so orders should come.
     """
+    answers = ask(ask_orders()) if answers is None else answers
     counts = count_tabs()
     short, recent = count_short(now=now)
-    marks = list(ReadMark.objects.order_by("state"))
     # As a condition object: the type checker knows no annotated names.
     waiting = Order.objects.open().with_due().filter(Q(("due__isnull", False)))
     pressing = list(waiting.defer("problem", "note").order_by(*BY_TIME_LEFT)[:SHOWN])
     stuck = Step.objects.stuck().select_related("order").order_by("pk")
+    days = read_days(now=now)
     return OrdersOverview(
         tabs=[
             TabFigure(
@@ -128,16 +134,16 @@ def read_orders(*, now: datetime, is_selling: bool = False) -> OrdersOverview:
             )
             for step in stuck.defer("sent", "answered", "parameters")[:SHOWN]
         ],
-        readings=[_section_read(mark, now=now) for mark in marks],
         needs=[
-            *needs_of_readings(marks, now=now),
-            *(needs_of_silence(marks, now=now) if is_selling else ()),
             *_needs_of_orders(counts, pressing, now=now),
-            *_needs_of_findings(),
-            *needs_of_purchases(now=now),
-            *needs_of_attorney(now=now),
+            *needs_of_readings(answers, now=now),
+            *(needs_of_silence(answers, now=now) if is_selling else ()),
+            *_needs_of_findings(answers["findings"]),
+            *needs_of_purchases(answers, now=now),
+            *needs_of_attorney(answers, now=now),
             *needs_of_share(short, recent),
         ],
+        money=_money(days),
         figures=[
             Figure(
                 label=_("cancelled as out of stock, 30 days"),
@@ -145,8 +151,13 @@ def read_orders(*, now: datetime, is_selling: bool = False) -> OrdersOverview:
                 url=tab_url("ended"),
             )
         ],
-        charts=_charts(now=now),
+        charts=_charts(days),
     )
+
+
+def read_order_readings(*, now: datetime) -> list[SectionRead]:
+    """Read when each of Kaspi's sections was read, for the overview's fold."""
+    return [_section_read(m, now=now) for m in ReadMark.objects.order_by("state")]
 
 
 def _section_read(mark: ReadMark, *, now: datetime) -> SectionRead:
@@ -170,21 +181,25 @@ def _needs_of_orders(
     if number := counts["person"]:
         text = ngettext("%(n)s order needs you", "%(n)s orders need you", number)
         text %= {"n": grouped(number)}
-        yield Need(tone=Tone.BAD, text=text, url=tab_url("person"))
+        url = tab_url("person")
+        yield Need(tone=Tone.BAD, text=text, url=url, number=number)
     near = timedelta(minutes=settings.DEADLINE_NEAR_MIN)
     for order in pressing:
         due = order.due_at
         if due is not None and due < now:
             text = _("Order %(code)s is overdue") % {"code": order.code}
-            yield Need(tone=Tone.BAD, text=text, url=order_url(order.pk))
+            yield _deadline(order, Tone.BAD, text)
         elif due is not None and due < now + near:
             text = _("Order %(code)s is due in %(left)s")
             figures = {"code": order.code, "left": left_text(due - now)}
-            yield Need(tone=Tone.WARN, text=text % figures, url=order_url(order.pk))
+            yield _deadline(order, Tone.WARN, text % figures)
 
 
-def _needs_of_findings() -> Iterator[Need]:
-    number = Finding.objects.open().count()
+def _deadline(order: Order, tone: Tone, text: str) -> Need:
+    return Need(tone=tone, text=text, url=order_url(order.pk), is_deadline=True)
+
+
+def _needs_of_findings(number: int) -> Iterator[Need]:
     if number:
         text = ngettext(
             "%(n)s contradiction was found: look what is wrong",
@@ -196,8 +211,17 @@ def _needs_of_findings() -> Iterator[Need]:
         yield Need(tone=Tone.BAD, text=text, url=url)
 
 
-def _charts(*, now: datetime) -> list[SafeString]:
-    """Draw orders and revenue by the day they were made; called off ones bring none.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Day:
+    """The orders made on a day of Almaty, and what those not called off bring."""
+
+    begins: datetime
+    orders: int
+    revenue_kzt: int
+
+
+def read_days(*, now: datetime) -> list[Day]:
+    """Add up orders and revenue by the day they were made, today's last.
 
     By ranges: SQLite casts a moment to a day of Almaty row by row, in Python.
     """
@@ -211,13 +235,63 @@ def _charts(*, now: datetime) -> list[SafeString]:
     lately = Order.objects.filter(created_at__gte=days[0]).order_by()
     totals = lately.aggregate(**wanted)
     return [
-        draw_days(
-            [totals[f"{what}{place}"] or 0 for place in range(len(days))],
-            days=days,
-            title=title,
+        Day(
+            begins=day,
+            orders=totals[f"orders{place}"],
+            revenue_kzt=totals[f"revenue{place}"] or 0,
         )
-        for what, title in (
-            ("orders", _("Orders by day")),
-            ("revenue", _("Revenue by day, ₸")),
-        )
+        for place, day in enumerate(days)
+    ]
+
+
+def _money(days: Sequence[Day]) -> list[Figure]:
+    """Compare today's orders and turnover with yesterday's, and with the week's."""
+    today, yesterday = days[-1], days[-2]
+    week = days[-8:-1]
+    usual = sum(day.revenue_kzt for day in week) // len(week)
+    return [
+        Figure(
+            label=_("orders today"),
+            value=grouped(today.orders),
+            url=_days_url(today.begins, today.begins),
+        ),
+        Figure(
+            label=_("turnover today"),
+            value=_tenge(today.revenue_kzt),
+            url=_days_url(today.begins, today.begins),
+        ),
+        Figure(
+            label=_("turnover yesterday"),
+            value=_tenge(yesterday.revenue_kzt),
+            url=_days_url(yesterday.begins, yesterday.begins),
+        ),
+        Figure(
+            label=_("a day, on average of the 7 before"),
+            value=_tenge(usual),
+            url=_days_url(week[0].begins, week[-1].begins),
+        ),
+    ]
+
+
+def _tenge(value: int) -> str:
+    return f"{grouped(value)}\u00a0₸"
+
+
+def _days_url(first: datetime, last: datetime) -> str:
+    """Give the list of the orders made from one day to another."""
+    query = {
+        "tab": "all",
+        "created_at__gte": first.isoformat(sep=" "),
+        "created_at__lt": (last + timedelta(days=1)).isoformat(sep=" "),
+    }
+    return f"{reverse('admin:orders_order_changelist')}?{urlencode(query)}"
+
+
+def _charts(days: Sequence[Day]) -> list[SafeString]:
+    """Draw orders and revenue by day; called off ones bring none."""
+    begins = [day.begins for day in days]
+    orders, revenue = [d.orders for d in days], [d.revenue_kzt for d in days]
+    return [
+        draw_days(orders, days=begins, title=_("Orders by day")),
+        draw_days(revenue, days=begins, title=_("Revenue by day, ₸")),
     ]

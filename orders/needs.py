@@ -14,10 +14,12 @@ from django.utils.dateformat import format as format_date
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from backoffice.asking import Answers, Number, Questions, Rows, objects
 from backoffice.dashboard import Need, NeedKind, Role
 from backoffice.formatting import Tone, absolute, ago, grouped
 from orders.admin.situation import fact_value, shortened
 from orders.models import (
+    Finding,
     LearnedFact,
     Order,
     Purchase,
@@ -32,6 +34,11 @@ from plumbing.redaction import redact
 
 # How far back a cart that is kept from us is looked for.
 PURCHASES_LOOKED_AT = 50
+# What was seen of a purchase under supervision may be long.
+PURCHASE_FIELDS = (
+    *("id", "status", "stage", "paused_at", "reference", "created_at"),
+    *("lines", "cart_before", "cart_after"),
+)
 CART_OCCUPIED_LONG = timedelta(minutes=30)
 ATTORNEY_NEAR, ATTORNEY_URGENT = timedelta(days=30), timedelta(days=7)
 # A shop just set up is told sooner than one that has seen orders.
@@ -72,6 +79,23 @@ SHARE = NeedKind(
 )
 
 
+def ask_orders() -> Questions:
+    """Name what of the orders' small tables tells whether they need a person."""
+    newest = Order.objects.order_by("-created_at").values("created_at")
+    waiting = Step.objects.of_kind(Step.Kind.RESERVE)
+    purchases = Purchase.objects.order_by("-pk").values(*PURCHASE_FIELDS)
+    account = SupplierAccount.objects.order_by("pk")
+    return {
+        "marks": Rows(ReadMark.objects.order_by("state").values()),
+        "last_order": Rows(newest[:1]),
+        "purchases": Rows(purchases[:PURCHASES_LOOKED_AT]),
+        "to_reserve": Number(waiting.filter(status=Step.Status.PENDING)),
+        "facts": Rows(LearnedFact.objects.changed().order_by("name").values()),
+        "account": Rows(account.values()[:1]),
+        "findings": Number(Finding.objects.open()),
+    }
+
+
 def count_short(*, now: datetime) -> tuple[int, int]:
     """Count the orders cancelled as out of stock, and all, of the days that count."""
     return Order.objects.count_out_of_stock(since=now - SHARE_COUNTED)
@@ -91,7 +115,8 @@ def percent(part: int, whole: int) -> str:
     )
 
 
-def needs_of_readings(marks: Sequence[ReadMark], *, now: datetime) -> Iterator[Need]:
+def needs_of_readings(answers: Answers, *, now: datetime) -> Iterator[Need]:
+    marks = objects(ReadMark, answers["marks"])
     url = reverse("admin:orders_readmark_changelist")
     refused = [mark for mark in marks if mark.failure == Failure.ACCESS]
     if refused:
@@ -123,14 +148,14 @@ def needs_of_readings(marks: Sequence[ReadMark], *, now: datetime) -> Iterator[N
             )
 
 
-def needs_of_silence(marks: Sequence[ReadMark], *, now: datetime) -> Iterator[Need]:
+def needs_of_silence(answers: Answers, *, now: datetime) -> Iterator[Need]:
     """Doubt that there are no orders: without its uid a shop may be shown none."""
+    marks = objects(ReadMark, answers["marks"])
     reading = [mark for mark in marks if mark.state == Order.NEW and mark.was_ever_read]
     if not reading:
         return
     begun = reading[0].first_read_at
-    created = Order.objects.order_by("-created_at").values_list("created_at", flat=True)
-    last = created.first()
+    last = next((o.created_at for o in objects(Order, answers["last_order"])), None)
     if last is None:
         since, patience = begun, FIRST_ORDER_WITHIN
         text = _(
@@ -185,8 +210,8 @@ def needs_of_share(short: int, recent: int) -> Iterator[Need]:
     )
 
 
-def needs_of_purchases(*, now: datetime) -> Iterator[Need]:
-    newest = list(Purchase.objects.all()[:PURCHASES_LOOKED_AT])
+def needs_of_purchases(answers: Answers, *, now: datetime) -> Iterator[Need]:
+    newest = objects(Purchase, answers["purchases"])
     # One that waits keeps the cart: none is newer but those given up at once.
     for purchase in (p for p in newest if p.paused_at is not None):
         text = _("Purchase %(purchase)s is watched over and waits for your word")
@@ -212,8 +237,8 @@ def needs_of_purchases(*, now: datetime) -> Iterator[Need]:
             kind=PURCHASE,
             subject=f"{watched.pk} watched",
         )
-    yield from needs_of_cart(newest, now=now)
-    for fact in LearnedFact.objects.changed():
+    yield from needs_of_cart(newest, answers["to_reserve"], now=now)
+    for fact in objects(LearnedFact, answers["facts"]):
         text = _("Al-Style has changed: %(what)s, now %(value)s, before %(previous)s")
         figures = {
             "what": fact.get_name_display(),
@@ -230,15 +255,16 @@ def needs_of_purchases(*, now: datetime) -> Iterator[Need]:
         )
 
 
-def needs_of_cart(newest: Sequence[Purchase], *, now: datetime) -> Iterator[Need]:
-    """Tell since when somebody's goods keep us out of the cart."""
+def needs_of_cart(
+    newest: Sequence[Purchase], number: int, *, now: datetime
+) -> Iterator[Need]:
+    """Tell since when somebody's goods keep us out of the cart.
+
+    `number`: of the orders that wait to be reserved.
+    """
     ended = (p for p in newest if p.status != Purchase.Status.OPENED)
     occupied = list(takewhile(lambda p: p.was_kept_out, ended))
-    if not occupied:
-        return
-    waiting = Step.objects.of_kind(Step.Kind.RESERVE)
-    number = waiting.filter(status=Step.Status.PENDING).count()
-    if not number:
+    if not occupied or not number:
         return
     since = occupied[-1].created_at
     text = ngettext(
@@ -263,10 +289,11 @@ def needs_of_cart(newest: Sequence[Purchase], *, now: datetime) -> Iterator[Need
     )
 
 
-def needs_of_attorney(*, now: datetime) -> Iterator[Need]:
-    account = SupplierAccount.objects.first()
-    if account is None:
+def needs_of_attorney(answers: Answers, *, now: datetime) -> Iterator[Need]:
+    accounts = objects(SupplierAccount, answers["account"])
+    if not accounts:
         return
+    account = accounts[0]
     today = timezone.localtime(now).date()
     ends = attorney_ends_on(account, today=today)
     if ends is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Case, Count, F, Q, Value, When
 from django.db.models.functions import Coalesce
@@ -15,7 +16,8 @@ from plumbing.limits import LONG_AGO
 from plumbing.models import Failure
 from plumbing.redaction import redact
 
-# Kaspi's new orders are read every 5 minutes, open ones every 15.
+# Kaspi's new orders are read every 5 minutes, open ones every 15, unless the owner
+# reads them more rarely: then three missed readings are late.
 POLL_LATE = timedelta(minutes=15)
 REFRESH_LATE = timedelta(minutes=45)
 # Finished orders are looked at once a day.
@@ -415,9 +417,15 @@ class ReadMark(models.Model):
 
     def is_late(self, *, now: datetime) -> bool:
         """Tell whether the section was not read to its end for too long."""
-        limit = POLL_LATE if self.state in Order.WAITING_STATES else REFRESH_LATE
         if self.state == Order.ARCHIVE:
             limit = ARCHIVE_LATE
+        elif self.state in Order.WAITING_STATES:
+            limit = max(
+                POLL_LATE, 3 * timedelta(minutes=settings.POLL_ORDERS_EVERY_MIN)
+            )
+        else:
+            every = timedelta(minutes=settings.REFRESH_ORDERS_EVERY_MIN)
+            limit = max(REFRESH_LATE, 3 * every)
         return now - self.read_until > limit
 
 
