@@ -59,8 +59,8 @@ class Need:
     is_urgent: bool = False
     # How many things it stands for in the count that a tab's title shows.
     number: int = 1
-    # The list of deadlines tells of it, too.
-    is_deadline: bool = False
+    # A list beside the needs shows what it is about.
+    is_listed: bool = False
 
     @property
     def label(self) -> str:
@@ -87,9 +87,6 @@ class Figure:
     label: str
     value: str
     url: str
-
-
-L = TypeVar("L", Need, StatusCard, Figure)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,10 +142,12 @@ class DashboardDetails:
     """What one app tells to whoever looks closer: the page's folded part."""
 
     buttons: Sequence[Button] = ()
-    figures: Sequence[Figure] = ()
     charts: Sequence[SafeString] = ()
     breakdowns: Sequence[Breakdown] = ()
     journals: Sequence[Journal] = ()
+
+
+L = TypeVar("L", Need, StatusCard, Figure, Share)
 
 
 def may_open(user: User | AnonymousUser, url: str) -> bool:

@@ -41,11 +41,11 @@ from orders.dashboard import (
 from orders.needs import ask_orders
 
 MOST_PRESSING_FIRST = (Tone.BAD, Tone.WARN, Tone.INFO)
-# Who may see what: each part of the page by the right to view what it tells of.
-SEES_ORDERS = "orders.view_order"
-SEES_GOODS = "catalog.view_product"
-SEES_PRICE_LIST = "feeds.view_feedbuild"
-SEES_WORKERS = "bridge_site.view_heartbeat"
+# Who may see what: each part of the page by the rights to view what it tells of.
+SEES_ORDERS = ("orders.view_order",)
+SEES_GOODS = ("catalog.view_product", "catalog.view_importrun")
+SEES_PRICE_LIST = ("feeds.view_feedbuild", "feeds.view_feedfetch")
+SEES_WORKERS = ("bridge_site.view_heartbeat",)
 # The newest rows of the staff's log among which those are found that a reader may see.
 DECISIONS_READ = 5 * RECENT
 
@@ -68,9 +68,9 @@ class Overview:
 
     @property
     def order_needs(self) -> list[Need]:
-        """What the orders need besides what stands in the list of deadlines."""
+        """What the orders need besides what the lists of orders show."""
         told = self.orders.needs if self.orders else ()
-        return [need for need in told if not need.is_deadline]
+        return [need for need in told if not need.is_listed]
 
     @property
     def count(self) -> int:
@@ -91,10 +91,10 @@ class Health(DashboardDetails):
 def read_overview(request: HttpRequest) -> Overview:
     """Read what the overview shows at once to whoever asks, in a few queries."""
     now, user = timezone.now(), request.user
-    sees_orders = user.has_perm(SEES_ORDERS)
-    sees_goods = user.has_perm(SEES_GOODS)
-    sees_price_list = user.has_perm(SEES_PRICE_LIST)
-    sees_workers = user.has_perm(SEES_WORKERS)
+    sees_orders = user.has_perms(SEES_ORDERS)
+    sees_goods = user.has_perms(SEES_GOODS)
+    sees_price_list = user.has_perms(SEES_PRICE_LIST)
+    sees_workers = user.has_perms(SEES_WORKERS)
     questions: Questions = {
         **(ask_orders() if sees_orders else {}),
         **(ask_catalog() if sees_goods else {}),
@@ -128,7 +128,10 @@ def read_overview(request: HttpRequest) -> Overview:
         needs=linked_for(user, _most_pressing_first(needs)),
         cards=linked_for(user, cards),
         # What is sold comes first, then what is not.
-        figures=[*feeds.figures, *goods.figures, *(orders.figures if orders else ())],
+        figures=linked_for(
+            user,
+            [*feeds.figures, *goods.figures, *(orders.figures if orders else ())],
+        ),
         is_healthy=not tasks and all(card.tone in good for card in cards),
         sees_anything=bool(questions),
     )
@@ -138,17 +141,19 @@ def read_health(request: HttpRequest) -> Health:
     """Read what stands in the overview's fold."""
     now, user = timezone.now(), request.user
     goods = feeds = DashboardDetails()
-    if user.has_perm(SEES_GOODS):
+    if user.has_perms(SEES_GOODS):
         goods = read_catalog_details(request, now=now)
-    if user.has_perm(SEES_PRICE_LIST):
+    if user.has_perms(SEES_PRICE_LIST):
         feeds = read_feeds_details(request, now=now)
-    sees_orders = user.has_perm(SEES_ORDERS)
-    sees_workers = user.has_perm(SEES_WORKERS)
+    sees_orders = user.has_perms(SEES_ORDERS)
+    sees_workers = user.has_perms(SEES_WORKERS)
     return Health(
         buttons=[*goods.buttons, *feeds.buttons],
-        figures=[*feeds.figures, *goods.figures],
         charts=[*feeds.charts, *goods.charts],
-        breakdowns=[*feeds.breakdowns, *goods.breakdowns],
+        breakdowns=[
+            replace(breakdown, shares=linked_for(user, breakdown.shares))
+            for breakdown in [*feeds.breakdowns, *goods.breakdowns]
+        ],
         journals=[*goods.journals, *feeds.journals],
         readings=read_order_readings(now=now) if sees_orders else [],
         failed_tasks=read_failed_tasks(now=now) if sees_workers else [],

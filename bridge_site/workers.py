@@ -132,7 +132,7 @@ def needs_of_tasks(answers: Answers) -> list[Need]:
     """Tell of tasks that failed, unless the same has worked since."""
     if not answers["failures"]:
         return []
-    text = _("Tasks of the queue fail: open what is below")
+    text = _("Tasks of the queue fail: look at the last of them")
     return [Need(tone=Tone.WARN, text=text, url="#health", kind=TASKS)]
 
 

@@ -70,17 +70,8 @@ def read_catalog_details(request: HttpRequest, *, now: datetime) -> DashboardDet
     """Read what the overview's fold shows of the catalogue."""
     runs = recent_runs(now=now)
     products = reverse("admin:catalog_product_changelist")
-    midnight = drawn_days(now=now)[-1]
-    changed = sum(run.changed_goods for run in runs if run.started_at >= midnight)
     return DashboardDetails(
         buttons=import_buttons(request),
-        figures=[
-            Figure(
-                label=_("changed today"),
-                value=grouped(changed),
-                url=reverse("admin:catalog_productchange_changelist"),
-            )
-        ],
         charts=[draw_changes(runs, now=now)],
         breakdowns=[
             Breakdown(

@@ -87,6 +87,8 @@ class OrdersOverview(DashboardSection):
     tabs: Sequence[TabFigure] = ()
     pressing: Sequence[PressingOrder] = ()
     stuck: Sequence[StuckStep] = ()
+    # How many orders the steps above and those not shown belong to.
+    waiting: str = ""
     money: Sequence[Figure] = ()
 
 
@@ -134,6 +136,7 @@ def read_orders(
             )
             for step in stuck.defer("sent", "answered", "parameters")[:SHOWN]
         ],
+        waiting=grouped(counts["person"]),
         needs=[
             *_needs_of_orders(counts, pressing, now=now),
             *needs_of_readings(answers, now=now),
@@ -182,7 +185,7 @@ def _needs_of_orders(
         text = ngettext("%(n)s order needs you", "%(n)s orders need you", number)
         text %= {"n": grouped(number)}
         url = tab_url("person")
-        yield Need(tone=Tone.BAD, text=text, url=url, number=number)
+        yield Need(tone=Tone.BAD, text=text, url=url, number=number, is_listed=True)
     near = timedelta(minutes=settings.DEADLINE_NEAR_MIN)
     for order in pressing:
         due = order.due_at
@@ -196,7 +199,7 @@ def _needs_of_orders(
 
 
 def _deadline(order: Order, tone: Tone, text: str) -> Need:
-    return Need(tone=tone, text=text, url=order_url(order.pk), is_deadline=True)
+    return Need(tone=tone, text=text, url=order_url(order.pk), is_listed=True)
 
 
 def _needs_of_findings(number: int) -> Iterator[Need]:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings as django_settings
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.utils import timezone, translation
 from django_q.models import OrmQ
@@ -31,6 +31,16 @@ def log_in(settings: Any, role: str, *, language: str = "en") -> Client:
 def log_in_superuser(settings: Any, *, language: str = "en") -> Client:
     user = User.objects.create_superuser("root")
     return _client(user, language=language)
+
+
+def log_in_without_role(*rights: str) -> Client:
+    """Give the browser of somebody with no role, only with these rights, if any."""
+    user = User.objects.create_user("newcomer", is_staff=True)
+    for right in rights:
+        app, codename = right.split(".")
+        its = Permission.objects.filter(content_type__app_label=app, codename=codename)
+        user.user_permissions.add(its.get())
+    return _client(user, language="en")
 
 
 def _client(user: User, *, language: str) -> Client:

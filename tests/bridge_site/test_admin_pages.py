@@ -83,11 +83,11 @@ def test_a_button_works_for_operators_only_and_by_post_only(settings, name, args
     operator = log_in(settings, "operator")
     assert operator.get(url).status_code == 403
     assert queued() == []
-    assert url in page(operator, reverse("admin:index"))
+    assert url in page(operator, reverse("overview_health"))
     response = operator.post(url, headers={"referer": "http://evil.example/"})
     assert response.headers["location"] == reverse("admin:index")
     assert queued() == [task]
-    log = page(operator, reverse("admin:index"))
+    log = page(operator, reverse("overview_health"))
     assert "Latest decisions of the staff" in log
 
 

@@ -1,7 +1,8 @@
+import re
 from datetime import datetime, timedelta
 
 import pytest
-from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.models import User
 from django.test import RequestFactory
 from django.urls import reverse
 from django.utils import timezone, translation
@@ -17,17 +18,34 @@ from backoffice.formatting import (
     grouped,
     stock_text,
 )
-from bridge_site.dashboard import read_overview
+from bridge_site.dashboard import (
+    SEES_GOODS,
+    SEES_ORDERS,
+    SEES_PRICE_LIST,
+    SEES_WORKERS,
+    read_overview,
+)
 from catalog.availability import stock_is_stale
 from catalog.dashboard import draw_changes, recent_runs
 from catalog.models import Category, ImportRun, PriceRule, Product
 from catalog.needs import count_quarantine, read_last_runs
 from feeds.dashboard import draw_on_sale
 from feeds.models import FeedBuild, FeedFetch, Store
+from orders.models import Step
 from plumbing.models import Heartbeat, TimeJump
-from tests.staff import log_in, make_category, make_import, make_product, page
+from tests.orders.factories import make_order
+from tests.staff import (
+    furnish,
+    log_in,
+    log_in_without_role,
+    make_category,
+    make_import,
+    make_product,
+    page,
+)
 
 pytestmark = pytest.mark.django_db
+HEALTH = "/admin/overview/health/"
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
@@ -71,12 +89,13 @@ def make_build(status=FeedBuild.Status.ACTIVE, *, age=2 * MINUTE, **values):
 
 def overview():
     request = RequestFactory().get("/admin/")
-    request.user = AnonymousUser()
+    request.user = User(is_superuser=True)
     return read_overview(request)
 
 
 def needs():
-    return [(need.tone, need.text) for need in overview().needs]
+    seen = overview()
+    return [(need.tone, need.text) for need in [*seen.orders.needs, *seen.needs]]
 
 
 def states():
@@ -110,21 +129,21 @@ def test_an_empty_bridge_says_what_to_do_first(settings):
     PriceRule.objects.all().delete()
     texts = " ".join(text for _tone, text in needs())
     for words in (
-        "“Orders at Al-Style” are silent; last sign of life: never",
-        "“Orders” are silent; last sign of life: never",
-        "“Imports and price list” are silent",
-        "Stock was last read never",
+        "No worker has begun yet",
+        "Al-Style's goods were not read yet: the catalogue comes first",
         "No active point of sale",
         "No price rule is in force",
         "No category is sold",
         "The price list was never built",
     ):
         assert words in texts
-    assert [tone for tone, _state in states()] == [
-        Tone.BAD,
-        Tone.BAD,
-        Tone.QUIET,
-        Tone.BAD,
+    # There is nothing yet that could have stopped.
+    assert "silent" not in texts
+    assert states() == [
+        (Tone.WARN, "not read yet"),
+        (Tone.BAD, "never published"),
+        (Tone.QUIET, "not yet"),
+        (Tone.WARN, "not begun yet"),
     ]
     page(log_in(settings, "viewer"), reverse("admin:index"))
 
@@ -137,6 +156,11 @@ def failing():
     make_import(
         age=MINUTE, status=ImportRun.Status.FAILED, message="no answer within 60 s"
     )
+
+
+def failing_on():
+    ImportRun.objects.update(started_at=timezone.now() - HOUR)
+    failing()
 
 
 def odd_rows():
@@ -202,7 +226,8 @@ def bad_sku():
     ("happen", "tone", "words"),
     [
         (stale, Tone.BAD, "Stock was last read 3 hours ago: the goods come off sale"),
-        (failing, Tone.WARN, "failed (stock and prices): no answer within 60 s"),
+        (failing, Tone.INFO, "failed (stock and prices): no answer within 60 s"),
+        (failing_on, Tone.WARN, "failed (stock and prices): no answer within 60 s"),
         (odd_rows, Tone.INFO, "3 rows of the last import could not be used"),
         (set_back, Tone.BAD, "set back by 1\xa0day (noticed"),
         (set_ahead, Tone.BAD, "jumped ahead by 10\xa0minutes (noticed"),
@@ -235,7 +260,18 @@ def test_quarantine_is_said_where_a_person_can_end_it(healthy):
 
 def test_failed_tasks_are_said(healthy):
     fail_a_task()
-    assert needs() == [(Tone.WARN, "Tasks of the queue failed within a day")]
+    assert needs() == [(Tone.WARN, "Tasks of the queue fail: look at the last of them")]
+    assert not overview().is_healthy
+
+
+def test_a_task_that_has_worked_since_is_no_news(healthy):
+    fail_a_task()
+    late = timezone.now() + MINUTE
+    done = {"started": late, "stopped": late, "success": True}
+    Task.objects.create(id="b" * 32, name="y", func="orders.tasks.poll_orders", **done)
+    assert len(needs()) == 1
+    Task.objects.create(id="c" * 32, name="z", func="catalog.tasks.sync_stock", **done)
+    assert needs() == []
 
 
 def test_the_most_pressing_comes_first(healthy):
@@ -278,29 +314,98 @@ def test_secrets_are_not_shown(healthy, settings):
     make_import(status=ImportRun.Status.FAILED, message=url)
     make_build(FeedBuild.Status.REFUSED, age=MINUTE, reason=settings.KASPI_TOKEN)
     fail_a_task(f"PeerUnavailable: {url}\nTraceback")
-    text = page(log_in(settings, "viewer"), reverse("admin:index"))
+    viewer = log_in(settings, "viewer")
+    text = page(viewer, reverse("admin:index")) + page(viewer, HEALTH)
     assert "catalog.tasks.sync_stock" in text
     assert "access-token=***" in text
     for secret in (settings.ALSTYLE_TOKEN, settings.KASPI_TOKEN):
         assert secret not in text
 
 
-def test_the_overview_takes_as_many_queries_for_many_rows_as_for_few(
-    healthy, settings, django_assert_max_num_queries
+@pytest.mark.parametrize("part", [{}, {"HTTP_X_PART": "1"}], ids=["page", "part"])
+@pytest.mark.parametrize("url", ["/admin/", "/admin/overview/health/"])
+def test_everything_of_everything_is_read_in_twelve_queries(
+    url, part, settings, tmp_path, django_assert_max_num_queries
 ):
-    client = log_in(settings, "owner")
-    for number in range(40):
+    furnish(settings, tmp_path / "feed")
+    for number in range(20):
         make_import(age=number * HOUR)
         make_build(FeedBuild.Status.ARCHIVED, age=number * HOUR)
-    with django_assert_max_num_queries(33):
-        page(client, reverse("admin:index"))
+        order = make_order((make_product(), 1))
+        if number % 2:
+            Step.objects.filter(order=order).update(status=Step.Status.NEEDS_PERSON)
+    fail_a_task()
+    client = log_in(settings, "owner")
+    with django_assert_max_num_queries(12):
+        assert client.get(url, **part).status_code == 200
+
+
+def test_the_count_is_of_things_to_do(healthy, settings):
+    viewer = log_in(settings, "viewer")
+    assert "<title>Overview | " in page(viewer, "/admin/")
+    refused()
+    odd_rows()
+    for _number in range(3):
+        order = make_order((make_product(), 1))
+        Step.objects.filter(order=order).update(status=Step.Status.NEEDS_PERSON)
+    # The refused list and each order; odd rows are only to be looked at.
+    assert "<title>(4) Overview | " in page(viewer, "/admin/")
+    assert viewer.get(reverse("overview_count")).json() == {"count": 4}
+
+
+def test_without_a_role_nothing_is_told(healthy, settings):
+    order = make_order((make_product(), 1), total_kzt=77_123)
+    Step.objects.filter(order=order).update(status=Step.Status.NEEDS_PERSON)
+    refused()
+    newcomer = log_in_without_role()
+    for url in ("/admin/", HEALTH):
+        text = page(newcomer, url)
+        for told in (order.code, "77\u202f123", "refused", "Turnover", "Orders by day"):
+            assert told not in text, (url, told)
+    assert "You have no role here" in page(newcomer, "/admin/")
+    assert newcomer.get(reverse("overview_count")).json() == {"count": 0}
+
+
+@pytest.mark.parametrize(
+    ("rights", "shown", "hidden"),
+    [
+        (SEES_GOODS, "Al-Style</a>", "Orders by day"),
+        (SEES_ORDERS, "Orders by day", "Al-Style</a>"),
+        (SEES_PRICE_LIST, "Fetched by Kaspi", "Orders by day"),
+        (SEES_WORKERS, "Workers", "Orders by day"),
+    ],
+)
+def test_each_part_asks_for_its_own_rights(healthy, rights, shown, hidden):
+    text = page(log_in_without_role(*rights), "/admin/")
+    assert shown in text
+    assert hidden not in text
+
+
+def test_links_lead_only_where_the_reader_may_go(healthy, settings):
+    bad_sku()
+    reader = log_in_without_role("feeds.view_feedbuild", "feeds.view_feedfetch")
+    text = page(reader, "/admin/").split('id="overview"')[1] + page(reader, HEALTH)
+    assert "forbidden characters”: 4" in text
+    links = set(re.findall(r'href="(/admin/[^"#]+)', text)) - {
+        "/admin/password_change/"
+    }
+    assert len(links) > 4
+    for url in links:
+        assert reader.get(url.replace("&amp;", "&")).status_code == 200, url
+
+
+def test_the_fold_opens_by_itself_only_when_something_is_wrong(healthy, settings):
+    viewer = log_in(settings, "viewer")
+    assert '<details class="full health" id="health">' in page(viewer, "/admin/")
+    silent()
+    assert '<details class="full health" id="health" open>' in page(viewer, "/admin/")
 
 
 def test_reasons_link_to_the_goods_they_concern(healthy, settings, now):
     make_product(quarantine=Product.Quarantine.JUMP)
     make_product(quarantine=Product.Quarantine.JUMP, gone_at=now)
     assert count_quarantine() == {"jump": 1}
-    text = page(log_in(settings, "viewer"), reverse("admin:index"))
+    text = page(log_in(settings, "viewer"), HEALTH)
     url = reverse("admin:catalog_product_changelist")
     assert f'href="{url}?sale=out_of_stock"' in text
     assert f'href="{url}?quarantine=jump"' in text

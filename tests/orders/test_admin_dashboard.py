@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 
 from backoffice.formatting import Tone, absolute
-from orders.dashboard import read_orders
+from orders.dashboard import read_order_readings, read_orders
 from orders.models import (
     Finding,
     LearnedFact,
@@ -52,7 +52,8 @@ def stick(order: Order, reason: str) -> None:
 
 def test_without_orders_nothing_needs_anybody(now):
     seen = read_orders(now=now)
-    assert (seen.needs, seen.pressing, seen.stuck, seen.readings) == ([], [], [], [])
+    assert (seen.needs, seen.pressing, seen.stuck) == ([], [], [])
+    assert read_order_readings(now=now) == []
 
 
 def test_the_nearest_deadlines_are_on_top(now):
@@ -111,6 +112,27 @@ def test_a_poll_that_stays_away_is_told(now):
     (need,) = read_orders(now=now).needs
     assert "HTTP 500" in need.text
     assert need.tone == Tone.WARN
+
+
+def test_whoever_reads_more_rarely_is_late_later(now, settings):
+    new = make_mark(Order.NEW, age=50 * MINUTE)
+    moving = make_mark(Order.PICKUP, age=100 * MINUTE)
+    assert new.is_late(now=now)
+    assert moving.is_late(now=now)
+    settings.POLL_ORDERS_EVERY_MIN = 20
+    settings.REFRESH_ORDERS_EVERY_MIN = 60
+    assert not new.is_late(now=now)
+    assert not moving.is_late(now=now)
+    assert new.is_late(now=now + 11 * MINUTE)
+
+
+def test_todays_money_leaves_out_what_was_called_off(now):
+    product = make_product("70311")
+    make_order((product, 1), total_kzt=5000)
+    make_order((product, 1), total_kzt=900, status=Order.CANCELLING)
+    make_order((product, 1), total_kzt=70_000, created_at=now - timedelta(days=1))
+    values = [figure.value for figure in read_orders(now=now).money]
+    assert values == ["2", "5\u202f000\xa0₸", "70\u202f000\xa0₸", "10\u202f000\xa0₸"]
 
 
 def silence(now, *, is_selling: bool = True) -> list[str]:
@@ -194,7 +216,7 @@ def test_the_overview_shows_the_orders_in_few_queries(settings, now):
 
 def test_it_reads_in_a_fixed_number_of_queries(now, django_assert_num_queries):
     make_mark(Order.NEW, age=MINUTE)
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(6):
         read_orders(now=now, is_selling=True)
 
 
