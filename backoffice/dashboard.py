@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import TypeVar
+from typing import Protocol, TypeVar
 from urllib.parse import urlsplit
 
-from django.contrib.auth.models import AnonymousUser, User
 from django.urls import Resolver404, resolve
 from django.utils import timezone
 from django.utils.dateformat import format as format_date
@@ -147,10 +146,16 @@ class DashboardDetails:
     journals: Sequence[Journal] = ()
 
 
+class Reader(Protocol):
+    """Whoever looks at the overview, with their rights."""
+
+    def has_perm(self, perm: str) -> bool: ...
+
+
 L = TypeVar("L", Need, StatusCard, Figure, Share)
 
 
-def may_open(user: User | AnonymousUser, url: str) -> bool:
+def may_open(user: Reader, url: str) -> bool:
     """Tell whether an address of the admin's shows this person its page.
 
     The pages of a model's rows ask for the right to view them; what is no such page
@@ -171,7 +176,7 @@ def may_open(user: User | AnonymousUser, url: str) -> bool:
     return any(user.has_perm(right) for right in rights)
 
 
-def linked_for(user: User | AnonymousUser, things: Iterable[L]) -> list[L]:
+def linked_for(user: Reader, things: Iterable[L]) -> list[L]:
     """Take away the links that would lead this person to a refusal."""
     return [
         thing if may_open(user, thing.url) else replace(thing, url="")
