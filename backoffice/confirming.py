@@ -47,18 +47,23 @@ def ask(
     about: Model | None = None,
     chosen: Sequence[Model] = (),
     names: Sequence[str] = (),
+    button: str = "",
+    hidden: Sequence[tuple[str, str]] = (),
+    heads: Sequence[str] = (),
+    rows: Sequence[Sequence[object]] = (),
     is_danger: bool = False,
 ) -> TemplateResponse:
-    """Show the page with the form; its button bears the title.
+    """Show the page with the form; its button bears the title, or what `button` says.
 
     `about`: the row of `model_admin` that the page leads back to, without it the list.
     `chosen`: the rows of a list's action, posted again with the answer; `names`: what
-    to call those of them that it will be done to.
+    to call those of them that it will be done to, or `rows` under `heads`, what will
+    happen to each. `hidden`: what else is posted with the answer.
     """
     opts = model_admin.opts
     url_name = f"admin:{opts.app_label}_{opts.model_name}"
     list_url = reverse(f"{url_name}_changelist")
-    hidden = [
+    of_list = [
         ("action", request.POST.get("action", "")),
         (ANSWERED, "1"),
         ("select_across", "0"),
@@ -73,7 +78,10 @@ def ask(
         "form": form,
         "about": about,
         "names": names,
-        "hidden": hidden if chosen else [],
+        "hidden": [*(of_list if chosen else []), *hidden],
+        "button": button or title,
+        "heads": heads,
+        "rows": rows,
         "is_danger": is_danger,
         "list_url": list_url,
         "back_url": reverse(f"{url_name}_change", args=[about.pk])

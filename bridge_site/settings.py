@@ -33,6 +33,10 @@ ALSTYLE_TOKEN = read.text("ALSTYLE_TOKEN")
 ALSTYLE_INTERVAL_S = read.number("ALSTYLE_INTERVAL_S", "5")
 # Whom to order for; empty = the account's own BIN.
 ALSTYLE_BIN = read.text("ALSTYLE_BIN")
+# Where people work with it; orders have no address of their own that is known.
+ALSTYLE_PORTAL_URL = read.url(
+    "ALSTYLE_PORTAL_URL", "https://b2b.al-style.kz", schemes=["https", "http"]
+)
 ALSTYLE_TIMEOUT_S = read.number("ALSTYLE_TIMEOUT_S", "60", at_least=1)
 
 # --- Kaspi ----------------------------------------------------------------------------
@@ -44,6 +48,12 @@ KASPI_MERCHANT_ID = read.text("KASPI_MERCHANT_ID")
 KASPI_COMPANY = read.text("KASPI_COMPANY")
 # Seen as a number, while the merchant id of the price list may be a name.
 KASPI_MERCHANT_UID = read.text("KASPI_MERCHANT_UID")
+# An order in the cabinet; {code} stands for its code.
+KASPI_CABINET_URL = read.url(
+    "KASPI_CABINET_URL",
+    "https://kaspi.kz/mc/#/orders/{code}",
+    schemes=["https", "http"],
+)
 # No limit is published; five requests a second have never been refused.
 KASPI_INTERVAL_S = read.number("KASPI_INTERVAL_S", "0.2")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -14,16 +12,10 @@ from django.utils.translation import gettext_lazy as _
 from backoffice.confirming import answer_form, ask
 from backoffice.formatting import grouped
 from backoffice.pages import log_objects, report
-from orders.admin.buttons import (
-    ORDER_BUTTONS,
-    STEP_BUTTONS,
-    Answers,
-    OrderButton,
-    Target,
-    press,
-)
+from orders.admin.buttons import ORDER_BUTTONS, Answers, OrderButton, press
+from orders.admin.deciding_many import decide_many
 from orders.admin.forms import ActionForm, CancelForm, PlacesForm
-from orders.admin.full_order import FullOrder, load_full_order
+from orders.admin.full_order import load_full_order
 from orders.admin.handover import may_print, pdf_answer
 from orders.admin.listing import OrderListAdmin
 from orders.handover.printing import print_waybills
@@ -32,6 +24,8 @@ from orders.plan.actions import ActionImpossible
 
 # Each order is a transaction; more would keep the person waiting.
 AT_ONCE = 200
+# Each of these opens some way out.
+DECIDING = ("retry_step", "reserve_order", "cancel_order", "accept_order")
 REASONS_SHOWN = 3
 Answer = HttpResponse | None
 
@@ -39,10 +33,10 @@ Answer = HttpResponse | None
 class BulkActions(OrderListAdmin):
     """The list's actions; each does to an order what its button does."""
 
-    actions = ("retry", "accept", "assemble", "print_waybills", "cancel")
+    actions = ("decide", "accept", "assemble", "print_waybills", "cancel")
 
-    def has_retry_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("orders.retry_step")
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        return any(request.user.has_perm(f"orders.{name}") for name in DECIDING)
 
     def has_accept_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("orders.accept_order")
@@ -56,10 +50,9 @@ class BulkActions(OrderListAdmin):
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("orders.cancel_order")
 
-    @admin.action(description=_("Try what is stuck again"), permissions=["retry"])
-    def retry(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
-        button = STEP_BUTTONS["retry"]
-        _press_each(request, queryset, button, {}, targets=lambda full: full.stuck)
+    @admin.action(description=_("Decide what is stuck…"), permissions=["decide"])
+    def decide(self, request: HttpRequest, queryset: QuerySet[Order]) -> Answer:
+        return decide_many(request, self, list(queryset[:AT_ONCE]))
 
     @admin.action(description=_("Accept"), permissions=["accept"])
     def accept(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
@@ -131,21 +124,18 @@ def _press_each(
     queryset: QuerySet[Order],
     button: OrderButton,
     answers: Answers,
-    *,
-    targets: Callable[[FullOrder], Iterable[Target]] = lambda full: [full.order],
 ) -> None:
     """Do the same to each order; what does not fit is skipped and said."""
     orders, done, reasons = list(queryset[: AT_ONCE + 1]), 0, []
     for order in orders[:AT_ONCE]:
-        full = load_full_order(order)
-        fitting = [target for target in targets(full) if button.fits(full, target)]
+        if not button.fits(load_full_order(order), order):
+            continue
         try:
-            for target in fitting:
-                press(request, button, target, answers)
+            press(request, button, order, answers)
         except ActionImpossible as error:
             reasons.append(f"{order.code}: {error}")
         else:
-            done += bool(fitting)
+            done += 1
     skipped = min(len(orders), AT_ONCE) - done
     report(request, button.title, done=done, skipped=skipped)
     for reason in reasons[:REASONS_SHOWN]:

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from backoffice.formatting import absolute, grouped
 from catalog.models import Product
-from orders.models import OrderLine, Purchase, Step
+from orders.models import Order, OrderLine, Purchase, Step
 from plumbing.redaction import redact
 
 MOST_PLACES = 50
@@ -69,6 +69,24 @@ class CancelForm(ActionForm):
         widget=forms.Textarea(attrs={"rows": 3}),
         help_text=_("Kaspi gets it too; at most 1000 characters."),
     )
+
+
+class CloseForm(ActionForm):
+    """What becomes of the goods; asked only where some are held."""
+
+    goods = forms.ChoiceField(
+        label=_("The goods at Al-Style"),
+        choices=(
+            ("release", _("release them: Al-Style's order is cancelled")),
+            ("keep", _("keep them: we take them ourselves")),
+        ),
+        widget=forms.RadioSelect,
+    )
+
+    def __init__(self, *args: Any, target: Order, **kwargs: Any) -> None:
+        super().__init__(*args, target=target, **kwargs)
+        if not any(held.has_goods for held in target.reservations.open()):
+            del self.fields["goods"]
 
 
 class ReasonForm(ActionForm):
@@ -226,6 +244,10 @@ class ProductForm(ActionForm):
             said = gettext("No product has the article or SKU %(text)s.")
             raise ValidationError(said % {"text": text})
         return found
+
+
+# Whatever they are about, these ask the same.
+SAME_FOR_MANY = (None, ActionForm, PlacesForm, CancelForm, ReasonForm)
 
 
 def is_imei(text: str) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from orders.models import (
     Order,
     OrderLine,
+    Purchase,
     Reservation,
     Step,
     SupplierOrder,
@@ -26,6 +27,8 @@ class FullOrder:
     steps: list[Step]
     reservation: Reservation | None
     waybills: list[Waybill]
+    # One that is begun and not settled: an order of it may exist that nobody knows.
+    purchase: Purchase | None = None
 
     @property
     def stuck(self) -> list[Step]:
@@ -59,8 +62,7 @@ class FullOrder:
     @property
     def is_accepted(self) -> bool:
         """Whether it is accepted and still with us."""
-        order = self.order
-        return order.status == Order.ACCEPTED and order.handed_over_at is None
+        return self.order.is_still_with_us and self.order.ended_at is None
 
     @property
     def needs_goods(self) -> bool:
@@ -69,13 +71,29 @@ class FullOrder:
 
     @property
     def is_unreserved(self) -> bool:
-        return self.needs_goods and self.reservation_status in (
-            "",
-            Reservation.Status.WANTED,
-        )
+        """Whether its goods are needed and neither held nor on their way to us."""
+        if not self.needs_goods or self.has_left_stock:
+            return False
+        return self.reservation_status in ("", Reservation.Status.WANTED)
+
+    @property
+    def has_left_stock(self) -> bool:
+        """Whether Al-Style has shipped the goods."""
+        held = self.reservation
+        return held is not None and held.status == Reservation.Status.SHIPPED
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether a person must say what became of a purchase."""
+        doubtful = Purchase.Status.NEEDS_PERSON
+        return self.purchase is not None and self.purchase.status == doubtful
 
     def has_step(self, kind: Step.Kind, *statuses: Step.Status) -> bool:
         return any(s.kind == kind and s.status in statuses for s in self.steps)
+
+    @property
+    def has_step_in_flight(self) -> bool:
+        return any(step.status == Status.IN_FLIGHT for step in self.steps)
 
     def is_free(self, kind: Step.Kind) -> bool:
         """Tell whether no step of the kind waits, runs, or is stuck."""
@@ -93,11 +111,16 @@ def load_full_order(order: Order) -> FullOrder:
     reservations = list(
         order.reservations.select_related("supplier_order__merged_into")
     )
+    steps = list(order.steps.all())
+    unsettled = None
+    if any(s.kind == Step.Kind.RESERVE and not s.is_over for s in steps):
+        unsettled = Purchase.objects.unsettled().filter(reservations__order=order)
     open_ones = [r for r in reservations if r.status in Reservation.OPEN]
     return FullOrder(
         order=order,
         lines=list(order.lines.select_related("product")),
-        steps=list(order.steps.all()),
+        steps=steps,
         reservation=next(iter([*open_ones, *reservations]), None),
         waybills=list(order.waybills.defer("pdf").order_by("pk")),
+        purchase=unsettled.first() if unsettled is not None else None,
     )

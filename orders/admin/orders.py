@@ -28,6 +28,7 @@ from orders.admin.buttons import (
     order_of,
     press,
 )
+from orders.admin.deciding import offers_of
 from orders.admin.full_order import load_full_order
 from orders.admin.handover import may_print, pdf_answer
 from orders.admin.panels import page_panels
@@ -35,7 +36,10 @@ from orders.models import Order, OrderLine, Step, Waybill
 from orders.plan.actions import ActionImpossible
 
 # What the order waits for most comes first; these are seldom the point.
-NEVER_MAIN = {"accept-unreserved", "by-hand", "release", "released", "cancel", "reread"}
+NEVER_MAIN = {
+    *("accept-unreserved", "by-hand", "release", "released"),
+    *("cancel", "reread", "close"),
+}
 
 
 @admin.register(Order)
@@ -46,7 +50,16 @@ class OrderAdmin(BulkActions):
     def object_buttons(self, request: HttpRequest, obj: Order) -> list[Button]:
         full = load_full_order(obj)
         buttons: list[Button] = []
+        # What the cards offer stands there, with what comes of it.
+        on_cards = {
+            offer.button.slug
+            for step in full.stuck
+            for offer in offers_of(request, full, step)
+            if offer.way.of == "order"
+        }
         for button in offered(request, ORDER_BUTTONS, full, obj):
+            if button.slug in on_cards:
+                continue
             # While something is stuck, its own buttons are the main ones.
             may_lead = button.slug not in NEVER_MAIN and not full.stuck
             is_main = may_lead and not any(b.is_main for b in buttons)

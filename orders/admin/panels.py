@@ -8,16 +8,15 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from backoffice.formatting import NOTHING, figure, grouped, money, stock_text, when
 from backoffice.pages import Button
-from orders.admin.buttons import LINE_BUTTONS, STEP_BUTTONS, is_watched, offered
+from orders.admin.buttons import LINE_BUTTONS, STEP_BUTTONS, offered
 from orders.admin.buyers import buyer_rows
-from orders.admin.forms import placed_words
+from orders.admin.deciding import cards, links_of
 from orders.admin.full_order import FullOrder
 from orders.admin.handover import may_print
 from orders.admin.profit import Profit, margin_of_line, profit_of
@@ -27,7 +26,6 @@ from orders.admin.situation import (
     reservation_pill,
     situation_pill,
     step_pill,
-    stuck_reason,
     supplier_pill,
     time_left,
 )
@@ -39,8 +37,6 @@ from orders.models import (
     Step,
     SupplierOrder,
 )
-from orders.models.purchase import WatchedCall
-from orders.models.step import Candidate
 from orders.money.lines import line_total
 from orders.plan.events import BRIDGE
 from plumbing.redaction import redact
@@ -62,7 +58,8 @@ def page_panels(
         "reservation_pill": reservation_pill(full.reservation),
         "total": money(order.total_kzt),
         "problem": problem_not_told(full),
-        "stuck": [stuck_card(request, full, step) for step in full.stuck],
+        "stuck": cards(request, full, now=now),
+        "outside": links_of(full),
         "line_rows": list(line_rows(request, full, profit)),
         "supply_rows": supply_rows(full, now=now),
         "supplied_lines": supplied_lines(full.supplier_order),
@@ -108,12 +105,9 @@ def said_plainly(word: str) -> str:
 
 
 def step_buttons(request: HttpRequest, full: FullOrder, step: Step) -> list[Button]:
-    unmapped = any(line.product_id is None for line in full.lines)
-    is_in_vain = step.kind == Step.Kind.RESERVE and unmapped
-    may_lead = step.is_stuck and not is_in_vain
     return [
-        button.at("act_on_step", step.pk, is_main=place == 0 and may_lead)
-        for place, button in enumerate(offered(request, STEP_BUTTONS, full, step))
+        button.at("act_on_step", step.pk, is_main=False)
+        for button in offered(request, STEP_BUTTONS, full, step)
     ]
 
 
@@ -122,66 +116,6 @@ def problem_not_told(full: FullOrder) -> str:
     problem = full.order.problem
     told = any(problem in step.last_error for step in full.stuck)
     return "" if told else redact(problem)
-
-
-def stuck_card(request: HttpRequest, full: FullOrder, step: Step) -> dict[str, Any]:
-    """Describe a step that waits for a person."""
-    return {
-        "reason": stuck_reason(step),
-        "buttons": step_buttons(request, full, step),
-        "candidates": candidate_rows(step.answered.get("candidates") or []),
-        "watched": _watched_of(step),
-    }
-
-
-def _watched_of(step: Step) -> list[dict[str, Any]]:
-    if not is_watched(step):
-        return []
-    paused = Purchase.objects.paused().filter(reservations__order=step.order_id)
-    purchase = paused.first()
-    return list(watched_calls(purchase, now=timezone.now())) if purchase else []
-
-
-def candidate_rows(
-    candidates: list[Candidate],
-) -> list[tuple[str, str, SafeString, list[str]]]:
-    """Give number, date as it is written, sum and lines of each."""
-    return [
-        (
-            f"№{found['id']}",
-            placed_words(found.get("placed_at")),
-            money(found.get("sum")),
-            [f"{line[0]} × {line[1]}" for line in found.get("lines") or []],
-        )
-        for found in candidates
-    ]
-
-
-def watched_calls(purchase: Purchase, *, now: datetime) -> Iterator[dict[str, Any]]:
-    """Tell what each call of a supervised purchase showed."""
-    for seen in purchase.watched:
-        rows = seen["rows"]
-        yield {
-            "call": Purchase.Stage(seen["call"]).label,
-            "at": when(datetime.fromisoformat(seen["at"]), now=now),
-            "words": _watched_words(seen),
-            "is_clear": seen["is_clear"],
-            "by": seen["by"],
-            "read_cart": rows is not None,
-            "rows": [
-                (str(article), figure(number), money(price), figure(balance), marked)
-                for article, number, price, balance, marked in rows or []
-            ],
-        }
-
-
-def _watched_words(seen: WatchedCall) -> str:
-    if seen["call"] == Purchase.Stage.SUBMITTED:
-        text = _("Al-Style answered with order %(number)s")
-        return text % {"number": seen["words"]}
-    # There they are the number of submits, for the machine.
-    unanswered = seen["call"] == Purchase.Stage.UNANSWERED
-    return "" if unanswered else redact(str(seen["words"]))
 
 
 def purchase_link(purchase: Purchase) -> SafeString:

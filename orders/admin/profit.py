@@ -82,6 +82,12 @@ def profit_of(full: FullOrder) -> Profit:
     return Profit(lines=lines, is_called_off=full.order.is_called_off)
 
 
+def profit_today(full: FullOrder) -> Profit:
+    """What the order earns if its goods are bought at the prices last read."""
+    lines = earnings_of(full.order, full.lines, [], book=load_rules())
+    return Profit(lines=lines, is_called_off=full.order.is_called_off)
+
+
 def margin_of_line(profit: Profit, line: OrderLine) -> int | None:
     """Give what a line earns after all fees."""
     found = (one for one in profit.lines if one.line and one.line.pk == line.pk)

@@ -24,13 +24,9 @@ from backoffice.pages import Button, ReadOnlyAdmin, log_objects
 from orders.admin.buttons import PURCHASE_BUTTONS, offered, press
 from orders.admin.full_order import load_full_order
 from orders.admin.journals import order_link
-from orders.admin.panels import (
-    candidate_rows,
-    purchase_link,
-    supplier_link,
-    watched_calls,
-)
+from orders.admin.panels import purchase_link, supplier_link
 from orders.admin.situation import fact_value, purchase_pill, shortened
+from orders.admin.watched import candidate_rows, watched_calls
 from orders.models import LearnedFact, Purchase
 from orders.plan.actions import ActionImpossible, note_fact
 from orders.supply.learning import CAREFUL_SIDE

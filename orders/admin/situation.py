@@ -47,6 +47,10 @@ STEP_TONES = {
 
 def situation(order: Order) -> tuple[str, Tone]:
     """Say what the order waits for or how it ended."""
+    if order.is_closed:
+        return _("closed: Kaspi no longer shows it"), Tone.QUIET
+    if order.is_gone and order.ended_at is None:
+        return _("Kaspi no longer shows it"), Tone.BAD
     if order.status == Order.CANCELLING and order.is_back_at_warehouse:
         return _("cancelled: fetch the goods"), Tone.WARN
     by_status = {

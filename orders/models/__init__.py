@@ -10,10 +10,12 @@ from orders.models.order import (
     Order,
     OrderLine,
     ReadMark,
+    SkuMapping,
     Waybill,
 )
 from orders.models.packing import ParcelCheck
 from orders.models.purchase import LearnedFact, Purchase, SupplierListing
+from orders.models.reason import Cause, Reason
 from orders.models.step import OrderEvent, Step
 from orders.models.supply import (
     Reservation,
@@ -27,6 +29,7 @@ from orders.models.supply import (
 __all__ = [
     "Booking",
     "Buyer",
+    "Cause",
     "Finding",
     "LearnedFact",
     "MasterProduct",
@@ -36,8 +39,10 @@ __all__ = [
     "ParcelCheck",
     "Purchase",
     "ReadMark",
+    "Reason",
     "Reservation",
     "ReservationLine",
+    "SkuMapping",
     "Step",
     "SupplierAccount",
     "SupplierListing",

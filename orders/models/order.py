@@ -12,6 +12,8 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from catalog.models import Product
+from orders.models.reason import Cause, Reason
 from plumbing.limits import LONG_AGO
 from plumbing.models import Failure
 from plumbing.redaction import redact
@@ -20,6 +22,8 @@ from plumbing.redaction import redact
 # reads them more rarely: then three missed readings are late.
 POLL_LATE = timedelta(minutes=15)
 REFRESH_LATE = timedelta(minutes=45)
+# One reading without an order may be a gap in the answer.
+ABSENT_READINGS = 3
 # Finished orders are looked at once a day.
 ARCHIVE_LATE = timedelta(hours=26)
 
@@ -27,6 +31,10 @@ ARCHIVE_LATE = timedelta(hours=26)
 class OrderQuerySet(models.QuerySet["Order"]):
     def open(self) -> OrderQuerySet:
         return self.filter(ended_at__isnull=True)
+
+    def gone(self) -> OrderQuerySet:
+        """`Order.is_gone` in SQL."""
+        return self.filter(absent_readings__gte=ABSENT_READINGS)
 
     def awaiting_accept(self) -> OrderQuerySet:
         """`Order.awaits_accept` in SQL."""
@@ -142,6 +150,11 @@ class Order(models.Model):
     first_seen = models.DateTimeField(_("first seen"))
     last_seen = models.DateTimeField(_("last seen"))
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
+    # Since when, and in how many readings in a row, Kaspi did not show it.
+    absent_since = models.DateTimeField(_("not shown since"), null=True, blank=True)
+    absent_readings = models.PositiveSmallIntegerField(
+        _("readings without it"), default=0
+    )
     # What intake could not make sense of: a person must look before anything is done.
     problem = models.TextField(_("what is wrong"), blank=True)
     note = models.TextField(_("note"), blank=True)
@@ -203,6 +216,16 @@ class Order(models.Model):
         return self.state == self.ARCHIVE and not self.is_called_off
 
     @property
+    def is_gone(self) -> bool:
+        """Tell whether so many readings in a row did not show it that a person acts."""
+        return self.absent_readings >= ABSENT_READINGS
+
+    @property
+    def is_closed(self) -> bool:
+        """Tell whether a person has closed an order that Kaspi no longer shows."""
+        return self.ended_at is not None and not self.has_ended
+
+    @property
     def is_unsigned(self) -> bool:
         """Tell whether the buyer has still to sign: reserved, but not accepted."""
         return self.state == self.SIGN_REQUIRED
@@ -228,20 +251,28 @@ class Order(models.Model):
             return False
         return self.state == self.PICKUP or self.delivery_mode == "DELIVERY_PICKUP"
 
-    def reason_to_look(self, lines: Iterable[OrderLine]) -> str:
-        """Say why a person must look before goods are bought; empty when not."""
-        if self.problem:
-            return self.problem
+    def cause_to_look(self, lines: Iterable[OrderLine]) -> Cause | None:
+        """Say why a person must look before goods are bought; None when not."""
         lines = list(lines)
+        unknown = next((line for line in lines if line.product_id is None), None)
+        if self.absent_readings:
+            reason = Reason.NOT_SHOWN
+        elif not lines:
+            reason = Reason.NO_LINES
+        else:
+            reason = Reason.UNKNOWN_SKU if unknown else Reason.UNREADABLE
+        if self.problem:
+            return Cause(reason, self.problem)
         if not lines:
-            return gettext("The order came without its lines: read it again")
+            text = gettext("The order came without its lines: read it again")
+            return Cause(reason, text)
         for line in lines:
             if line.problem:
-                return line.problem
-            if line.product_id is None:
-                text = gettext("SKU %(sku)s is none of our products")
-                return text % {"sku": line.sku or "—"}
-        return ""
+                return Cause(reason, line.problem)
+        if unknown is not None:
+            text = gettext("SKU %(sku)s is none of our products")
+            return Cause(reason, text % {"sku": unknown.sku or "—"})
+        return None
 
     # These stand in SQL as well, above and in `OrderQuerySet`; one test compares them.
     @property
@@ -357,6 +388,41 @@ class MasterProduct(models.Model):
 
     def __str__(self) -> str:
         return f"{self.masterproduct_id} → {self.sku}"
+
+
+class SkuMappingQuerySet(models.QuerySet["SkuMapping"]):
+    def products_of(self, skus: Iterable[str]) -> dict[str, Product]:
+        """Map SKUs to products: by their own SKU, else as a person has said."""
+        wanted = {sku for sku in skus if sku}
+        found: dict[str, Product] = Product.objects.in_bulk(wanted, field_name="sku")
+        if left := wanted - found.keys():
+            for mapping in self.filter(sku__in=left).select_related("product"):
+                found[mapping.sku] = mapping.product
+        return found
+
+
+class SkuMapping(models.Model):
+    """A SKU at Kaspi that is none of our products, and which one it means."""
+
+    sku = models.CharField(_("SKU at Kaspi"), max_length=80, primary_key=True)
+    product = models.ForeignKey(
+        "catalog.Product",
+        verbose_name=_("product"),
+        on_delete=models.CASCADE,
+        related_name="sku_mappings",
+    )
+    noted_at = models.DateTimeField(_("noted"))
+    noted_by = models.CharField(_("noted by"), max_length=150)
+
+    objects = SkuMappingQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("product of an unknown SKU")
+        verbose_name_plural = _("products of unknown SKUs")
+        ordering = ["-noted_at"]
+
+    def __str__(self) -> str:
+        return f"{self.sku} → {self.product_id}"
 
 
 class ReadMarkQuerySet(models.QuerySet["ReadMark"]):

@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from orders.models.order import Order
+from orders.models.reason import Reason
 
 
 class StepParameters(TypedDict, total=False):
@@ -175,6 +176,23 @@ class Step(models.Model):
         Kind.IMEI: Peer.KASPI,
     }
 
+    # How a mere "no" of the peer is called.
+    REFUSED_AS = {
+        Kind.RESERVE: Reason.RESERVE_REFUSED,
+        Kind.RELEASE: Reason.RELEASE_REFUSED,
+        Kind.ACCEPT: Reason.ACCEPT_REFUSED,
+        Kind.ASSEMBLE: Reason.ASSEMBLE_REFUSED,
+        Kind.ARRIVE: Reason.ARRIVE_REFUSED,
+        Kind.ARRIVE_BACK: Reason.RETURN_REFUSED,
+        Kind.SEND_CODE: Reason.CODE_NOT_SENT,
+        Kind.COMPLETE: Reason.WRONG_CODE,
+        Kind.CANCEL: Reason.CANCEL_REFUSED,
+        Kind.REMOVE_LINE: Reason.REMOVE_REFUSED,
+        Kind.CHECK: Reason.CHECK_REFUSED,
+        Kind.TRIM: Reason.NOT_TRIMMED,
+        Kind.IMEI: Reason.IMEI_REFUSED,
+    }
+
     order = models.ForeignKey(
         Order, verbose_name=_("order"), on_delete=models.CASCADE, related_name="steps"
     )
@@ -195,6 +213,8 @@ class Step(models.Model):
     sent = models.JSONField(_("what was sent"), default=dict, blank=True)
     answered = models.JSONField(_("what was answered"), default=dict, blank=True)
     last_error = models.TextField(_("last error"), blank=True)
+    # Why it waits, or waited, for a person; empty = it does not, or nobody wrote it.
+    reason = models.CharField(_("reason"), max_length=24, blank=True)
     created_at = models.DateTimeField(_("created"))
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
 
@@ -260,6 +280,17 @@ class Step(models.Model):
     @property
     def is_stuck(self) -> bool:
         return self.status in self.STUCK
+
+    @property
+    def stuck_for(self) -> Reason:
+        """Why it waits for a person; the general reason where none was written."""
+        known = self.reason in Reason.values
+        return Reason(self.reason) if known else Reason.OTHER
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether nothing comes of it any more; a refused one is a person's."""
+        return self.status in (self.Status.DONE, self.Status.SKIPPED)
 
     @property
     def is_dropped(self) -> bool:

@@ -7,13 +7,13 @@ from typing import cast
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from catalog.models import Product
 from orders.models import (
     LearnedFact,
     Order,
     OrderLine,
     Purchase,
     Reservation,
+    SkuMapping,
     Step,
     SupplierOrder,
 )
@@ -131,7 +131,7 @@ def mark_reserved_by_hand(order: Order, *, actor: str, number: str = "") -> None
     with transaction.atomic():
         Order.objects.select_for_update().get(pk=order.pk)
         _refuse_unsettled(order, Kind.RESERVE)
-        _refuse_doubtful(order)
+        refuse_doubtful(order)
         reservation = _want_goods(order)
         text = _("Reserved by hand")
         if number:
@@ -367,7 +367,7 @@ def order_at_new_price(step: Step, cost_kzt: int, *, actor: str) -> None:
 def skip_step(step: Step, *, actor: str, reason: str) -> None:
     """Drop a stuck step: a person has seen to it."""
     if step.kind == Kind.RESERVE:
-        _refuse_doubtful(step.order)
+        refuse_doubtful(step.order)
     text = _("%(step)s: dropped, %(reason)s")
     figures = {"step": step.get_kind_display(), "reason": reason}
     if Status.SKIPPED not in Step.ALLOWED[Status(step.status)] or not move_step(
@@ -430,8 +430,10 @@ def _want_goods(order: Order) -> Reservation:
 def map_lines(order: Order) -> None:
     """Find the products of lines whose SKU was unknown when the order came."""
     problems = order.problem.split("\n")
-    for line in order.lines.filter(product__isnull=True).exclude(sku=""):
-        product = Product.objects.filter(sku=line.sku).first()
+    unknown = list(order.lines.filter(product__isnull=True).exclude(sku=""))
+    products = SkuMapping.objects.products_of(line.sku for line in unknown)
+    for line in unknown:
+        product = products.get(line.sku)
         if product is None:
             continue
         line.product = product
@@ -471,7 +473,7 @@ def _refuse_unsettled(order: Order, kind: Step.Kind) -> None:
         )
 
 
-def _refuse_doubtful(order: Order) -> None:
+def refuse_doubtful(order: Order) -> None:
     """A purchase that may have bought the goods must not be forgotten."""
     unsettled = Purchase.objects.unsettled().filter(reservations__order=order)
     if unsettled.exists():

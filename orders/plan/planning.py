@@ -11,9 +11,11 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from orders.models import (
+    Cause,
     Order,
     OrderEvent,
     OrderLine,
+    Reason,
     Reservation,
     ReservationLine,
     Step,
@@ -63,9 +65,9 @@ def open_order(
         for pk, quantity in merged_quantities(lines).items()
     ]
     steps, events = [], [received]
-    if reason := order.reason_to_look(lines):
-        steps = [make_step(order, Kind.RESERVE, now=now, needs_person=reason)]
-        events.append(make_event(order, reason, now=now))
+    if cause := order.cause_to_look(lines):
+        steps = [make_step(order, Kind.RESERVE, now=now, needs_person=cause)]
+        events.append(make_event(order, cause.text, now=now))
     elif settings.AUTO_RESERVE:
         steps = [make_step(order, Kind.RESERVE, now=now)]
     return Opening(
@@ -105,6 +107,8 @@ class _Plan:
     def carry_on(self) -> None:
         """The order lives: ask for what comes next."""
         order, reservation = self.order, self.reservation
+        if order.is_closed:
+            return
         has_goods = reservation is not None and reservation.has_goods
         if order.awaits_accept:
             if has_goods and settings.AUTO_ACCEPT:
@@ -146,7 +150,8 @@ class _Plan:
             if self.order.has_ended and reservation.has_goods:
                 self._leave(reservation)
         elif reservation.status == Reservation.Status.BY_HAND:
-            by_hand = _("Reserved by hand: release it at Al-Style by hand")
+            text = _("Reserved by hand: release it at Al-Style by hand")
+            by_hand = Cause(Reason.RELEASE_BY_HAND, text)
             self._want_release(reservation, needs_person=by_hand)
         elif reservation.status == Reservation.Status.HELD:
             self._want_release(reservation)
@@ -224,7 +229,9 @@ class _Plan:
     def _asked(self, kind: Step.Kind) -> list[Step]:
         return [s for s in self.steps if s.kind == kind and not s.is_dropped]
 
-    def _want_release(self, reservation: Reservation, needs_person: str = "") -> None:
+    def _want_release(
+        self, reservation: Reservation, needs_person: Cause | None = None
+    ) -> None:
         """Once for each reservation: an order may have had one before."""
         for step in self.steps:
             is_old = step.created_at < reservation.created_at
@@ -240,7 +247,7 @@ class _Plan:
         kind: Step.Kind,
         *,
         parameters: StepParameters | None = None,
-        needs_person: str = "",
+        needs_person: Cause | None = None,
     ) -> None:
         if not self._asked(kind):
             self._want(kind, parameters=parameters, needs_person=needs_person)
@@ -250,7 +257,7 @@ class _Plan:
         kind: Step.Kind,
         *,
         parameters: StepParameters | None = None,
-        needs_person: str = "",
+        needs_person: Cause | None = None,
         text: str = "",
     ) -> None:
         step = want_step(
@@ -276,6 +283,7 @@ class _Plan:
         if last.status == Status.DONE and seen_since:
             text = _("Kaspi confirmed the accept, but has the order as new")
             if len(asked) >= ACCEPTS_PER_ORDER:
-                self._want(Kind.ACCEPT, needs_person=text)
+                in_vain = Cause(Reason.ACCEPT_IN_VAIN, text)
+                self._want(Kind.ACCEPT, needs_person=in_vain)
             else:
                 self._want(Kind.ACCEPT, text=text)

@@ -29,6 +29,7 @@ class StepFields(TypedDict, total=False):
     sent_at: datetime | None
     answered: StepAnswer
     last_error: str
+    reason: str
     finished_at: datetime | None
 
 
@@ -80,6 +81,8 @@ def move_step(
         raise ForbiddenTransition(f"step {step.pk}: {step.status} → {to}")
     if to in Step.TERMINAL:
         fields.setdefault("finished_at", now)
+    if to not in Step.STUCK and to != Step.Status.SKIPPED:
+        fields["reason"] = ""
     if to != Step.Status.IN_FLIGHT:
         fields["claimed_by"], fields["claimed_until"] = "", None
     with transaction.atomic():

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.db import IntegrityError, transaction
 
-from orders.models import Order, Step
+from orders.models import Cause, Order, Step
 from orders.models.step import StepParameters
 from orders.plan.events import BRIDGE, record
 
@@ -17,7 +17,7 @@ def make_step(
     *,
     now: datetime,
     parameters: StepParameters | None = None,
-    needs_person: str = "",
+    needs_person: Cause | None = None,
 ) -> Step:
     """Make a step, unsaved; `needs_person`: why it waits for somebody, not a peer."""
     return Step(
@@ -26,7 +26,8 @@ def make_step(
         kind=kind,
         status=Step.Status.NEEDS_PERSON if needs_person else Step.Status.PENDING,
         parameters=parameters or {},
-        last_error=needs_person,
+        last_error=needs_person.text if needs_person else "",
+        reason=needs_person.reason if needs_person else "",
         not_before=now,
         created_at=now,
     )
@@ -38,7 +39,7 @@ def want_step(
     *,
     now: datetime,
     parameters: StepParameters | None = None,
-    needs_person: str = "",
+    needs_person: Cause | None = None,
     text: str = "",
     actor: str = BRIDGE,
 ) -> Step | None:
@@ -57,6 +58,6 @@ def want_step(
     except IntegrityError:
         # Somebody else asked between our two questions.
         return None
-    if words := text or needs_person:
+    if words := text or (needs_person.text if needs_person else ""):
         record(order, words, now=now, step=step, actor=actor)
     return step

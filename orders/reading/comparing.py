@@ -41,6 +41,7 @@ SAME = (
 UNTOLD = (
     *("ended_at", "accept_by", "arrive_by", "collect_by", "fetch_by"),
     *("problem", "planned_delivery_at", "kaspi_id", "kaspi_category"),
+    *("absent_since", "absent_readings"),
 )
 # Kaspi's: what is not fetched in time is disposed of, what does not arrive cancelled.
 FETCH_WITHIN = timedelta(days=30)
@@ -111,6 +112,7 @@ def _order_values(seen: KaspiOrder, order: Order, *, now: datetime) -> Values:
         if (value := getattr(seen, name)) is not None and value != ""
     }
     values["kaspi_id"] = seen.id
+    values["absent_since"], values["absent_readings"] = None, 0
     if order.hand_over_by is None and seen.hand_over_by is not None:
         values["hand_over_by"] = seen.hand_over_by
     after = _after(order, seen)

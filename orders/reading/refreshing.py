@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Max, Min
+from django.db import transaction
+from django.db.models import F, Max, Min
 from django.utils.translation import gettext as _
 
 from orders.kaspi.client import PEER_NAME, KaspiClient
@@ -23,6 +24,7 @@ from plumbing.leases import database_now, under_lease
 from plumbing.peers import (
     PeerAccessRefused,
     PeerProtocolError,
+    PeerRefused,
     PeerUnavailable,
 )
 
@@ -35,6 +37,14 @@ WAYBILLS_AT_ONCE = 60
 # A buyer may return goods for 14 days, and Kaspi may tell of it a little later.
 RETURNS_FOR = timedelta(days=16)
 WATCH_RETURNS_EVERY = timedelta(hours=23)
+# Readings closer together are one: Kaspi may be out of order for a minute.
+ABSENT_APART = timedelta(minutes=4)
+# Of those that a person was told of.
+ASK_FOR_GONE_EVERY = timedelta(hours=6)
+
+
+class OrderNotShown(PeerRefused):
+    """Kaspi shows the order under neither its code nor its id."""
 
 
 def refresh_orders(client: KaspiClient, *, now: datetime) -> ReadResult:
@@ -52,18 +62,43 @@ def refresh_orders(client: KaspiClient, *, now: datetime) -> ReadResult:
 def refresh_order(order_id: int, client: KaspiClient) -> Order:
     """Read one order again; returns its row as it is then.
 
-    Raises `PeerError`'s family, `PeerRefused` when Kaspi does not know it,
+    Raises `PeerError`'s family, `OrderNotShown` when Kaspi does not know it,
     `PeerProtocolError` when what it says cannot be stored.
     """
     order = Order.objects.get(pk=order_id)
     read_at = database_now()
-    seen = client.order_by_code(order.code) or client.order(order.kaspi_id)
+    seen = client.order_by_code(order.code)
+    if seen is None:
+        seen = _by_id(order, client, read_at=read_at)
     saved = _save_one(seen, EntryReader(client), read_at=read_at, now=database_now())
     if saved.failed:
         # Whoever asks decides by the row: an old one must not pass for a new one.
         raise PeerProtocolError(f"{PEER_NAME}, {': '.join(saved.failed[0])}")
     fetch_waybills(client, [seen], at_most=1, now=database_now())
     return Order.objects.get(pk=order_id)
+
+
+def _by_id(order: Order, client: KaspiClient, *, read_at: datetime) -> KaspiOrder:
+    try:
+        return client.order(order.kaspi_id)
+    except PeerAccessRefused:
+        raise
+    except PeerRefused as error:
+        note_absent(order, read_at=read_at)
+        raise OrderNotShown(str(error)) from None
+
+
+def note_absent(order: Order, *, read_at: datetime) -> None:
+    """Note that a reading did not show the order; told once, it is asked for again."""
+    text = _("Kaspi does not show this order any more: look in its cabinet")
+    known = Order.objects.filter(pk=order.pk, last_seen__lte=read_at)
+    once_more = {"last_seen": read_at, "absent_readings": F("absent_readings") + 1}
+    with transaction.atomic():
+        first = known.filter(absent_readings=0)
+        if first.update(**once_more, absent_since=read_at, problem=text):
+            record(order, text, now=database_now())
+        else:
+            known.filter(last_seen__lte=read_at - ABSENT_APART).update(**once_more)
 
 
 def fetch_awaited_waybills(client: KaspiClient, result: ReadResult) -> None:
@@ -75,7 +110,8 @@ def fetch_awaited_waybills(client: KaspiClient, result: ReadResult) -> None:
         handed_over_at=None,
         waybills=None,
     )
-    for order in packed.order_by("last_seen")[:FEW]:
+    shown = packed.exclude(absent_readings__gt=0)
+    for order in shown.order_by("last_seen")[:FEW]:
         try:
             result.waybills += refresh_order(order.pk, client).waybills.count()
         except Exception as error:
@@ -145,7 +181,11 @@ class _Refresh:
         self._watch_returns()
 
     def _unseen(self) -> OrderQuerySet:
-        return Order.objects.open().filter(last_seen__lt=self._now)
+        unseen = Order.objects.open().filter(last_seen__lt=self._now)
+        # A person sees those by now; one that comes back is not waited for.
+        lately = self._now - ASK_FOR_GONE_EVERY
+        gone = Order.objects.gone().filter(last_seen__gt=lately)
+        return unseen.exclude(pk__in=gone.values("pk"))
 
     def _read(self, state: str, span: _Span, *, marked: bool = False) -> None:
         self._is_whole &= self._reader.read_section(
@@ -192,7 +232,7 @@ class _Refresh:
         read_at = self._moment()
         seen = self._client.order_by_code(order.code)
         if seen is None:
-            self._note_absent(order, read_at=read_at)
+            note_absent(order, read_at=read_at)
             return
         saved = _save_one(seen, entries, read_at=read_at, now=self._moment())
         self._result.saved.add(saved)
@@ -200,14 +240,6 @@ class _Refresh:
         self._result.waybills += fetch_waybills(
             self._client, [seen], at_most=1, now=self._moment()
         )
-
-    def _note_absent(self, order: Order, *, read_at: datetime) -> None:
-        """Tell once that Kaspi does not show an order; it is asked for again."""
-        text = _("Kaspi does not show this order any more: look in its cabinet")
-        missing = Order.objects.filter(pk=order.pk)
-        if missing.exclude(problem=text).update(problem=text):
-            record(order, text, now=self._moment())
-        missing.update(last_seen=read_at)
 
     def _watch_returns(self) -> None:
         """Once a day, look whether a finished order came back."""

@@ -11,15 +11,16 @@ from django.db import transaction
 from django.db.models import Model, Q
 from django.utils.translation import gettext as _
 
-from catalog.models import Product
 from orders.kaspi.schema import KaspiOrder
 from orders.models import (
     Buyer,
     Order,
     OrderEvent,
     OrderLine,
+    Reason,
     Reservation,
     ReservationLine,
+    SkuMapping,
     Step,
 )
 from orders.money.booking import book_safely
@@ -130,7 +131,7 @@ def _products_of(seen: Iterable[KaspiOrder], known: Iterable[Order]) -> Products
         for line in order.lines.all()
         if line.product_id is None
     }
-    return Product.objects.in_bulk(skus - {""}, field_name="sku")
+    return SkuMapping.objects.products_of(skus)
 
 
 def _buyer_of(order: Order) -> Buyer | None:
@@ -291,7 +292,10 @@ def _note_problem(order: Order, step: Step | None, *, old: str, now: datetime) -
     if step is None or step.status != Step.Status.NEEDS_PERSON:
         return
     if order.problem:
-        Step.objects.filter(pk=step.pk, last_error=old).update(last_error=words)
+        cause = order.cause_to_look(order.lines.all())
+        Step.objects.filter(pk=step.pk, last_error=old).update(
+            last_error=words, reason=cause.reason if cause else Reason.UNREADABLE
+        )
     elif step.last_error == old:
         move_step(
             step,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from orders.models import (
     Finding,
     Order,
     Purchase,
+    Reason,
     Reservation,
     Step,
     SupplierOrder,
@@ -63,6 +64,7 @@ def contradictions_of(
     bridge began to read has seen to its goods.
     """
     whole = _Whole(order)
+    yield from whole.not_shown()
     yield from whole.not_released()
     yield from whole.open_of_ended()
     if first_read_at is not None and order.created_at >= first_read_at:
@@ -140,6 +142,21 @@ class _Whole:
             order=self.order,
         )
 
+    def not_shown(self) -> Iterator[Contradiction]:
+        """Kaspi does not show the order, and nothing says what became of it."""
+        order = self.order
+        if not order.is_gone or order.ended_at is not None:
+            return
+        text = _(
+            "Kaspi no longer shows this order: look in its cabinet, then close it here"
+        )
+        told = any(
+            step.is_stuck and step.reason == Reason.NOT_SHOWN
+            for step in order.steps.all()
+        )
+        one = self._say(Kind.NOT_SHOWN, text, {"since": str(order.absent_since)})
+        yield replace(one, stands=not told)
+
     def not_released(self) -> Iterator[Contradiction]:
         """Goods are held, the buyer will not get them, and nobody sees to it."""
         held, order = self.open, self.order
@@ -180,7 +197,7 @@ class _Whole:
     def no_goods(self) -> Iterator[Contradiction]:
         """Accepted at Kaspi, and neither held nor being reserved."""
         order = self.order
-        if order.status != Order.ACCEPTED or order.handed_over_at or order.has_ended:
+        if order.status != Order.ACCEPTED or order.handed_over_at or order.ended_at:
             return
         holds = (
             Reservation.Status.HELD,

@@ -11,7 +11,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from orders.models import Finding, Order, OrderEvent, Step
+from orders.models import Cause, Finding, Order, OrderEvent, Reason, Step
 from orders.models.finding import FindingQuerySet
 from orders.plan.events import BRIDGE, record
 from orders.plan.transitions import move_step
@@ -195,7 +195,8 @@ def _stand_on_order(finding: Finding, *, now: datetime) -> None:
     order: Order = finding.order  # type: ignore[assignment]
     check = order.steps.of_kind(Step.Kind.CHECK).open().first()
     if check is None:
-        check = want_step(order, Step.Kind.CHECK, now=now, needs_person=finding.text)
+        cause = Cause(Reason(finding.kind), finding.text)
+        check = want_step(order, Step.Kind.CHECK, now=now, needs_person=cause)
     elif check.status == Step.Status.NEEDS_PERSON:
         said = check.last_error.split("\n")
         if finding.text not in said:
@@ -215,6 +216,9 @@ def _leave_order(finding: Finding, *, now: datetime, actor: str) -> None:
     left = [text for text in step.last_error.split("\n") if text != finding.text]
     if left:
         _say(step, left)
+        others = Finding.objects.open().filter(step=step)
+        if other := others.exclude(pk=finding.pk).first():
+            Step.objects.filter(pk=step.pk).update(reason=other.kind)
     else:
         text = _("%(step)s: nothing contradicts any more")
         figures = {"step": step.get_kind_display()}

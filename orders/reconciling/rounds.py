@@ -185,7 +185,7 @@ def _plan_of(order: Order) -> list[tuple[int, str]]:
 
 def _is_forgotten(order: Order, *, now: datetime) -> bool:
     """Tell whether goods are held for an order that nobody was asked to accept."""
-    if not settings.AUTO_ACCEPT or not order.awaits_accept:
+    if not settings.AUTO_ACCEPT or not order.awaits_accept or order.is_closed:
         return False
     if has_step(order, Step.Kind.ACCEPT):
         return False

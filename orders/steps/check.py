@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.utils.translation import gettext as _
 
 from orders.clients import Clients
-from orders.models import Finding, Reservation, Step
+from orders.models import Finding, Reason, Reservation, Step
 from orders.plan.claims import Claim
 from orders.reconciling.rounds import reconcile_order
 from orders.steps import outcomes
@@ -37,7 +37,9 @@ class CheckHandler:
         listed = Finding.objects.open().at_peers().filter(order=claim.step.order_id)
         texts += [finding.text for finding in listed]
         if texts or reason:
-            return outcomes.needs_person("\n".join(texts) or reason)
+            found = Finding.objects.open().filter(order=claim.step.order_id).first()
+            code = Reason(found.kind) if found else Reason.SUPPLIER_LINES
+            return outcomes.needs_person(code, "\n".join(texts) or reason)
         if reservation is None:
             return outcomes.skipped(_("Nothing is held for this order"))
         return outcomes.done(_("Al-Style's order has just what is wanted"))

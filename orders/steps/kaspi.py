@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from orders.clients import Clients
 from orders.kaspi.client import KaspiClient, WeighedCut
-from orders.models import Order, Step
+from orders.models import Order, Reason, Step
 from orders.plan.claims import Claim
 from orders.reading.failures import tell_failure
 from orders.reading.refreshing import refresh_order
@@ -69,7 +69,7 @@ class KaspiHandler:
                 "The goods are no longer held at Al-Style: reserve them anew, "
                 "or accept the order without them"
             )
-            return outcomes.needs_person(text)
+            return outcomes.needs_person(Reason.GOODS_GONE, text)
         if self._may_have_left(step):
             return self.look(claim, clients)
         claim.renew(sent_at=database_now(), sent={"kind": step.kind})
@@ -84,7 +84,10 @@ class KaspiHandler:
                 raise
             # Perhaps it is so already: the order itself tells.
             settled = self._settled(refresh_order(order.pk, clients.kaspi), step)
-            return settled or outcomes.refused(str(error), apply=partial(_forget, step))
+            reason = Step.REFUSED_AS[Kind(step.kind)]
+            return settled or outcomes.refused(
+                reason, str(error), apply=partial(_forget, step)
+            )
         if self.rereads:
             _reread(order, clients)
         figures = {"step": step.get_kind_display()}
@@ -110,7 +113,7 @@ class KaspiHandler:
             return outcomes.retry(text % figures, after_s=0)
         if self.is_reached is None:
             text = _("%(step)s: Kaspi does not show whether it was done: look there")
-            return outcomes.needs_person(text % figures)
+            return outcomes.needs_person(Reason.EFFECT_UNSEEN, text % figures)
         if step.looks < self.looks:
             text = _("%(step)s: Kaspi does not show it yet: looking again")
             return outcomes.unknown(text % figures, look_after_s=LOOK_AGAIN_AFTER_S)
@@ -118,7 +121,7 @@ class KaspiHandler:
             text = _("%(step)s: Kaspi does not have it: doing it again")
             return outcomes.retry(text % figures, after_s=0)
         text = _("%(step)s: no effect at Kaspi; repeating would make a second waybill")
-        return outcomes.needs_person(text % figures)
+        return outcomes.needs_person(Reason.NO_WAYBILL_SEEN, text % figures)
 
     def _may_have_left(self, step: Step) -> bool:
         """Tell whether to send it now could be to send it a second time."""

@@ -14,11 +14,12 @@ from django.db.models import F
 from django.utils.translation import gettext as _
 
 from orders.clients import Clients
-from orders.models import Step
+from orders.models import Order, Reason, Step
 from orders.models.step import StepQuerySet
 from orders.plan.claims import CLAIM_S, Claim, ClaimLost, claim_step
 from orders.plan.planning import replan
 from orders.plan.transitions import StepFields, move_step
+from orders.reading.refreshing import OrderNotShown
 from orders.steps import HANDLERS, outcomes
 from orders.steps.outcomes import Outcome
 from orders.supply.cart import CART_LEASE
@@ -138,12 +139,13 @@ def run_step(step: Step, clients: Clients, result: Processed) -> None:
         return
     if step.attempts > settings.STEP_ATTEMPTS and not is_look:
         outcome = outcomes.needs_person(
+            Reason.TRIED_IN_VAIN,
             _("%(step)s: tried %(tries)s times in vain: %(error)s")
             % {
                 "step": name,
                 "tries": settings.STEP_ATTEMPTS,
                 "error": step.last_error,
-            }
+            },
         )
     else:
         try:
@@ -170,6 +172,7 @@ def settle(step: Step, outcome: Outcome) -> bool:
         "last_error": "" if outcome.status == Status.DONE else outcome.text,
         "not_before": now + timedelta(seconds=outcome.after_s),
         "answered": outcome.answered or step.answered,
+        "reason": outcome.reason or "",
     }
     if not outcome.is_attempt:
         fields["attempts"] = F("attempts") - 1
@@ -214,12 +217,25 @@ def _attempt(
         return _later(step, str(error), error=error, is_look=is_look)
     except PeerRefused as error:
         if is_look:
-            return _later(step, str(error), error=error, is_look=True)
+            return _not_found(step, error)
         return outcomes.refused(
-            _("%(step)s: refused: %(error)s") % {"step": name, "error": error}
+            Step.REFUSED_AS[Step.Kind(step.kind)],
+            _("%(step)s: refused: %(error)s") % {"step": name, "error": error},
         )
     except PeerError as error:
         return _later(step, str(error), error=error, is_look=is_look)
+
+
+def _not_found(step: Step, error: PeerRefused) -> Outcome:
+    """Look again, but not for ever, for what the peer says it does not know."""
+    gone = Order.objects.gone().filter(pk=step.order_id)
+    is_gone = isinstance(error, OrderNotShown) and gone.exists()
+    if step.looks <= settings.STEP_ATTEMPTS and not is_gone:
+        return _later(step, str(error), error=error, is_look=True)
+    reason = Reason.NOT_SHOWN if is_gone else Reason.TRIED_IN_VAIN
+    text = _("%(step)s: its outcome cannot be seen: %(error)s")
+    figures = {"step": step.get_kind_display(), "error": error}
+    return outcomes.needs_person(reason, text % figures)
 
 
 def _broken(step: Step, error: Exception, *, is_look: bool) -> Outcome:
@@ -227,7 +243,7 @@ def _broken(step: Step, error: Exception, *, is_look: bool) -> Outcome:
     figures = {"step": step.get_kind_display(), "error": type(error).__name__}
     if is_look and step.looks > settings.STEP_ATTEMPTS:
         text = _("%(step)s: each look at it ends in a fault of the bridge (%(error)s)")
-        return outcomes.needs_person(text % figures)
+        return outcomes.needs_person(Reason.FAULT, text % figures)
     text = _("%(step)s: a fault of the bridge (%(error)s), the outcome is unknown")
     return outcomes.unknown(
         text % figures, look_after_s=_backoff_s(step.looks if is_look else 1)
@@ -244,7 +260,14 @@ def _give_up_settling(step: Step, error: Exception) -> None:
         return
     text = _("%(step)s: its outcome cannot be written down (%(error)s)")
     figures = {"step": row.get_kind_display(), "error": type(error).__name__}
-    move_step(row, Status.NEEDS_PERSON, text=text % figures, now=database_now())
+    move_step(
+        row,
+        Status.NEEDS_PERSON,
+        text=text % figures,
+        now=database_now(),
+        last_error=text % figures,
+        reason=Reason.FAULT,
+    )
 
 
 def _backoff_s(tries: int) -> float:

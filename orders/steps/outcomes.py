@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from orders.models import Step
+from orders.models import Reason, Step
 from orders.models.step import StepAnswer
 
 Status = Step.Status
@@ -23,6 +23,7 @@ class Outcome:
 
     status: str
     text: str
+    reason: Reason | None = None
     after_s: float = 0
     answered: StepAnswer = field(default_factory=StepAnswer)
     is_attempt: bool = True
@@ -36,18 +37,24 @@ def done(
     return Outcome(status=Status.DONE, text=text, answered=answered or {}, apply=apply)
 
 
-def refused(
-    text: str, *, is_stock: bool = False, apply: Apply | None = None
-) -> Outcome:
-    """The peer said no: a person decides what now. `is_stock`: for want of goods."""
+def refused(reason: Reason, text: str, *, apply: Apply | None = None) -> Outcome:
+    """The peer said no: a person decides what now."""
     return Outcome(
-        status=Status.REFUSED, text=text, answered={"is_stock": is_stock}, apply=apply
+        status=Status.REFUSED,
+        text=text,
+        reason=reason,
+        answered={"is_stock": reason == Reason.OUT_OF_STOCK},
+        apply=apply,
     )
 
 
-def needs_person(text: str, *, answered: StepAnswer | None = None) -> Outcome:
+def needs_person(
+    reason: Reason, text: str, *, answered: StepAnswer | None = None
+) -> Outcome:
     """Only a person can tell what is right."""
-    return Outcome(status=Status.NEEDS_PERSON, text=text, answered=answered or {})
+    return Outcome(
+        status=Status.NEEDS_PERSON, text=text, reason=reason, answered=answered or {}
+    )
 
 
 def retry(text: str, *, after_s: float, is_attempt: bool = True) -> Outcome:

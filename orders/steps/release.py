@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from catalog.alstyle.trade import SupplierOrderRow
 from orders.clients import Clients
-from orders.models import Reservation, Step, SupplierOrder
+from orders.models import Reason, Reservation, Step, SupplierOrder
 from orders.plan.claims import Claim
 from orders.plan.transitions import move_reservation
 from orders.steps import outcomes
@@ -38,7 +38,9 @@ class ReleaseHandler:
                 "Al-Style's order %(number)s holds goods of other orders too: "
                 "ask its manager to take these out, then mark them released"
             )
-            return outcomes.needs_person(text % {"number": supplied})
+            return outcomes.needs_person(
+                Reason.SHARED_ORDER, text % {"number": supplied}
+            )
         # Read first: a cancel takes all that is in it, a manager's goods too.
         row = clients.cart.order(supplied.supplier_order_id)
         note_read(supplied, row)
@@ -49,7 +51,9 @@ class ReleaseHandler:
                 "Al-Style's order %(number)s holds goods that are not this order's "
                 "(%(goods)s): have ours taken out there, then mark them released"
             )
-            return outcomes.needs_person(text % {"number": supplied, "goods": foreign})
+            return outcomes.needs_person(
+                Reason.FOREIGN_GOODS, text % {"number": supplied, "goods": foreign}
+            )
         claim.renew()
         try:
             clients.cart.cancel(supplied.supplier_order_id)
@@ -57,7 +61,8 @@ class ReleaseHandler:
             raise
         except PeerRefused as error:
             row = clients.cart.order(supplied.supplier_order_id)
-            return _by_status(claim.step, row, otherwise=outcomes.refused(str(error)))
+            refused = outcomes.refused(Reason.RELEASE_REFUSED, str(error))
+            return _by_status(claim.step, row, otherwise=refused)
         text = _("Al-Style was asked to cancel order %(number)s")
         return outcomes.done(
             text % {"number": supplied},

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
 from django.utils.translation import gettext as _
 
 from orders.clients import Clients
-from orders.models import Order, Purchase, Reservation, Step, SupplierOrder
-from orders.models.step import StepAnswer
+from orders.models import (
+    Order,
+    Purchase,
+    Reason,
+    Reservation,
+    Step,
+    SupplierOrder,
+)
+from orders.models.step import Candidate, StepAnswer
 from orders.plan.claims import Claim
 from orders.plan.transitions import PurchaseMoved, move_reservation
 from orders.steps import outcomes
@@ -34,7 +41,7 @@ from orders.supply.together import (
     is_led_by_another,
     leave_out_troubled,
 )
-from orders.supply.wanted import reason_not_to_buy, wanted_pieces
+from orders.supply.wanted import cause_not_to_buy, wanted_pieces
 from plumbing.leases import LeaseLost, LeaseTaken, database_now, under_lease
 from plumbing.peers import PeerError, PeerOutcomeUnknown, PeerRefused
 
@@ -76,8 +83,8 @@ class ReserveHandler:
             return outcomes.skipped(_("Nothing is to be reserved for this order"))
         if number := step.parameters.get("number"):
             return _take_over(clients, reservation, number)
-        if reason := reason_not_to_buy(order, reservation):
-            return outcomes.needs_person(reason)
+        if cause := cause_not_to_buy(order, reservation):
+            return outcomes.needs_person(cause.reason, cause.text)
         weighed = weigh_order(order, reservation)
         if weighed.reason:
             return _too_dear(weighed)
@@ -99,7 +106,9 @@ class ReserveHandler:
             with under_lease(CART_LEASE) as lease, claim.under(lease):
                 return act()
         except Paused as stop:
-            return outcomes.needs_person(str(stop), answered={"supervised": stop.stage})
+            return outcomes.needs_person(
+                Reason.WATCHED, str(stop), answered={"supervised": stop.stage}
+            )
         except (LeaseTaken, LeaseLost, PurchaseMoved):
             text = _("Another worker is using the cart")
             if is_look or _unsettled_purchase(claim.step) is not None:
@@ -113,7 +122,7 @@ class ReserveHandler:
             others = companions_of(claim.step)
             purchase = purchasing.open_purchase([reservation, *others])
         except AccountIncomplete as error:
-            return outcomes.needs_person(str(error))
+            return outcomes.needs_person(error.reason, str(error))
         except CartTaken as error:
             return outcomes.retry(
                 str(error), after_s=UNSETTLED_AFTER_S, is_attempt=False
@@ -133,10 +142,10 @@ class ReserveHandler:
             )
         except PriceRisen as error:
             return outcomes.needs_person(
-                str(error), answered={"cost_kzt": error.cost_kzt}
+                error.reason, str(error), answered={"cost_kzt": error.cost_kzt}
             )
         except GoodsRefused as error:
-            return outcomes.refused(str(error), is_stock=error.is_stock)
+            return outcomes.refused(error.reason, str(error))
         except EarnsTooLittle as error:
             return _too_dear(error.weighed)
         except BoughtApart as error:
@@ -147,7 +156,7 @@ class ReserveHandler:
             return _apart(purchase, str(error))
         except (NotCleared, AccountIncomplete) as error:
             purchasing.need_person(purchase, reason=str(error))
-            return outcomes.needs_person(str(error))
+            return outcomes.needs_person(error.reason, str(error))
         return self._made(claim, clients, purchase, number=number, by="answer")
 
     def _prepare_cart(self, claim: Claim, clients: Clients, purchase: Purchase) -> None:
@@ -270,7 +279,7 @@ class ReserveHandler:
         undone = self._undo(claim, clients, purchase, reason=text)
         # Begun anew at once, it would only stop there again.
         again = undone.status == Step.Status.PENDING
-        return outcomes.needs_person(text) if again else undone
+        return outcomes.needs_person(Reason.STOPPED, text) if again else undone
 
     def _undo(
         self, claim: Claim, clients: Clients, purchase: Purchase, *, reason: str
@@ -284,7 +293,7 @@ class ReserveHandler:
         except NotCleared as error:
             if purchase.status != Status.NEEDS_PERSON:
                 purchasing.need_person(purchase, reason=str(error))
-            return outcomes.needs_person(str(error))
+            return outcomes.needs_person(error.reason, str(error))
         purchasing.give_up(purchase, reason=reason)
         return outcomes.retry(reason, after_s=0)
 
@@ -302,9 +311,7 @@ class ReserveHandler:
             purchasing.need_person(
                 purchase, reason=found.text, candidates=found.candidates
             )
-        return outcomes.needs_person(
-            found.text, answered={"candidates": list(found.candidates)}
-        )
+        return _which_is_ours(found.text, found.candidates)
 
 
 def _dearest(
@@ -322,7 +329,12 @@ def _too_dear(weighed: MarginDecision) -> Outcome:
     """Leave it to a person; what it costs is what they may agree to."""
     cost = weighed.margin.purchase_kzt
     answered: StepAnswer = {} if cost is None else {"cost_kzt": cost}
-    return outcomes.needs_person(weighed.reason, answered=answered)
+    return outcomes.needs_person(weighed.code, weighed.reason, answered=answered)
+
+
+def _which_is_ours(text: str, candidates: Sequence[Candidate]) -> Outcome:
+    code = Reason.WHICH_ORDER if candidates else Reason.NOT_LISTED
+    return outcomes.needs_person(code, text, answered={"candidates": [*candidates]})
 
 
 def _take_over(clients: Clients, reservation: Reservation, number: str) -> Outcome:
@@ -330,7 +342,7 @@ def _take_over(clients: Clients, reservation: Reservation, number: str) -> Outco
     wanted = wanted_pieces(reservation)
     code = reservation.order.code
     if reason := check_by_hand(clients.cart, number, wanted, code=code):
-        return outcomes.needs_person(reason)
+        return outcomes.needs_person(Reason.NUMBER_UNFIT, reason)
     text = _("Al-Style's order %(number)s holds the goods") % {"number": number}
     return outcomes.done(
         text,
@@ -373,9 +385,7 @@ def _hold(purchase: Purchase, step: Step, now: datetime) -> None:
 def _follow(purchase: Purchase) -> Outcome:
     """Wait for the order whose step sees to the purchase."""
     if purchase.status == Status.NEEDS_PERSON:
-        return outcomes.needs_person(
-            purchase.reason, answered={"candidates": list(purchase.candidates)}
-        )
+        return _which_is_ours(purchase.reason, purchase.candidates)
     text = _("Bought together with order %(code)s, which sees to the purchase")
     first = purchase.first_order
     return outcomes.unknown(

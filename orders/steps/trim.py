@@ -7,7 +7,14 @@ from collections.abc import Mapping
 from django.utils.translation import gettext as _
 
 from orders.clients import Clients
-from orders.models import LearnedFact, Order, Reservation, Step, SupplierOrder
+from orders.models import (
+    LearnedFact,
+    Order,
+    Reason,
+    Reservation,
+    Step,
+    SupplierOrder,
+)
 from orders.plan.claims import Claim
 from orders.reconciling.contradictions import shown, supplied_of_order
 from orders.reconciling.rounds import reconcile_order
@@ -50,11 +57,13 @@ class TrimHandler:
                 "Al-Style's order %(number)s holds goods of other orders too: ask its "
                 "manager to take out what this one has no longer, then compare"
             )
-            return outcomes.needs_person(text % {"number": supplied})
+            return outcomes.needs_person(
+                Reason.TRIM_SHARED, text % {"number": supplied}
+            )
         order = _read(supplied, claim, clients)
         if not supplied_of_order(order):
             text = _("Nothing is left in the order: cancel it, and its goods go back")
-            return outcomes.needs_person(text)
+            return outcomes.needs_person(Reason.NOTHING_LEFT, text)
         too_much = _too_much(order, supplied)
         for article, left in too_much.items():
             claim.renew(sent_at=database_now())
@@ -94,7 +103,7 @@ class TrimHandler:
                 "have it taken out there until %(goods)s are left, then compare"
             )
             figures = {"number": supplied, "goods": shown(left)}
-            return outcomes.needs_person(text % figures)
+            return outcomes.needs_person(Reason.NOT_TRIMMED, text % figures)
         if supplied.quantities != supplied_of_order(order):
             text = _(
                 "Al-Style's order %(number)s holds other goods than the buyer's order: "
@@ -105,7 +114,7 @@ class TrimHandler:
                 "there": shown(supplied.quantities),
                 "goods": shown(supplied_of_order(order)),
             }
-            return outcomes.needs_person(text % figures)
+            return outcomes.needs_person(Reason.SUPPLIER_LINES, text % figures)
         if was_asked:
             learn(
                 LearnedFact.Name.ORDERS_CHANGE,
@@ -133,7 +142,8 @@ def _refused(supplied: SupplierOrder, error: PeerRefused) -> Outcome:
         "Al-Style does not let goods be taken out of order %(number)s (%(words)s): "
         "have it done there, then compare"
     )
-    return outcomes.needs_person(text % {"number": supplied, "words": error})
+    figures = {"number": supplied, "words": error}
+    return outcomes.needs_person(Reason.NOT_TRIMMED, text % figures)
 
 
 def _read(supplied: SupplierOrder, claim: Claim, clients: Clients) -> Order:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from catalog.alstyle.trade import CartRow
 from catalog.pricing import is_real_price
+from orders.models import Reason
 from orders.models.purchase import MARKDOWN, WantedLine
 
 # The lease under which one worker of all hosts uses the cart.
@@ -23,19 +24,23 @@ class CartOccupied(Exception):
 class GoodsRefused(Exception):
     """The supplier does not give what is wanted; the text says what and why.
 
-    `is_stock`: the cart's own balance says that there is too little.
+    Only the cart's own balance says that there is too little.
     """
 
-    def __init__(self, text: str, *, is_stock: bool) -> None:
+    def __init__(self, text: str, *, reason: Reason) -> None:
         super().__init__(text)
-        self.is_stock = is_stock
+        self.reason = reason
+
+    @property
+    def is_stock(self) -> bool:
+        return self.reason == Reason.OUT_OF_STOCK
 
 
 class PriceRisen(GoodsRefused):
     """Only the price speaks against it; `cost_kzt`: what a person may agree to."""
 
     def __init__(self, text: str, *, cost_kzt: int) -> None:
-        super().__init__(text, is_stock=False)
+        super().__init__(text, reason=Reason.PRICE_ROSE)
         self.cost_kzt = cost_kzt
 
 
@@ -101,22 +106,24 @@ def checked_line(
         text = _(
             "Al-Style did not take %(quantity)s pieces of %(article)s into the cart"
         )
-        raise GoodsRefused(text % figures, is_stock=False)
+        raise GoodsRefused(text % figures, reason=Reason.NOT_TAKEN)
     if row.is_markdown:
         text = _("Al-Style would give marked-down (defective) pieces of %(article)s")
-        raise GoodsRefused(text % figures, is_stock=False)
+        raise GoodsRefused(text % figures, reason=Reason.MARKED_DOWN)
     if row.balance < quantity:
         text = _("Al-Style gives %(there)s of %(quantity)s pieces of %(article)s")
-        raise GoodsRefused(text % {**figures, "there": row.balance}, is_stock=True)
+        lacks = text % {**figures, "there": row.balance}
+        raise GoodsRefused(lacks, reason=Reason.OUT_OF_STOCK)
     if row.quantity < quantity:
         text = _("Al-Style gives %(there)s of %(quantity)s pieces of %(article)s")
-        raise GoodsRefused(text % {**figures, "there": row.quantity}, is_stock=False)
+        less = text % {**figures, "there": row.quantity}
+        raise GoodsRefused(less, reason=Reason.GIVES_LESS)
     price = row.price_kzt
     text = _("The price of %(article)s at Al-Style is %(price)s ₸, expected %(cost)s")
     said = text % {**figures, "price": price, "cost": cost}
     if not is_real_price(price):
         # "On request": there is no sum that anybody could agree to.
-        raise GoodsRefused(said, is_stock=False)
+        raise GoodsRefused(said, reason=Reason.NO_PRICE)
     if not is_agreed and not _is_within_tolerance(price, cost):
         raise PriceRisen(said, cost_kzt=price * quantity)
     return price * quantity

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from catalog.alstyle.cart import CartClient, OrderType
 from catalog.alstyle.trade import SupplierOrderRow
-from orders.models import Reservation, Step, SupplierOrder
+from orders.models import Cause, Reason, Reservation, Step, SupplierOrder
 from orders.plan.ages import RESERVATION_AGES
 from orders.plan.transitions import move_reservation
 from orders.plan.wanting import want_step
@@ -189,7 +189,7 @@ def _want_again(
         order,
         Step.Kind.RESERVE,
         now=now,
-        needs_person=text % {"number": supplied},
+        needs_person=Cause(Reason.SUPPLIER_CANCELLED, text % {"number": supplied}),
     )
 
 
@@ -209,5 +209,5 @@ def _complain_about_slow_releases(*, now: datetime) -> None:
                 reservation.order,
                 Step.Kind.RELEASE,
                 now=now,
-                needs_person=text % figures,
+                needs_person=Cause(Reason.NOT_CANCELLED_YET, text % figures),
             )

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from backoffice.formatting import grouped
 from catalog.pricing import is_real_price
 from catalog.rules import load_rules
-from orders.models import Order, Reservation, Step
+from orders.models import Order, Reason, Reservation, Step
 from orders.models.step import StepAnswer
 from orders.money.earnings import BoughtLine, Margin, least_to_earn
 from orders.money.lines import margin_of
@@ -29,6 +29,16 @@ class MarginDecision:
     margin: Margin
     reason: str
     lines: tuple[str, ...]
+
+    @property
+    def code(self) -> Reason:
+        """Which of the reasons it is."""
+        if self.margin.cost_kzt is None:
+            return Reason.COST_UNKNOWN
+        left = self.margin.left_kzt
+        if left is None:
+            return Reason.EARNINGS_UNKNOWN
+        return Reason.LOSES_MONEY if left < 0 else Reason.EARNS_LITTLE
 
     @property
     def answer(self) -> StepAnswer:

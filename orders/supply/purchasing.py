@@ -14,7 +14,13 @@ from django.utils.translation import gettext as _
 
 from catalog.alstyle.cart import CartClient, Submission
 from catalog.alstyle.trade import CartRow
-from orders.models import LearnedFact, Purchase, Reservation, SupplierOrder
+from orders.models import (
+    LearnedFact,
+    Purchase,
+    Reason,
+    Reservation,
+    SupplierOrder,
+)
 from orders.models.purchase import CartSeen
 from orders.models.step import Candidate
 from orders.plan.claims import Claim
@@ -51,6 +57,8 @@ class CartTaken(Exception):
 
 class NotCleared(Exception):
     """Our rows cannot be taken out without touching somebody else's."""
+
+    reason = Reason.MIXED_CART
 
 
 def open_purchase(reservations: Sequence[Reservation]) -> Purchase:

@@ -14,7 +14,7 @@ from catalog.alstyle.cart import Submission
 from catalog.alstyle.shipping import parse_work_days, shipping_date
 from catalog.alstyle.trade import parse_moment
 from orders.clients import Clients
-from orders.models import SupplierAccount
+from orders.models import Reason, SupplierAccount
 from orders.working_time import parse_holidays
 from plumbing.leases import database_now
 
@@ -25,6 +25,10 @@ NAME = "alstyle"
 
 class AccountIncomplete(Exception):
     """The account lacks what an order must name; the text says what to do."""
+
+    def __init__(self, reason: Reason, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
 
 
 def prepare_submission(clients: Clients, *, reference: str) -> Submission:
@@ -71,18 +75,20 @@ def _submission(account: SupplierAccount, *, reference: str, today: date) -> Sub
     attorney = _choose(account.attorneys, bin_=bin_, today=today)
     if attorney is None:
         raise AccountIncomplete(
+            Reason.NO_ATTORNEY,
             _(
                 "Al-Style has no valid power of attorney for us: "
                 "enter a new one in its portal, then retry"
-            )
+            ),
         )
     delivery = _choose(account.deliveries, bin_=bin_, today=None)
     if delivery is None:
         raise AccountIncomplete(
+            Reason.NO_DELIVERY,
             _(
                 "Al-Style knows no way of delivery for us: "
                 "enter one in its portal, then retry"
-            )
+            ),
         )
     return Submission(
         shipping_date=shipping_date(

@@ -31,7 +31,7 @@ from orders.supply.cart import (
 from orders.supply.learning import learned
 from orders.supply.margin import weigh_order
 from orders.supply.supervision import is_supervised
-from orders.supply.wanted import joint_lines, reason_not_to_buy, wanted_pieces
+from orders.supply.wanted import cause_not_to_buy, joint_lines, wanted_pieces
 from plumbing.leases import database_now
 
 # Orders in one purchase: one that goes wrong makes so many wait for a person.
@@ -226,7 +226,7 @@ def _to_be_bought(order: Order) -> Reservation | None:
         return None
     if reservation.purchases.filter(status__in=Purchase.BUYING).exists():
         return None
-    if reason_not_to_buy(order, reservation) or weigh_order(order, reservation).reason:
+    if cause_not_to_buy(order, reservation) or weigh_order(order, reservation).reason:
         return None
     return reservation
 

@@ -9,7 +9,15 @@ from django.utils.translation import gettext as _
 
 from catalog.alstyle.cart import CartClient
 from catalog.alstyle.trade import SupplierOrderRow
-from orders.models import LearnedFact, Purchase, Reservation, Step, SupplierOrder
+from orders.models import (
+    Cause,
+    LearnedFact,
+    Purchase,
+    Reason,
+    Reservation,
+    Step,
+    SupplierOrder,
+)
 from orders.plan.wanting import want_step
 from orders.supply.learning import learn, learn_at_most, learn_from_order, learned
 from orders.supply.listing import note_listed, note_listed_number
@@ -104,7 +112,8 @@ def ask_for_check(supplied: SupplierOrder, reason: str) -> None:
     whole = [supplied, *supplied.merged_sources()]
     held = Reservation.objects.held().filter(supplier_order__in=whole)
     for reservation in held.select_related("order"):
-        want_step(reservation.order, Step.Kind.CHECK, now=now, needs_person=reason)
+        cause = Cause(Reason.SUPPLIER_LINES, reason)
+        want_step(reservation.order, Step.Kind.CHECK, now=now, needs_person=cause)
 
 
 def _goods(pieces: dict[str, int]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from django.utils.translation import gettext as _
 
-from orders.models import Order, Reservation
+from orders.models import Cause, Order, Reason, Reservation
 from orders.models.purchase import WantedLine
 
 
@@ -34,14 +34,15 @@ def wanted_pieces(reservation: Reservation) -> dict[str, int]:
     return {article: number for article, number, _c in wanted_lines(reservation)}
 
 
-def reason_not_to_buy(order: Order, reservation: Reservation) -> str:
-    """Say what a person must look at before the goods are ordered; empty = nothing."""
-    reason = order.reason_to_look(order.lines.all()) or _wrong_multiple(reservation)
-    if reason:
-        return reason
+def cause_not_to_buy(order: Order, reservation: Reservation) -> Cause | None:
+    """Say what a person must look at before the goods are ordered; None = nothing."""
+    if cause := order.cause_to_look(order.lines.all()):
+        return cause
+    if text := _wrong_multiple(reservation):
+        return Cause(Reason.WRONG_MULTIPLE, text)
     if not reservation.lines.exists():
-        return _("No pieces are left to be reserved")
-    return ""
+        return Cause(Reason.NO_PIECES, _("No pieces are left to be reserved"))
+    return None
 
 
 def _wrong_multiple(reservation: Reservation) -> str:

@@ -343,10 +343,10 @@ def test_only_the_note_can_be_changed(operator, product):
 def test_a_refused_step_is_tried_again(operator, product, queue):
     order = make_order((product, 1))
     step = stick(order, S.REFUSED)
-    assert reverse("admin:act_on_step", args=[step.pk, "retry"]) in page(
+    assert reverse("admin:act_on_step", args=[step.pk, "buy-again"]) in page(
         operator, page_of(order)
     )
-    do(operator, step, "retry")
+    do(operator, step, "buy-again")
     assert [s.status for s in order.steps.order_by("pk")] == [S.SKIPPED, S.PENDING]
     assert order.events.filter(actor="operator").exists()
     entry = LogEntry.objects.latest("pk")
@@ -518,8 +518,8 @@ def test_one_of_the_candidates_is_adopted(operator, product):
 def test_with_candidates_nothing_reserves_by_a_mere_retry(operator, product):
     order, step = unsure(product)
     assert "not possible" in messages_of(do(operator, step, "retry"))
-    data = {"action": "retry", "_selected_action": [order.pk]}
-    operator.post(LIST, data, follow=True)
+    assert "not possible" in messages_of(do(operator, step, "look-again"))
+    assert "not possible" in messages_of(do(operator, step, "buy-again"))
     step.refresh_from_db()
     assert step.status == S.NEEDS_PERSON
     do(operator, step, "anew")
@@ -647,6 +647,7 @@ BUTTONS = {
     "arrived-back": "assemble_order",
     "cancel": "cancel_order",
     "reread": "retry_step",
+    "close": "cancel_order",
 }
 
 
@@ -700,8 +701,16 @@ def test_many_are_tried_again(operator, product):
     orders = [make_order((product, 1)) for _ in range(2)]
     for order in orders:
         stick(order, S.REFUSED)
-    said = messages_of(act(operator, "retry", *orders, make_order((product, 1))))
-    assert "2 done, 1 skipped" in said
+    chosen = (*orders, make_order((product, 1)))
+    asked = act(operator, "decide", *chosen).content.decode()
+    assert "Reserve again: fits 2 of 3" in asked
+    way = {"way": "step:buy-again"}
+    told = act(operator, "decide", *chosen, **way, answered="1").content.decode()
+    assert "this buys them" in told
+    assert told.count("left as it is") == 1
+    assert {step_of(order).status for order in orders} == {S.REFUSED}
+    sure = {**way, "answered": "1", "sure": "1"}
+    assert "2 done, 1 skipped" in messages_of(act(operator, "decide", *chosen, **sure))
     assert {step_of(order).status for order in orders} == {S.PENDING}
 
 
@@ -781,5 +790,4 @@ def test_the_reason_of_a_stuck_step_is_told_once(operator, product):
     response = operator.get(page_of(order))
     assert response.context["problem"] == ""
     (card,) = response.context["stuck"]
-    # To try again leads nowhere before the product is known.
-    assert not any(button.is_main for button in card["buttons"])
+    assert card["said"].endswith("None of ours")

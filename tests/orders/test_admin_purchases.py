@@ -177,7 +177,7 @@ def test_a_watched_purchase_shows_what_it_saw_and_goes_on(operator, order):
     assert "no clear answer" in html
     assert "/retry/" not in html
     assert "/drop/" not in html
-    do(operator, step_of(order), "go-on")
+    do(operator, step_of(order), "go-on-buying")
     purchase.refresh_from_db()
     assert purchase.paused_at is None
     assert purchase.watched[-1]["by"] == "operator"
@@ -187,8 +187,8 @@ def test_a_watched_purchase_shows_what_it_saw_and_goes_on(operator, order):
 
 def test_whoever_is_second_to_say_go_on_is_told(operator, order):
     purchase = paused(order)
-    do(operator, purchase, "go-on")
-    assert "not possible" in messages_of(do(operator, purchase, "go-on"))
+    do(operator, purchase, "go-on-buying")
+    assert "not possible" in messages_of(do(operator, purchase, "go-on-buying"))
 
 
 def test_go_on_by_yourself_asks_first_and_keeps_who_said_it(operator, order, settings):
@@ -212,7 +212,7 @@ def test_stop_is_not_offered_once_it_is_bought(operator, order):
 def test_a_paused_purchase_whose_step_is_gone_can_still_go_on(operator, order):
     purchase = paused(order)
     order.steps.all().delete()
-    do(operator, purchase, "go-on")
+    do(operator, purchase, "go-on-buying")
     assert step_of(order).status == S.PENDING
 
 

@@ -7,7 +7,15 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from orders.models import Order, OrderEvent, Reservation, Step, SupplierOrder
+from orders.models import (
+    Cause,
+    Order,
+    OrderEvent,
+    Reason,
+    Reservation,
+    Step,
+    SupplierOrder,
+)
 from orders.plan.planning import ACCEPTS_PER_ORDER, STOCK_FALLS_WITHIN, replan
 from orders.plan.wanting import want_step
 from tests.orders.factories import (
@@ -206,9 +214,13 @@ def test_one_step_of_a_kind_is_open_at_a_time(product):
 def test_a_step_says_why_it_needs_a_person(product):
     order = make_order((product, 1))
     step = want_step(
-        order, Kind.RELEASE, now=timezone.now(), needs_person="Call the manager"
+        order,
+        Kind.RELEASE,
+        now=timezone.now(),
+        needs_person=Cause(Reason.OTHER, "Call the manager"),
     )
     assert (step.status, step.last_error) == (Status.NEEDS_PERSON, "Call the manager")
+    assert step.stuck_for == Reason.OTHER
     told = OrderEvent.objects.filter(order=order, step=step)
     assert told.get().text == "Call the manager"
 

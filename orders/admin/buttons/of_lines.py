@@ -13,6 +13,7 @@ from orders.admin.buttons.pressing import (
     RESERVE,
     Act,
     Answers,
+    Effect,
     OrderButton,
     by_slug,
 )
@@ -42,6 +43,7 @@ LINE_BUTTONS = by_slug(
             line, answers["product"], actor=actor
         ),
         form=forms.ProductForm,
+        effect=Effect.BUYS,
         text=_("The line's SKU is none of our products. Say which one is meant."),
     ),
     OrderButton(
@@ -69,6 +71,7 @@ LINE_BUTTONS = by_slug(
         ),
         act=_asks_for_line(Kind.REMOVE_LINE),
         form=forms.RemovalForm,
+        effect=Effect.CANCELS,
         text=_(
             "The buyer gets less than was ordered, and the money for the rest back. "
             "It cannot be undone."

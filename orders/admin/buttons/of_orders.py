@@ -18,6 +18,7 @@ from orders.admin.buttons.pressing import (
     RETRY,
     Act,
     Answers,
+    Effect,
     OrderButton,
     by_slug,
 )
@@ -25,6 +26,7 @@ from orders.admin.full_order import FullOrder
 from orders.models import Order, Reservation, Step
 from orders.models.step import StepParameters
 from orders.plan import actions
+from orders.plan.closing import close_order
 from plumbing.queue import enqueue
 
 REFRESH = "orders.tasks.refresh_one"
@@ -86,6 +88,7 @@ ORDER_BUTTONS = by_slug(
             full.order.awaits_accept and full.is_reserved and full.is_free(Kind.ACCEPT)
         ),
         act=_asks_for(Kind.ACCEPT),
+        text=_("Kaspi is told that the order is accepted: its goods are reserved."),
     ),
     OrderButton(
         slug="accept-unreserved",
@@ -106,16 +109,23 @@ ORDER_BUTTONS = by_slug(
     ),
     OrderButton(
         slug="reserve",
-        label=_("Reserve at Al-Style"),
+        label=_("Reserve at Al-Style…"),
         permission=RESERVE,
         fits=lambda full, _o: full.is_unreserved and full.is_free(Kind.RESERVE),
         act=_asks_for(Kind.RESERVE),
+        form=forms.ActionForm,
+        effect=Effect.BUYS,
+        text=_("The goods are ordered at Al-Style for this order: this buys them."),
     ),
     OrderButton(
         slug="by-hand",
         label=_("Reserved by hand…"),
         permission=RESERVE,
-        fits=lambda full, _o: full.is_unreserved and full.is_settled(Kind.RESERVE),
+        fits=lambda full, _o: (
+            full.is_unreserved
+            and full.is_settled(Kind.RESERVE)
+            and full.purchase is None
+        ),
         act=lambda order, answers, actor: actions.mark_reserved_by_hand(
             order, actor=actor, number=answers["number"]
         ),
@@ -135,6 +145,7 @@ ORDER_BUTTONS = by_slug(
         ),
         act=_asks_for(Kind.RELEASE),
         form=forms.ActionForm,
+        effect=Effect.CANCELS,
         text=_("The bridge cancels the order at Al-Style that holds the goods."),
         is_danger=True,
     ),
@@ -168,6 +179,7 @@ ORDER_BUTTONS = by_slug(
             _is_ours_to_hand_over(full) and not full.is_under_way(Kind.SEND_CODE)
         ),
         act=_asks_for(Kind.SEND_CODE),
+        text=_("Kaspi sends the buyer a new code by which the goods are handed over."),
     ),
     OrderButton(
         slug="complete",
@@ -205,6 +217,7 @@ ORDER_BUTTONS = by_slug(
         fits=lambda full, _o: full.needs_goods and not full.is_under_way(Kind.CANCEL),
         act=_asks_for(Kind.CANCEL),
         form=forms.CancelForm,
+        effect=Effect.CANCELS,
         text=_(
             "The buyer loses the order. More than one in twenty cancelled as out of "
             "stock can switch the shop off for a week."
@@ -217,5 +230,26 @@ ORDER_BUTTONS = by_slug(
         permission=RETRY,
         fits=lambda full, _o: True,
         act=lambda order, answers, actor: enqueue(REFRESH, order.pk, cluster="orders"),
+        text=_("The order is read from Kaspi within a minute; nothing is changed."),
+    ),
+    OrderButton(
+        slug="close",
+        label=_("Close the order…"),
+        permission=CANCEL,
+        fits=lambda full, order: (
+            order.is_gone
+            and order.ended_at is None
+            and full.purchase is None
+            and not full.has_step_in_flight
+        ),
+        act=lambda order, answers, actor: close_order(
+            order, releases=answers.get("goods") == "release", actor=actor
+        ),
+        form=forms.CloseForm,
+        effect=Effect.CANCELS,
+        text=_(
+            "Nothing more is asked of Kaspi for this order, and it leaves the lists of "
+            "open ones. If Kaspi shows it again, it opens by itself."
+        ),
     ),
 )

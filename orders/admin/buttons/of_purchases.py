@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin import forms
-from orders.admin.buttons.pressing import SETTLE, OrderButton, by_slug
+from orders.admin.buttons.pressing import SETTLE, Effect, OrderButton, by_slug
 from orders.models import Purchase
 from orders.plan import actions
 from orders.supply.supervision import is_supervised
@@ -14,10 +14,19 @@ ALONE = _(
     "From now on purchases are made without stopping, for ever. Say so when you have "
     "seen a whole purchase and all was as it should be."
 )
+BUYS_NEXT = _(
+    "The next call orders what is in the cart: this buys the goods. Compare them with "
+    "the order first."
+)
 STOP = _(
     "Nothing is bought. The bridge takes out of the cart what it has put in, and the "
     "order waits for you."
 )
+
+
+def buys_next(purchase: Purchase) -> bool:
+    """Tell whether the next call of a supervised purchase orders the goods."""
+    return purchase.stage in (Purchase.Stage.CHECKED, Purchase.Stage.UNANSWERED)
 
 
 def may_stop(purchase: Purchase) -> bool:
@@ -34,8 +43,23 @@ PURCHASE_BUTTONS = by_slug(
         slug="go-on",
         label=_("Go on"),
         permission=SETTLE,
-        fits=lambda full, purchase: purchase.paused_at is not None,
+        fits=lambda full, purchase: (
+            purchase.paused_at is not None and not buys_next(purchase)
+        ),
         act=lambda purchase, answers, actor: actions.go_on_with(purchase, actor=actor),
+        text=_("The purchase makes its next call and stops again; nothing is bought."),
+    ),
+    OrderButton(
+        slug="go-on-buying",
+        label=_("Go on: order the goods…"),
+        permission=SETTLE,
+        fits=lambda full, purchase: (
+            purchase.paused_at is not None and buys_next(purchase)
+        ),
+        act=lambda purchase, answers, actor: actions.go_on_with(purchase, actor=actor),
+        form=forms.ActionForm,
+        effect=Effect.BUYS,
+        text=BUYS_NEXT,
     ),
     OrderButton(
         slug="go-on-alone",
@@ -45,6 +69,7 @@ PURCHASE_BUTTONS = by_slug(
         fits=lambda full, purchase: bool(purchase.stage) and is_supervised(),
         act=lambda purchase, answers, actor: actions.go_on_alone(purchase, actor=actor),
         form=forms.ActionForm,
+        effect=Effect.BUYS,
         text=ALONE,
     ),
     OrderButton(
@@ -82,6 +107,7 @@ PURCHASE_BUTTONS = by_slug(
         fits=lambda full, purchase: _is_doubtful(purchase),
         act=lambda purchase, answers, actor: actions.buy_anew(purchase, actor=actor),
         form=forms.ActionForm,
+        effect=Effect.BUYS,
         text=_(
             "Only if you have seen in Al-Style's portal that no order was made: the "
             "goods are ordered again. If one was, they are bought twice."
@@ -99,6 +125,7 @@ PURCHASE_BUTTONS = by_slug(
             purchase, answers["number"], actor=actor, is_unwanted=True
         ),
         form=forms.CandidateForm,
+        effect=Effect.CANCELS,
         text=_(
             "The order that you choose is taken as this purchase's, and cancelled at "
             "Al-Style."

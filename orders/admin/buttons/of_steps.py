@@ -6,19 +6,40 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin import forms
-from orders.admin.buttons.of_purchases import ALONE, STOP, may_stop
+from orders.admin.buttons.of_purchases import (
+    ALONE,
+    BUYS_NEXT,
+    STOP,
+    buys_next,
+    may_stop,
+)
 from orders.admin.buttons.pressing import (
     ASSEMBLE,
+    CANCEL,
     RESERVE,
     RETRY,
     SETTLE,
+    Answers,
+    Effect,
     OrderButton,
     by_slug,
 )
-from orders.models import Purchase, Step
+from orders.admin.full_order import FullOrder
+from orders.models import Purchase, Reservation, Step
 from orders.plan import actions
 
 Kind, Status = Step.Kind, Step.Status
+# Asked for once more, these neither buy nor cancel anything.
+HARMLESS = (
+    *(Kind.ACCEPT, Kind.ASSEMBLE, Kind.ARRIVE, Kind.ARRIVE_BACK),
+    *(Kind.SEND_CODE, Kind.IMEI),
+)
+
+
+TRIMS = _(
+    "Al-Style's order is read; what the buyer took off and is still in it, Al-Style is "
+    "asked to take out. If it does not do that, you are told."
+)
 
 
 def is_watched(step: Step) -> bool:
@@ -47,15 +68,59 @@ def is_doubtful(step: Step) -> bool:
     return step.status == Status.NEEDS_PERSON and step.sent_at is not None
 
 
-def can_retry(step: Step) -> bool:
-    """Tell whether trying the step again just so can be right.
+def _is_stuck(step: Step, *kinds: Step.Kind) -> bool:
+    return step.is_stuck and step.kind in kinds
 
-    With candidates to choose from it would order the goods a second time, and a
-    wrong code stays wrong.
-    """
-    if step.kind == Kind.COMPLETE or has_candidates(step) or is_watched(step):
+
+def _names_an_order(step: Step) -> bool:
+    """Tell whether it is to take over an order that a person made at Al-Style."""
+    return "number" in step.parameters
+
+
+def _can_buy_again(full: FullOrder, step: Step) -> bool:
+    is_clear = full.is_unreserved and full.purchase is None
+    return _is_stuck(step, Kind.RESERVE) and is_clear and not _names_an_order(step)
+
+
+def _can_look_again(full: FullOrder, step: Step) -> bool:
+    """With candidates to choose from, one of them may hold the goods already."""
+    if has_candidates(step) or is_watched(step) or not _is_stuck(step, Kind.RESERVE):
         return False
-    return step.is_idle or step.status == Status.UNKNOWN
+    return full.purchase is not None
+
+
+def _can_retry(full: FullOrder, step: Step) -> bool:
+    """What neither buys nor cancels; a wrong code stays wrong."""
+    if _is_stuck(step, Kind.RESERVE):
+        return _names_an_order(step) and full.is_unreserved
+    return _is_stuck(step, *HARMLESS)
+
+
+def _can_release_again(full: FullOrder, step: Step) -> bool:
+    holding = full.reservation_status in (
+        Reservation.Status.HELD,
+        Reservation.Status.RELEASING,
+    )
+    return _is_stuck(step, Kind.RELEASE) and holding
+
+
+def _can_drop(full: FullOrder, step: Step) -> bool:
+    """A purchase that may have bought the goods must not be forgotten."""
+    if step.kind == Kind.RESERVE and full.purchase is not None:
+        return False
+    return step.is_idle
+
+
+def _buys_next(purchase: Purchase | None) -> bool:
+    return purchase is not None and buys_next(purchase)
+
+
+def _goes_on(step: Step, _answers: Answers, actor: str) -> None:
+    actions.go_on_with(watched_purchase(step), actor=actor)
+
+
+def _retries(step: Step, _answers: Answers, actor: str) -> None:
+    actions.retry_step(step, actor=actor)
 
 
 STEP_BUTTONS = by_slug(
@@ -63,10 +128,19 @@ STEP_BUTTONS = by_slug(
         slug="go-on",
         label=_("Go on"),
         permission=SETTLE,
-        fits=lambda full, step: is_watched(step),
-        act=lambda step, answers, actor: actions.go_on_with(
-            watched_purchase(step), actor=actor
-        ),
+        fits=lambda full, step: is_watched(step) and not _buys_next(full.purchase),
+        act=_goes_on,
+        text=_("The purchase makes its next call and stops again; nothing is bought."),
+    ),
+    OrderButton(
+        slug="go-on-buying",
+        label=_("Go on: order the goods…"),
+        permission=SETTLE,
+        fits=lambda full, step: is_watched(step) and _buys_next(full.purchase),
+        act=_goes_on,
+        form=forms.ActionForm,
+        effect=Effect.BUYS,
+        text=BUYS_NEXT,
     ),
     OrderButton(
         slug="go-on-alone",
@@ -77,6 +151,7 @@ STEP_BUTTONS = by_slug(
             watched_purchase(step), actor=actor
         ),
         form=forms.ActionForm,
+        effect=Effect.BUYS,
         text=ALONE,
     ),
     OrderButton(
@@ -92,21 +167,106 @@ STEP_BUTTONS = by_slug(
         is_danger=True,
     ),
     OrderButton(
+        slug="now",
+        label=_("Do not wait"),
+        permission=RETRY,
+        fits=lambda full, step: step.status in (Status.PENDING, Status.UNKNOWN),
+        act=_retries,
+        text=_("What waits for a later moment is done at once."),
+    ),
+    OrderButton(
         slug="retry",
         label=_("Try again"),
         permission=RETRY,
-        fits=lambda full, step: can_retry(step),
-        act=lambda step, answers, actor: actions.retry_step(step, actor=actor),
+        fits=_can_retry,
+        act=_retries,
+        text=_("It is asked for once more; nothing is bought or cancelled by it."),
+    ),
+    OrderButton(
+        slug="compare",
+        label=_("Compare again"),
+        permission=RETRY,
+        fits=lambda full, step: _is_stuck(step, Kind.CHECK),
+        act=_retries,
+        text=_("Al-Style's order is read and compared anew; nothing is changed there."),
+    ),
+    OrderButton(
+        slug="buy-again",
+        label=_("Reserve again…"),
+        permission=RESERVE,
+        fits=_can_buy_again,
+        act=_retries,
+        form=forms.ActionForm,
+        effect=Effect.BUYS,
+        text=_(
+            "Al-Style is asked once more. If it has the goods, they are ordered: this "
+            "buys them."
+        ),
+    ),
+    OrderButton(
+        slug="look-again",
+        label=_("Look at Al-Style again…"),
+        permission=RESERVE,
+        fits=_can_look_again,
+        act=_retries,
+        form=forms.ActionForm,
+        effect=Effect.BUYS,
+        text=_(
+            "The cart and Al-Style's orders are read again. If our order is there, it "
+            "is taken; if it is sure that nothing was ordered, the goods are ordered "
+            "anew: this buys them."
+        ),
+    ),
+    OrderButton(
+        slug="release-again",
+        label=_("Release again…"),
+        permission=RESERVE,
+        fits=_can_release_again,
+        act=_retries,
+        form=forms.ActionForm,
+        effect=Effect.CANCELS,
+        text=_("Al-Style is asked once more to cancel the order that holds the goods."),
+        is_danger=True,
+    ),
+    OrderButton(
+        slug="cancel-again",
+        label=_("Send the cancel again…"),
+        permission=CANCEL,
+        fits=lambda full, step: _is_stuck(step, Kind.CANCEL) and full.needs_goods,
+        act=_retries,
+        form=forms.ActionForm,
+        effect=Effect.CANCELS,
+        text=_(
+            "Kaspi is asked once more to cancel, for the same reason: the buyer loses "
+            "the order."
+        ),
+        is_danger=True,
+    ),
+    OrderButton(
+        slug="cut-again",
+        label=_("Take the pieces off again…"),
+        permission=CANCEL,
+        fits=lambda full, step: _is_stuck(step, Kind.REMOVE_LINE) and full.needs_goods,
+        act=_retries,
+        form=forms.ActionForm,
+        effect=Effect.CANCELS,
+        text=_(
+            "Kaspi is asked once more to take the same pieces off: the buyer gets less "
+            "than was ordered. It cannot be undone."
+        ),
+        is_danger=True,
     ),
     OrderButton(
         slug="new-price",
         label=_("Order at the new price…"),
         permission=RESERVE,
-        fits=lambda full, step: step.waits_for_price,
+        fits=lambda full, step: step.waits_for_price and full.is_unreserved,
         act=lambda step, answers, actor: actions.order_at_new_price(
             step, answers["accept_cost_kzt"], actor=actor
         ),
         form=forms.NewPriceForm,
+        answers=lambda step: {"accept_cost_kzt": step.answered["cost_kzt"]},
+        effect=Effect.BUYS,
         text=_(
             "The goods are bought although the order earns less than is set, or loses "
             "money. If Al-Style asks for more by then, you are asked again."
@@ -131,12 +291,16 @@ STEP_BUTTONS = by_slug(
         slug="anew",
         label=_("Reserve anew…"),
         permission=SETTLE,
-        fits=lambda full, step: has_candidates(step),
+        fits=lambda full, step: (
+            _is_stuck(step, Kind.RESERVE) and full.is_in_doubt and not is_watched(step)
+        ),
         act=lambda step, answers, actor: actions.reserve_anew(step, actor=actor),
         form=forms.ActionForm,
+        effect=Effect.BUYS,
         text=_(
-            "Only if none of the orders found is this one's: the goods are ordered "
-            "again. If one of them was, they are bought twice."
+            "Only if you have seen in Al-Style's portal that none of its orders is "
+            "this one's: the goods are ordered again. If one of them was, they are "
+            "bought twice."
         ),
         is_danger=True,
     ),
@@ -167,16 +331,24 @@ STEP_BUTTONS = by_slug(
             step.order, Kind.TRIM, actor=actor
         ),
         form=forms.ActionForm,
-        text=_(
-            "Al-Style is asked to take out of its order what the buyer took off, and "
-            "the order is read again. If Al-Style does not do that, you are told."
-        ),
+        effect=Effect.CANCELS,
+        text=TRIMS,
+    ),
+    OrderButton(
+        slug="trim-again",
+        label=_("Take it out of Al-Style's order again…"),
+        permission=RESERVE,
+        fits=lambda full, step: _is_stuck(step, Kind.TRIM),
+        act=_retries,
+        form=forms.ActionForm,
+        effect=Effect.CANCELS,
+        text=TRIMS,
     ),
     OrderButton(
         slug="drop",
         label=_("Drop…"),
         permission=RETRY,
-        fits=lambda full, step: step.is_idle and not is_watched(step),
+        fits=_can_drop,
         act=lambda step, answers, actor: actions.skip_step(
             step, actor=actor, reason=answers["reason"]
         ),

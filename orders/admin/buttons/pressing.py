@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from django.db import transaction
@@ -29,12 +30,22 @@ Target = Order | Step | OrderLine | Purchase
 Act = Callable[[Any, Answers, str], object]
 
 
+class Effect(Enum):
+    """What cannot be taken back: a button that does one of these asks first."""
+
+    NONE = "none"
+    BUYS = "buys"
+    CANCELS = "cancels"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderButton:
     """Who may press it, when it makes sense, what it asks, and what it does.
 
     `act` gets the order, step or line, what was answered, and who asks; it raises
-    `ActionImpossible`. Without a form the button acts at once.
+    `ActionImpossible`. Without a form the button acts at once. `text`: what comes of
+    it. `answers`: what to answer when many are chosen, for a form that each fills in
+    differently.
     """
 
     slug: str
@@ -44,12 +55,19 @@ class OrderButton:
     act: Act
     form: type[forms.ActionForm] | None = None
     text: Text = ""
+    effect: Effect = Effect.NONE
     is_danger: bool = False
+    answers: Callable[[Any], Answers] | None = None
 
     @property
     def title(self) -> str:
         """The label without the dots that say that it asks first."""
         return str(self.label).rstrip("…")
+
+    @property
+    def asks_the_same(self) -> bool:
+        """Whether one answer serves many orders."""
+        return self.form in forms.SAME_FOR_MANY or self.answers is not None
 
     def is_for(self, request: HttpRequest) -> bool:
         return request.user.has_perm(f"orders.{self.permission}")
