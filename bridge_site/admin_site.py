@@ -15,7 +15,7 @@ from bridge_site.staff.signing_in import has_temporary_password
 from bridge_site.staff.views import OwnPasswordView
 
 # In the order of the work; what is not named comes after, by name.
-APPS = ("orders", "catalog", "feeds")
+APPS = ("orders", "catalog", "feeds", "alerts")
 MODELS = (
     "Order",
     "Booking",
@@ -34,6 +34,9 @@ MODELS = (
     "FeedBuild",
     "Store",
     "FeedFetch",
+    "Alert",
+    "Channel",
+    "Notice",
 )
 
 

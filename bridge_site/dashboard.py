@@ -10,6 +10,7 @@ from django.contrib.admin.models import LogEntry
 from django.http import HttpRequest
 from django.utils import timezone
 
+from alerts.dashboard import needs_of_channels
 from backoffice.asking import Questions, ask
 from backoffice.dashboard import (
     RECENT,
@@ -46,6 +47,7 @@ SEES_ORDERS = ("orders.view_order",)
 SEES_GOODS = ("catalog.view_product", "catalog.view_importrun")
 SEES_PRICE_LIST = ("feeds.view_feedbuild", "feeds.view_feedfetch")
 SEES_WORKERS = ("bridge_site.view_heartbeat",)
+SEES_CHANNELS = ("alerts.view_channel",)
 # The newest rows of the staff's log among which those are found that a reader may see.
 DECISIONS_READ = 5 * RECENT
 
@@ -119,6 +121,8 @@ def read_overview(request: HttpRequest) -> Overview:
         workers = read_workers(now=now, answers=answers)
         tasks = needs_of_tasks(answers)
     needs = [*workers.needs, *goods.needs, *feeds.needs, *tasks]
+    if user.has_perms(SEES_CHANNELS):
+        needs += needs_of_channels(now=now)
     # As goods travel: from the supplier over the price list to Kaspi.
     cards = [*goods.cards, *feeds.cards, *workers.cards]
     good = (Tone.GOOD, Tone.QUIET)

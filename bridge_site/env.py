@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import time
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 T = TypeVar("T")
+Hours = tuple[int, int]
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off", ""}
 
@@ -115,6 +117,61 @@ class SettingsReader:
         """Read a comma-separated list."""
         raw = self.text(name)
         return [part.strip() for part in raw.split(",") if part.strip()] or [*default]
+
+    def integers(self, name: str, default: Sequence[int]) -> list[int]:
+        """Read a comma-separated list of whole numbers of at least 1."""
+
+        def parse(raw: str) -> list[int]:
+            parts = [part.strip() for part in raw.split(",")]
+            if not all(part.isdecimal() and int(part) > 0 for part in parts):
+                raise ValueError("must be whole numbers of at least 1, with commas")
+            return [int(part) for part in parts]
+
+        return self._parsed(name, [*default], parse)
+
+    def hours(
+        self, name: str, default: tuple[int, int] | None
+    ) -> tuple[int, int] | None:
+        """Read two hours of a day, "22-8"; "-" is none."""
+
+        def parse(raw: str) -> Hours | None:
+            if raw == "-":
+                return None
+            found = re.fullmatch(r"(\d{1,2})-(\d{1,2})", raw)
+            hours = [int(hour) for hour in found.groups()] if found else []
+            if not hours or max(hours) > 24 or hours[0] == hours[1]:
+                raise ValueError('must be hours like 22-8, or "-" for none')
+            return hours[0] % 24, hours[1] % 24
+
+        return self._parsed(name, default, parse)
+
+    def clock(self, name: str, default: time | None) -> time | None:
+        """Read a time of day, "9:00"; "-" is never."""
+
+        def parse(raw: str) -> time | None:
+            if raw == "-":
+                return None
+            found = re.fullmatch(r"(\d{1,2}):(\d{2})", raw)
+            if not found or int(found[1]) > 23 or int(found[2]) > 59:
+                raise ValueError('must be a time like 9:00, or "-" for never')
+            return time(int(found[1]), int(found[2]))
+
+        return self._parsed(name, default, parse)
+
+    def addresses(self, name: str) -> list[str]:
+        """Read addresses of any scheme, apart by blanks or commas; none is repeated."""
+
+        def parse(raw: str) -> list[str]:
+            parts = re.split(r"[\s,]+(?=[a-z][a-z0-9+.-]*://)", raw, flags=re.I)
+            found = [part.strip(", ") for part in parts if part.strip(", ")]
+            for place, part in enumerate(found, start=1):
+                if not re.fullmatch(r"[a-z][a-z0-9+.-]*://\S+", part, flags=re.I):
+                    # The address itself would be a secret in a log.
+                    raise ValueError(f"must be addresses like tgram://…; not №{place}")
+            return list(dict.fromkeys(found))
+
+        nothing: list[str] = []
+        return self._parsed(name, nothing, parse)
 
     def pattern(self, name: str, default: str) -> re.Pattern[str]:
         """Read a regular expression, matched without regard to case."""

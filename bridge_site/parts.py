@@ -22,6 +22,7 @@ from django.db import DatabaseError, close_old_connections, connection
 from django.utils.module_loading import autodiscover_modules
 from django_q.conf import Conf
 
+from bridge_site.alerting import make_watch
 from bridge_site.processes import (
     PART_STOPS_WITHIN_S,
     exit_after,
@@ -79,7 +80,17 @@ def serve_web(*, listen: str, exit_with_parent: bool) -> None:
     signal.signal(signal.SIGTERM, on_signal)
     if exit_with_parent:
         when_parent_ends(stop)
+    start_watch(wait=threading.Event().wait)
     server.run()
+
+
+def start_watch(*, wait: Callable[[float], bool]) -> threading.Thread:
+    """Let this part watch over the others, as long as no other part does."""
+    watch = threading.Thread(
+        target=make_watch().run, kwargs={"wait": wait}, name="watch", daemon=True
+    )
+    watch.start()
+    return watch
 
 
 def run_dispatchers(*, exit_with_parent: bool) -> None:
@@ -106,6 +117,7 @@ def run_dispatchers(*, exit_with_parent: bool) -> None:
     ]
     for loop in loops:
         loop.start()
+    start_watch(wait=stop.wait)
     # Not a scheduled task: the schedules themselves wait for a clock that was set back.
     watch = TimeWatch()
     while not stop.wait(WATCH_TIME_EVERY_S):

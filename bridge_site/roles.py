@@ -10,12 +10,13 @@ from django.db import transaction
 from bridge_site.passwords import give_temporary_password
 
 # "bridge_site" is the label that the plumbing's tables have.
-OUR_APPS = ("bridge_site", "catalog", "orders", "feeds")
+OUR_APPS = ("bridge_site", "alerts", "catalog", "orders", "feeds")
 # Schedules and queued work are code: staff look at them, nobody edits them here.
 WATCHED_APPS = (*OUR_APPS, "django_q")
 
 OPERATOR = frozenset(
     {
+        "alerts.acknowledge_alert",
         "catalog.add_commissionrate",
         "catalog.change_category",
         "catalog.change_commissionrate",
@@ -51,7 +52,13 @@ PACKER = frozenset(
 )
 # Read like other rows, but about people: only for those who deal with them.
 PERSONAL = frozenset(
-    {"orders.view_buyer", "orders.view_buyer_data", "orders.view_supplieraccount"}
+    {
+        # Whose telephone rings is the owner's business.
+        "alerts.view_channel",
+        "orders.view_buyer",
+        "orders.view_buyer_data",
+        "orders.view_supplieraccount",
+    }
 )
 # What the business earns as a whole: the owner's, and whom a superuser lets see it.
 EARNINGS = frozenset({"orders.view_booking"})

@@ -142,6 +142,12 @@ SCHEDULES = (
         daily_at=(5, 0),
     ),
     Recurring(
+        name="delete-old-alerts",
+        func="alerts.tasks.delete_old_alerts",
+        cluster="imports",
+        daily_at=(5, 20),
+    ),
+    Recurring(
         name="delete-old-tasks",
         func="plumbing.tasks.delete_old_tasks",
         cluster="imports",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import time
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,17 @@ SUBMIT_PARAMETERS_IN = read.choice("SUBMIT_PARAMETERS_IN", "query", "form")
 KASPI_TIMEOUT_S = read.number("KASPI_TIMEOUT_S", "30", at_least=1)
 ORDER_TIMEOUT_S = read.number("ORDER_TIMEOUT_S", "30", at_least=1)
 
+# --- Alerts ---------------------------------------------------------------------------
+# Where messages go, beside the channels of the admin; addresses of Apprise's.
+ALERT_URLS = read.addresses("ALERT_URLS")
+# Pauses before what nobody acknowledged is told again; the last one goes on.
+ALERT_REPEAT_MIN = read.integers("ALERT_REPEAT_MIN", [30, 120, 480])
+ALERT_QUIET_HOURS = read.hours("ALERT_QUIET_HOURS", (22, 8))
+DIGEST_AT = read.clock("DIGEST_AT", time(9, 0))
+# Called each minute while every part shows life: who hears no call raises the alarm.
+HEARTBEAT_URL = read.url("HEARTBEAT_URL", schemes=["https", "http"])
+DISK_LOW_MB = read.integer("DISK_LOW_MB", 2000)
+
 # --- Database -------------------------------------------------------------------------
 VAR_DIR.mkdir(parents=True, exist_ok=True)
 DATABASE_URL_DEFAULT = f"sqlite:///{(VAR_DIR / 'bridge.sqlite3').as_posix()}"
@@ -171,6 +183,7 @@ INSTALLED_APPS = [
     "django_q",
     "bridge_site.apps.BridgeSiteConfig",
     "plumbing.apps.PlumbingConfig",
+    "alerts.apps.AlertsConfig",
     "catalog",
     "orders.apps.OrdersConfig",
     "feeds",

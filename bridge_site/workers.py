@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db.models import Exists, OuterRef
 from django.utils.formats import date_format
 from django.utils.html import format_html
@@ -24,10 +27,21 @@ from plumbing.redaction import redact
 
 TASKS_SHOWN = 5
 FAILURES_TOLD_FOR = timedelta(days=1)
+# What must show life, by the name of its heartbeat.
+PARTS = {
+    "dispatch-alstyle": gettext_lazy("Orders at Al-Style"),
+    "dispatch-kaspi": gettext_lazy("Orders at Kaspi"),
+    "orders": gettext_lazy("Orders"),
+    "imports": gettext_lazy("Imports and price list"),
+    "watch": gettext_lazy("The watch"),
+}
 
 SILENT = NeedKind(code="worker", label=gettext_lazy("Workers are silent"))
 CLOCK = NeedKind(
     code="clock", label=gettext_lazy("The clock was set"), roles=(Role.OWNER,)
+)
+DISK = NeedKind(
+    code="disk", label=gettext_lazy("Disk almost full"), roles=(Role.OWNER,)
 )
 TASKS = NeedKind(
     code="tasks", label=gettext_lazy("Tasks of the queue fail"), roles=(Role.OWNER,)
@@ -59,25 +73,20 @@ def ask_workers(*, now: datetime) -> Questions:
 
 
 def read_workers(*, now: datetime, answers: Answers | None = None) -> DashboardSection:
-    """Read whether the dispatchers work and both clusters take tasks."""
+    """Read whether the dispatchers work, both clusters take tasks, the watch looks."""
     answers = ask(ask_workers(now=now)) if answers is None else answers
     beats = {beat.name: beat for beat in objects(Heartbeat, answers["beats"])}
-    labels = {
-        "dispatch-alstyle": _("Orders at Al-Style"),
-        "dispatch-kaspi": _("Orders at Kaspi"),
-        "orders": _("Orders"),
-        "imports": _("Imports and price list"),
-    }
-    silent = [
-        name for name in labels if name not in beats or beats[name].is_late(now=now)
-    ]
-    needs = list(_needs_of_workers(silent, beats, labels, now=now))
+    silent = silent_parts(beats, now=now)
+    needs = list(_needs_of_workers(silent, beats, now=now))
     needs += _needs_of_time(objects(TimeJump, answers["jump"]), now=now)
+    needs += _needs_of_disk()
     details = []
-    for name, label in labels.items():
+    for name, label in PARTS.items():
         beat = beats.get(name)
         said = when(beat.beaten_at if beat else None, now=now)
-        details.append((label, format_html("{} {}", said, beat.host if beat else "")))
+        details.append(
+            (str(label), format_html("{} {}", said, beat.host if beat else ""))
+        )
     details.append((_("Tasks waiting"), format_html("{}", grouped(answers["queued"]))))
     if not beats:
         tone, state = Tone.WARN, _("not begun yet")
@@ -89,12 +98,13 @@ def read_workers(*, now: datetime, answers: Answers | None = None) -> DashboardS
     return DashboardSection(needs=needs, cards=[card])
 
 
+def silent_parts(beats: Mapping[str, Heartbeat], *, now: datetime) -> list[str]:
+    """Name the parts that show no life, or never did."""
+    return [name for name in PARTS if name not in beats or beats[name].is_late(now=now)]
+
+
 def _needs_of_workers(
-    silent: Sequence[str],
-    beats: Mapping[str, Heartbeat],
-    labels: Mapping[str, str],
-    *,
-    now: datetime,
+    silent: Sequence[str], beats: Mapping[str, Heartbeat], *, now: datetime
 ) -> Iterator[Need]:
     if not beats:
         text = _("No worker has begun yet: nothing is read or sent by itself")
@@ -104,11 +114,11 @@ def _needs_of_workers(
         beat = beats.get(name)
         if beat is None:
             # In the first minutes after a start this is as it should be.
-            text = _("Workers “%(name)s” have not begun yet") % {"name": labels[name]}
-            yield Need(tone=Tone.WARN, text=text)
+            text = _("Workers “%(name)s” have not begun yet") % {"name": PARTS[name]}
+            yield Need(tone=Tone.WARN, text=text, kind=SILENT, subject=name)
             continue
         text = _("Workers “%(name)s” are silent; last sign of life: %(since)s")
-        text %= {"name": labels[name], "since": ago(beat.beaten_at, now=now)}
+        text %= {"name": PARTS[name], "since": ago(beat.beaten_at, now=now)}
         yield Need(tone=Tone.BAD, text=text, kind=SILENT, subject=name, is_urgent=True)
 
 
@@ -126,6 +136,25 @@ def _needs_of_time(jumps: Sequence[TimeJump], *, now: datetime) -> list[Need]:
     }
     need = Need(tone=Tone.BAD, text=text % figures, kind=CLOCK, subject=str(jump.pk))
     return [need]
+
+
+def _needs_of_disk() -> Iterator[Need]:
+    """Tell before the disk is full: then neither orders nor price lists are written."""
+    free_mb = min(
+        shutil.disk_usage(folder).free // 1_000_000
+        for folder in (settings.VAR_DIR, settings.FEED_DIR)
+        if folder.exists()
+    )
+    if free_mb < settings.DISK_LOW_MB:
+        text = _("The disk is almost full: %(free)s MB are free")
+        is_near = free_mb < settings.DISK_LOW_MB / 4
+        yield Need(
+            tone=Tone.BAD if is_near else Tone.WARN,
+            text=text % {"free": grouped(free_mb)},
+            kind=DISK,
+            subject=socket.gethostname(),
+            is_urgent=is_near,
+        )
 
 
 def needs_of_tasks(answers: Answers) -> list[Need]:

@@ -30,6 +30,13 @@ PATIENCE = {
     ImportRun.Kind.CATALOGUE: timedelta(hours=26),
 }
 
+# The other reasons wait for the supplier's next price, not for a person.
+FOR_A_PERSON = (
+    Product.Quarantine.JUMP,
+    Product.Quarantine.BELOW_FLOOR,
+    Product.Quarantine.NO_RULE,
+)
+
 STALE = NeedKind(code="stock-old", label=gettext_lazy("Stock figures are too old"))
 ACCESS = NeedKind(
     code="supplier-access",
@@ -181,9 +188,7 @@ def needs_of_settings(answers: Answers) -> Iterator[Need]:
 
 def needs_of_quarantine(quarantine: dict[str, int]) -> Iterator[Need]:
     url = reverse("admin:catalog_product_changelist")
-    # The other reasons wait for the supplier's next price, not for a person.
-    reasons = Product.Quarantine
-    for reason in (reasons.JUMP, reasons.BELOW_FLOOR, reasons.NO_RULE):
+    for reason in FOR_A_PERSON:
         if number := quarantine.get(reason, 0):
             text = _("Quarantine, “%(reason)s”: %(number)s")
             text %= {"reason": reason.label, "number": grouped(number)}

@@ -19,6 +19,8 @@ SECRET_SHAPES = re.compile(
 )
 # Shorter values would tear holes into ordinary words.
 MIN_SECRET_LENGTH = 4
+# Of addresses, whose pieces may also be words.
+MIN_PIECE_LENGTH = 8
 
 
 def setting_text(name: str) -> str:
@@ -29,11 +31,25 @@ def setting_text(name: str) -> str:
         return ""
 
 
+def pieces_of(url: str) -> list[str]:
+    """List what in an address of a service may be secret: all but its scheme.
+
+    Of a web address the host is known to everybody.
+    """
+    scheme, _colon, rest = url.partition("://")
+    if scheme in ("http", "https"):
+        login, _at, place = rest.rpartition("@")
+        rest = f"{login}/{place.partition('/')[2]}"
+    return [url, *re.split(r"[/:@?&=#,\s]+", rest)]
+
+
 def configured_secrets() -> list[str]:
     """List the secret values in use, each also as it stands in a URL."""
     values = [setting_text(name) for name in SECRET_SETTINGS]
     values.append(str(settings.DATABASES["default"].get("PASSWORD") or ""))
     values.append(urlsplit(settings.OUTBOUND_PROXY).password or "")
+    for url in (*settings.ALERT_URLS, settings.HEARTBEAT_URL):
+        values += [p for p in pieces_of(url) if len(p) >= MIN_PIECE_LENGTH]
     forms = {form for v in values for form in (v, quote(v, safe=""), quote_plus(v))}
     kept = [form for form in forms if len(form) >= MIN_SECRET_LENGTH]
     # The longest first: one secret may contain another.

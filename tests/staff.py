@@ -13,6 +13,7 @@ from django.utils import timezone, translation
 from django_q.models import OrmQ
 
 from bridge_site.roles import set_staff, sync_roles
+from bridge_site.workers import PARTS
 from catalog.models import Category, ImportRun, PriceRule, Product, ProductChange
 from feeds.models import FeedBuild, FeedFetch, Store
 from feeds.publishing import BuildResult, build_price_list
@@ -129,7 +130,7 @@ def furnish(settings: Any, feed_dir: Any) -> None:
     """Fill the bridge with something of everything; names would like to be code."""
     settings.FEED_DIR = feed_dir
     now = timezone.now()
-    for name in ("dispatch-alstyle", "dispatch-kaspi", "orders", "imports"):
+    for name in PARTS:
         Heartbeat.objects.create(name=name, host="srv", beaten_at=now)
     Store.objects.create(store_id="PP1", name=HOSTILE)
     _furnish_goods(now)

@@ -25,6 +25,7 @@ from bridge_site.dashboard import (
     SEES_WORKERS,
     read_overview,
 )
+from bridge_site.workers import PARTS
 from catalog.availability import stock_is_stale
 from catalog.dashboard import draw_changes, recent_runs
 from catalog.models import Category, ImportRun, PriceRule, Product
@@ -64,7 +65,7 @@ def now():
 @pytest.fixture
 def healthy(settings, now):
     """A bridge in which nothing needs anybody."""
-    for name in ("dispatch-alstyle", "dispatch-kaspi", "orders", "imports"):
+    for name in PARTS:
         Heartbeat.objects.create(name=name, host="srv", beaten_at=now)
     Store.objects.create(store_id="PP1")
     make_category()

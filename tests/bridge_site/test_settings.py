@@ -5,6 +5,7 @@ import logging
 import re
 import subprocess
 import sys
+from datetime import time
 from decimal import Decimal
 from pathlib import Path
 
@@ -18,7 +19,10 @@ from plumbing.redaction import RedactingFormatter, redact
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = ROOT / "bridge_site" / "settings.py"
-PACKAGES = ("plumbing", "backoffice", "catalog", "orders", "feeds", "bridge_site")
+PACKAGES = (
+    *("plumbing", "backoffice", "alerts", "catalog", "orders", "feeds"),
+    "bridge_site",
+)
 # Asked for by Django and django-q, which have no default of that name.
 OF_LIBRARIES = {"Q_CLUSTER", "ROOT_URLCONF"}
 
@@ -44,6 +48,35 @@ def test_values_are_read_as_their_kind(read):
     assert reader.names("E") == ["a", "b"]
     assert reader.text("F") == "t"
     assert reader.problems == []
+
+
+def test_hours_and_addresses_are_read(read):
+    reader = read(
+        A="5, 60",
+        B="22-8",
+        C="-",
+        D="7:05",
+        E="tgram://bot:x/1,2 mailtos://u:p@h?to=a@h,b@h, tgram://bot:x/1,2",
+    )
+    assert reader.integers("A", [1]) == [5, 60]
+    assert reader.integers("NOTHING", [1]) == [1]
+    assert reader.hours("B", (1, 2)) == (22, 8)
+    assert reader.hours("C", (1, 2)) is None
+    assert reader.clock("D", time(9)) == time(7, 5)
+    assert reader.clock("C", time(9)) is None
+    first, second = reader.addresses("E")
+    assert (first, second) == ("tgram://bot:x/1,2", "mailtos://u:p@h?to=a@h,b@h")
+    assert reader.problems == []
+
+
+def test_hours_and_addresses_that_cannot_be_read_are_told_without_secrets(read):
+    reader = read(A="5,x", B="8-8", C="25:00", D="https://ok/1 my-secret-token")
+    assert reader.integers("A", [1]) == [1]
+    assert reader.hours("B", (1, 2)) == (1, 2)
+    assert reader.clock("C", time(9)) == time(9)
+    assert reader.addresses("D") == []
+    assert "my-secret" not in str(reader.problems)
+    assert [p.name for p in reader.problems] == list("ABCD")
 
 
 def test_every_bad_value_is_remembered_and_the_default_stands(read):

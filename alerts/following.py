@@ -1,0 +1,103 @@
+"""Follows what is wrong: each thing is a row from when it is seen until it is over."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from alerts.models import Alert
+from backoffice.dashboard import Need, NeedKind, Role
+from plumbing.redaction import MASK, redact
+
+# A phone of Kazakhstan's, however it is written; an order's code is shorter.
+PHONE = re.compile(
+    r"(?<![\d])(?:\+?[78][\s(-]*)?7\d{2}[\s)-]*\d{3}[\s-]*\d{2}[\s-]*\d{2}(?!\d)"
+)
+SEEN = ("source", "title", "text", "url", "tone", "is_urgent")
+AUDIENCE = ("for_operator", "for_owner")
+TOLD = ("told_at", "acknowledged_at", "acknowledged_by")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What one part of the bridge says of itself; None = it could not be looked at."""
+
+    source: str
+    needs: Sequence[Need] | None
+
+
+def follow(looks: Iterable[Look], *, now: datetime) -> None:
+    """Open what is new, keep what goes on, close what is over.
+
+    Call it under the lease of the watch, in a transaction.
+    """
+    open_alerts = {(a.kind, a.subject): a for a in Alert.objects.open()}
+    fresh, changed, over = [], [], []
+    for look in looks:
+        if look.needs is None:
+            continue
+        seen: dict[tuple[str, str], tuple[NeedKind, Need]] = {}
+        for need in look.needs:
+            if need.kind is not None:
+                seen.setdefault((need.kind.code, need.subject), (need.kind, need))
+        for key, (kind, need) in seen.items():
+            alert = open_alerts.get(key)
+            values = _values(kind, need, source=look.source)
+            if alert is None:
+                code, subject = key
+                fresh.append(Alert(kind=code, subject=subject, opened_at=now, **values))
+            elif _has_changed(alert, values):
+                changed.append(alert)
+        over += [
+            alert
+            for key, alert in open_alerts.items()
+            if alert.source == look.source and key not in seen
+        ]
+    Alert.objects.bulk_create(fresh)
+    Alert.objects.bulk_update(changed, [*SEEN, *AUDIENCE, *TOLD])
+    for alert in over:
+        # Whoever was not told that it began needs not be told that it is over.
+        alert.closed_at, alert.is_end_told = now, alert.told == 0
+    Alert.objects.bulk_update(over, ["closed_at", "is_end_told"])
+
+
+def acknowledge(alerts: Iterable[Alert], *, actor: str, now: datetime) -> list[Alert]:
+    """Stop the repeating of open alerts; returns those that were not acknowledged."""
+    done = []
+    for alert in alerts:
+        mine = Alert.objects.unacknowledged().filter(pk=alert.pk)
+        if mine.update(acknowledged_at=now, acknowledged_by=actor):
+            done.append(alert)
+    return done
+
+
+def _values(kind: NeedKind, need: Need, *, source: str) -> dict[str, object]:
+    return {
+        "source": source,
+        "title": str(kind.label),
+        "text": without_secrets(need.text),
+        "url": need.url,
+        "tone": need.tone.value,
+        "is_urgent": need.is_urgent,
+        "for_operator": Role.OPERATOR in kind.roles,
+        "for_owner": Role.OWNER in kind.roles,
+    }
+
+
+def without_secrets(text: str) -> str:
+    """Take tokens and phones out of what leaves the house."""
+    return PHONE.sub(MASK, redact(text))
+
+
+def _has_changed(alert: Alert, values: dict[str, object]) -> bool:
+    """Take the values over; what got worse is told anew, acknowledged or not."""
+    before = (alert.is_urgent, Alert.TONES.index(alert.tone))
+    differing = {k: v for k, v in values.items() if getattr(alert, k) != v}
+    for name, value in differing.items():
+        setattr(alert, name, value)
+    if (alert.is_urgent, Alert.TONES.index(alert.tone)) > before:
+        alert.told_at = alert.acknowledged_at = None
+        alert.acknowledged_by = ""
+    return bool(differing)
