@@ -25,6 +25,7 @@ from orders.admin.situation import (
     time_left,
 )
 from orders.admin.tabs import BY_TIME_LEFT, TABS, count_tabs
+from orders.kaspi.words import said
 from orders.models import Order, ReadMark, Step
 from orders.needs import (
     ask_orders,
@@ -171,7 +172,7 @@ def _section_read(mark: ReadMark, *, now: datetime) -> SectionRead:
     else:
         shown = pill(_("read"), Tone.GOOD)
     return SectionRead(
-        state=mark.state,
+        state=said(mark.state),
         pill=shown,
         read=when(mark.read_until, now=now),
         error=redact(mark.error),

@@ -18,6 +18,7 @@ from backoffice.asking import Answers, Number, Questions, Rows, objects
 from backoffice.dashboard import Need, NeedKind, Role
 from backoffice.formatting import Tone, absolute, ago, grouped
 from orders.admin.situation import fact_value, shortened
+from orders.kaspi.words import said
 from orders.models import (
     Finding,
     LearnedFact,
@@ -134,7 +135,7 @@ def needs_of_readings(answers: Answers, *, now: datetime) -> Iterator[Need]:
             text = _("Orders were last read %(since)s (%(state)s): %(error)s")
             figures = {
                 "since": ago(mark.read_until, now=now),
-                "state": mark.state,
+                "state": said(mark.state),
                 "error": shortened(redact(mark.error)) or _("no answer yet"),
             }
             is_new = mark.state == Order.NEW

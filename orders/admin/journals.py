@@ -22,6 +22,7 @@ from orders.admin.situation import (
     stuck_reason,
     supplier_pill,
 )
+from orders.kaspi.words import said
 from orders.models import Order, ReadMark, Reservation, Step, SupplierOrder
 from plumbing.redaction import redact
 
@@ -220,7 +221,7 @@ class ReadMarkAdmin(ReadOnlyAdmin[ReadMark]):
 
     @admin.display(description=_("section"), ordering="state")
     def show_state(self, obj: ReadMark) -> SafeString:
-        return format_html("<b>{}</b>", obj.state)
+        return format_html("<b>{}</b>", said(obj.state))
 
     @admin.display(description=_("last reading"))
     def show_result(self, obj: ReadMark) -> SafeString:

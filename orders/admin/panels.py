@@ -29,6 +29,7 @@ from orders.admin.situation import (
     supplier_pill,
     time_left,
 )
+from orders.kaspi.words import said
 from orders.models import (
     Order,
     OrderEvent,
@@ -89,19 +90,6 @@ def is_due_now(step: Step, *, now: datetime) -> bool:
         return True
     waits = step.status in (Step.Status.PENDING, Step.Status.UNKNOWN)
     return waits and step.not_before <= now
-
-
-def said_plainly(word: str) -> str:
-    """Say Kaspi's word for a kind of delivery or payment; unknown ones as they are."""
-    words = {
-        "DELIVERY_LOCAL": _("within the town"),
-        "DELIVERY_PICKUP": _("pickup"),
-        "DELIVERY_REGIONAL_TODOOR": _("to the door, other town"),
-        "DELIVERY_REGIONAL_PICKUP": _("pickup, other town"),
-        "PREPAID": _("paid"),
-        "PAY_WITH_CREDIT": _("credit"),
-    }
-    return words.get(word, word)
 
 
 def step_buttons(request: HttpRequest, full: FullOrder, step: Step) -> list[Button]:
@@ -223,11 +211,11 @@ def delivery_rows(order: Order, *, now: datetime) -> list[tuple[str, object]]:
     )
     rows: list[tuple[str, object]] = [
         (_("delivery"), ", ".join(text for is_so, text in marks if is_so)),
-        (_("method"), said_plainly(order.delivery_mode)),
-        (_("payment"), said_plainly(order.payment_mode)),
+        (_("method"), said(order.delivery_mode)),
+        (_("payment"), said(order.payment_mode)),
         (_("point of sale"), order.pickup_point),
         (_("waybill"), order.waybill_number),
-        (_("reason of cancellation"), order.cancellation_reason),
+        (_("reason of cancellation"), said(order.cancellation_reason)),
     ]
     rows += [
         (label, when(moment, now=now))

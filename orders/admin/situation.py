@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from backoffice.formatting import NOTHING, Tone, absolute, pill, two_lines
+from orders.kaspi.words import said
 from orders.models import Order, Purchase, Reservation, Step, SupplierOrder
 from plumbing.redaction import redact
 
@@ -45,6 +46,20 @@ STEP_TONES = {
 }
 
 
+SUPPLIER_TONES = {
+    "": Tone.INFO,
+    "N": Tone.INFO,
+    "R": Tone.GOOD,
+    "SV": Tone.GOOD,
+    "OS": Tone.INFO,
+    "OK": Tone.INFO,
+    "P": Tone.QUIET,
+    "F": Tone.QUIET,
+    SupplierOrder.MERGED: Tone.QUIET,
+    SupplierOrder.CANCELLED: Tone.QUIET,
+}
+
+
 def situation(order: Order) -> tuple[str, Tone]:
     """Say what the order waits for or how it ended."""
     if order.is_closed:
@@ -56,7 +71,7 @@ def situation(order: Order) -> tuple[str, Tone]:
     by_status = {
         Order.COMPLETED: (_("received by the buyer"), Tone.GOOD),
         Order.CANCELLED: (_("cancelled"), Tone.QUIET),
-        Order.RETURNED: (_("returned"), Tone.QUIET),
+        Order.RETURNED: (_("returned to us"), Tone.QUIET),
         Order.CANCELLING: (_("cancelled in transit"), Tone.WARN),
         Order.RETURN_REQUESTED: (_("on its way back"), Tone.WARN),
         Order.RETURN_ACCEPTED: (_("return accepted"), Tone.INFO),
@@ -69,8 +84,7 @@ def situation(order: Order) -> tuple[str, Tone]:
         return _("new: accept"), Tone.INFO
     if order.status == Order.ACCEPTED:
         return _situation_of_accepted(order)
-    # A word of Kaspi's that nobody knows yet is shown as it is.
-    return f"{order.state} · {order.status}", Tone.WARN
+    return raw_words(order), Tone.WARN
 
 
 def _situation_of_accepted(order: Order) -> tuple[str, Tone]:
@@ -87,15 +101,15 @@ def _situation_of_accepted(order: Order) -> tuple[str, Tone]:
 
 
 def situation_pill(order: Order) -> SafeString:
-    """Show the situation; Kaspi's own words on hovering."""
+    """Show the situation; on hovering, where the order stands in Kaspi's cabinet."""
     text, tone = situation(order)
     return pill(text, tone, hint=raw_words(order))
 
 
 def raw_words(order: Order) -> str:
-    """Give Kaspi's own words."""
+    """Tell where it stands in Kaspi's cabinet; unknown words as they are."""
     words = [order.state, order.status, order.cancellation_reason]
-    return " · ".join(word for word in words if word)
+    return " · ".join(said(word) for word in words if word)
 
 
 def left_text(left: timedelta) -> str:
@@ -132,21 +146,9 @@ def reservation_pill(reservation: Reservation | None) -> SafeString:
 
 
 def supplier_pill(supplied: SupplierOrder) -> SafeString:
-    """Show the status that Al-Style gives its order; its own code on hovering."""
-    words = {
-        "N": (_("awaits payment"), Tone.INFO),
-        "R": (_("preliminary reserve"), Tone.GOOD),
-        "SV": (_("ready to ship"), Tone.GOOD),
-        "OS": (_("being shipped"), Tone.INFO),
-        "OK": (_("being shipped"), Tone.INFO),
-        "P": (_("shipped, unpaid"), Tone.QUIET),
-        "F": (_("shipped and paid"), Tone.QUIET),
-        SupplierOrder.MERGED: (_("merged"), Tone.QUIET),
-        SupplierOrder.CANCELLED: (_("cancelled"), Tone.QUIET),
-        "": (_("just placed"), Tone.INFO),
-    }
-    text, tone = words.get(supplied.status, (supplied.status, Tone.WARN))
-    return pill(text, tone, hint=supplied.status)
+    """Show the status that Al-Style gives its order."""
+    tone = SUPPLIER_TONES.get(supplied.status, Tone.WARN)
+    return pill(supplied.status_name, tone)
 
 
 def step_pill(step: Step) -> SafeString:

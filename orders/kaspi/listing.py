@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from orders.kaspi.client import LONGEST_WINDOW, PEER_NAME, KaspiClient
 from orders.kaspi.schema import BadRow, KaspiOrder
+from orders.kaspi.words import said
 from plumbing.peers import PeerProtocolError
 
 log = logging.getLogger(__name__)
@@ -101,9 +102,9 @@ def _read_window(
             return
     missing = reading.missing(also=seen)
     if missing:
-        message = _("%(count)d orders of %(state)s were announced and did not come")
-        said = message % {"count": missing, "state": state}
-        raise PeerProtocolError(f"{PEER_NAME}, orders: {said}")
+        message = _("%(count)d orders of “%(state)s” were announced and did not come")
+        text = message % {"count": missing, "state": said(state)}
+        raise PeerProtocolError(f"{PEER_NAME}, orders: {text}")
 
 
 def _read_pages(

@@ -44,6 +44,18 @@ class SupplierOrder(models.Model):
     # The supplier's codes; unknown ones are kept and shown.
     CANCELLED, MERGED = "DA", "Un"
     SHIPPED = ("P", "F")
+    STATUS_NAMES = {
+        "": _("just placed"),
+        "N": _("awaits payment"),
+        "R": _("preliminary reserve"),
+        "SV": _("ready to ship"),
+        "OS": _("being shipped"),
+        "OK": _("being shipped"),
+        "P": _("shipped, unpaid"),
+        "F": _("shipped and paid"),
+        MERGED: _("merged"),
+        CANCELLED: _("cancelled"),
+    }
 
     supplier_order_id = models.CharField(
         _("number at Al-Style"), max_length=40, unique=True
@@ -74,6 +86,15 @@ class SupplierOrder(models.Model):
 
     def __str__(self) -> str:
         return self.supplier_order_id
+
+    @property
+    def status_name(self) -> str:
+        """Say where it stands; a code that nobody knows yet as it is."""
+        return self.name_status(self.status)
+
+    @classmethod
+    def name_status(cls, status: str) -> str:
+        return str(cls.STATUS_NAMES.get(status, status))
 
     @property
     def has_left_stock(self) -> bool:

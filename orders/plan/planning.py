@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from orders.kaspi.words import said
 from orders.models import (
     Cause,
     Order,
@@ -55,7 +56,9 @@ def open_order(
     """
     text = _("Order received: %(state)s, %(status)s")
     received = make_event(
-        order, text % {"state": order.state, "status": order.status}, now=now
+        order,
+        text % {"state": said(order.state), "status": said(order.status)},
+        now=now,
     )
     if order.is_over or order.handed_over_at or not reserve:
         return Opening(events=[received])

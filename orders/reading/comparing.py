@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from catalog.models import Product
 from orders.kaspi.schema import KaspiEntry, KaspiOrder
+from orders.kaspi.words import said
 from orders.models import Buyer, Order, OrderLine
 from orders.working_time import accept_deadline, collect_deadline
 
@@ -42,6 +43,11 @@ UNTOLD = (
     *("ended_at", "accept_by", "arrive_by", "collect_by", "fetch_by"),
     *("problem", "planned_delivery_at", "kaspi_id", "kaspi_category"),
     *("absent_since", "absent_readings"),
+)
+# Said in the staff's language.
+KASPIS_WORDS = (
+    *("state", "status", "payment_mode", "delivery_mode"),
+    "cancellation_reason",
 )
 # Kaspi's: what is not fetched in time is disposed of, what does not arrive cancelled.
 FETCH_WITHIN = timedelta(days=30)
@@ -278,7 +284,8 @@ def _described(row: Model, values: Values, *, label: str = "") -> Iterator[str]:
             continue
         words = str(row._meta.get_field(name).verbose_name)  # type: ignore[union-attr]
         words = f"{label}, {words}" if label else words
-        yield f"{words}: {_shown(old)} → {_shown(new)}"
+        say = said if name in KASPIS_WORDS else _shown
+        yield f"{words}: {say(old) or '—'} → {say(new) or '—'}"
 
 
 def _shown(value: Any) -> str:

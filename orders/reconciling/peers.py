@@ -13,6 +13,7 @@ from orders.clients import Clients
 from orders.kaspi.client import KaspiClient
 from orders.kaspi.listing import SKEW, WINDOW, read_list
 from orders.kaspi.schema import KaspiOrder
+from orders.kaspi.words import said
 from orders.models import (
     Finding,
     Order,
@@ -125,7 +126,8 @@ def _released_but_alive(
         yield Contradiction(
             kind=Kind.STILL_LIVE,
             subject=f"Al-Style {number}",
-            text=text % {"number": number, "status": row.status},
+            text=text
+            % {"number": number, "status": SupplierOrder.name_status(row.status)},
             facts={"number": number},
             order=released[-1].order,
         )
@@ -274,7 +276,11 @@ def _at_kaspi(
                 "Kaspi shows order %(code)s (%(state)s, %(status)s), which the bridge "
                 "never took in: look at the readings of orders"
             )
-            figures = {"code": seen.code, "state": seen.state, "status": seen.status}
+            figures = {
+                "code": seen.code,
+                "state": said(seen.state),
+                "status": said(seen.status),
+            }
             yield Contradiction(
                 kind=Kind.NOT_TAKEN_IN,
                 subject=f"Kaspi {seen.code}",

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from orders.clients import Clients
 from orders.kaspi.client import KaspiClient, WeighedCut
+from orders.kaspi.words import said
 from orders.models import Order, Reason, Step
 from orders.plan.claims import Claim
 from orders.reading.failures import tell_failure
@@ -131,7 +132,7 @@ class KaspiHandler:
         return sent.filter(order_id=step.order_id).exists()
 
     def _settled(self, order: Order, step: Step) -> Outcome | None:
-        figures = {"step": step.get_kind_display(), "status": order.status}
+        figures = {"step": step.get_kind_display(), "status": said(order.status)}
         if self.is_reached is not None and self.is_reached(order, step):
             text = _("%(step)s: Kaspi has it (%(status)s)")
             return outcomes.done(text % figures, apply=partial(_finish, step))

@@ -86,7 +86,7 @@ def test_orders_that_come_while_pages_are_read_are_found(kaspi, read, monkeypatc
 def test_a_list_that_stays_short_is_no_reading(kaspi, read):
     fill(kaspi, 250)
     kaspi.faults.add("page_repeats")
-    with pytest.raises(PeerProtocolError, match="50 orders of NEW"):
+    with pytest.raises(PeerProtocolError, match="50 orders of “new order”"):
         read()
 
 

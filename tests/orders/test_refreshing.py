@@ -108,7 +108,7 @@ def test_an_accepted_order_is_seen_moving_on(quiet, refresh, taken):
     assert (order.state, order.status) == ("KASPI_DELIVERY", "ACCEPTED_BY_MERCHANT")
     assert len(result.saved.changed) == 1
     event = order.events.latest("pk")
-    assert "APPROVED_BY_BANK → ACCEPTED_BY_MERCHANT" in event.text
+    assert "paid, to be accepted → accepted" in event.text
     assert states_asked(quiet) == ["KASPI_DELIVERY", "PICKUP", "DELIVERY"]
 
 
@@ -527,7 +527,7 @@ def test_a_return_of_a_finished_order_is_seen(quiet, refresh, finished):
     order = Order.objects.get()
     assert order.status == "KASPI_DELIVERY_RETURN_REQUESTED"
     assert order.ended_at is None
-    assert order.events.filter(text__contains="RETURN_REQUESTED").exists()
+    assert order.events.filter(text__contains="return asked for").exists()
     with open_client() as client:
         client.arrived_backward(finished.id, code=finished.code)
     refresh()
