@@ -20,4 +20,5 @@ def test_every_word_the_bridge_knows_is_said_in_the_staffs_language(language):
 def test_an_unknown_word_is_shown_as_it_came():
     assert said("BRAND_NEW_STATUS") == "BRAND_NEW_STATUS"
     assert SupplierOrder(status="XX").status_name == "XX"
-    assert SupplierOrder(status="SV").status_name == "ready to ship"
+    with translation.override("en"):
+        assert SupplierOrder(status="SV").status_name == "ready to ship"
