@@ -5,7 +5,7 @@
 
 (() => {
     const narrow = window.matchMedia("(max-width: 767px)");
-    const { more } = document.currentScript.dataset;
+    const { more, all } = document.currentScript.dataset;
     const NOTHING = /^[\s—-]*$/;
 
     // More columns than this, and longer words, do not fit side by side.
@@ -28,6 +28,10 @@
                 cell.classList.toggle("says-nothing", !holds && NOTHING.test(text));
                 cell.classList.toggle("is-long", longest > LONG || Boolean(holds));
             });
+        }
+        const chooseAll = table.querySelector("thead .action-checkbox-column");
+        if (chooseAll) {
+            chooseAll.dataset.label = all;
         }
         table.classList.add("has-cards");
     };
