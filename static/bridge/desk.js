@@ -22,6 +22,9 @@
 
     function show(count) {
         document.title = count ? `(${count}) ${title()}` : title();
+        // On the icon of the installed site; a browser may refuse, and then says so.
+        const shown = count ? navigator.setAppBadge?.(count) : navigator.clearAppBadge?.();
+        shown?.catch(() => {});
     }
 
     function wantsSound() {
