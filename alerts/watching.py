@@ -22,6 +22,7 @@ from alerts.deadman import call_outside
 from alerts.following import Look, follow
 from alerts.sending import send_due
 from alerts.telling import lacking_digest, tell, tell_digest
+from plumbing.adjusting import settled
 from plumbing.leases import (
     LeaseHandle,
     LeaseLost,
@@ -75,7 +76,8 @@ class Watch:
                 raise LeaseLost(lease.name)
             begun = time.monotonic()
             close_old_connections()
-            self.round(lease, now=database_now())
+            with settled():
+                self.round(lease, now=database_now())
             if wait(max(1.0, LOOK_EVERY_S - (time.monotonic() - begun))):
                 return True
 

@@ -44,6 +44,9 @@ MODELS = (
 # the permission that opens them. They lead the app's menu.
 PAGES: dict[str, tuple[tuple[str | Promise, str, str], ...]] = {
     "orders": ((_("Hand-over today"), "hand_over", "orders.view_order"),),
+    "bridge": (
+        (_("Settings"), "owner_settings", "bridge_site.change_adjustedsetting"),
+    ),
 }
 
 
@@ -74,10 +77,20 @@ class BridgeAdminSite(admin.AdminSite):
         self, request: HttpRequest, app_label: str | None = None
     ) -> list[dict[str, Any]]:
         apps = super().get_app_list(request, app_label)
+        if app_label is None:
+            apps += _app_without_models(request)
         for app in apps:
             app["models"].sort(key=lambda model: _rank(model["object_name"], MODELS))
             app["models"][:0] = _pages_of(request, app["app_label"])
         return sorted(apps, key=lambda app: _rank(app["app_label"], APPS))
+
+
+def _app_without_models(request: HttpRequest) -> list[dict[str, Any]]:
+    """Describe the roof's own app, if this person may open one of its pages."""
+    if not (pages := _pages_of(request, "bridge")):
+        return []
+    app = {"name": _("Bridge"), "app_label": "bridge", "has_module_perms": True}
+    return [{**app, "app_url": pages[0]["admin_url"], "models": []}]
 
 
 def _pages_of(request: HttpRequest, app_label: str) -> list[dict[str, Any]]:

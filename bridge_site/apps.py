@@ -14,7 +14,14 @@ class BridgeSiteConfig(AppConfig):
     verbose_name = _("Bridge")
 
     def ready(self) -> None:
+        from django_q.signals import pre_execute
+
         from bridge_site import checks  # noqa: F401  (registers the system checks)
+        from bridge_site.adjustable import adjustable_parsers
+        from plumbing.adjusting import make_adjustable, settle_for_task
+
+        make_adjustable(adjustable_parsers())
+        pre_execute.connect(settle_for_task, dispatch_uid="settled-settings")
 
 
 class BridgeAdminConfig(AdminConfig):

@@ -28,6 +28,21 @@ class SettingProblem:
     message: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declaration:
+    """A setting as it was asked for: what it may be, and where its value is from."""
+
+    name: str
+    kind: str
+    default: Any
+    parse: Callable[[str], Any]
+    # The environment or .env says something, right or wrong.
+    is_set: bool
+    at_least: int | None = None
+    at_most: int | None = None
+    choices: tuple[str, ...] = ()
+
+
 @dataclass(slots=True)
 class SettingsReader:
     """Typed reading of environment variables that never raises on a bad value.
@@ -37,6 +52,7 @@ class SettingsReader:
     """
 
     problems: list[SettingProblem] = field(default_factory=list)
+    declared: dict[str, Declaration] = field(default_factory=dict)
     env: Any = field(default_factory=environ.FileAwareEnv)
 
     def read_file(self, path: Path) -> None:
@@ -46,16 +62,9 @@ class SettingsReader:
 
     def text(self, name: str, default: str = "") -> str:
         """Read text; surrounding blanks are dropped."""
-        try:
-            # The raw mapping is asked first: environ's own str() resolves "$NAME"
-            # inside a value to another variable, which a password may contain.
-            raw = self.env.ENVIRON.get(name)
-            if raw is None:
-                return default
-            return str(raw).strip()
-        except (ImproperlyConfigured, OSError, UnicodeDecodeError):
-            self._reject(name, f"the file that {name}_FILE names cannot be read")
-            return default
+        raw = self._raw(name)
+        self._declare(name, "text", default, str, is_set=raw is not None)
+        return default if raw is None else raw
 
     def flag(self, name: str, *, default: bool) -> bool:
         def parse(raw: str) -> bool:
@@ -65,31 +74,43 @@ class SettingsReader:
                 return False
             raise ValueError("must be 1 or 0")
 
-        return self._parsed(name, default, parse)
+        return self._parsed(name, "flag", default, parse)
 
-    def integer(self, name: str, default: int, *, at_least: int = 0) -> int:
-        """Read a whole number of at least `at_least`."""
+    def integer(
+        self, name: str, default: int, *, at_least: int = 0, at_most: int | None = None
+    ) -> int:
+        """Read a whole number within the bounds."""
+        bounds = _told(at_least, at_most)
 
         def parse(raw: str) -> int:
-            if not re.fullmatch(r"-?\d+", raw) or int(raw) < at_least:
-                raise ValueError(f"must be a whole number of at least {at_least}")
+            if not re.fullmatch(r"-?\d+", raw) or not _is_within(
+                int(raw), at_least, at_most
+            ):
+                raise ValueError(f"must be a whole number {bounds}")
             return int(raw)
 
-        return self._parsed(name, default, parse)
+        return self._parsed(
+            name, "integer", default, parse, at_least=at_least, at_most=at_most
+        )
 
-    def number(self, name: str, default: str, *, at_least: int = 0) -> Decimal:
-        """Read a decimal number of at least `at_least`."""
+    def number(
+        self, name: str, default: str, *, at_least: int = 0, at_most: int | None = None
+    ) -> Decimal:
+        """Read a decimal number within the bounds."""
+        bounds = _told(at_least, at_most)
 
         def parse(raw: str) -> Decimal:
             try:
                 value = Decimal(raw)
             except InvalidOperation:
                 value = Decimal("NaN")
-            if not value.is_finite() or value < at_least:
-                raise ValueError(f"must be a number of at least {at_least}")
+            if not value.is_finite() or not _is_within(value, at_least, at_most):
+                raise ValueError(f"must be a number {bounds}")
             return value
 
-        return self._parsed(name, Decimal(default), parse)
+        return self._parsed(
+            name, "number", Decimal(default), parse, at_least=at_least, at_most=at_most
+        )
 
     def choice(self, name: str, default: str, *others: str) -> str:
         """Read one of a few words."""
@@ -100,7 +121,7 @@ class SettingsReader:
                 raise ValueError(f"must be one of {', '.join(known)}")
             return raw.lower()
 
-        return self._parsed(name, default, parse)
+        return self._parsed(name, "choice", default, parse, choices=known)
 
     def url(self, name: str, default: str = "", *, schemes: Sequence[str]) -> str:
         """Read a URL without its trailing slash; empty stays empty."""
@@ -111,12 +132,15 @@ class SettingsReader:
                 raise ValueError(f"must be a URL that begins with {schemes[0]}://")
             return raw.rstrip("/")
 
-        return self._parsed(name, default, parse)
+        return self._parsed(name, "url", default, parse)
 
     def names(self, name: str, default: Sequence[str] = ()) -> list[str]:
         """Read a comma-separated list."""
-        raw = self.text(name)
-        return [part.strip() for part in raw.split(",") if part.strip()] or [*default]
+
+        def parse(raw: str) -> list[str]:
+            return [part.strip() for part in raw.split(",") if part.strip()]
+
+        return self._parsed(name, "names", [*default], parse) or [*default]
 
     def integers(self, name: str, default: Sequence[int]) -> list[int]:
         """Read a comma-separated list of whole numbers of at least 1."""
@@ -127,7 +151,7 @@ class SettingsReader:
                 raise ValueError("must be whole numbers of at least 1, with commas")
             return [int(part) for part in parts]
 
-        return self._parsed(name, [*default], parse)
+        return self._parsed(name, "integers", [*default], parse)
 
     def hours(
         self, name: str, default: tuple[int, int] | None
@@ -143,7 +167,7 @@ class SettingsReader:
                 raise ValueError('must be hours like 22-8, or "-" for none')
             return hours[0] % 24, hours[1] % 24
 
-        return self._parsed(name, default, parse)
+        return self._parsed(name, "hours", default, parse)
 
     def clock(self, name: str, default: time | None) -> time | None:
         """Read a time of day, "9:00"; "-" is never."""
@@ -156,7 +180,7 @@ class SettingsReader:
                 raise ValueError('must be a time like 9:00, or "-" for never')
             return time(int(found[1]), int(found[2]))
 
-        return self._parsed(name, default, parse)
+        return self._parsed(name, "clock", default, parse)
 
     def addresses(self, name: str) -> list[str]:
         """Read addresses of any scheme, apart by blanks or commas; none is repeated."""
@@ -171,7 +195,7 @@ class SettingsReader:
             return list(dict.fromkeys(found))
 
         nothing: list[str] = []
-        return self._parsed(name, nothing, parse)
+        return self._parsed(name, "addresses", nothing, parse)
 
     def pattern(self, name: str, default: str) -> re.Pattern[str]:
         """Read a regular expression, matched without regard to case."""
@@ -182,7 +206,7 @@ class SettingsReader:
             except re.error as error:
                 raise ValueError(f"is not a regular expression: {error}") from None
 
-        return self._parsed(name, re.compile(default, re.IGNORECASE), parse)
+        return self._parsed(name, "pattern", re.compile(default, re.IGNORECASE), parse)
 
     def database(self, name: str, default: str) -> dict[str, Any]:
         """Read a database URL: SQLite or PostgreSQL."""
@@ -200,10 +224,28 @@ class SettingsReader:
                 raise ValueError("must begin with sqlite:/// or postgres://")
             return config
 
-        return self._parsed(name, parse(default), parse)
+        return self._parsed(name, "database", parse(default), parse)
 
-    def _parsed(self, name: str, default: T, parse: Callable[[str], T]) -> T:
-        raw = self.text(name)
+    def _raw(self, name: str) -> str | None:
+        try:
+            # The raw mapping is asked first: environ's own str() resolves "$NAME"
+            # inside a value to another variable, which a password may contain.
+            raw = self.env.ENVIRON.get(name)
+        except (ImproperlyConfigured, OSError, UnicodeDecodeError):
+            self._reject(name, f"the file that {name}_FILE names cannot be read")
+            return None
+        return None if raw is None else str(raw).strip()
+
+    def _parsed(
+        self,
+        name: str,
+        kind: str,
+        default: T,
+        parse: Callable[[str], T],
+        **bounds: Any,
+    ) -> T:
+        raw = self._raw(name)
+        self._declare(name, kind, default, parse, is_set=bool(raw), **bounds)
         if not raw:
             return default
         try:
@@ -212,5 +254,29 @@ class SettingsReader:
             self._reject(name, str(error))
             return default
 
+    def _declare(
+        self,
+        name: str,
+        kind: str,
+        default: Any,
+        parse: Callable[[str], Any],
+        *,
+        is_set: bool,
+        **bounds: Any,
+    ) -> None:
+        self.declared[name] = Declaration(
+            name=name, kind=kind, default=default, parse=parse, is_set=is_set, **bounds
+        )
+
     def _reject(self, name: str, message: str) -> None:
         self.problems.append(SettingProblem(name=name, message=message))
+
+
+def _is_within(value: Decimal | int, at_least: int, at_most: int | None) -> bool:
+    return value >= at_least and (at_most is None or value <= at_most)
+
+
+def _told(at_least: int, at_most: int | None) -> str:
+    if at_most is None:
+        return f"of at least {at_least}"
+    return f"from {at_least} to {at_most}"

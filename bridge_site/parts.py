@@ -32,6 +32,7 @@ from bridge_site.processes import (
 from bridge_site.schedules import bring_back
 from orders.dispatching import dispatch
 from orders.models import Step
+from plumbing.adjusting import Watcher
 from plumbing.leases import database_now
 from plumbing.timekeeping import TimeWatch
 
@@ -80,6 +81,7 @@ def serve_web(*, listen: str, exit_with_parent: bool) -> None:
     signal.signal(signal.SIGTERM, on_signal)
     if exit_with_parent:
         when_parent_ends(stop)
+    Watcher().start()
     start_watch(wait=threading.Event().wait)
     server.run()
 

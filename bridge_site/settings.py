@@ -68,35 +68,51 @@ PEER_LONGEST_WAIT_S = read.number("PEER_LONGEST_WAIT_S", "60")
 USER_AGENT = read.text("USER_AGENT", "kaspi-bridge/1.0")
 
 # --- Catalogue ------------------------------------------------------------------------
-SYNC_STOCK_EVERY_MIN = read.integer("SYNC_STOCK_EVERY_MIN", 10, at_least=1)
+SYNC_STOCK_EVERY_MIN = read.integer(
+    "SYNC_STOCK_EVERY_MIN", 10, at_least=1, at_most=1_440
+)
 # A crawl or a stock answer that holds less than this share of what is known is refused.
-COMPLETE_SHARE_PERCENT = read.integer("COMPLETE_SHARE_PERCENT", 90)
-STOCK_STALE_AFTER_MIN = read.integer("STOCK_STALE_AFTER_MIN", 120, at_least=1)
-STOCK_CAP = read.integer("STOCK_CAP", 500, at_least=1)
-LEAST_STOCK_TO_LIST = read.integer("LEAST_STOCK_TO_LIST", 1, at_least=1)
-PRICE_JUMP_PERCENT = read.integer("PRICE_JUMP_PERCENT", 40, at_least=1)
+COMPLETE_SHARE_PERCENT = read.integer("COMPLETE_SHARE_PERCENT", 90, at_most=100)
+STOCK_STALE_AFTER_MIN = read.integer(
+    "STOCK_STALE_AFTER_MIN", 120, at_least=1, at_most=10_080
+)
+STOCK_CAP = read.integer("STOCK_CAP", 500, at_least=1, at_most=1_000_000)
+LEAST_STOCK_TO_LIST = read.integer(
+    "LEAST_STOCK_TO_LIST", 1, at_least=1, at_most=1_000_000
+)
+PRICE_JUMP_PERCENT = read.integer("PRICE_JUMP_PERCENT", 40, at_least=1, at_most=1_000)
 # A rise beyond it goes through by itself when imports showed it for this long.
-PRICE_RISE_STEADY_HOURS = read.integer("PRICE_RISE_STEADY_HOURS", 24, at_least=1)
+PRICE_RISE_STEADY_HOURS = read.integer(
+    "PRICE_RISE_STEADY_HOURS", 24, at_least=1, at_most=8_760
+)
 # Queued when an import or a price changed something; the catalogue knows no feed.
 TASKS_AFTER_CATALOGUE_CHANGE = ["feeds.tasks.build_feed"]
-CHANGES_KEPT_DAYS = read.integer("CHANGES_KEPT_DAYS", 180, at_least=1)
+CHANGES_KEPT_DAYS = read.integer("CHANGES_KEPT_DAYS", 180, at_least=1, at_most=3_650)
 
 # --- Price list -----------------------------------------------------------------------
 FEED_DIR = BASE_DIR / read.text("FEED_DIR", str(VAR_DIR / "feed"))
 FEED_USER = read.text("FEED_USER")
 FEED_PASSWORD = read.text("FEED_PASSWORD")
-FEED_KEPT_VERSIONS = read.integer("FEED_KEPT_VERSIONS", 50, at_least=2)
-FEED_WITHDRAWN_DAYS = read.integer("FEED_WITHDRAWN_DAYS", 30, at_least=1)
-FEED_MASS_WITHDRAWAL_PERCENT = read.integer("FEED_MASS_WITHDRAWAL_PERCENT", 30)
+FEED_KEPT_VERSIONS = read.integer("FEED_KEPT_VERSIONS", 50, at_least=2, at_most=1_000)
+FEED_WITHDRAWN_DAYS = read.integer("FEED_WITHDRAWN_DAYS", 30, at_least=1, at_most=3_650)
+FEED_MASS_WITHDRAWAL_PERCENT = read.integer(
+    "FEED_MASS_WITHDRAWAL_PERCENT", 30, at_most=100
+)
 # What is kept on sale beyond that limit goes off when imports said so for this long.
-FEED_WITHHELD_HOURS = read.integer("FEED_WITHHELD_HOURS", 24, at_least=1)
-FEED_ROLLBACK_HOLD_MIN = read.integer("FEED_ROLLBACK_HOLD_MIN", 60, at_least=1)
+FEED_WITHHELD_HOURS = read.integer("FEED_WITHHELD_HOURS", 24, at_least=1, at_most=8_760)
+FEED_ROLLBACK_HOLD_MIN = read.integer(
+    "FEED_ROLLBACK_HOLD_MIN", 60, at_least=1, at_most=10_080
+)
 # How Kaspi's fetcher names itself is unpublished: everything else counts as a visitor.
 FEED_KASPI_AGENT = read.pattern("FEED_KASPI_AGENT", r"kaspi|java|apache-httpclient")
 
 # --- Orders ---------------------------------------------------------------------------
-POLL_ORDERS_EVERY_MIN = read.integer("POLL_ORDERS_EVERY_MIN", 5, at_least=1)
-REFRESH_ORDERS_EVERY_MIN = read.integer("REFRESH_ORDERS_EVERY_MIN", 15, at_least=1)
+POLL_ORDERS_EVERY_MIN = read.integer(
+    "POLL_ORDERS_EVERY_MIN", 5, at_least=1, at_most=1_440
+)
+REFRESH_ORDERS_EVERY_MIN = read.integer(
+    "REFRESH_ORDERS_EVERY_MIN", 15, at_least=1, at_most=1_440
+)
 AUTO_RESERVE = read.flag("AUTO_RESERVE", default=True)
 AUTO_ACCEPT = read.flag("AUTO_ACCEPT", default=True)
 AUTO_ASSEMBLE = read.flag("AUTO_ASSEMBLE", default=False)
@@ -107,32 +123,38 @@ ACCEPT_UNRESERVED_BEFORE_DEADLINE = read.flag(
 # The shop's hours, Monday to Sunday; Kaspi's three hours run only inside them.
 WORK_WEEK = read.names("WORK_WEEK", ["10-20"] * 6 + ["-"])
 HOLIDAYS = read.names("HOLIDAYS")
-ACCEPT_WITHIN_WORKING_MIN = read.integer("ACCEPT_WITHIN_WORKING_MIN", 180, at_least=1)
-EXPRESS_WITHIN_MIN = read.integer("EXPRESS_WITHIN_MIN", 60, at_least=1)
-DEADLINE_NEAR_MIN = read.integer("DEADLINE_NEAR_MIN", 30, at_least=1)
-ORDERS_SILENT_DAYS = read.integer("ORDERS_SILENT_DAYS", 3, at_least=1)
-PRICE_TOLERANCE_PERCENT = read.number("PRICE_TOLERANCE_PERCENT", "3")
+ACCEPT_WITHIN_WORKING_MIN = read.integer(
+    "ACCEPT_WITHIN_WORKING_MIN", 180, at_least=1, at_most=10_080
+)
+EXPRESS_WITHIN_MIN = read.integer("EXPRESS_WITHIN_MIN", 60, at_least=1, at_most=1_440)
+DEADLINE_NEAR_MIN = read.integer("DEADLINE_NEAR_MIN", 30, at_least=1, at_most=1_440)
+ORDERS_SILENT_DAYS = read.integer("ORDERS_SILENT_DAYS", 3, at_least=1, at_most=365)
+PRICE_TOLERANCE_PERCENT = read.number("PRICE_TOLERANCE_PERCENT", "3", at_most=100)
 # What an order must earn to be bought unasked, of its cost and in tenge. Nothing: thin
 # earnings still beat a cancellation, which counts against the shop; a loss does not.
-MARGIN_LEAST_PERCENT = read.number("MARGIN_LEAST_PERCENT", "0", at_least=-100)
-MARGIN_LEAST_KZT = read.integer("MARGIN_LEAST_KZT", 0, at_least=-1_000_000_000)
+MARGIN_LEAST_PERCENT = read.number(
+    "MARGIN_LEAST_PERCENT", "0", at_least=-100, at_most=1_000
+)
+MARGIN_LEAST_KZT = read.integer(
+    "MARGIN_LEAST_KZT", 0, at_least=-1_000_000_000, at_most=1_000_000_000
+)
 # When several orders share a purchase: "off", "threatened" or "always".
 BUY_TOGETHER = read.choice("BUY_TOGETHER", "threatened", "off", "always")
-STEP_ATTEMPTS = read.integer("STEP_ATTEMPTS", 8, at_least=1)
+STEP_ATTEMPTS = read.integer("STEP_ATTEMPTS", 8, at_least=1, at_most=100)
 # Whether the supplier's visible stock falls when an order is placed ("submit") or
 # only when it is shipped ("shipping"): unpublished, so the safe one is the default.
 SUPPLIER_STOCK_FALLS_AT = read.choice("SUPPLIER_STOCK_FALLS_AT", "shipping", "submit")
 # The first purchases stop after each call until a person says "go on by yourself".
 SUPERVISE_FIRST_PURCHASE = read.flag("SUPERVISE_FIRST_PURCHASE", default=True)
-BUYER_DATA_KEPT_DAYS = read.integer("BUYER_DATA_KEPT_DAYS", 30)
+BUYER_DATA_KEPT_DAYS = read.integer("BUYER_DATA_KEPT_DAYS", 30, at_most=3_650)
 # 0 = for ever. A waybill goes with its buyer's data at the latest.
-WAYBILLS_KEPT_DAYS = read.integer("WAYBILLS_KEPT_DAYS", 30)
-EVENTS_KEPT_DAYS = read.integer("EVENTS_KEPT_DAYS", 365)
-STEPS_KEPT_DAYS = read.integer("STEPS_KEPT_DAYS", 365)
+WAYBILLS_KEPT_DAYS = read.integer("WAYBILLS_KEPT_DAYS", 30, at_most=3_650)
+EVENTS_KEPT_DAYS = read.integer("EVENTS_KEPT_DAYS", 365, at_most=3_650)
+STEPS_KEPT_DAYS = read.integer("STEPS_KEPT_DAYS", 365, at_most=3_650)
 # When the supplier can ship what is ordered now: so many days ahead, one more after
 # the cut-off hour, on a day he works (1 = Monday).
-SHIPPING_DAYS_AHEAD = read.integer("SHIPPING_DAYS_AHEAD", 1)
-SHIPPING_CUTOFF_HOUR = read.integer("SHIPPING_CUTOFF_HOUR", 18)
+SHIPPING_DAYS_AHEAD = read.integer("SHIPPING_DAYS_AHEAD", 1, at_most=60)
+SHIPPING_CUTOFF_HOUR = read.integer("SHIPPING_CUTOFF_HOUR", 18, at_most=24)
 SUPPLIER_WORK_WEEK = read.names("SUPPLIER_WORK_WEEK", ["1", "2", "3", "4", "5"])
 SUPPLIER_HOLIDAYS = read.names("SUPPLIER_HOLIDAYS")
 # Where the one known client puts submit's parameters; "form" is the other way.
@@ -149,7 +171,7 @@ ALERT_QUIET_HOURS = read.hours("ALERT_QUIET_HOURS", (22, 8))
 DIGEST_AT = read.clock("DIGEST_AT", time(9, 0))
 # Called each minute while every part shows life: who hears no call raises the alarm.
 HEARTBEAT_URL = read.url("HEARTBEAT_URL", schemes=["https", "http"])
-DISK_LOW_MB = read.integer("DISK_LOW_MB", 2000)
+DISK_LOW_MB = read.integer("DISK_LOW_MB", 2000, at_most=1_000_000_000)
 
 # --- Database -------------------------------------------------------------------------
 VAR_DIR.mkdir(parents=True, exist_ok=True)
@@ -181,6 +203,7 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "django_q",
+    "simple_history",
     "bridge_site.apps.BridgeSiteConfig",
     "plumbing.apps.PlumbingConfig",
     "alerts.apps.AlertsConfig",
@@ -191,6 +214,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "bridge_site.middleware.SettledSettingsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "bridge_site.language.ChosenLanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -283,7 +307,7 @@ Q_CLUSTER: dict[str, Any] = {
     "ALT_CLUSTERS": {"imports": {"timeout": 3600, "retry": 7200}},
 }
 
-FAILED_TASKS_KEPT_DAYS = read.integer("FAILED_TASKS_KEPT_DAYS", 30)
+FAILED_TASKS_KEPT_DAYS = read.integer("FAILED_TASKS_KEPT_DAYS", 30, at_most=3_650)
 
 # --- Logging --------------------------------------------------------------------------
 LOGGING = {
@@ -306,3 +330,4 @@ LOGGING = {
     },
 }
 SETTING_PROBLEMS = read.problems
+SETTING_DECLARATIONS = read.declared

@@ -20,6 +20,7 @@ urlpatterns = [
     path("admin/overview/health/", see(overview_health), name="overview_health"),
     # Beside the models' own addresses, so that no model passes for chosen in the menu.
     path("admin/orders/", include(handover_urls(see))),
+    path("admin/settings/", include("bridge_site.adjusting.urls")),
     path("admin/", admin.site.urls),
     path("manifest.webmanifest", manifest, name="manifest"),
     path("i18n/", include("django.conf.urls.i18n")),

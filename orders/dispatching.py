@@ -16,6 +16,7 @@ from django.db import close_old_connections, connection
 from orders.clients import Clients
 from orders.models import Step
 from orders.steps.machine import Processed, is_anything_due, process_due
+from plumbing.adjusting import ChangeWatch, settled
 from plumbing.leases import (
     LeaseHandle,
     LeaseLost,
@@ -83,7 +84,7 @@ def _dispatch_under(lease: LeaseHandle, peer: str, wait: Wait) -> bool:
             raise LeaseLost(lease.name)
         pause_s = LOOK_EVERY_S
         if is_anything_due(now=database_now(), peer=peer):
-            done = _do_round(peer, budget_s=ROUND_S, is_stopping=lambda: wait(0))
+            done = _do_settled_round(peer, wait)
             pause_s = AWAY_FOR_S if done.unreachable else 0
         # After the work: a loop whose every round fails must fall silent.
         if time.monotonic() - last_beat >= BEAT_EVERY_S:
@@ -91,6 +92,15 @@ def _dispatch_under(lease: LeaseHandle, peer: str, wait: Wait) -> bool:
             last_beat = time.monotonic()
         if wait(pause_s):
             return True
+
+
+def _do_settled_round(peer: str, wait: Wait) -> Processed:
+    """Do a round by the settings of its beginning; a change of them ends it."""
+    watch = ChangeWatch()
+    with settled():
+        return _do_round(
+            peer, budget_s=ROUND_S, is_stopping=lambda: wait(0) or watch.has_changed()
+        )
 
 
 def _do_round(

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from simple_history.models import HistoricalRecords
 
 
 class Failure(models.TextChoices):
@@ -117,3 +118,22 @@ class TimeJump(models.Model):
 
     def __str__(self) -> str:
         return f"{self.noticed_at:%d.%m.%Y %H:%M} {self.seconds:+} s"
+
+
+class AdjustedSetting(models.Model):
+    """A setting that the owner has changed; without a row the default counts.
+
+    The value is text as it would stand in the environment.
+    """
+
+    name = models.CharField(_("name"), max_length=80, primary_key=True)
+    value = models.TextField(_("value"), blank=True)
+    changed_at = models.DateTimeField(_("changed"))
+    history = HistoricalRecords(verbose_name=_("change of a setting"))
+
+    class Meta:
+        verbose_name = _("setting")
+        verbose_name_plural = _("settings")
+
+    def __str__(self) -> str:
+        return self.name

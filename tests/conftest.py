@@ -101,6 +101,16 @@ def no_network() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def nothing_adjusted() -> Iterator[None]:
+    """Let no test meet the settings that another one's owner has stored."""
+    from plumbing import adjusting
+
+    adjusting.forget()
+    yield
+    adjusting.forget()
+
+
 @pytest.fixture
 def alstyle(settings: Any) -> Iterator[AlStyleServer]:
     """Serve Al-Style on loopback, with no pause between calls."""

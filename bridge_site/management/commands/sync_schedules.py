@@ -2,13 +2,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from bridge_site.schedules import SCHEDULES, sync_schedules
+from plumbing.commands import SettledCommand
 
 
-class Command(BaseCommand):
+class Command(SettledCommand):
     help = "Puts the declared schedules into the database."
 
     def handle(self, *args: Any, **options: Any) -> None:

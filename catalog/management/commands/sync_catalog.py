@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from catalog.alstyle.client import open_client
 from catalog.import_runs import ImportFailed, result_of
 from catalog.importing import import_catalogue
+from plumbing.commands import SettledCommand
 from plumbing.leases import LeaseTaken
 
 
-class Command(BaseCommand):
+class Command(SettledCommand):
     help = "Read Al-Style's whole catalogue and store what changed."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -3,15 +3,16 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from feeds.publishing import Override, build_price_list
+from plumbing.commands import SettledCommand
 from plumbing.leases import LeaseTaken
 
 
-class Command(BaseCommand):
+class Command(SettledCommand):
     help = "Builds Kaspi's price list and publishes it when it is valid and changed."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

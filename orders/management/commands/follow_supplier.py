@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from orders.clients import Clients
 from orders.supply.following import follow_supplier_orders
+from plumbing.commands import SettledCommand
 from plumbing.leases import LeaseTaken, database_now
 from plumbing.peers import PeerError
 
 
-class Command(BaseCommand):
+class Command(SettledCommand):
     help = "Read what became of the orders at Al-Style that hold our goods."
 
     def handle(self, **_options: Any) -> str:

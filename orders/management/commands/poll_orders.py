@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from orders.kaspi.client import open_client
 from orders.reading.polling import ReadingFailed, poll_orders
+from plumbing.commands import SettledCommand
 from plumbing.leases import LeaseLost, LeaseTaken, database_now
 
 
-class Command(BaseCommand):
+class Command(SettledCommand):
     help = "Read the orders that wait at Kaspi and store them."
 
     def handle(self, **_options: Any) -> str:

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from orders.processing import process_orders
+from plumbing.commands import SettledCommand
 
 
-class Command(BaseCommand):
+class Command(SettledCommand):
     help = "Does what is due for the orders, then exits."
 
     def add_arguments(self, parser: CommandParser) -> None:

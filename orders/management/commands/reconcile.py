@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from orders.reconciling.rounds import reconcile
+from plumbing.commands import SettledCommand
 from plumbing.leases import LeaseTaken, database_now
 
 
-class Command(BaseCommand):
+class Command(SettledCommand):
     help = "Print what contradicts the promises, and let staff see it."
 
     def add_arguments(self, parser: CommandParser) -> None:

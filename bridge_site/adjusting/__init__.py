@@ -1,0 +1,1 @@
+"""The owner's settings: their page, their history, and how they are stored."""

@@ -1,0 +1,113 @@
+"""The owner's pages of settings in a real browser."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import urljoin
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.urls import reverse
+from playwright.sync_api import expect
+
+from bridge_site.roles import set_staff, sync_roles
+from plumbing.adjusting import settled
+from plumbing.models import AdjustedSetting
+from tests.staff import furnish
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.once,
+    pytest.mark.django_db(transaction=True),
+]
+PASSWORD = "a-long-password"
+
+
+@pytest.fixture
+def bridge(live_server, settings, tmp_path):
+    """Serve a furnished bridge with an owner; returns its address."""
+    furnish(settings, tmp_path / "feed")
+    sync_roles()
+    set_staff("owner", role="owner", password=PASSWORD)
+    return live_server.url
+
+
+@pytest.fixture
+def open_as_owner(chromium, bridge):
+    opened = []
+
+    def log_in(*, width=1440, dark=False):
+        context = chromium.new_context(
+            viewport={"width": width, "height": 900},
+            locale="ru-RU",
+            color_scheme="dark" if dark else "light",
+        )
+        opened.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: pytest.fail(str(error)))
+        page.goto(urljoin(bridge, reverse("admin:index")))
+        page.fill("#id_username", "owner")
+        page.fill("#id_password", PASSWORD)
+        page.keyboard.press("Enter")
+        page.wait_for_url(urljoin(bridge, reverse("admin:index")))
+        return page
+
+    yield log_in
+    for context in opened:
+        context.close()
+
+
+def goto(page, name, *args):
+    response = page.goto(urljoin(page.url, reverse(name, args=args)))
+    assert response.status == 200
+
+
+def looked_at(page, name):
+    """Find nothing that axe finds, nothing beside the screen; keep a picture."""
+    if folder := os.environ.get("SCREENSHOTS"):
+        width = page.viewport_size["width"]
+        page.screenshot(path=Path(folder) / f"{name}-{width}.png", full_page=True)
+    found = Axe().run(page).response["violations"]
+    assert [(v["id"], [n["html"] for n in v["nodes"]]) for v in found] == []
+    over = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert page.evaluate(over) <= 0
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1440, False), (390, True)])
+def test_the_owner_changes_settings_and_takes_them_back(open_as_owner, width, dark):
+    page = open_as_owner(width=width, dark=dark)
+    goto(page, "owner_settings")
+    looked_at(page, "settings")
+    page.get_by_label("Показывать одного товара не больше").fill("30")
+    page.get_by_label("Отменять заказы").select_option(label="да")
+    page.get_by_label("Нерабочие дни").fill("01.01.2027, 02.01.2027")
+    page.get_by_role("group", name="Часы работы").get_by_label("Вс").fill("11-15")
+    page.get_by_role("button", name="Проверить и сохранить…").click()
+    expect(page.locator(".confirm-settings tbody tr")).to_have_count(4)
+    looked_at(page, "settings-confirm")
+    page.get_by_role("button", name="Сохранить").click()
+    expect(page.locator(".messagelist")).to_have_text("Изменено 4 настройки.")
+    looked_at(page, "settings-changed")
+    page.get_by_label("Показывать одного товара не больше").fill("0")
+    page.get_by_role("button", name="Проверить и сохранить…").click()
+    expect(page.locator(".errornote")).to_be_visible()
+    looked_at(page, "settings-wrong")
+    goto(page, "owner_settings_history")
+    looked_at(page, "settings-history")
+    page.get_by_role("button", name="Вернуть «Показывать одного").click()
+    expect(page.locator(".messagelist")).to_contain_text("500")
+    assert not AdjustedSetting.objects.filter(name="STOCK_CAP").exists()
+
+
+def test_observing_is_switched_on_at_a_click_and_off_after_a_question(open_as_owner):
+    page = open_as_owner()
+    goto(page, "owner_settings")
+    page.get_by_role("button", name="Теперь только наблюдать").click()
+    expect(page.locator(".banner")).to_be_visible()
+    page.get_by_role("link", name="Начать работать по-настоящему…").click()
+    looked_at(page, "settings-observing")
+    page.get_by_role("button", name="Начать работать по-настоящему").click()
+    expect(page.locator(".banner")).to_have_count(0)
+    with settled() as adjusted:
+        assert adjusted.values == {}
