@@ -10,7 +10,6 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.forms.renderers import get_default_renderer
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, gettext_lazy, ngettext
@@ -47,9 +46,9 @@ class WeekWidget(forms.MultiWidget):
         self, name: str, value: Any, attrs: Any = None, renderer: Any = None
     ) -> SafeString:
         widget = self.get_context(name, value, attrs)["widget"]
-        renderer = renderer or get_default_renderer()
+        draw = self._render  # type: ignore[attr-defined]
         boxes = [
-            (day, renderer.render(each["template_name"], {"widget": each}))
+            (day, draw(each["template_name"], {"widget": each}, renderer))
             for day, each in zip(DAY_NAMES, widget["subwidgets"], strict=True)
         ]
         day = '<span class="day"><span aria-hidden="true">{}</span>{}</span>'

@@ -166,13 +166,14 @@ def test_what_cannot_be_is_refused_by_its_field(owner, values, said):
 
 
 def test_days_are_written_as_people_do(owner):
-    change(
+    response = change(
         owner,
         HOLIDAYS="02.01.2027, 01.01.2027\n2027-03-08",
         SUPPLIER_WORK_WEEK=["1", "6"],
         WORK_WEEK_6="11–15",
         PRICE_TOLERANCE_PERCENT="2.5",
     )
+    assert "4 settings were changed" in messages_of(response)
     with settled():
         assert live.HOLIDAYS == ["2027-01-01", "2027-01-02", "2027-03-08"]
         assert live.SUPPLIER_WORK_WEEK == ["1", "6"]
