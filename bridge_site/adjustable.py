@@ -461,7 +461,7 @@ FIXED: Mapping[Words, Sequence[str]] = {
         *("ALSTYLE_URL", "ALSTYLE_INTERVAL_S", "ALSTYLE_TIMEOUT_S", "KASPI_URL"),
         *("KASPI_INTERVAL_S", "KASPI_TIMEOUT_S", "ORDER_TIMEOUT_S", "PEER_BACKOFF_S"),
         *("PEER_LONGEST_WAIT_S", "OUTBOUND_PROXY", "USER_AGENT"),
-        "SUBMIT_PARAMETERS_IN",
+        *("SUBMIT_PARAMETERS_IN", "ALSTYLE_PORTAL_URL", "KASPI_CABINET_URL"),
     ),
 }
 # Of these no more is shown than whether they are set.

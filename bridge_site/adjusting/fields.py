@@ -193,7 +193,9 @@ def told(adjustable: Adjustable, value: Any) -> str:
     if isinstance(value, int | Decimal):
         number = grouped(value) if isinstance(value, int) else str(value)
         return f"{number}\u00a0{adjustable.unit}" if adjustable.unit else number
-    return raw_of(value).replace("-", "–") or NOTHING
+    if isinstance(value, tuple):
+        return "–".join(map(str, value))
+    return raw_of(value) or NOTHING
 
 
 def _told_week(week: Sequence[str]) -> str:
