@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from orders.money.recounting import recount_money
+from plumbing.commands import SettledCommand
 from plumbing.leases import database_now
 
 
-class Command(BaseCommand):
+class Command(SettledCommand):
     help = "Work out anew what all orders bring, by day, and compare."
 
     def add_arguments(self, parser: CommandParser) -> None:
