@@ -52,13 +52,15 @@ def ask(
     heads: Sequence[str] = (),
     rows: Sequence[Sequence[object]] = (),
     is_danger: bool = False,
+    is_across: bool = False,
 ) -> TemplateResponse:
     """Show the page with the form; its button bears the title, or what `button` says.
 
     `about`: the row of `model_admin` that the page leads back to, without it the list.
     `chosen`: the rows of a list's action, posted again with the answer; `names`: what
     to call those of them that it will be done to, or `rows` under `heads`, what will
-    happen to each. `hidden`: what else is posted with the answer.
+    happen to each. `hidden`: what else is posted with the answer. `is_across`: the
+    action is for all that the list's filters find; then no row is posted again.
     """
     opts = model_admin.opts
     url_name = f"admin:{opts.app_label}_{opts.model_name}"
@@ -66,7 +68,7 @@ def ask(
     of_list = [
         ("action", request.POST.get("action", "")),
         (ANSWERED, "1"),
-        ("select_across", "0"),
+        ("select_across", "1" if is_across else "0"),
         ("index", "0"),
         *((ACTION_CHECKBOX_NAME, str(row.pk)) for row in chosen),
     ]
@@ -78,7 +80,7 @@ def ask(
         "form": form,
         "about": about,
         "names": names,
-        "hidden": [*(of_list if chosen else []), *hidden],
+        "hidden": [*(of_list if chosen or is_across else []), *hidden],
         "button": button or title,
         "heads": heads,
         "rows": rows,

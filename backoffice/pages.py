@@ -169,8 +169,13 @@ def actor_pk(request: HttpRequest) -> int:
 
 def log_action(request: HttpRequest, model: type[Model], message: str) -> None:
     """Note in the admin's log what somebody set going for a whole kind of thing."""
+    log_many(actor_pk(request), model, message)
+
+
+def log_many(user_pk: int, model: type[Model], message: str) -> None:
+    """Note in one line what somebody did to many things of a kind."""
     LogEntry.objects.create(
-        user_id=actor_pk(request),
+        user_id=user_pk,
         content_type=ContentType.objects.get_for_model(model),
         object_repr=str(model._meta.verbose_name_plural)[:200],
         action_flag=CHANGE,

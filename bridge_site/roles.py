@@ -20,6 +20,7 @@ OPERATOR = frozenset(
         "catalog.add_commissionrate",
         "catalog.change_category",
         "catalog.change_commissionrate",
+        "catalog.change_many_products",
         "catalog.change_pricerule",
         "catalog.change_product",
         "catalog.publish_category",

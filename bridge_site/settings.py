@@ -88,6 +88,11 @@ PRICE_RISE_STEADY_HOURS = read.integer(
 # Queued when an import or a price changed something; the catalogue knows no feed.
 TASKS_AFTER_CATALOGUE_CHANGE = ["feeds.tasks.build_feed"]
 CHANGES_KEPT_DAYS = read.integer("CHANGES_KEPT_DAYS", 180, at_least=1, at_most=3_650)
+# Who changed a rule, a price or a choice; of each row the last state always stays.
+HISTORY_KEPT_DAYS = read.integer("HISTORY_KEPT_DAYS", 730, at_least=1, at_most=36_500)
+# A change that gives more than this share of the goods on sale another price, or takes
+# so many off sale, is saved only when its author has ticked that it is meant.
+CHANGE_WARN_PERCENT = read.integer("CHANGE_WARN_PERCENT", 10, at_least=1, at_most=100)
 
 # --- Price list -----------------------------------------------------------------------
 FEED_DIR = BASE_DIR / read.text("FEED_DIR", str(VAR_DIR / "feed"))
@@ -222,6 +227,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "bridge_site.staff.signing_in.OwnPasswordMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    # Tells the history who saves.
+    "simple_history.middleware.HistoryRequestMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "bridge_site.urls"

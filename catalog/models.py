@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.functional import cached_property
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from simple_history.models import HistoricalRecords
 
 from plumbing.models import Failure
 
 # What Kaspi takes for an SKU; the pattern is also asked of the database.
 SKU = re.compile(r"^[0-9A-Za-z_-]{1,20}$", re.ASCII)
+
+
+def kept_history(*excluded: str) -> HistoricalRecords:
+    """Keep what staff decided: who, when and why; imports write rows in bulk past it.
+
+    `excluded` are the peers' fields and what is worked out from others.
+    """
+    return HistoricalRecords(
+        excluded_fields=list(excluded),
+        history_change_reason_field=models.CharField(
+            max_length=300, null=True, blank=True
+        ),
+    )
 
 
 class CategoryQuerySet(models.QuerySet["Category"]):
@@ -51,6 +66,9 @@ class Category(models.Model):
     gone_at = models.DateTimeField(_("gone since"), null=True, blank=True)
 
     objects = CategoryQuerySet.as_manager()
+    history = kept_history(
+        "supplier_id", "name", "path", "parent", "left", "right", "level", "gone_at"
+    )
 
     class Meta:
         verbose_name = _("category")
@@ -105,6 +123,23 @@ class Product(models.Model):
         RISE = "rise", _("price rose sharply")
 
     RELEASABLE = (Quarantine.JUMP, Quarantine.RISE)
+    # What staff decide about a product; everything else comes from the supplier or is
+    # worked out. Just these have a history and stand in staff's tables.
+    OWN_FIELDS = (
+        "is_published",
+        "sku",
+        "price_override_kzt",
+        "price_override_until",
+        "min_price_kzt",
+        "safety_stock",
+        "preorder_days",
+        "sells_singly",
+        "note",
+    )
+    # A change of these makes the stored price out of date.
+    PRICED_FIELDS = frozenset(
+        {"price_override_kzt", "price_override_until", "min_price_kzt"}
+    )
 
     article = models.CharField(_("article"), max_length=40, unique=True)
     part_number = models.CharField(_("part number"), max_length=120, blank=True)
@@ -182,6 +217,29 @@ class Product(models.Model):
     priced_with = models.CharField(_("priced with"), max_length=16, blank=True)
 
     objects = ProductQuerySet.as_manager()
+    history = kept_history(
+        "article",
+        "part_number",
+        "name",
+        "full_name",
+        "brand",
+        "category",
+        "barcode",
+        "cost_kzt",
+        "retail_kzt",
+        "stock",
+        "stock_is_lower_bound",
+        "multiplicity",
+        "rrp_enforced",
+        "first_seen",
+        "last_seen",
+        "gone_at",
+        "price_kzt",
+        "accepted_price_kzt",
+        "quarantine",
+        "quarantined_at",
+        "priced_with",
+    )
 
     class Meta:
         verbose_name = _("product")
@@ -191,6 +249,7 @@ class Product(models.Model):
             ("sync_catalogue", _("Can start imports of catalogue and stock")),
             ("publish_product", _("Can choose which products are sold")),
             ("release_product", _("Can release prices from quarantine")),
+            ("change_many_products", _("Can change many products at once")),
         ]
         constraints = [
             models.CheckConstraint(
@@ -228,6 +287,16 @@ class Product(models.Model):
 
     def __str__(self) -> str:
         return f"{self.article} · {self.name}"
+
+    def clean(self) -> None:
+        found = {}
+        self.sku = self.sku.strip()
+        if not SKU.fullmatch(self.sku):
+            found["sku"] = _("1 to 20 Latin letters, digits, dashes or underscores.")
+        if self.price_override_until and self.price_override_kzt is None:
+            found["price_override_until"] = _("A term needs a fixed price.")
+        if found:
+            raise ValidationError(found)
 
     @property
     def is_gone(self) -> bool:
@@ -434,6 +503,7 @@ class PriceRule(models.Model):
     ending_kzt = models.PositiveIntegerField(_("ending, ₸"), default=0)
 
     objects = PriceRuleQuerySet.as_manager()
+    history = kept_history()
 
     class Meta:
         verbose_name = _("price rule")
@@ -472,6 +542,18 @@ class PriceRule(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def clean(self) -> None:
+        found = {}
+        low, high = self.cost_from_kzt, self.cost_below_kzt
+        if low is not None and high is not None and low >= high:
+            found["cost_below_kzt"] = _("“Cost below” must be more than “cost from”.")
+        if self.product_id and (self.category_id or self.brand):
+            found["product"] = _(
+                "A rule for one product needs no category and no brand."
+            )
+        if found:
+            raise ValidationError(found)
+
     @property
     def fees_percent(self) -> Decimal:
         return (self.commission_percent or Decimal(0)) + self.tax_percent
@@ -480,6 +562,11 @@ class PriceRule(models.Model):
     def kept_share(self) -> Decimal:
         """The share of a price that commission and tax leave."""
         return 1 - self.fees_percent / Decimal(100)
+
+    def earns_kzt(self, price_kzt: int, *, cost_kzt: int) -> int:
+        """Say what is left of a price after commission, tax, delivery and the cost."""
+        kept = price_kzt * self.kept_share - self.delivery_kzt - cost_kzt
+        return int(kept.to_integral_value(rounding=ROUND_FLOOR))
 
     @property
     def specificity(self) -> tuple[bool, bool, int]:
@@ -560,6 +647,7 @@ class CommissionRate(models.Model):
     checked_by = models.CharField(_("checked by"), max_length=150, blank=True)
 
     objects = CommissionRateQuerySet.as_manager()
+    history = kept_history("checked_at", "checked_by")
 
     class Meta:
         verbose_name = _("Kaspi's commission")

@@ -88,6 +88,14 @@ def decide_price(
     return _decided([*lines, ("price", {"price": price})], price)
 
 
+def floor_missed(decision: PriceDecision) -> int | None:
+    """Give the floor that a fixed price is below; None when it is not."""
+    for code, figures in decision.lines:
+        if code == "override_low":
+            return int(str(figures["floor"]))
+    return None
+
+
 def _decided(
     lines: list[Line], price: int | None = None, quarantine: str = Quarantine.NONE
 ) -> PriceDecision:

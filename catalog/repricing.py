@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from catalog.availability import stock_read_at
 from catalog.explaining import explain
-from catalog.models import Product, ProductChange
+from catalog.models import PriceRule, Product, ProductChange
 from catalog.pricing import PriceDecision, PriceInputs, decide_price
 from catalog.rules import RuleBook, load_rules
 
 CHUNK = 2000
 
 
-class _Row(NamedTuple):
-    """The columns of `Product` that a price depends on."""
+class PriceRow(NamedTuple):
+    """The columns of `Product` that a price depends on, and the price as it stands."""
 
     pk: int
     category_id: int | None
@@ -75,8 +75,19 @@ def reprice(*, now: datetime) -> RepriceResult:
 
 def explain_price(product: Product) -> list[str]:
     """Tell, line by line, how the product's price comes about today."""
-    row = _Row._make(getattr(product, name) for name in _Row._fields)
-    return explain(_decide(row, load_rules()).lines)
+    return explain(decide_unsaved(product).lines)
+
+
+def decide_unsaved(product: Product, **changed: Any) -> PriceDecision:
+    """Work out the price as it would be with some columns changed."""
+    row = PriceRow._make(getattr(product, name) for name in PriceRow._fields)
+    return decide_row(row._replace(**changed), load_rules())
+
+
+def price_rows(products: QuerySet[Product]) -> Iterator[PriceRow]:
+    """Stream what prices depend on."""
+    rows = products.order_by("pk").values_list(*PriceRow._fields)
+    return map(PriceRow._make, rows.iterator(chunk_size=CHUNK))
 
 
 def release_prices(pks: Iterable[int]) -> int:
@@ -133,7 +144,7 @@ def _let_rises_through(*, now: datetime, result: RepriceResult) -> None:
         result.released += len(risen)
 
 
-def _outdated(digest: str, *, after_pk: int) -> list[_Row]:
+def _outdated(digest: str, *, after_pk: int) -> list[PriceRow]:
     # "Other than" in two halves, each of which the index answers. Locked, so that no
     # import changes a cost between our look and our write.
     other = Q(priced_with__lt=digest) | Q(priced_with__gt=digest)
@@ -141,18 +152,27 @@ def _outdated(digest: str, *, after_pk: int) -> list[_Row]:
         Product.objects.select_for_update()
         .filter(other, pk__gt=after_pk)
         .order_by("pk")
-        .values_list(*_Row._fields)
+        .values_list(*PriceRow._fields)
     )
-    return [_Row._make(row) for row in rows[:CHUNK]]
+    return [PriceRow._make(row) for row in rows[:CHUNK]]
 
 
-def _decide(row: _Row, book: RuleBook) -> PriceDecision:
-    rule = book.find(
+def decide_row(row: PriceRow, book: RuleBook) -> PriceDecision:
+    """Work out a price by a book of rules, those of today or others."""
+    return decide_by(row, rule_for(row, book))
+
+
+def rule_for(row: PriceRow, book: RuleBook) -> PriceRule | None:
+    return book.find(
         product_id=row.pk,
         category_id=row.category_id,
         brand=row.brand,
         cost=row.cost_kzt,
     )
+
+
+def decide_by(row: PriceRow, rule: PriceRule | None) -> PriceDecision:
+    """Work out a price by one rule, whether or not it fits."""
     inputs = PriceInputs(
         cost_kzt=row.cost_kzt,
         retail_kzt=row.retail_kzt,
@@ -165,9 +185,9 @@ def _decide(row: _Row, book: RuleBook) -> PriceDecision:
 
 
 def _store(
-    rows: list[_Row], *, book: RuleBook, now: datetime, result: RepriceResult
+    rows: list[PriceRow], *, book: RuleBook, now: datetime, result: RepriceResult
 ) -> None:
-    decided = [(row, _decide(row, book)) for row in rows]
+    decided = [(row, decide_row(row, book)) for row in rows]
     moved = [
         (row, d)
         for row, d in decided

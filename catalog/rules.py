@@ -6,13 +6,14 @@ import copy
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone
 
 from catalog.commissions import CommissionBook, load_commissions
@@ -102,13 +103,48 @@ class RuleBook:
 
 
 def load_rules() -> RuleBook:
-    rules = list(PriceRule.objects.active().order_by("pk"))
-    commissions, today = load_commissions(), timezone.localdate()
+    return make_book(PriceRule.objects.active().order_by("pk"), load_commissions())
+
+
+def make_book(rules: Iterable[PriceRule], commissions: CommissionBook) -> RuleBook:
+    """Make a book of rules in force, saved or not; each needs a primary key."""
+    rules, today = list(rules), timezone.localdate()
     tree = commissions.parents
     if not tree and any(rule.category_id for rule in rules):
         tree = Category.objects.all().parents()
     digest = _digest(rules, tree, commissions.in_force(on=today))
     return RuleBook(rules, tree, digest, commissions, today)
+
+
+def reached_by(rule: PriceRule) -> Q:
+    """Find the goods that meet the rule's conditions; another may fit them better."""
+    reach = Q(pk__isnull=False)
+    if rule.product_id is not None:
+        reach &= Q(pk=rule.product_id)
+    if rule.category_id is not None:
+        reach &= Q(category_id__in=with_branches([rule.category_id]))
+    return reach & rule.matched_by()
+
+
+def with_branches(
+    pks: Iterable[int], *, parents: Mapping[int, int | None] | None = None
+) -> set[int]:
+    """Give the categories and everything below them.
+
+    By parents, not by the nested intervals: those of categories that are gone are
+    out of date.
+    """
+    children: dict[int | None, list[int]] = defaultdict(list)
+    for pk, parent in (parents or Category.objects.all().parents()).items():
+        children[parent].append(pk)
+    found: set[int] = set()
+    waiting = list(pks)
+    while waiting:
+        pk = waiting.pop()
+        if pk not in found:
+            found.add(pk)
+            waiting += children[pk]
+    return found
 
 
 def _digest(

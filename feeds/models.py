@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from catalog.models import kept_history
 from feeds.cities import city_name
 from feeds.store_codes import check_store_id, same_point
 
@@ -59,6 +60,7 @@ class Store(models.Model):
     is_active = models.BooleanField(_("active"), default=True)
 
     objects = StoreQuerySet.as_manager()
+    history = kept_history()
 
     class Meta:
         verbose_name = _("point of sale")
@@ -305,3 +307,44 @@ class FeedFetch(models.Model):
 
     def __str__(self) -> str:
         return f"{self.fetched_at:%Y-%m-%d %H:%M}"
+
+
+class Proposal(models.Model):
+    """What somebody is about to save: shown with its effect first, saved as shown."""
+
+    class Table(models.TextChoices):
+        PRODUCTS = "product", _("products")
+        CATEGORIES = "category", _("categories")
+        RULES = "pricerule", _("price rules")
+        COMMISSIONS = "commissionrate", _("Kaspi's commissions")
+        STORES = "store", _("points of sale")
+
+    table = models.CharField(_("what"), max_length=14, choices=Table.choices)
+    title = models.CharField(_("title"), max_length=200)
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("author"),
+        on_delete=models.CASCADE,
+        related_name="+",
+    )
+    made_at = models.DateTimeField(_("made"))
+    # {"12": {"markup_percent": ["20.00", "12.00"]}}: was and will be, by primary key;
+    # "new-1" names a row to add, null instead of the fields one to delete.
+    changes = models.JSONField(_("changes"), default=dict)
+    # [[3, "70311", "not a number"], ...]: rows of a table that cannot be saved.
+    errors = models.JSONField(_("errors"), default=list, blank=True)
+    # The page of the form that it came from.
+    back_url = models.CharField(_("back to"), max_length=1000, blank=True)
+    saved_at = models.DateTimeField(_("saved"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("proposed change")
+        verbose_name_plural = _("proposed changes")
+        ordering = ["-pk"]
+        indexes = [
+            # Deleting what nobody comes back to.
+            models.Index(fields=["made_at"], name="proposal_age"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title

@@ -321,7 +321,11 @@ def _place(
 
 
 def product_rows(
-    *, now: datetime, pk: int | None = None, skus: Collection[str] | None = None
+    *,
+    now: datetime,
+    pk: int | None = None,
+    skus: Collection[str] | None = None,
+    within: Q | None = None,
 ) -> Iterator[ProductRow]:
     """Stream products by pk with the listing of their SKU: all, or those named."""
     own = Q(listings__sku=F("sku"))
@@ -332,6 +336,8 @@ def product_rows(
         products = products.filter(pk=pk)
     if skus is not None:
         products = products.filter(sku__in=skus)
+    if within is not None:
+        products = products.filter(within)
     rows = products.order_by("pk").values_list(
         "pk",
         "sku",

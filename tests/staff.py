@@ -63,6 +63,16 @@ def messages_of(response: Any) -> str:
     return " ".join(str(message) for message in response.context["messages"])
 
 
+def confirm(client: Client, response: Any, **data: Any) -> Any:
+    """Save what a form or an action shows first; any other answer is given back."""
+    if response.status_code != 302 or "/feeds/proposal/" not in response.url:
+        return response
+    shown = client.get(response.url)
+    assert shown.status_code == 200, shown.status_code
+    answer = {"seal": shown.context["seal"], "sure": "on", **data}
+    return client.post(response.url, answer, follow=True)
+
+
 def queued() -> list[str]:
     """Name the tasks that wait in the queue."""
     return [task.func() for task in OrmQ.objects.order_by("pk")]

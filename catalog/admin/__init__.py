@@ -1,7 +1,10 @@
-"""The catalogue's pages. Products are registered by `feeds`, which knows what sells."""
+"""The catalogue's pages.
+
+`feeds` registers those whose changes show their effect on the price list.
+"""
 
 from __future__ import annotations
 
-from catalog.admin import categories, changes, commissions, imports, rules
+from catalog.admin import changes, commissions, imports
 
-__all__ = ["categories", "changes", "commissions", "imports", "rules"]
+__all__ = ["changes", "commissions", "imports"]

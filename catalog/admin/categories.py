@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from backoffice.formatting import Tone, figure, pill, two_lines
-from backoffice.pages import StaffAdmin, log_objects, report
+from backoffice.pages import StaffAdmin
 from catalog.admin.filters import ListedFilter
-from catalog.admin.trees import count_goods, indent_of, with_branches
+from catalog.admin.trees import count_goods, indent_of
 from catalog.models import Category
-from plumbing.queue import enqueue
 
 
-@admin.register(Category)
 class CategoryAdmin(StaffAdmin[Category]):
     """Categories come from the supplier; staff choose which are sold."""
 
@@ -42,7 +37,6 @@ class CategoryAdmin(StaffAdmin[Category]):
     list_max_show_all = 2000
     sortable_by = ()
     ordering = ("left", "pk")
-    actions = ("sell_branch", "stop_selling_branch")
     readonly_fields = (
         "name",
         "path",
@@ -71,14 +65,6 @@ class CategoryAdmin(StaffAdmin[Category]):
         if self.has_publish_permission(request):
             return self.readonly_fields
         return ("is_published", *self.readonly_fields)
-
-    def save_model(
-        self, request: HttpRequest, obj: Category, form: Any, change: Any
-    ) -> None:
-        # The choice alone: an import may move the tree meanwhile.
-        if "is_published" in form.changed_data:
-            obj.save(update_fields=["is_published"])
-            enqueue("feeds.tasks.build_feed", cluster="imports")
 
     def decorate(self, request: HttpRequest, rows: Sequence[Category]) -> None:
         goods = count_goods()
@@ -124,39 +110,7 @@ class CategoryAdmin(StaffAdmin[Category]):
         figures = {"listed": goods.listed, "in_stock": goods.in_stock}
         return _to_goods(obj, text % figures)
 
-    @admin.action(
-        description=_("Sell this branch with everything below it"),
-        permissions=["publish"],
-    )
-    def sell_branch(self, request: HttpRequest, queryset: QuerySet[Category]) -> None:
-        _publish(request, queryset, is_published=True)
-
-    @admin.action(
-        description=_("Stop selling this branch with everything below it"),
-        permissions=["publish"],
-    )
-    def stop_selling_branch(
-        self, request: HttpRequest, queryset: QuerySet[Category]
-    ) -> None:
-        _publish(request, queryset, is_published=False)
-
 
 def _to_goods(category: Category, text: object) -> SafeString:
     url = reverse("admin:catalog_product_changelist")
     return format_html('<a href="{}?branch={}">{}</a>', url, category.pk, text)
-
-
-def _publish(
-    request: HttpRequest, queryset: QuerySet[Category], *, is_published: bool
-) -> None:
-    pks = with_branches(queryset.values_list("pk", flat=True))
-    differing = Category.objects.filter(pk__in=pks, is_published=not is_published)
-    what = (
-        gettext("Category sold") if is_published else gettext("Category no longer sold")
-    )
-    # Before the update: afterwards none of them differs.
-    log_objects(request, differing, what)
-    done = differing.update(is_published=is_published)
-    report(request, what, done=done, skipped=len(pks) - done)
-    if done:
-        enqueue("feeds.tasks.build_feed", cluster="imports")

@@ -11,8 +11,9 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from catalog.admin.trees import indent_of, read_tree, with_branches
+from catalog.admin.trees import indent_of, read_tree
 from catalog.models import Category, Product, ProductQuerySet
+from catalog.rules import with_branches
 
 
 class BranchFilter(admin.SimpleListFilter):

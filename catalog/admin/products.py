@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from backoffice.formatting import figure, money, stock_text, two_lines, when
+from backoffice.formatting import figure, grouped, money, stock_text, two_lines, when
 from backoffice.pages import (
     Button,
     GenericForm,
@@ -30,13 +30,12 @@ from catalog.admin.filters import BranchFilter, PresenceFilter, QuarantineFilter
 from catalog.admin.searching import matching
 from catalog.admin.stories import tell_story
 from catalog.admin.trees import read_tree
-from catalog.models import SKU, Product, ProductQuerySet
-from catalog.repricing import explain_price, release_prices
+from catalog.models import Product, ProductQuerySet
+from catalog.pricing import floor_missed
+from catalog.repricing import decide_unsaved, explain_price, release_prices
 from plumbing.queue import enqueue
 
 BUILD_TASK = "feeds.tasks.build_feed"
-# A change of these makes the stored price out of date.
-PRICED_FIELDS = {"price_override_kzt", "price_override_until", "min_price_kzt"}
 AT_ONCE = 500
 
 SUPPLIER_FIELDS = (
@@ -88,9 +87,6 @@ class ProductForm(GenericForm[Product]):
 
     def clean_sku(self) -> str:
         sku = str(self.cleaned_data["sku"]).strip()
-        if not SKU.fullmatch(sku):
-            text = gettext("1 to 20 Latin letters, digits, dashes or underscores.")
-            raise ValidationError(text)
         other = Product.objects.filter(sku=sku).exclude(pk=self.instance.pk).first()
         if other is not None:
             text = gettext("This SKU belongs to another product already: %(product)s.")
@@ -100,25 +96,42 @@ class ProductForm(GenericForm[Product]):
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
         until = data.get("price_override_until")
-        if until is None:
-            return data
-        if data.get("price_override_kzt") is None:
-            text = gettext("A term needs a fixed price.")
-            self.add_error("price_override_until", ValidationError(text))
-        elif "price_override_until" in self.changed_data and until <= timezone.now():
+        is_new = "price_override_until" in self.changed_data
+        if is_new and until and until <= timezone.now():
             text = gettext("This moment has passed already.")
             self.add_error("price_override_until", ValidationError(text))
         return data
+
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc]
+        # The instance has the typed values now.
+        if not self.errors and Product.PRICED_FIELDS.intersection(self.changed_data):
+            name = "price_override_kzt"
+            if name not in self.changed_data:
+                name = "min_price_kzt"
+            if text := too_low(self.instance):
+                self.add_error(name, ValidationError(text))
+
+
+def too_low(product: Product) -> str:
+    """Say that a fixed price, not saved yet, is below its floor; else ""."""
+    floor = floor_missed(decide_unsaved(product))
+    if floor is None:
+        return ""
+    words = gettext(
+        "Below the floor of %(floor)s ₸: at this price the product would go off sale. "
+        "Raise it, or lower the least margin of the rule."
+    )
+    return words % {"floor": grouped(floor)}
 
 
 class ProductAdmin(StaffAdmin[Product]):
     """Products of the supplier; rows come and go with the imports."""
 
     form = ProductForm
-    change_form_template = "admin/catalog/product/change_form.html"
     search_fields = ("article",)
     search_help_text = _("Article, SKU, part number, barcode or words of the name")
-    actions = ("sell", "stop_selling", "sell_as_category", "release_prices")
+    actions: Sequence[str] = ("release_prices",)
     readonly_fields = SUPPLIER_FIELDS
     fieldsets = (
         (
@@ -181,20 +194,6 @@ class ProductAdmin(StaffAdmin[Product]):
         self, request: HttpRequest, queryset: QuerySet[Product], search_term: str
     ) -> tuple[QuerySet[Product], bool]:
         return queryset.filter(matching(search_term)), False
-
-    def save_model(
-        self, request: HttpRequest, obj: Product, form: Any, change: Any
-    ) -> None:
-        # Our fields alone: an import may write the supplier's meanwhile.
-        changed = list(form.changed_data)
-        if not changed:
-            return
-        if PRICED_FIELDS.intersection(changed):
-            obj.priced_with = ""
-            changed.append("priced_with")
-        obj.save(update_fields=changed)
-        if changed != ["note"]:
-            enqueue(BUILD_TASK, cluster="imports")
 
     def get_urls(self) -> list[URLPattern]:
         release = path(
@@ -285,22 +284,6 @@ class ProductAdmin(StaffAdmin[Product]):
     def show_last_seen(self, obj: Product) -> SafeString:
         return when(obj.last_seen)
 
-    @admin.action(description=_("Sell"), permissions=["publish"])
-    def sell(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
-        _publish(request, queryset, Product.Publish.YES)
-
-    @admin.action(description=_("Do not sell"), permissions=["publish"])
-    def stop_selling(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
-        _publish(request, queryset, Product.Publish.NO)
-
-    @admin.action(
-        description=_("Sell as the category is sold"), permissions=["publish"]
-    )
-    def sell_as_category(
-        self, request: HttpRequest, queryset: QuerySet[Product]
-    ) -> None:
-        _publish(request, queryset, Product.Publish.CATEGORY)
-
     @admin.action(
         description=_("Release jumped prices from quarantine"), permissions=["release"]
     )
@@ -323,17 +306,3 @@ class ProductAdmin(StaffAdmin[Product]):
             messages.info(request, text)
         if done:
             enqueue(BUILD_TASK, cluster="imports")
-
-
-def _publish(
-    request: HttpRequest, queryset: QuerySet[Product], choice: Product.Publish
-) -> None:
-    chosen = queryset.count()
-    what = gettext("Sell: %(choice)s") % {"choice": choice.label}
-    differing = queryset.exclude(is_published=choice)
-    # Before the update: afterwards none of them differs.
-    log_objects(request, differing, what)
-    done = differing.update(is_published=choice)
-    report(request, what, done=done, skipped=chosen - done)
-    if done:
-        enqueue(BUILD_TASK, cluster="imports")

@@ -7,8 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin
-from django.core.exceptions import ValidationError
-from django.db.models import Count, ForeignKey, Q
+from django.db.models import Count, ForeignKey
 from django.forms import ModelChoiceField
 from django.http import HttpRequest
 from django.urls import reverse
@@ -18,10 +17,10 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from backoffice.formatting import Tone, figure, grouped, pill, two_lines
-from backoffice.pages import GenericChoice, GenericForm, StaffAdmin
-from catalog.admin.trees import indent_of, with_branches
+from backoffice.pages import GenericChoice, StaffAdmin
+from catalog.admin.trees import indent_of
 from catalog.models import Category, PriceRule, Product
-from plumbing.queue import enqueue
+from catalog.rules import reached_by
 
 
 def describe_scope(rule: PriceRule) -> str:
@@ -83,18 +82,9 @@ def reach_of(rules: Sequence[PriceRule]) -> dict[int, int]:
     """
     if not rules:
         return {}
-    counts = {f"rule_{rule.pk}": Count("pk", filter=_reach(rule)) for rule in rules}
+    counts = {f"rule_{rule.pk}": Count("pk", filter=reached_by(rule)) for rule in rules}
     found = Product.objects.present().order_by().aggregate(**counts)
     return {rule.pk: found[f"rule_{rule.pk}"] for rule in rules}
-
-
-def _reach(rule: PriceRule) -> Q:
-    reach = Q(pk__isnull=False)
-    if rule.product_id is not None:
-        reach &= Q(pk=rule.product_id)
-    if rule.category_id is not None:
-        reach &= Q(category_id__in=with_branches([rule.category_id]))
-    return reach & rule.matched_by()
 
 
 class IndentedChoice(GenericChoice[Category]):
@@ -102,22 +92,7 @@ class IndentedChoice(GenericChoice[Category]):
         return "\u2003" * indent_of(obj) + obj.name
 
 
-class PriceRuleForm(GenericForm[PriceRule]):
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or self.cleaned_data
-        low, high = data.get("cost_from_kzt"), data.get("cost_below_kzt")
-        if low is not None and high is not None and low >= high:
-            text = gettext("“Cost below” must be more than “cost from”.")
-            self.add_error("cost_below_kzt", ValidationError(text))
-        if data.get("product") and (data.get("category") or data.get("brand")):
-            text = gettext("A rule for one product needs no category and no brand.")
-            self.add_error("product", ValidationError(text))
-        return data
-
-
-@admin.register(PriceRule)
 class PriceRuleAdmin(StaffAdmin[PriceRule]):
-    form = PriceRuleForm
     add_title = _("New price rule")
     delete_title = _("Delete the price rule “%(name)s”?")
     list_display = (
@@ -192,22 +167,6 @@ class PriceRuleAdmin(StaffAdmin[PriceRule]):
             present = Category.objects.present().order_by("left", "pk")
             kwargs |= {"form_class": IndentedChoice, "queryset": present}
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
-
-    def save_model(
-        self, request: HttpRequest, obj: PriceRule, form: Any, change: Any
-    ) -> None:
-        # A build works the prices out again.
-        super().save_model(request, obj, form, change)
-        if form.changed_data:
-            enqueue("feeds.tasks.build_feed", cluster="imports")
-
-    def delete_model(self, request: HttpRequest, obj: PriceRule) -> None:
-        super().delete_model(request, obj)
-        enqueue("feeds.tasks.build_feed", cluster="imports")
-
-    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
-        super().delete_queryset(request, queryset)
-        enqueue("feeds.tasks.build_feed", cluster="imports")
 
     def decorate(self, request: HttpRequest, rows: Sequence[PriceRule]) -> None:
         _attach_reach(rows)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -31,27 +30,6 @@ def read_tree(request: HttpRequest) -> dict[int, Category]:
         rows = Category.objects.order_by("left", "pk").only(*COLUMNS)
         request.category_tree = {row.pk: row for row in rows}  # type: ignore[attr-defined]
     return cast("dict[int, Category]", request.category_tree)  # type: ignore[attr-defined]
-
-
-def with_branches(
-    pks: Iterable[int], *, parents: Mapping[int, int | None] | None = None
-) -> set[int]:
-    """Give the categories and everything below them.
-
-    By parents, not by the nested intervals: those of categories that are gone are
-    out of date.
-    """
-    children: dict[int | None, list[int]] = defaultdict(list)
-    for pk, parent in (parents or Category.objects.all().parents()).items():
-        children[parent].append(pk)
-    found: set[int] = set()
-    waiting = list(pks)
-    while waiting:
-        pk = waiting.pop()
-        if pk not in found:
-            found.add(pk)
-            waiting += children[pk]
-    return found
 
 
 def count_goods() -> dict[int, Goods]:

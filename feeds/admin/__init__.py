@@ -1,7 +1,23 @@
-"""The price list's pages, and the products', which show what sells and why not."""
+"""The price list's pages, and those whose changes show their effect on it first."""
 
 from __future__ import annotations
 
-from feeds.admin import fetches, products, stores, versions
+from feeds.admin import (
+    categories,
+    fetches,
+    products,
+    proposals,
+    rules,
+    stores,
+    versions,
+)
 
-__all__ = ["fetches", "products", "stores", "versions"]
+__all__ = [
+    "categories",
+    "fetches",
+    "products",
+    "proposals",
+    "rules",
+    "stores",
+    "versions",
+]

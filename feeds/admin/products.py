@@ -19,6 +19,8 @@ from backoffice.formatting import absolute, grouped, money
 from catalog.admin.products import CATALOGUE_FILTERS, ProductAdmin
 from catalog.explaining import explain
 from catalog.models import Product
+from feeds.admin.bulk import ManyProductsAdmin
+from feeds.admin.proposing import ProposingAdmin
 from feeds.admin.sale import (
     Sale,
     kept_off_by,
@@ -27,6 +29,7 @@ from feeds.admin.sale import (
     sale_pill,
     terms_of,
 )
+from feeds.models import Proposal
 from feeds.offers import Reason, decide_product
 
 ON_SALE = "on_sale"
@@ -85,7 +88,11 @@ class SaleFilter(admin.SimpleListFilter):
 
 
 @admin.register(Product)
-class ListedProductAdmin(ProductAdmin):
+class ListedProductAdmin(ProposingAdmin[Product], ManyProductsAdmin, ProductAdmin):
+    table = Proposal.Table.PRODUCTS
+    quiet_fields = frozenset({"note"})
+    change_form_template = "admin/catalog/product/change_form.html"
+    actions = (*ManyProductsAdmin.actions, *ProductAdmin.actions)
     list_display = (
         "show_article",
         "show_name",

@@ -13,20 +13,22 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from backoffice.formatting import Tone, figure, pill, two_lines
-from backoffice.pages import StaffAdmin, log_objects
+from backoffice.pages import log_objects
+from feeds.admin.proposing import ReturningAdmin
 from feeds.admin.store_form import (
     StoreForm,
     make_city_alike,
     say_days,
     say_supplement,
 )
-from feeds.models import Store
+from feeds.models import Proposal, Store
 from feeds.sampling import Shelf, read_sample, read_shelves
 from plumbing.queue import enqueue
 
 
 @admin.register(Store)
-class StoreAdmin(StaffAdmin[Store]):
+class StoreAdmin(ReturningAdmin[Store]):
+    table = Proposal.Table.STORES
     form = StoreForm
     add_title = _("New point of sale")
     delete_title = _("Delete the point of sale %(name)s?")
