@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from catalog import importing
+from django.utils import timezone
+
+from catalog import importing, retention
 from catalog.alstyle.client import open_client
 from catalog.import_runs import result_of
 
@@ -20,6 +22,7 @@ def sync_stock() -> str:
 
 
 def delete_old_changes() -> str:
-    """Delete changes and imports older than the set time."""
+    """Delete changes, imports and the history of decisions, each after its time."""
     changes, runs = importing.delete_old_changes()
-    return f"{changes} changes and {runs} imports deleted"
+    states = retention.delete_old_history(now=timezone.now())
+    return f"{changes} changes, {runs} imports and {states} former states deleted"

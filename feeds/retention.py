@@ -7,13 +7,15 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
+from backoffice.histories import forget_old
 from feeds import files
-from feeds.models import FeedBuild, FeedFetch
+from feeds.models import FeedBuild, FeedFetch, Proposal, Store
 
 Status = FeedBuild.Status
 UNCHANGED_KEPT = timedelta(days=1)
 BUILDS_KEPT = timedelta(days=90)
 FETCHES_KEPT = timedelta(days=90)
+PROPOSALS_KEPT = timedelta(days=7)
 
 
 def delete_old_builds(*, now: datetime) -> None:
@@ -42,4 +44,12 @@ def delete_old_fetches(*, now: datetime) -> int:
     deleted, _each = FeedFetch.objects.filter(
         fetched_at__lt=now - FETCHES_KEPT
     ).delete()
+    return deleted
+
+
+def delete_old_proposals(*, now: datetime) -> int:
+    """Delete what nobody comes back to, and points' former states; say how many."""
+    forget_old(Store, before=now - timedelta(days=settings.HISTORY_KEPT_DAYS))
+    old = Proposal.objects.filter(made_at__lt=now - PROPOSALS_KEPT)
+    deleted, _each = old.delete()
     return deleted

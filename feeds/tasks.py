@@ -30,4 +30,5 @@ def confirm_withdrawals() -> str:
 
 def delete_old_fetches() -> str:
     deleted = retention.delete_old_fetches(now=timezone.now())
+    retention.delete_old_proposals(now=timezone.now())
     return _("%(number)d fetches deleted") % {"number": deleted}

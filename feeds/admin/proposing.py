@@ -192,12 +192,6 @@ class ProposingAdmin(ReturningAdmin[M]):
             back_url=request.path.removesuffix("delete/") + "change/",
         )
 
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        # Deleting shows its effect, too: one by one, on the object's page.
-        actions = super().get_actions(request)
-        actions.pop("delete_selected", None)
-        return actions
-
     def save_model(self, request: HttpRequest, obj: M, form: Any, change: Any) -> None:
         """Save what is of no consequence, and nothing that an import writes."""
         if form.changed_data:

@@ -20,7 +20,7 @@ from feeds.proposals import Wanted
 class ShownRuleAdmin(ProposingAdmin[PriceRule], PriceRuleAdmin):
     table = Proposal.Table.RULES
     quiet_fields = frozenset({"name"})
-    actions = ("switch_on", "switch_off")
+    actions = ("switch_on", "switch_off", "delete_selected")
 
     def title_of(self, obj: PriceRule, *, is_new: bool) -> str:
         words = gettext("New price rule: %(what)s")
@@ -41,6 +41,15 @@ class ShownRuleAdmin(ProposingAdmin[PriceRule], PriceRuleAdmin):
     ) -> HttpResponse | None:
         title = gettext("Switch price rules off")
         return self._switch(request, queryset, is_active=False, title=title)
+
+    # Of Django's own name, in whose place it stands.
+    @admin.action(description=_("Delete…"), permissions=["delete"])
+    def delete_selected(
+        self, request: HttpRequest, queryset: QuerySet[PriceRule]
+    ) -> HttpResponse | None:
+        wanted = dict.fromkeys(queryset.values_list("pk", flat=True))
+        title = gettext("Delete price rules")
+        return lead_on(request, table=self.table, title=title, wanted=wanted)
 
     def _switch(
         self,

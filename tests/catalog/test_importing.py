@@ -250,3 +250,14 @@ def test_a_product_of_a_gone_category_keeps_it(alstyle, sync_catalogue, article)
     run = sync_catalogue(accept_shrunk=True)
     assert stored_product(article).category == kept
     assert "without_category" not in run.counts
+
+
+def test_imports_leave_no_trace_in_the_history_of_decisions(
+    alstyle, sync_catalogue, sync_stock
+):
+    sync_catalogue()
+    alstyle.set_good(next(iter(alstyle.goods)), quantity=1, price1=777)
+    sync_stock()
+    sync_catalogue()
+    assert Product.objects.exists()
+    assert (Product.history.count(), Category.history.count()) == (0, 0)
