@@ -63,8 +63,8 @@ def test_old_states_are_forgotten_and_the_last_of_each_stays(settings):
     Product.history.all().delete()
     now = timezone.now()
     for days in (90, 60, 40):
-        kept = {"user_pk": None, "reason": "", "kind": CHANGED}
-        keep([product], now=now - timedelta(days=days), **kept)
+        then = now - timedelta(days=days)
+        keep([product], kind=CHANGED, user_pk=None, reason="", now=then)
     assert delete_old_history(now=now) >= 2
     ages = [(now - row.history_date).days for row in Product.history.all()]
     assert ages == [40]
