@@ -65,6 +65,10 @@ class FullOrder:
         return self.order.is_still_with_us and self.order.ended_at is None
 
     @property
+    def awaits_accept(self) -> bool:
+        return self.order.awaits_accept and self.order.ended_at is None
+
+    @property
     def needs_goods(self) -> bool:
         is_early = self.order.status == Order.APPROVED
         return (is_early or self.is_accepted) and self.order.ended_at is None

@@ -31,6 +31,7 @@ from orders.admin.buttons import (
 from orders.admin.deciding import offers_of
 from orders.admin.full_order import load_full_order
 from orders.admin.handover import may_print, pdf_answer
+from orders.admin.mapping import choose_product
 from orders.admin.panels import page_panels
 from orders.models import Order, OrderLine, Step, Waybill
 from orders.plan.actions import ActionImpossible
@@ -137,6 +138,8 @@ class OrderAdmin(BulkActions):
         if button.form is not None:
             form = answer_form(request, button.form, target=target)
             if not form.is_valid():
+                if isinstance(target, OrderLine) and button is LINE_BUTTONS["map"]:
+                    return choose_product(request, self, target, form=form)
                 about = format_html('<b class="num">{}</b>', order)
                 if target != order:
                     about = format_html("{} · {}", about, target)

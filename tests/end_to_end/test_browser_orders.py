@@ -76,7 +76,9 @@ def test_a_refused_order_is_tried_again_and_done(supplier, live_server, chromium
     page.click(f"text={order.code}")
     stuck = page.locator(".stuck-card")
     assert "Al-Style" in stuck.inner_text()
-    stuck.get_by_role("button", name="Повторить").click()
+    stuck.get_by_role("link", name="Зарезервировать ещё раз").click()
+    assert "это покупка" in page.locator(".confirm").inner_text()
+    page.get_by_role("button", name="Зарезервировать ещё раз").click()
     page.wait_for_selector(".messagelist .success")
     assert page.locator(".stuck-card").count() == 0
     assert step_of(order).status == Step.Status.PENDING

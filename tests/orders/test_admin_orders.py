@@ -17,6 +17,7 @@ from orders.models import (
     Order,
     ReadMark,
     Reservation,
+    SkuMapping,
     Step,
     SupplierOrder,
     Waybill,
@@ -545,6 +546,76 @@ def test_an_unknown_sku_is_given_its_product(operator, product, queue):
     assert step_of(order).status == S.PENDING
     goods = reservation_of(order).lines.values_list("product_id", "quantity")
     assert list(goods) == [(product.pk, 1)]
+
+
+def unknown(product, sku="XX-999") -> Order:
+    """Make an order whose line is none of our products."""
+    order = make_order((product, 1))
+    problem = "none of our products has this SKU"
+    order.lines.update(product=None, sku=sku, problem=problem)
+    Order.objects.filter(pk=order.pk).update(problem=f"{sku}: {problem}")
+    stick(order, S.NEEDS_PERSON, f"{sku}: {problem}")
+    return order
+
+
+def test_a_product_is_found_by_whatever_is_known_of_it(operator, product):
+    make_product("70312", name="Утюг паровой Zeta", part_number="ZX-77")
+    line = unknown(product).lines.get()
+    line.name = "Чайник серебристый"
+    line.save()
+    url = reverse("admin:act_on_line", args=[line.pk, "map"])
+    # At first what the line's own name suggests.
+    assert 'value="70311"' in page(operator, url)
+    for text in ("70312", "паровой утюг", "zx-7", "7031"):
+        assert 'value="70312"' in page(operator, url, q=text), text
+    assert "Nothing was found" in page(operator, url, q="холодильник")
+
+
+def test_once_mapped_everything_that_waited_goes_on(operator, product):
+    first, second = unknown(product), unknown(product)
+    line = first.lines.get()
+    url = reverse("admin:act_on_line", args=[line.pk, "map"])
+    assert "1 more order waits for this SKU" in page(operator, url)
+    do(operator, line, "map", product="70311")
+    for order in (first, second):
+        order.refresh_from_db()
+        assert order.problem == ""
+        assert step_of(order).status == S.PENDING
+    assert SkuMapping.objects.get().product == product
+    assert page(operator, "/admin/orders/skumapping/").count("XX-999") >= 1
+
+
+def test_an_order_mapped_after_its_step_was_dropped_is_reserved(operator, product):
+    order = unknown(product)
+    order.steps.all().delete()
+    do(operator, order.lines.get(), "map", product="70311")
+    assert step_of(order).status == S.PENDING
+
+
+def test_of_two_unknown_lines_the_last_one_lets_the_order_go_on(operator, product):
+    other = make_product("812")
+    order = make_order((product, 1), (other, 1))
+    problem = "none of our products has this SKU"
+    for line, sku in zip(order.lines.all(), ("A-1", "B-2"), strict=True):
+        order.lines.filter(pk=line.pk).update(product=None, sku=sku, problem=problem)
+    told = f"A-1: {problem}\nB-2: {problem}"
+    Order.objects.filter(pk=order.pk).update(problem=told)
+    stick(order, S.NEEDS_PERSON, told)
+    first, second = order.lines.all()
+    do(operator, first, "map", product="70311")
+    assert step_of(order).status == S.NEEDS_PERSON
+    do(operator, second, "map", product="812")
+    assert step_of(order).status == S.PENDING
+
+
+def test_an_unreadable_quantity_stays_a_problem_when_the_product_is_known(
+    operator, product
+):
+    order = unknown(product)
+    order.lines.update(quantity=None)
+    do(operator, order.lines.get(), "map", product="70311")
+    assert step_of(order).status == S.NEEDS_PERSON
+    assert order.lines.get().problem
 
 
 def test_each_piece_has_a_field_for_its_imei(operator, product, queue):

@@ -85,7 +85,7 @@ ORDER_BUTTONS = by_slug(
         label=_("Accept"),
         permission=ACCEPT,
         fits=lambda full, _o: (
-            full.order.awaits_accept and full.is_reserved and full.is_free(Kind.ACCEPT)
+            full.awaits_accept and full.is_reserved and full.is_free(Kind.ACCEPT)
         ),
         act=_asks_for(Kind.ACCEPT),
         text=_("Kaspi is told that the order is accepted: its goods are reserved."),
@@ -95,7 +95,7 @@ ORDER_BUTTONS = by_slug(
         label=_("Accept unreserved…"),
         permission=ACCEPT,
         fits=lambda full, _o: (
-            full.order.awaits_accept
+            full.awaits_accept
             and not full.is_reserved
             and not full.is_under_way(Kind.ACCEPT)
         ),

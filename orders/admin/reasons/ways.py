@@ -54,8 +54,11 @@ class Way:
             candidates = [*full.lines]
         return [target for target in candidates if self.button.fits(full, target)]
 
-    def is_right(self, full: FullOrder) -> bool:
-        return self.when is None or self.when(full)
+    def rank(self, full: FullOrder) -> int:
+        """Say how late it comes: what is not right now after what is, to drop last."""
+        if self.slug == "drop":
+            return 2
+        return 0 if self.when is None or self.when(full) else 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +83,7 @@ class Cure:
             if way.button.is_for(request) and (targets := way.targets(full, step))
         ]
         # One that is not right now is still a way, after those that are.
-        yield from sorted(fitting, key=lambda pair: not pair[0].is_right(full))
+        yield from sorted(fitting, key=lambda pair: pair[0].rank(full))
 
 
 def by_order(slug: str, then: Text = "", *, when: When | None = None) -> Way:
