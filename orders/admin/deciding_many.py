@@ -33,10 +33,16 @@ class _Choice:
 
     button: OrderButton
     offers: list[tuple[FullOrder, Step, Offer]] = field(default_factory=list)
+    # Orders for which it is the way to recommend.
+    recommended: set[int] = field(default_factory=set)
 
     @property
     def orders(self) -> set[int]:
         return {full.order.pk for full, _step, _offer in self.offers}
+
+    @property
+    def usefulness(self) -> tuple[int, int]:
+        return len(self.recommended), len(self.orders)
 
 
 def decide_many(
@@ -63,18 +69,19 @@ def decide_many(
 
 
 def _choices(request: HttpRequest, fulls: Sequence[FullOrder]) -> dict[str, _Choice]:
-    """Give the ways out that ask the same of every order, the commonest first."""
+    """Give the ways out that ask the same of every order, the most useful first."""
     found: dict[str, _Choice] = {}
     for full in fulls:
         for step in full.stuck:
-            for offer in offers_of(request, full, step):
+            for place, offer in enumerate(offers_of(request, full, step)):
                 if offer.button.asks_the_same:
                     choice = _Choice(button=offer.button)
                     choice = found.setdefault(offer.way.code, choice)
                     choice.offers.append((full, step, offer))
-    return dict(
-        sorted(found.items(), key=lambda item: len(item[1].orders), reverse=True)
-    )
+                    if place == 0:
+                        choice.recommended.add(full.order.pk)
+    by_use = sorted(found.items(), key=lambda item: item[1].usefulness, reverse=True)
+    return dict(by_use)
 
 
 def _ask_which(
@@ -107,8 +114,15 @@ def _ask_which(
 
 def _words(choice: _Choice, *, all_: int) -> str:
     text = _("%(title)s: fits %(n)s of %(all)s")
-    n = len(choice.orders)
-    return text % {"title": choice.button.title, "n": grouped(n), "all": grouped(all_)}
+    if choice.recommended:
+        text = _("%(title)s: fits %(n)s of %(all)s, recommended for %(best)s")
+    figures = {
+        "title": choice.button.title,
+        "n": grouped(len(choice.orders)),
+        "all": grouped(all_),
+        "best": grouped(len(choice.recommended)),
+    }
+    return text % figures
 
 
 def _ask_whether(

@@ -26,7 +26,8 @@ from orders.admin.situation import (
     time_left,
 )
 from orders.admin.tabs import BY_TIME_LEFT, TabFilter
-from orders.models import Order, OrderLine, Reservation, Step
+from orders.models import Order, OrderLine, Reason, Reservation, Step
+from plumbing.redaction import redact
 
 NAME_SHOWN = 50
 NOT_LISTED = (
@@ -184,8 +185,14 @@ class OrderListAdmin(StaffAdmin[Order]):
             return SafeString("")
         more = len(steps) - 1
         rest = gettext("and %(n)d more") % {"n": more} if more else ""
-        said = stuck_reason(steps[0])
-        shown = format_html(
-            '<span class="stuck" title="{}">{}</span>', said, shortened(said)
-        )
-        return two_lines(shown, rest)
+        first = steps[0]
+        said = stuck_reason(first)
+        if first.stuck_for == Reason.OTHER:
+            shown = format_html(
+                '<span class="stuck" title="{}">{}</span>', said, shortened(said)
+            )
+            return two_lines(shown, rest)
+        label = first.stuck_for.label
+        shown = format_html('<span class="stuck" title="{}">{}</span>', said, label)
+        detail = shortened(redact(first.last_error))
+        return two_lines(shown, "; ".join(filter(None, [detail, rest])))
