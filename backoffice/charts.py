@@ -40,38 +40,45 @@ class Ends:
 
 
 def draw_bars(bars: Sequence[Bar], *, title: str) -> SafeString:
-    """Draw one bar per day from zero up; each tells its figure on hovering."""
+    """Draw one bar per day from zero, losses downwards; each tells its figure."""
     top = max((bar.value or 0 for bar in bars), default=0)
+    low = min((bar.value or 0 for bar in bars), default=0)
+    top, low = max(top, 0), min(low, 0)
     slot = WIDTH / max(len(bars), 1)
     shapes = format_html_join(
         "",
         "{}",
         (
-            (_draw_bar(bar, left=place * slot, slot=slot, top=top),)
+            (_draw_bar(bar, left=place * slot, slot=slot, top=top, low=low),)
             for place, bar in enumerate(bars)
         ),
     )
     ends = Ends(
         first=bars[0].label if bars else "", last=bars[-1].label if bars else ""
     )
-    return _framed(shapes, title=title, top=top, low=0, ends=ends)
+    return _framed(shapes, title=title, top=top, low=low, ends=ends)
 
 
-def _draw_bar(bar: Bar, *, left: float, slot: float, top: int) -> SafeString:
-    height = HEIGHT * (bar.value or 0) / top if top else 0
-    if bar.value:
+def _draw_bar(bar: Bar, *, left: float, slot: float, top: int, low: int) -> SafeString:
+    value, whole = bar.value or 0, top - low
+    height = HEIGHT * abs(value) / whole if whole else 0
+    if value:
         # A day with one change among days with thousands is still seen.
         height = max(height, 2)
+    # Zero lies above the bottom as far as the losses reach down.
+    zero = HEIGHT * top / whole if whole else HEIGHT
+    upper = zero if value < 0 else zero - height
     return format_html(
         '<g><title>{}: {}</title><rect class="slot" x="{}" y="0" width="{}" '
-        'height="{}"/><rect class="bar" x="{}" y="{}" width="{}" height="{}"/></g>',
+        'height="{}"/><rect class="{}" x="{}" y="{}" width="{}" height="{}"/></g>',
         bar.label,
         grouped(bar.value),
         f"{left:.1f}",
         f"{slot:.1f}",
         HEIGHT,
+        "bar loss" if value < 0 else "bar",
         f"{left + slot * 0.12:.1f}",
-        f"{HEIGHT - height:.1f}",
+        f"{upper:.1f}",
         f"{slot * 0.76:.1f}",
         f"{height:.1f}",
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import Enum
 
-from django.utils import timezone
+from django.utils import formats, timezone
 from django.utils.dateformat import format as format_date
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -46,6 +47,23 @@ def money(value: int | None) -> SafeString:
     if value is None:
         return figure(None)
     return format_html('<span class="num">{}\u00a0₸</span>', grouped(value))
+
+
+def gain(value: int | None, *, has_unit: bool = True) -> SafeString:
+    """Write what is earned; a loss stands out."""
+    if value is None or value >= 0:
+        return money(value) if has_unit else figure(value)
+    unit = "\u00a0₸" if has_unit else ""
+    return format_html('<span class="num loss">{}{}</span>', grouped(value), unit)
+
+
+def percents(value: Decimal | int | None) -> str:
+    """Write a share as the active language does, a negative one with a minus."""
+    if value is None:
+        return NOTHING
+    sign = "−" if value < 0 else ""
+    shown = formats.number_format(abs(Decimal(value)), use_l10n=True)
+    return f"{sign}{shown}\u00a0%"
 
 
 def stock_text(stock: int, *, is_lower_bound: bool) -> str:

@@ -8,6 +8,8 @@ from decimal import Decimal
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
+from backoffice.formatting import grouped
+
 # What was decided, and with which figures; the texts below name them.
 Line = tuple[str, Mapping[str, object]]
 
@@ -75,8 +77,7 @@ def explain(lines: Iterable[Line]) -> list[str]:
 
 def _readable(value: object) -> object:
     if isinstance(value, int):
-        # A narrow no-break space: 12 990 must not fall apart at a line's end.
-        return f"{value:,}".replace(",", "\u202f")
+        return grouped(value)
     if isinstance(value, Decimal):
-        return f"{value.normalize():f}"
+        return f"{value.normalize():f}".replace("-", "−")
     return value

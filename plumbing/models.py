@@ -117,7 +117,7 @@ class TimeJump(models.Model):
         verbose_name_plural = _("time jumps")
 
     def __str__(self) -> str:
-        return f"{self.noticed_at:%d.%m.%Y %H:%M} {self.seconds:+} s"
+        return f"{self.noticed_at:%d.%m.%Y %H:%M} {self.seconds:+} s".replace("-", "−")
 
 
 class AdjustedSetting(models.Model):

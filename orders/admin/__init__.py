@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from orders.admin import findings, journals, orders, purchases, sku_mappings
+from orders.admin import earnings, findings, journals, orders, purchases, sku_mappings
 
-__all__ = ["findings", "journals", "orders", "purchases", "sku_mappings"]
+__all__ = ["earnings", "findings", "journals", "orders", "purchases", "sku_mappings"]

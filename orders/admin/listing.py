@@ -16,8 +16,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from backoffice.formatting import absolute, figure, grouped, two_lines
+from backoffice.formatting import Tone, absolute, figure, grouped, pill, two_lines
 from backoffice.pages import StaffAdmin
+from orders.admin.money_filters import BookedFilter, EarnsFilter, read_earnings
 from orders.admin.situation import (
     reservation_pill,
     shortened,
@@ -90,7 +91,7 @@ class OrderListAdmin(StaffAdmin[Order]):
         "show_stuck",
     )
     list_display_links = ("show_code",)
-    list_filter = (TabFilter, "is_express", "created_at")
+    list_filter = (TabFilter, EarnsFilter, "is_express", "created_at", BookedFilter)
     search_fields = ("code",)
     search_help_text = _("Order code, SKU, article, waybill, number at Al-Style")
     change_list_template = "admin/orders/order/change_list.html"
@@ -119,7 +120,7 @@ class OrderListAdmin(StaffAdmin[Order]):
         return queryset.filter(matching(search_term)), False
 
     def decorate(self, request: HttpRequest, rows: Sequence[Order]) -> None:
-        """Read the page's goods, reservations and stuck steps in three queries."""
+        """Read the page's goods, reservations and stuck steps in four queries."""
         now = timezone.now()
         pks = [row.pk for row in rows]
         lines, stuck = defaultdict(list), defaultdict(list)
@@ -134,7 +135,9 @@ class OrderListAdmin(StaffAdmin[Order]):
             known = reservations.get(one.order_id)
             if known is None or known.status not in Reservation.OPEN:
                 reservations[one.order_id] = one
+        earned = read_earnings(pks)
         for row in rows:
+            row.shown_earned = earned.get(row.pk)  # type: ignore[attr-defined]
             row.shown_now = now  # type: ignore[attr-defined]
             row.shown_lines = lines[row.pk]  # type: ignore[attr-defined]
             row.shown_stuck = stuck[row.pk]  # type: ignore[attr-defined]
@@ -165,8 +168,17 @@ class OrderListAdmin(StaffAdmin[Order]):
         return two_lines(shown, text % {"n": more} if more else "")
 
     @admin.display(description=_("total, ₸"), ordering="total_kzt")
-    def total_money(self, obj: Order) -> SafeString:
-        return figure(obj.total_kzt)
+    def total_money(self, obj: Any) -> SafeString:
+        earned, is_below = obj.shown_earned or (None, False)
+        if earned is None or not is_below:
+            return figure(obj.total_kzt)
+        text = gettext("loss %(sum)s") if earned < 0 else gettext("earns %(sum)s")
+        shown = pill(
+            text % {"sum": grouped(abs(earned))},
+            Tone.BAD if earned < 0 else Tone.WARN,
+            hint=gettext("under the least margin"),
+        )
+        return two_lines(figure(obj.total_kzt), shown)
 
     @admin.display(description=_("status"), ordering="status")
     def show_situation(self, obj: Order) -> SafeString:

@@ -12,7 +12,16 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from backoffice.formatting import NOTHING, figure, grouped, money, stock_text, when
+from backoffice.formatting import (
+    NOTHING,
+    figure,
+    gain,
+    grouped,
+    money,
+    percents,
+    stock_text,
+    when,
+)
 from backoffice.pages import Button
 from orders.admin.buttons import LINE_BUTTONS, STEP_BUTTONS, offered
 from orders.admin.buyers import buyer_rows
@@ -65,8 +74,8 @@ def page_panels(
         "supply_rows": supply_rows(full, now=now),
         "supplied_lines": supplied_lines(full.supplier_order),
         "profit_rows": profit.rows(),
-        "profit_total": money(profit.total),
-        "profit_percent": profit.percent,
+        "profit_total": gain(profit.total),
+        "profit_percent": percents(profit.percent),
         "is_below_margin": profit.is_below,
         "delivery_rows": delivery_rows(order, now=now),
         "buyer_rows": buyer_rows(request, order),
@@ -141,7 +150,7 @@ def line_rows(
             "price": money(line.price_kzt),
             "total": money(line_total(line)),
             "cost": money(product.cost_kzt if product else None),
-            "margin": money(margin_of_line(profit, line)),
+            "margin": gain(margin_of_line(profit, line)),
             "imei_is_told": any(
                 step.parameters.get("entry_id") == line.entry_id
                 for step in full.steps

@@ -98,6 +98,8 @@ class Booking(models.Model):
         blank=True,
         related_name="bookings",
     )
+    # One row of an order's lines booked together: to count orders without DISTINCT.
+    counts_order = models.BooleanField(_("counts the order"), default=False)
     quantity = models.IntegerField(_("pieces"), default=0)
     revenue_kzt = models.BigIntegerField(_("revenue, ₸"), default=0)
     # None = not known; then the profit is not known either, and counts nowhere.

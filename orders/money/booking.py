@@ -27,6 +27,7 @@ FIGURES = (
     "product_id",
     "brand",
     "category_id",
+    "counts_order",
     "quantity",
     "revenue_kzt",
     "cost_kzt",
@@ -171,13 +172,13 @@ def _wanted(
         return
     if not order.is_called_off and not order.has_ended:
         created = timezone.localdate(order.created_at)
-        for one in earned:
+        for place, one in enumerate(earned):
             key = (_pk(one), Kind.EXPECTED.value)
-            yield key, _figures(one, None, day=created)
+            yield key, _figures(one, None, day=created, place=place)
         return
-    for one in earned:
+    for place, one in enumerate(earned):
         key = (_pk(one), Kind.SALE.value)
-        sale = _figures(one, rows.get(key), day=ended)
+        sale = _figures(one, rows.get(key), day=ended, place=place)
         yield key, sale
         if is_back:
             back = (_pk(one), Kind.RETURN.value)
@@ -191,7 +192,9 @@ def _pk(one: LineEarnings) -> int | None:
     return one.line.pk if one.line is not None else None
 
 
-def _figures(one: LineEarnings, booked: Booking | None, *, day: date) -> Values:
+def _figures(
+    one: LineEarnings, booked: Booking | None, *, day: date, place: int
+) -> Values:
     """Give a row's figures; of one `booked` already, guesses stay as they were made.
 
     Dealer prices and rules change afterwards, what they were at the sale does not. What
@@ -203,6 +206,7 @@ def _figures(one: LineEarnings, booked: Booking | None, *, day: date) -> Values:
         "product_id": product.pk if product else None,
         "brand": product.brand if product else "",
         "category_id": product.category_id if product else None,
+        "counts_order": place == 0,
         "quantity": one.quantity,
         "revenue_kzt": one.revenue_kzt,
         "cost_kzt": one.cost_kzt,
