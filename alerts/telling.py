@@ -15,6 +15,7 @@ from django.utils.translation import ngettext
 
 from alerts.models import Alert, Channel, Notice
 from alerts.schedule import is_digest_due, is_quiet, repeated_at
+from backoffice.dashboard import DigestLine
 from backoffice.formatting import Tone, ago, span
 
 # A message stays below what Telegram takes at once (4096 characters).
@@ -99,18 +100,17 @@ def find_due(*, now: datetime) -> Due:
 
 
 def tell_digest(
-    lines: Sequence[tuple[str, str]], *, channels: Sequence[Channel], now: datetime
+    lines: Sequence[DigestLine], *, channels: Sequence[Channel], now: datetime
 ) -> None:
-    """Write the day's digest for these channels: pairs of what and how much."""
+    """Write the day's digest for these channels."""
     day = timezone.localtime(now).date()
-    text = "\n".join(f"{label}: {value}" for label, value in lines)
     Notice.objects.bulk_create(
         [
             Notice(
                 channel=channel,
                 kind=Notice.Kind.DIGEST,
                 title=_("The day: %(day)s") % {"day": format_date(before(day), "j E")},
-                body=f"{text}\n\n{link(reverse('admin:index'))}".strip(),
+                body=_digest_body(lines, channel),
                 day=day,
                 created_at=now,
                 not_before=now,
@@ -119,6 +119,16 @@ def tell_digest(
         ],
         ignore_conflicts=True,
     )
+
+
+def _digest_body(lines: Sequence[DigestLine], channel: Channel) -> str:
+    is_desks = channel.audience == Channel.Audience.OPERATOR
+    shown = [
+        f"{line.label}: {line.value}"
+        for line in lines
+        if not (line.is_owners and is_desks)
+    ]
+    return "\n".join([*shown, "", link(reverse("admin:index"))]).strip()
 
 
 def lacking_digest(*, now: datetime) -> list[Channel]:

@@ -22,6 +22,7 @@ from alerts.deadman import call_outside
 from alerts.following import Look, follow
 from alerts.sending import send_due
 from alerts.telling import lacking_digest, tell, tell_digest
+from backoffice.dashboard import DigestLine
 from plumbing.adjusting import settled
 from plumbing.leases import (
     LeaseHandle,
@@ -50,7 +51,7 @@ class Watch:
     """What the roof knows and the watch does not: whom to ask, and what of."""
 
     look: Callable[[datetime], Iterable[Look]]
-    digest: Callable[[datetime], Sequence[tuple[str, str]]]
+    digest: Callable[[datetime], Sequence[DigestLine]]
     # Whether the calls outside may go on.
     is_alive: Callable[[datetime], bool]
 

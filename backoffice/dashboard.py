@@ -69,6 +69,15 @@ class Need:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DigestLine:
+    """One figure of the daily digest, and who may read it."""
+
+    label: str
+    value: str
+    is_owners: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatusCard:
     """One thing that must be alive: its state in a word, and the details behind it."""
 

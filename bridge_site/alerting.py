@@ -19,7 +19,7 @@ from alerts.dashboard import needs_of_channels
 from alerts.following import Look
 from alerts.watching import Watch
 from backoffice.asking import ask
-from backoffice.dashboard import Need, NeedKind, Role
+from backoffice.dashboard import DigestLine, Need, NeedKind, Role
 from backoffice.formatting import Tone, grouped
 from bridge_site.workers import (
     ask_workers,
@@ -75,7 +75,7 @@ def is_alive(now: datetime) -> bool:
     return set(silent_parts(beats, now=now)) <= {"watch"}
 
 
-def read_digest(now: datetime) -> Sequence[tuple[str, str]]:
+def read_digest(now: datetime) -> Sequence[DigestLine]:
     """Read yesterday's figures, and what waits now."""
     today = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
     since = today - timedelta(days=1)
@@ -83,7 +83,7 @@ def read_digest(now: datetime) -> Sequence[tuple[str, str]]:
     return [
         *orders.digest.digest_of_day(since=since, until=today),
         *catalog.digest.digest_of_day(since=since, until=today),
-        (_("On sale now"), on_sale),
+        DigestLine(label=_("On sale now"), value=on_sale),
         *orders.digest.digest_of_now(),
         *catalog.digest.digest_of_now(),
     ]

@@ -9,8 +9,9 @@ import pytest
 
 from alerts.deadman import call_outside
 from alerts.following import Look
-from alerts.models import Alert, Notice
+from alerts.models import Alert, Channel, Notice
 from alerts.watching import Watch
+from backoffice.dashboard import DigestLine
 from plumbing.leases import LeaseLost, LeaseTaken, under_lease
 from plumbing.models import Heartbeat, Lease
 from tests.alerts.conftest import HOUR, MINUTE, NOON, need
@@ -19,7 +20,10 @@ from tests.alerts.conftest import HOUR, MINUTE, NOON, need
 def make_watch(*needs, is_alive: bool = True) -> Watch:
     return Watch(
         look=lambda _now: [Look(source="cellar", needs=needs)],
-        digest=lambda _now: [("Orders", "7"), ("Turnover", "12 000 ₸")],
+        digest=lambda _now: [
+            DigestLine(label="Orders", value="7"),
+            DigestLine(label="Profit", value="900 ₸", is_owners=True),
+        ],
         is_alive=lambda _now: is_alive,
     )
 
@@ -107,7 +111,7 @@ def test_the_digest_comes_once_a_day_to_those_who_take_it(channel, receiver, set
     assert receiver.take_texts() == []
     look_once(make_watch(), now=nine)
     (text,) = receiver.take_texts()
-    assert text == "The day: 1 March\nOrders: 7\nTurnover: 12 000 ₸"
+    assert text == "The day: 1 March\nOrders: 7\nProfit: 900 ₸"
     look_once(make_watch(), now=nine + HOUR)
     assert receiver.take_texts() == []
     channel.takes_digest = False
@@ -116,11 +120,16 @@ def test_the_digest_comes_once_a_day_to_those_who_take_it(channel, receiver, set
     assert receiver.take_texts() == []
     channel.takes_digest = True
     channel.save()
+    # What is earned is not told to operators.
+    Channel.objects.update(audience=Channel.Audience.OPERATOR)
+    look_once(make_watch(), now=nine + timedelta(days=1))
+    (text,) = receiver.take_texts()
+    assert text == "The day: 2 March\nOrders: 7"
     # What could not be told in the morning is not told in the evening.
-    look_once(make_watch(), now=nine + timedelta(days=1, hours=4))
+    look_once(make_watch(), now=nine + timedelta(days=2, hours=4))
     assert receiver.take_texts() == []
     settings.DIGEST_AT = None
-    look_once(make_watch(), now=nine + timedelta(days=2))
+    look_once(make_watch(), now=nine + timedelta(days=3))
     assert receiver.take_texts() == []
 
 

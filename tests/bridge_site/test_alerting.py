@@ -19,6 +19,7 @@ from bridge_site.workers import PARTS
 from catalog.models import ImportRun, Product, ProductChange
 from feeds.models import FeedBuild, FeedFetch, Listing, Store
 from orders.models import (
+    Booking,
     Buyer,
     Finding,
     LearnedFact,
@@ -495,7 +496,16 @@ def test_the_digest_tells_yesterday_and_what_waits(settings):
             product=product, field="stock", old=3, new=0, changed_at=yesterday
         )
     make_product("70314", quarantine=Product.Quarantine.JUMP)
-    lines = dict(read_digest(timezone.now()))
+    day = timezone.localdate(yesterday)
+    sale = {"kind": Booking.Kind.SALE, "day": day, "revenue_kzt": 9_000}
+    known = {"cost_kzt": 7_000, "commission_kzt": 900, "tax_kzt": 270}
+    Booking.objects.create(order=first, **sale, **known, profit_kzt=830)
+    Booking.objects.create(order=second, **{**sale, "revenue_kzt": 1_000})
+    later = {"kind": Booking.Kind.SALE, "day": day + DAY}
+    Booking.objects.create(order=third, **later, revenue_kzt=500_000)
+    lines = {line.label: line.value for line in read_digest(timezone.now())}
+    assert lines["Completed, revenue"] == "10\u202f000 ₸"
+    assert lines["Profit"] == "830 ₸, without orders whose cost is not known: 1"
     assert lines["Orders"] == "3"
     assert lines["Turnover"] == "12\u202f000 ₸"
     assert lines["Cancelled"] == "2, of these out of stock: 1"
