@@ -14,7 +14,11 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone, translation
 
+from alerts.following import Look, acknowledge, follow
+from alerts.models import Alert, Channel, Notice
+from bridge_site.alerting import look
 from bridge_site.roles import set_staff, sync_roles
+from bridge_site.workers import PARTS
 from catalog.models import Product
 from feeds.models import FeedBuild, FeedFetch, Store
 from orders.clients import Clients
@@ -37,13 +41,14 @@ def furnish_house(settings: Any, supplier: Any, feed_dir: Any) -> None:
     settings.ORDER_TIMEOUT_S = 5
     settings.PEER_LONGEST_WAIT_S = 1
     now = timezone.now()
-    for name in ("dispatch-alstyle", "dispatch-kaspi", "orders", "imports"):
+    for name in PARTS:
         Heartbeat.objects.create(name=name, host="srv", beaten_at=now)
     Store.objects.create(store_id="PP1", name="Склад на Абая")
     with translation.override("ru"):
         _furnish_goods()
         _furnish_orders(supplier)
         reconcile(now=now)
+        _furnish_alerts()
     sync_roles()
     set_staff("olga", role="viewer")
     record(Order.objects.latest("pk"), "Проверено", now=now, actor="olga")
@@ -109,6 +114,47 @@ def _furnish_orders(supplier: Any) -> None:
     accept = held.steps.filter(kind=Step.Kind.ACCEPT)
     assert accept.update(status=Step.Status.NEEDS_PERSON, last_error="503") == 1
     record(unknown, "Неизвестный SKU XX-999: укажите товар", now=now)
+
+
+def _furnish_alerts() -> None:
+    """Let the watch have looked: some alerts are over, one is acknowledged."""
+    now = timezone.now()
+    earlier = now - timedelta(hours=2)
+    follow(look(now), now=earlier)
+    last = Alert.objects.latest("pk")
+    follow([Look(source=last.source, needs=[])], now=earlier)
+    follow(look(now), now=now)
+    first = Alert.objects.open().earliest("pk")
+    acknowledge([first], actor="olga", now=now)
+    desk = Channel.objects.create(
+        name="Телеграм склада",
+        scheme="tgram",
+        audience=Channel.Audience.OPERATOR,
+        last_sent_at=now,
+    )
+    phone = Channel.objects.create(
+        name="Телефон владельца",
+        scheme="ntfy",
+        audience=Channel.Audience.OWNER,
+        urgent_only=True,
+        takes_digest=False,
+        failing_since=earlier,
+        last_error="служба не приняла",
+    )
+    for channel, values in (
+        (desk, {"sent_at": now}),
+        (phone, {"error": "служба не приняла", "attempts": 2}),
+    ):
+        notice = Notice.objects.create(
+            channel=channel,
+            kind=Notice.Kind.ALERTS,
+            title=first.title,
+            body=f"Новое:\n• {first.text}",
+            created_at=earlier,
+            not_before=earlier,
+            **values,
+        )
+        notice.alerts.add(first)
 
 
 def sign_in(role: str, password: str) -> User:
