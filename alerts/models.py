@@ -131,7 +131,7 @@ class Channel(models.Model):
         help_text=_("For a phone that rings: deadlines, workers, lost access."),
     )
     takes_digest = models.BooleanField(_("daily digest"), default=True)
-    is_active = models.BooleanField(_("active"), default=True)
+    is_active = models.BooleanField(_("switched on"), default=True)
     last_sent_at = models.DateTimeField(_("last arrived"), null=True, blank=True)
     failing_since = models.DateTimeField(_("failing since"), null=True, blank=True)
     last_error = models.TextField(_("error"), blank=True)

@@ -62,7 +62,7 @@ def _needs_of_steps() -> Iterator[Need]:
     stuck = Step.objects.stuck().select_related("order", "order__buyer")
     for step in stuck.defer("sent", "parameters").order_by("pk")[:MOST_TOLD]:
         buyer: Buyer | None = getattr(step.order, "buyer", None)
-        text = _("Order %(code)s needs you. %(reason)s")
+        text = _("Order %(code)s. %(reason)s")
         figures = {
             "code": step.order.code,
             "reason": shortened(without_buyer(stuck_reason(step), buyer)),

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from alerts.following import acknowledge
 from alerts.models import Alert
-from backoffice.formatting import NOTHING, Tone, figure, pill, span, two_lines, when
+from backoffice.formatting import Tone, figure, pill, span, two_lines, when
 from backoffice.pages import Button, ReadOnlyAdmin, go_back, log_objects, report
 from plumbing.leases import database_now
 
@@ -89,7 +89,6 @@ class KindFilter(admin.SimpleListFilter):
 class AlertAdmin(ReadOnlyAdmin[Alert]):
     list_display = (
         "show_what",
-        "show_tone",
         "show_state",
         "show_opened",
         "show_told",
@@ -99,7 +98,6 @@ class AlertAdmin(ReadOnlyAdmin[Alert]):
     search_help_text = _("Order code or words of the alert")
     actions = ("acknowledge_chosen",)
     fields = (
-        "show_tone",
         "show_state",
         "show_text",
         "show_opened",
@@ -162,22 +160,18 @@ class AlertAdmin(ReadOnlyAdmin[Alert]):
     def show_what(self, obj: Alert) -> SafeString:
         return two_lines(obj.title, obj.text)
 
-    @admin.display(description=_("severity"))
-    def show_tone(self, obj: Alert) -> SafeString:
-        tone = Tone(obj.tone) if obj.is_open else Tone.QUIET
-        hint = gettext("Told by night, too") if obj.is_urgent else ""
-        return pill(obj.get_tone_display(), tone, hint=hint)
-
     @admin.display(description=_("status"))
     def show_state(self, obj: Alert) -> SafeString:
         if obj.closed_at is not None:
             took = span(obj.closed_at - obj.opened_at)
             text = gettext("lasted %(span)s") % {"span": took}
             return two_lines(pill(gettext("over"), Tone.GOOD), text)
-        if obj.is_acknowledged:
-            shown = pill(gettext("acknowledged"), Tone.INFO)
-            return two_lines(shown, obj.acknowledged_by)
-        return pill(gettext("open"), Tone(obj.tone))
+        hint = gettext("Told by night, too") if obj.is_urgent else ""
+        shown = pill(obj.get_tone_display(), Tone(obj.tone), hint=hint)
+        if not obj.is_acknowledged:
+            return two_lines(shown, gettext("not acknowledged"))
+        text = gettext("acknowledged: %(who)s")
+        return two_lines(shown, text % {"who": obj.acknowledged_by})
 
     @admin.display(description=_("what happened"))
     def show_text(self, obj: Alert) -> SafeString:
@@ -189,7 +183,7 @@ class AlertAdmin(ReadOnlyAdmin[Alert]):
     def show_opened(self, obj: Alert) -> SafeString:
         return when(obj.opened_at)
 
-    @admin.display(description=_("told"), ordering="told")
+    @admin.display(description=_("messages"), ordering="told")
     def show_told(self, obj: Alert) -> SafeString:
         return two_lines(figure(obj.told), when(obj.told_at) if obj.told_at else "")
 
@@ -209,10 +203,10 @@ class AlertAdmin(ReadOnlyAdmin[Alert]):
         rows = [
             (
                 reverse("admin:alerts_notice_change", args=[notice.pk]),
-                when(notice.sent_at) if notice.sent_at else gettext("not sent"),
                 notice.channel,
+                when(notice.sent_at) if notice.sent_at else gettext("not sent"),
             )
             for notice in notices
         ]
-        shown = format_html_join("", '<li><a href="{}">{}</a> {}</li>', rows)
-        return format_html('<ul class="plain">{}</ul>', shown) if rows else NOTHING  # type: ignore[return-value]
+        shown = '<a class="message-sent" href="{}">{}: {}</a>'
+        return format_html_join("", shown, rows) or when(None)

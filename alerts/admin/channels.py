@@ -10,7 +10,6 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -34,11 +33,11 @@ class ChannelForm(GenericForm[Channel]):
     sealed: Sealed | None = None
 
     address = forms.CharField(
-        label=_("address"),
+        label=_("Address"),
         max_length=1000,
         strip=True,
         widget=forms.TextInput(
-            attrs={"autocomplete": "off", "spellcheck": "false", "class": "vTextField"}
+            attrs={"autocomplete": "off", "spellcheck": "false", "size": 70}
         ),
         help_text=_(
             "As Apprise writes it: tgram://BOT-TOKEN/CHAT-ID for Telegram, "
@@ -70,7 +69,7 @@ class ChannelForm(GenericForm[Channel]):
 @admin.register(Channel)
 class ChannelAdmin(StaffAdmin[Channel]):
     form = ChannelForm
-    list_display = ("show_name", "audience", "show_state", "show_sent", "show_options")
+    list_display = ("show_name", "show_state", "show_sent", "audience", "show_options")
     list_filter = ("is_active",)
     fieldsets = (
         (None, {"fields": ("name", "address")}),
@@ -180,7 +179,7 @@ class ChannelAdmin(StaffAdmin[Channel]):
             return pill(gettext("switched off"), Tone.QUIET)
         if obj.failing_since is not None:
             shown = pill(gettext("does not arrive"), Tone.BAD)
-            return format_html("{} {}", two_lines(shown, obj.last_error), "")
+            return two_lines(shown, obj.last_error)
         if obj.last_sent_at is None:
             return pill(gettext("not tried yet"), Tone.WARN)
         return pill(gettext("works"), Tone.GOOD)

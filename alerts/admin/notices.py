@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.http import HttpRequest
-from django.utils.html import format_html
+from django.utils.html import format_html, linebreaks
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -16,7 +16,7 @@ from backoffice.pages import JournalPaginator, ReadOnlyAdmin
 
 @admin.register(Notice)
 class NoticeAdmin(ReadOnlyAdmin[Notice]):
-    list_display = ("show_created", "title", "channel", "kind", "show_state")
+    list_display = ("show_created", "show_state", "title", "channel", "kind")
     list_filter = ("kind", "channel")
     list_select_related = ("channel",)
     paginator = JournalPaginator
@@ -28,7 +28,7 @@ class NoticeAdmin(ReadOnlyAdmin[Notice]):
     ) -> tuple[str, ...]:
         return ("show_created", "title")
 
-    @admin.display(description=_("created"), ordering="created_at")
+    @admin.display(description=_("when"), ordering="created_at")
     def show_created(self, obj: Notice) -> SafeString:
         return when(obj.created_at)
 
@@ -44,4 +44,4 @@ class NoticeAdmin(ReadOnlyAdmin[Notice]):
 
     @admin.display(description=_("text"))
     def show_body(self, obj: Notice) -> SafeString:
-        return format_html('<pre class="message">{}</pre>', obj.body)
+        return format_html('<div class="message">{}</div>', linebreaks(obj.body, True))

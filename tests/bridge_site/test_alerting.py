@@ -309,7 +309,7 @@ def channel_fails() -> Undo:
 
 # What happens, the kind of its alert, words of it, whether it wakes people.
 CASES = [
-    (stick, "order-stuck", "needs you. Reserve: Kaspi: no, says", False),
+    (stick, "order-stuck", ". Reserve: Kaspi: no, says", False),
     (loss, "order-loss", "the order loses 500 ₸", False),
     (accept_soon, "accept-soon", "must be accepted by today", True),
     (due_soon, "due-soon", "is due by", False),

@@ -177,7 +177,7 @@ def set_ahead():
 
 
 def silent():
-    Heartbeat.objects.filter(name="imports").update(
+    Heartbeat.objects.filter(name="orders").update(
         beaten_at=timezone.now() - 12 * MINUTE
     )
 

@@ -69,3 +69,16 @@ def test_a_beat_in_the_future_is_no_sign_of_life():
     assert beat.is_late(now=now)
     beat.beaten_at = now + timedelta(seconds=2)
     assert not beat.is_late(now=now)
+
+
+def test_a_cluster_that_crawls_is_silent_for_longer_before_it_is_told():
+    now = database_now()
+    crawling = Heartbeat(
+        name="imports", host="srv", beaten_at=now - timedelta(minutes=12)
+    )
+    working = Heartbeat(
+        name="orders", host="srv", beaten_at=now - timedelta(minutes=12)
+    )
+    assert not crawling.is_late(now=now)
+    assert working.is_late(now=now)
+    assert crawling.is_late(now=now + timedelta(minutes=9))
