@@ -44,7 +44,10 @@ def make_watch() -> Watch:
 def look(now: datetime) -> Iterator[Look]:
     """Ask each part what needs a person; what cannot be asked is told, too."""
     sources: dict[str, Callable[[], Iterable[Need]]] = {
-        "workers": lambda: read_workers(now=now).needs,
+        # The watch shows life by looking.
+        "workers": lambda: (
+            need for need in read_workers(now=now).needs if need.subject != "watch"
+        ),
         "tasks": lambda: needs_of_tasks(ask(ask_workers(now=now))),
         "catalog": lambda: catalog.needs.read_needs(now=now),
         "feeds": lambda: feeds.needs.read_needs(now=now),

@@ -361,6 +361,15 @@ def test_what_goes_wrong_is_the_one_alert(happen, kind, words, is_urgent):
     assert seen() == []
 
 
+def test_the_watch_does_not_tell_of_its_own_silence():
+    Heartbeat.objects.filter(name="watch").delete()
+    assert seen() == []
+    Heartbeat.objects.filter(name="imports").delete()
+    ((kind, text, wakes),) = seen()
+    assert (kind, wakes) == ("worker", False)
+    assert "“Imports and price list” have not begun yet" in text
+
+
 def test_a_full_disk_is_told_and_wakes_people_when_it_is_near(settings):
     settings.DISK_LOW_MB = 10**9
     ((kind, text, wakes),) = seen()
