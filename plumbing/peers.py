@@ -25,7 +25,11 @@ from plumbing.redaction import redact
 
 log = logging.getLogger(__name__)
 
-MAX_BODY_BYTES = 256 * 1024 * 1024
+# What one answer may be; a catalogue names a larger limit, a file a smaller one.
+MAX_BODY_BYTES = 16 * 1024 * 1024
+# Of JSON: small parts take fifty times their text in memory. A million goods have a
+# million maps and six million values.
+MAX_CONTAINERS, MAX_VALUES = 1_500_000, 10_000_000
 MAX_REDIRECTS = 3
 CONNECT_TIMEOUT_S = 15
 RETRIED_STATUSES = (500, 502, 503, 504)
@@ -93,6 +97,13 @@ class PeerReply:
 
     def json(self) -> Any:
         """Parse the body; fractions become `Decimal`. Raises `PeerProtocolError`."""
+        containers = self.body.count(b"{") + self.body.count(b"[")
+        if containers > MAX_CONTAINERS or self.body.count(b",") > MAX_VALUES:
+            message = _("%(peer)s: %(path)s answered too many parts to be read")
+            raise PeerProtocolError(
+                message % {"peer": self.peer, "path": self.path},
+                status_code=self.status_code,
+            )
         try:
             return json.loads(
                 self.body, parse_float=Decimal, parse_constant=_no_constant
@@ -186,15 +197,23 @@ class PeerConnection:
         *,
         params: Mapping[str, str | int] | None = None,
         priority: Priority = "crawl",
+        max_bytes: int = MAX_BODY_BYTES,
     ) -> PeerReply:
         """GET something that changes nothing; retried within reason.
 
+        `max_bytes`: a longer answer, unpacked, is none.
         Raises `PeerUnavailable`, `PeerRefused`, `PeerProtocolError`.
         """
         retries, throttled = self._retries, 0
         while True:
             try:
-                reply = self._call("GET", path, params=params, priority=priority)
+                reply = self._call(
+                    "GET",
+                    path,
+                    params=params,
+                    priority=priority,
+                    max_bytes=max_bytes,
+                )
             except PeerBusy:
                 raise
             except PeerUnavailable as error:
@@ -260,6 +279,7 @@ class PeerConnection:
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         is_write: bool = False,
+        max_bytes: int = MAX_BODY_BYTES,
     ) -> PeerReply:
         _refuse_open_transaction()
         url = f"{self.base_url}/{path.lstrip('/')}"
@@ -274,6 +294,7 @@ class PeerConnection:
                     method,
                     url,
                     path,
+                    max_bytes=max_bytes,
                     params=query,
                     json=json_body,
                     data=form,
@@ -297,7 +318,9 @@ class PeerConnection:
             is_late = deadline is not None and deadline.has_passed
             raise self._lost(path, e, is_write=is_write, is_late=is_late) from None
 
-    def _send(self, method: str, url: str, path: str, **sent: Any) -> PeerReply:
+    def _send(
+        self, method: str, url: str, path: str, *, max_bytes: int, **sent: Any
+    ) -> PeerReply:
         for _hop in range(MAX_REDIRECTS + 1):
             try:
                 response = self._session.request(
@@ -315,7 +338,7 @@ class PeerConnection:
                 words = _("a redirect that cannot be read")
                 raise PeerProtocolError(self._said(path, words)) from None
             with response:
-                body = self._body(response, path=path)
+                body = self._body(response, path=path, max_bytes=max_bytes)
             if response.is_redirect:
                 url = self._redirected(method, url, response.headers["location"], path)
                 sent["params"] = None
@@ -329,13 +352,15 @@ class PeerConnection:
             )
         raise PeerProtocolError(self._said(path, _("redirects without end")))
 
-    def _body(self, response: requests.Response, *, path: str) -> bytes:
+    def _body(self, response: requests.Response, *, path: str, max_bytes: int) -> bytes:
         chunks, size = [], 0
         while chunk := response.raw.read1(1 << 16, decode_content=True):
             chunks.append(chunk)
             size += len(chunk)
-            if size > MAX_BODY_BYTES:
-                raise PeerProtocolError(self._said(path, _("an answer without end")))
+            if size > max_bytes:
+                words = _("an answer of more than %(mib)d MiB")
+                words %= {"mib": max_bytes >> 20}
+                raise PeerProtocolError(self._said(path, words))
         expected = response.headers.get("Content-Length", "")
         received = response.raw.tell()
         if expected.isdigit() and received < int(expected):

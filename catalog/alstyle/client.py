@@ -40,6 +40,8 @@ from plumbing.peers import (
 T = TypeVar("T")
 
 PEER_NAME = "Al-Style"
+# Stock and prices of every good come in one answer.
+MAX_CATALOGUE_BYTES = 64 * 1024 * 1024
 # Al-Style clamps a larger limit silently and answers 200.
 PAGE_LIMIT = 250
 # Al-Style's documented interval, for a refusal that does not name one.
@@ -97,7 +99,9 @@ class AlStyleClient:
         return self._read("user-data", parse_user_data)
 
     def _read(self, method: str, parse: Callable[[Any], T], **params: str | int) -> T:
-        reply = self.peer.read(f"api/{method}", params=params)
+        reply = self.peer.read(
+            f"api/{method}", params=params, max_bytes=MAX_CATALOGUE_BYTES
+        )
         raw = reply.json()
         if says_no(raw):
             raise PeerRefused(f"{PEER_NAME}, {method}: {reply.words()}")

@@ -44,6 +44,7 @@ LONGEST_COMMENT = 1000
 AT_ONCE = 4
 # A call may take its whole timeout and the time to find a connection before.
 CALL_MARGIN_S = 30
+MAX_PDF_BYTES = 10 * 1024 * 1024
 PDF_MARK = b"%PDF"
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -128,7 +129,7 @@ class KaspiClient:
         return self._read(path, parse_resource_code)
 
     def waybill_pdf(self, url: str) -> bytes:
-        """Fetch a waybill; the token goes to Kaspi's own hosts only."""
+        """Fetch a waybill from one of Kaspi's own hosts."""
         try:
             parts = parse_link(url, base_url=f"{self.peer.base_url}/v2/")
         except BadLink as error:
@@ -137,10 +138,10 @@ class KaspiClient:
             raise PeerRefused(f"{PEER_NAME}: {message}") from None
         peer = self.peer.for_file(parts)
         if peer is None:
-            message = _("a waybill on %(host)s without a secure connection")
+            message = _("a waybill on %(host)s, which is none of Kaspi's addresses")
             raise PeerRefused(f"{PEER_NAME}: {message % {'host': parts.hostname}}")
         path = f"{parts.path}?{parts.query}" if parts.query else parts.path
-        reply = peer.read(path, priority="order")
+        reply = peer.read(path, priority="order", max_bytes=MAX_PDF_BYTES)
         # Some writers put blanks or a byte order mark first.
         if PDF_MARK not in reply.body[:1024]:
             message = _("the waybill is not a PDF: %(words)s")

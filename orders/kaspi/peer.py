@@ -9,11 +9,12 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 from django.utils.translation import gettext as _
 from requests.structures import CaseInsensitiveDict
+from urllib3.exceptions import LocationParseError
+from urllib3.util import parse_url
 
 from orders.kaspi.schema import parse_error_title
 from plumbing.peers import PeerAccessRefused, PeerConnection, PeerError, PeerReply
 
-SECRET_HEADERS = ("X-Auth-Token", "X-Merchant-Uid")
 KASPI_DOMAIN = "kaspi.kz"
 LABEL = r"[a-zA-Z0-9]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9])?"
 HOST = re.compile(rf"{LABEL}(\.{LABEL})*\.?|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*")
@@ -30,14 +31,16 @@ def parse_link(link: str, *, base_url: str) -> SplitResult:
     ("evil.example\\.kaspi.kz"), and the token would go there.
     """
     try:
-        parts = urlsplit(urljoin(base_url, link))
-        # Raises for a port that is none.
-        _port = parts.port
-    except ValueError:
+        whole = urljoin(base_url, link)
+        parts = urlsplit(whole)
+        # The parser of the library that connects; like `.port`, it raises.
+        there = parse_url(whole)
+        is_one = (there.host, there.port) == (parts.hostname, parts.port)
+    except (ValueError, LocationParseError):
         raise BadLink(_("the link cannot be read")) from None
     has_login = "@" in parts.netloc
     is_odd = "\\" in link or any(ord(sign) <= 32 for sign in link)
-    if has_login or is_odd or not HOST.fullmatch(parts.hostname or ""):
+    if has_login or is_odd or not is_one or not HOST.fullmatch(parts.hostname or ""):
         raise BadLink(_("the link does not clearly name its host"))
     return parts
 
@@ -48,13 +51,14 @@ class KaspiPeer(PeerConnection):
     _is_file_host = False
 
     def for_file(self, parts: SplitResult) -> KaspiPeer | None:
-        """Give a peer for the host of a link, or None where nothing may be fetched.
+        """Give a peer for the host of a link; None for one that is not Kaspi's.
 
-        The token goes to Kaspi's own hosts only; another one is asked without it.
+        Kaspi's are the configured one and, over HTTPS on its usual port, those of its
+        domain. Nobody else is asked for anything, with the token or without.
         """
-        host = parts.hostname or ""
         is_ours = _origin(parts) == _origin(urlsplit(self.base_url))
-        if parts.scheme != "https" and not is_ours:
+        is_kaspis = _is_kaspis(parts.hostname or "") and parts.port in (None, 443)
+        if not is_ours and not (is_kaspis and parts.scheme == "https"):
             return None
         other = copy.copy(self)
         other.base_url, other._is_file_host = _origin(parts), True
@@ -63,9 +67,6 @@ class KaspiPeer(PeerConnection):
         other._session.headers = headers
         headers["Accept"] = "application/pdf, */*"
         del headers["Content-Type"]
-        if not is_ours and not _is_kaspis(host):
-            for name in SECRET_HEADERS:
-                headers.pop(name, None)
         return other
 
     def _failure(self, reply: PeerReply) -> PeerError:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 import threading
 import time
 import traceback
+import tracemalloc
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -12,6 +14,7 @@ from django.db import transaction
 
 from plumbing.limits import TokenClock
 from plumbing.peers import (
+    MAX_BODY_BYTES,
     PeerAccessRefused,
     PeerConnection,
     PeerError,
@@ -62,6 +65,29 @@ def test_a_read_brings_json_with_exact_numbers(peer, supplier):
     assert str(parsed["a"]) == "0.1"
     assert parsed["b"] == 3
     assert isinstance(parsed["b"], int)
+
+
+def test_an_answer_longer_than_it_may_be_is_none(peer, supplier):
+    supplier.faults.add("garbage", body=f'["{"x" * 3000}"]')
+    assert peer.read("/api/brands", max_bytes=4000).json()
+    with pytest.raises(PeerProtocolError, match="МиБ"):
+        peer.read("/api/brands", max_bytes=3000)
+
+
+@pytest.mark.parametrize("part", ["{},", "[],", "1,"])
+def test_a_flood_of_small_parts_is_not_read_into_memory(peer, supplier, part):
+    body = "[" + part * (MAX_BODY_BYTES // len(part) - 2) + "1]"
+    supplier.faults.add("garbage", body=body)
+    reply = peer.read("/api/brands")
+    tracemalloc.start()
+    try:
+        # Or it is read, and takes no more than a host can spare.
+        with contextlib.suppress(PeerProtocolError):
+            reply.json()
+        _now, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 150 * 1024 * 1024
 
 
 @pytest.mark.parametrize(
