@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 T = TypeVar("T")
 Hours = tuple[int, int]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off", ""}
 
@@ -197,16 +199,17 @@ class SettingsReader:
         nothing: list[str] = []
         return self._parsed(name, "addresses", nothing, parse)
 
-    def pattern(self, name: str, default: str) -> re.Pattern[str]:
-        """Read a regular expression, matched without regard to case."""
+    def networks(self, name: str) -> tuple[Network, ...]:
+        """Read a comma-separated list of networks or single addresses."""
 
-        def parse(raw: str) -> re.Pattern[str]:
+        def parse(raw: str) -> tuple[Network, ...]:
+            parts = [part.strip() for part in raw.split(",") if part.strip()]
             try:
-                return re.compile(raw, re.IGNORECASE)
-            except re.error as error:
-                raise ValueError(f"is not a regular expression: {error}") from None
+                return tuple(ipaddress.ip_network(part, strict=False) for part in parts)
+            except ValueError:
+                raise ValueError("must be networks such as 203.0.113.0/24") from None
 
-        return self._parsed(name, "pattern", re.compile(default, re.IGNORECASE), parse)
+        return self._parsed(name, "networks", (), parse)
 
     def database(self, name: str, default: str) -> dict[str, Any]:
         """Read a database URL: SQLite or PostgreSQL."""

@@ -23,6 +23,7 @@ from django.utils.module_loading import autodiscover_modules
 from django_q.conf import Conf
 
 from bridge_site.alerting import make_watch
+from bridge_site.gate import Gate
 from bridge_site.processes import (
     PART_STOPS_WITHIN_S,
     exit_after,
@@ -38,7 +39,14 @@ from plumbing.timekeeping import TimeWatch
 
 log = logging.getLogger(__name__)
 
-WEB_THREADS = 4
+WEB_THREADS = 8
+# Each waits in the kernel, not in a thread; `select` on Windows knows 512 at most.
+MOST_CONNECTIONS = 400 if os.name == "nt" else 2000
+# Of silence in the middle of a request, or of an answer nobody takes.
+SILENT_FOR_S = 30
+MOST_HEADER_BYTES = 32 * 1024
+# A spreadsheet with a hundred thousand rows has less.
+MOST_BODY_BYTES = 20 * 1024 * 1024
 WATCH_TIME_EVERY_S = 15
 
 
@@ -59,10 +67,17 @@ def serve_web(*, listen: str, exit_with_parent: bool) -> None:
     """Serve the site until the parent ends or SIGINT or SIGTERM comes."""
     host, port = parse_address(listen)
     server = waitress.create_server(
-        get_wsgi_application(),
+        Gate(get_wsgi_application(), threads=WEB_THREADS),
         host=host,
         port=port,
         threads=WEB_THREADS,
+        connection_limit=MOST_CONNECTIONS,
+        backlog=MOST_CONNECTIONS,
+        asyncore_use_poll=os.name != "nt",
+        channel_timeout=SILENT_FOR_S,
+        cleanup_interval=5,
+        max_request_header_size=MOST_HEADER_BYTES,
+        max_request_body_size=MOST_BODY_BYTES,
         ident="",
         # A web server in front, on this host, tells the caller's address and scheme.
         trusted_proxy="127.0.0.1",

@@ -108,8 +108,9 @@ FEED_WITHHELD_HOURS = read.integer("FEED_WITHHELD_HOURS", 24, at_least=1, at_mos
 FEED_ROLLBACK_HOLD_MIN = read.integer(
     "FEED_ROLLBACK_HOLD_MIN", 60, at_least=1, at_most=10_080
 )
-# How Kaspi's fetcher names itself is unpublished: everything else counts as a visitor.
-FEED_KASPI_AGENT = read.pattern("FEED_KASPI_AGENT", r"kaspi|java|apache-httpclient")
+# Where Kaspi fetches from is unpublished; its login tells as well. What a program calls
+# itself tells nothing.
+FEED_KASPI_NETWORKS = read.networks("FEED_KASPI_NETWORKS")
 
 # --- Orders ---------------------------------------------------------------------------
 POLL_ORDERS_EVERY_MIN = read.integer(

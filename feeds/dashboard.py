@@ -29,6 +29,7 @@ from backoffice.dashboard import (
 )
 from backoffice.formatting import Tone, grouped, when
 from feeds.admin.versions import build_buttons, status_pill
+from feeds.fetching import can_tell_kaspi
 from feeds.models import FeedBuild
 from feeds.needs import (
     PriceListState,
@@ -152,6 +153,9 @@ def _fetch_card(state: PriceListState, *, now: datetime) -> StatusCard:
         details.append((_("Version fetched"), link))
     if fetch:
         details.append((_("Answer"), format_html("{}", fetch.status_code)))
+    if not can_tell_kaspi():
+        text = _("It cannot be known which fetches are Kaspi's: give the list a login")
+        details.append((_("Note"), format_html("{}", text)))
     url = reverse("admin:feeds_feedfetch_changelist")
     title = _("Fetched by Kaspi")
     return StatusCard(title=title, tone=tone, state=said, details=details, url=url)

@@ -277,9 +277,10 @@ class FeedFetchQuerySet(models.QuerySet["FeedFetch"]):
 
 
 class FeedFetch(models.Model):
-    """Somebody fetched the price list."""
+    """Somebody fetched the price list; a visitor's fetches of an hour are one row."""
 
     fetched_at = models.DateTimeField(_("when"))
+    times = models.PositiveIntegerField(_("times"), default=1)
     is_kaspi = models.BooleanField(_("Kaspi"), default=False)
     status_code = models.PositiveSmallIntegerField(_("answer"))
     bytes_sent = models.PositiveBigIntegerField(_("bytes"), default=0)

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 from backoffice.asking import Answers, Number, Questions, Rows, ask, objects
 from backoffice.dashboard import Need, NeedKind
 from backoffice.formatting import Tone, ago, grouped
+from feeds.fetching import can_tell_kaspi
 from feeds.models import FeedBuild, FeedFetch, Listing, Store
 from feeds.offers import Reason
 from plumbing.redaction import redact
@@ -76,10 +77,13 @@ def ask_feeds() -> Questions:
     """Name what the overview must know of the price list."""
     newest = FeedBuild.objects.order_by("-started_at", "-pk").values("pk")
     wanted = Q(pk__in=newest[:BUILDS_READ]) | Q(status=Status.ACTIVE)
-    fetches = FeedFetch.objects.by_kaspi().order_by("-fetched_at")
+    fetches = FeedFetch.objects.successful().order_by("-fetched_at")
+    if can_tell_kaspi():
+        fetches = fetches.by_kaspi()
+    # Where nothing tells which are Kaspi's, anybody's must do.
     return {
         "builds": Rows(FeedBuild.objects.filter(wanted).values(*BUILD_FIELDS)),
-        "fetched": Rows(fetches.successful().values(*FETCH_FIELDS)[:1]),
+        "fetched": Rows(fetches.values(*FETCH_FIELDS)[:1]),
         "has_store": Exists(Store.objects.active()),
         "on_sale": Number(Listing.objects.on_sale()),
     }

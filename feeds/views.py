@@ -9,11 +9,13 @@ import os
 import re
 from base64 import b64decode
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
 from django.conf import settings
 from django.db import Error as DatabaseTrouble
+from django.db import close_old_connections
 from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import timezone
 from django.utils.cache import get_conditional_response
@@ -21,7 +23,7 @@ from django.utils.http import http_date
 from django.views.decorators.csrf import csrf_exempt
 
 from feeds import files
-from feeds.models import FeedBuild, FeedFetch
+from feeds.fetching import Visit, note_visit
 from feeds.offers import clean_text
 
 logger = logging.getLogger(__name__)
@@ -29,6 +31,8 @@ CONTENT_TYPE = "application/xml; charset=utf-8"
 CHUNK_BYTES = 1 << 16
 RETRY_AFTER_S = 300
 ACCEPTS_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))", re.IGNORECASE)
+# Notes fetches one after another, beside the thread that sends to everybody.
+_journal = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fetch-journal")
 # Digests of the live file by (time, size, inode); it changes a few times an hour.
 _digests: dict[tuple[int, int, int], str] = {}
 
@@ -65,21 +69,41 @@ class _Fetch:
         self._file: IO[bytes] | None = None
         self._status = 0
         self._sent = 0
+        self._is_iterated = False
 
     def answer(
         self, status: int, headers: dict[str, str], *, file: IO[bytes] | None = None
     ) -> StreamingHttpResponse:
         self._status, self._file = status, file
-        return StreamingHttpResponse(
+        response = StreamingHttpResponse(
             self, status=status, headers={"Content-Type": CONTENT_TYPE, **headers}
         )
+        if file is not None:
+            # As Django's own FileResponse does: whoever reads slowly holds no thread.
+            response.file_to_stream = _SentByServer(file)  # type: ignore[attr-defined]
+            response.block_size = CHUNK_BYTES  # type: ignore[attr-defined]
+        return response
 
     def __iter__(self) -> Iterator[bytes]:
+        self._is_iterated = True
         while self._file and (chunk := self._file.read(CHUNK_BYTES)):
             self._sent += len(chunk)
             yield chunk
 
     def close(self) -> None:
+        if self._file is None or self._is_iterated:
+            self._end()
+            return
+        # Sent by the server itself, whose one thread for all connections this is.
+        self._sent = self._file.tell()
+        _journal.submit(self._end_apart)
+
+    def _end_apart(self) -> None:
+        close_old_connections()
+        self._end()
+        close_old_connections()
+
+    def _end(self) -> None:
         if self._file:
             self._file.close()
         try:
@@ -88,17 +112,21 @@ class _Fetch:
             logger.warning("A fetch of the price list was not noted: %s", error)
 
     def _note(self) -> None:
-        is_kaspi = bool(settings.FEED_KASPI_AGENT.search(self._agent))
-        live = FeedBuild.objects.live()
-        FeedFetch.objects.create(
-            fetched_at=timezone.now(),
-            is_kaspi=is_kaspi or self._has_login,
+        visit = Visit(
+            address=self._address[:64],
+            user_agent=self._agent,
+            has_login=self._has_login,
             status_code=self._status,
             bytes_sent=self._sent,
-            address=self._address[:64],
-            user_agent=self._agent[:200],
-            build=live.first(),
         )
+        note_visit(visit, now=timezone.now())
+
+
+class _SentByServer:
+    """A file for `wsgi.file_wrapper`; Django makes its `close` the response's."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.read, self.seek, self.tell = file.read, file.seek, file.tell
 
 
 def _serve(

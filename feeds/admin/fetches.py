@@ -26,6 +26,7 @@ class FeedFetchAdmin(ReadOnlyAdmin[FeedFetch]):
         "show_when",
         "show_reader",
         "show_answer",
+        "times",
         "size_count",
         "show_version",
         "address",

@@ -133,7 +133,7 @@ def test_every_setting_is_documented():
     source = (ROOT / "bridge_site" / "settings.py").read_text(encoding="utf-8")
     read = set(re.findall(r"read\.\w+\(\s*\"([A-Z_]+)\"", source))
     assert "ALSTYLE_TOKEN" in read
-    assert "FEED_KASPI_AGENT" in read
+    assert "FEED_KASPI_NETWORKS" in read
     assert read == set(setting_names())
     for readme in ("README.md", "README.ru.md"):
         text = (ROOT / readme).read_text(encoding="utf-8")

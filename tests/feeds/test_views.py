@@ -3,10 +3,12 @@ import gzip
 import hashlib
 import os
 import re
+import socket
 import threading
 import urllib.request
 from datetime import timedelta
 from http.client import HTTPConnection
+from ipaddress import ip_network
 
 import pytest
 from django.core.wsgi import get_wsgi_application
@@ -16,9 +18,10 @@ from django.utils import timezone
 from waitress.server import create_server
 
 from catalog.models import Product
-from feeds import files, views
+from feeds import fetching, files, views
 from feeds.models import FeedBuild, FeedFetch
 from feeds.tasks import delete_old_fetches
+from sandbox import wait_until
 from tests.feeds.live_list import live_bytes, read_bytes
 from tests.feeds.making import build, make_import, make_products, make_store
 
@@ -195,20 +198,56 @@ def test_without_a_login_set_none_is_asked_for(published, client):
 # --- journal --------------------------------------------------------------------------
 
 
-def test_each_fetch_is_noted(published, client):
+@pytest.fixture
+def known(settings):
+    """Kaspi fetches from this very computer."""
+    settings.FEED_KASPI_NETWORKS = (ip_network("127.0.0.0/8"),)
+
+
+def test_each_of_kaspis_fetches_is_noted(published, client, known):
     fetch(client, user_agent="Java/1.8.0_292")
-    fetch(client, "head", user_agent="Mozilla/5.0")
+    fetch(client, "head")
     first, second = FeedFetch.objects.order_by("pk")
-    assert (first.is_kaspi, first.status_code) == (True, 200)
+    assert (first.is_kaspi, first.status_code, first.times) == (True, 200, 1)
     assert (first.bytes_sent, first.build) == (published.size_bytes, published)
     assert (first.address, first.user_agent) == ("127.0.0.1", "Java/1.8.0_292")
-    assert (second.is_kaspi, second.bytes_sent) == (False, 0)
+    assert (second.is_kaspi, second.bytes_sent) == (True, 0)
+
+
+def test_what_a_program_calls_itself_makes_nobody_kaspi(published, client, settings):
+    settings.FEED_KASPI_NETWORKS = (ip_network("203.0.113.0/24"),)
+    fetch(client, user_agent="Kaspi java Apache-HttpClient")
+    assert not FeedFetch.objects.get().is_kaspi
+
+
+def test_five_hundred_visits_of_a_stranger_are_one_row(published, client):
+    for _visit in range(500):
+        fetch(client, "head")
+    note = FeedFetch.objects.get()
+    assert (note.is_kaspi, note.times, note.address) == (False, 500, "127.0.0.1")
+
+
+def test_strangers_from_everywhere_are_counted_together(published, rf):
+    for number in range(fetching.MOST_ADDRESSES + 30):
+        visit = views._Fetch(
+            rf.get(URL, REMOTE_ADDR=f"198.51.100.{number}"), has_login=False
+        )
+        visit.answer(200, {})
+        visit.close()
+    assert FeedFetch.objects.count() == fetching.MOST_ADDRESSES + 1
+    assert FeedFetch.objects.get(address=fetching.OTHERS).times == 30
+
+
+def test_another_hour_is_another_row(published, client):
+    fetch(client)
+    FeedFetch.objects.update(fetched_at=timezone.now() - timedelta(hours=1))
+    fetch(client)
+    assert FeedFetch.objects.count() == 2
 
 
 def test_an_odd_user_agent_is_noted_as_far_as_it_goes(published, client):
     fetch(client, user_agent="kaspi\x00\x1b[31m" + "x" * 500)
     note = FeedFetch.objects.get()
-    assert note.is_kaspi
     assert re.fullmatch(r"kaspi \[31mx{190}", note.user_agent)
 
 
@@ -248,7 +287,7 @@ def test_a_client_that_goes_away_is_noted_with_what_it_got(published, rf, tmp_pa
     assert FeedFetch.objects.get().bytes_sent == views.CHUNK_BYTES
 
 
-def test_old_fetches_are_deleted(published, client):
+def test_old_fetches_are_deleted(published, client, known):
     fetch(client)
     fetch(client)
     old = timezone.now() - timedelta(days=91)
@@ -314,7 +353,7 @@ def test_readers_over_http_meet_whole_lists_while_versions_change(server, feed_d
             reader.join()
     assert not faults
     assert len(fetched) > 1
-    assert FeedFetch.objects.filter(status_code=200).count() >= len(fetched)
+    assert wait_until(lambda: sum_of_fetches() >= len(fetched), timeout_s=10)
 
 
 def test_head_and_304_over_http_have_no_body(server, feed_dir):
@@ -336,3 +375,31 @@ def test_head_and_304_over_http_have_no_body(server, feed_dir):
         http.request("GET", URL)
         assert len(http.getresponse().read()) == size
     http.close()
+
+
+def test_slow_readers_hold_no_thread(server, feed_dir):
+    """More of them than threads, and the next one is answered at once."""
+    make_import()
+    make_store()
+    make_products(3)
+    build()
+    live = files.live_path()
+    # Larger than what the kernel keeps for a reader.
+    live.write_bytes(live.read_bytes() + b" " * (32 * 1024 * 1024))
+    host, port = server.split("/")[2].split(":")
+    slow = []
+    for _reader in range(8):
+        reader = socket.create_connection((host, int(port)), timeout=10)
+        reader.sendall(f"GET {URL} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        assert reader.recv(16).startswith(b"HTTP/1.1 200")
+        slow.append(reader)
+    with urllib.request.urlopen(server, timeout=10) as response:
+        assert len(response.read()) == live.stat().st_size
+    for reader in slow:
+        reader.close()
+    # Each is noted when it has gone, with what it got.
+    assert wait_until(lambda: sum_of_fetches() == 9, timeout_s=10)
+
+
+def sum_of_fetches():
+    return sum(FeedFetch.objects.values_list("times", flat=True))

@@ -1,0 +1,88 @@
+"""Pages and logins never take the threads that answer the price list."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from bridge_site.gate import Gate
+
+pytestmark = pytest.mark.once
+LIST, PAGE, LOGIN = "/kaspi_price_list.xml", "/admin/", "/admin/login/"
+
+
+class Busy:
+    """An application in which each request stays until it is let go."""
+
+    def __init__(self) -> None:
+        self.inside = threading.Semaphore(0)
+        self.go = threading.Event()
+
+    def __call__(self, environ, start_response):
+        self.inside.release()
+        assert self.go.wait(20)
+        start_response("200 OK", [])
+        return [b"served"]
+
+
+@pytest.fixture
+def busy():
+    application = Busy()
+    yield application
+    application.go.set()
+
+
+@pytest.fixture
+def pool():
+    with ThreadPoolExecutor(16) as threads:
+        yield threads
+
+
+def ask(gate, path, method="GET"):
+    """Ask as a server does; gives the status."""
+    said: list[str] = []
+    environ = {"PATH_INFO": path, "REQUEST_METHOD": method}
+    b"".join(gate(environ, lambda status, _headers: said.append(status)))
+    return said[0]
+
+
+def wait_inside(busy, number):
+    for _one in range(number):
+        assert busy.inside.acquire(timeout=20)
+
+
+def test_when_pages_take_all_they_may_the_list_is_answered(busy, pool):
+    gate = Gate(busy, threads=6)
+    pages = [pool.submit(ask, gate, PAGE) for _page in range(4)]
+    wait_inside(busy, 4)
+    assert ask(gate, PAGE).startswith("503")
+    fetch = pool.submit(ask, gate, LIST)
+    wait_inside(busy, 1)
+    busy.go.set()
+    assert fetch.result(20) == "200 OK"
+    assert {page.result(20) for page in pages} == {"200 OK"}
+    assert ask(gate, PAGE) == "200 OK"
+
+
+def test_logins_leave_room_for_pages(busy, pool):
+    gate = Gate(busy, threads=8)
+    logins = [pool.submit(ask, gate, LOGIN, "POST") for _login in range(2)]
+    wait_inside(busy, 2)
+    assert ask(gate, LOGIN, "POST").startswith("503")
+    page = pool.submit(ask, gate, LOGIN)
+    wait_inside(busy, 1)
+    busy.go.set()
+    assert page.result(20) == "200 OK"
+    assert [login.result(20) for login in logins] == ["200 OK", "200 OK"]
+
+
+def test_a_request_that_fails_gives_its_place_back():
+    def broken(environ, start_response):
+        raise RuntimeError("broken")
+
+    gate = Gate(broken, threads=3)
+    for _request in range(3):
+        with pytest.raises(RuntimeError):
+            ask(gate, PAGE)
