@@ -586,6 +586,55 @@ def test_rows_left_by_a_worker_that_died_before_tidying_up_are_taken_out(
     assert reservation_of(second).status == R.HELD
 
 
+def test_rows_that_submit_left_beside_a_managers_are_taken_out(
+    supplier, product, process, monkeypatch
+):
+    know_supplier(submit_empties="no")
+    supplier.change_settings(submit_keeps_cart=True)
+    theirs = another(supplier, product)
+    submit = CartClient.submit
+
+    def submit_and_the_manager_comes(self, submission):
+        number = submit(self, submission)
+        supplier.add_foreign_row(theirs, 3)
+        return number
+
+    monkeypatch.setattr(CartClient, "submit", submit_and_the_manager_comes)
+    order = make_order((product, 2))
+    process()
+    monkeypatch.undo()
+    assert reservation_of(order).status == R.HELD
+    (row,) = supplier.cart.rows.values()
+    assert (row.article, row.quantity) == (theirs, 3)
+    assert supplier.cart.foreign_touched == []
+
+
+def test_what_may_be_left_behind_beside_a_managers_row_is_found_out_later(
+    supplier, product, process, monkeypatch
+):
+    """Nothing is known of submit yet, and somebody's row spoils the first look."""
+    supplier.change_settings(submit_keeps_cart=True)
+    theirs = another(supplier, product)
+    submit = CartClient.submit
+
+    def submit_and_the_manager_comes(self, submission):
+        number = submit(self, submission)
+        supplier.add_foreign_row(theirs, 3)
+        return number
+
+    monkeypatch.setattr(CartClient, "submit", submit_and_the_manager_comes)
+    make_order((product, 2))
+    process()
+    monkeypatch.undo()
+    assert learned(LearnedFact.Name.SUBMIT_EMPTIES) is None
+    know_supplier(submit_empties="no")
+    supplier.cart.drop_foreign()
+    second = make_order((product_of(supplier, theirs), 1))
+    process(also_later=True)
+    assert reservation_of(second).status == R.HELD
+    assert supplier.cart.rows == {}
+
+
 def test_a_manager_who_comes_and_goes_does_not_keep_a_doubt_open_for_ever(
     supplier, product, process
 ):
