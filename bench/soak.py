@@ -31,6 +31,7 @@ import time
 from collections.abc import Iterator, Set
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -68,6 +69,9 @@ from sandbox import AlStyleServer, KaspiServer, wait_until
 from sandbox.alstyle.invented import invented_shop
 from sandbox.audit import StockWatch
 from sandbox.personalities import personality
+
+if TYPE_CHECKING:
+    from orders.models import Purchase
 
 GOODS = 90
 # Each third good is scarce, so that buyers meet at the last piece.
@@ -368,7 +372,7 @@ def what_is_open(
     """
     from django.utils import timezone
 
-    from orders.models import Order, Reservation, Step
+    from orders.models import Order, Purchase, Reservation, Step
 
     pending = Step.Status.PENDING
     steps = Step.objects.filter(
@@ -383,12 +387,18 @@ def what_is_open(
     known = dict(Order.objects.values_list("code", "status"))
     found = [f"{s.kind} {s.status} of {s.order_id}: {s.last_error}" for s in steps]
     found += [f"releasing {pk}" for pk in releasing.values_list("order_id", flat=True)]
+    # Whether just our goods were ordered is told by the order, which is read by and by.
+    found += [f"order of purchase {p} was not read" for p in _unread(Purchase, told)]
     for code, order in kaspi.orders.items():
         # Called off between two readings: nobody had to do anything.
         is_gone = code not in known and order.status == "CANCELLED"
         if known.get(code) != order.status and not is_gone:
             found.append(f"{code} is {order.status}, not {known.get(code)}")
     return found
+
+
+def _unread(purchases: type[Purchase], told: Set[str]) -> list[Purchase]:
+    return [p for p in purchases.objects.unverified() if not p.codes & told]
 
 
 def _calls(peer: AlStyleServer | KaspiServer) -> int:

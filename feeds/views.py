@@ -91,27 +91,18 @@ class _Fetch:
             yield chunk
 
     def close(self) -> None:
-        if self._file is None or self._is_iterated:
-            self._end()
-            return
-        # Sent by the server itself, whose one thread for all connections this is.
-        self._sent = self._file.tell()
-        _journal.submit(self._end_apart)
-
-    def _end_apart(self) -> None:
-        close_old_connections()
-        self._end()
-        close_old_connections()
-
-    def _end(self) -> None:
-        if self._file:
+        is_sent_by_server = self._file is not None and not self._is_iterated
+        if self._file is not None:
+            if is_sent_by_server:
+                self._sent = self._file.tell()
             self._file.close()
-        try:
+        if is_sent_by_server:
+            # This is the server's one thread for all connections: it shall not wait.
+            _journal.submit(self._note, is_apart=True)
+        else:
             self._note()
-        except DatabaseTrouble as error:
-            logger.warning("A fetch of the price list was not noted: %s", error)
 
-    def _note(self) -> None:
+    def _note(self, *, is_apart: bool = False) -> None:
         visit = Visit(
             address=self._address[:64],
             user_agent=self._agent,
@@ -119,7 +110,12 @@ class _Fetch:
             status_code=self._status,
             bytes_sent=self._sent,
         )
-        note_visit(visit, now=timezone.now())
+        try:
+            if is_apart:
+                close_old_connections()
+            note_visit(visit, now=timezone.now())
+        except DatabaseTrouble as error:
+            logger.warning("A fetch of the price list was not noted: %s", error)
 
 
 class _SentByServer:
