@@ -398,7 +398,7 @@ def test_slow_readers_hold_no_thread(server, feed_dir):
     for reader in slow:
         reader.close()
     # Each is noted when it has gone, with what it got.
-    assert wait_until(lambda: sum_of_fetches() == 9, timeout_s=10)
+    assert wait_until(lambda: sum_of_fetches() == 9, timeout_s=30)
 
 
 def sum_of_fetches():
