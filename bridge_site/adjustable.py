@@ -314,11 +314,6 @@ GROUPS = (
                 label=_("Versions kept for rolling back"),
                 help=_("Older ones are deleted."),
             ),
-            Adjustable(
-                name="FEED_KASPI_AGENT",
-                label=_("Kaspi's programs are called"),
-                help=_("As in the journal of fetches; | stands between the names."),
-            ),
         ),
     ),
     Group(

@@ -171,7 +171,7 @@ def raw_of(value: Any) -> str:
     if isinstance(value, time):
         return f"{value:%H:%M}"
     # Hours and clocks may be switched off.
-    return "-" if value is None else str(getattr(value, "pattern", value))
+    return "-" if value is None else str(value)
 
 
 def told(adjustable: Adjustable, value: Any) -> str:

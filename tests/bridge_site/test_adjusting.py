@@ -154,7 +154,6 @@ def test_changes_are_shown_with_their_consequence_before_they_are_saved(owner):
         ({"HOLIDAYS": "31.02.2027"}, "is no day"),
         ({"SYNC_STOCK_EVERY_MIN": "200"}, "all would go off sale"),
         ({"LEAST_STOCK_TO_LIST": "501"}, "enough pieces"),
-        ({"FEED_KASPI_AGENT": "("}, "write it as described"),
         ({"ALERT_QUIET_HOURS": "22"}, "write it as described"),
         ({"DIGEST_AT": "25:00"}, "write it as described"),
     ],
