@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('feeds', '0004_price_by_city'),
+        ('feeds', '0005_keep_history_and_proposals'),
     ]
 
     operations = [
