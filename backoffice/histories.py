@@ -224,20 +224,20 @@ class HistoriedAdmin(StaffAdmin[M]):
             "turns": [(turn, when(turn.at, now=now)) for turn in turns],
             "newest_pk": next((pk for pk in states if pk is not None), None),
             "may_bring_back": self.may_bring_back(request, obj),
-            "url_name": f"admin:{self._url_name}",
+            "url_name": f"admin:{self._back_url_name}",
             **(extra_context or {}),
         }
         request.current_app = self.admin_site.name
         return TemplateResponse(request, "backoffice/history.html", context)
 
     @property
-    def _url_name(self) -> str:
+    def _back_url_name(self) -> str:
         return f"{self.opts.app_label}_{self.opts.model_name}_bring_back"
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self._bring_back)
         ours = path(
-            "<path:object_id>/history/<int:history_pk>/", view, name=self._url_name
+            "<path:object_id>/history/<int:history_pk>/", view, name=self._back_url_name
         )
         return [ours, *super().get_urls()]
 

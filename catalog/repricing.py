@@ -78,10 +78,14 @@ def explain_price(product: Product) -> list[str]:
     return explain(decide_unsaved(product).lines)
 
 
-def decide_unsaved(product: Product, **changed: Any) -> PriceDecision:
-    """Work out the price as it would be with some columns changed."""
+def decide_unsaved(product: Product) -> PriceDecision:
+    """Work out the price of a product as it stands in memory."""
+    return decide_product(product, load_rules())
+
+
+def decide_product(product: Product, book: RuleBook) -> PriceDecision:
     row = PriceRow._make(getattr(product, name) for name in PriceRow._fields)
-    return decide_row(row._replace(**changed), load_rules())
+    return decide_row(row, book)
 
 
 def price_rows(products: QuerySet[Product]) -> Iterator[PriceRow]:

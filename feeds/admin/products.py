@@ -29,6 +29,7 @@ from feeds.admin.sale import (
     sale_pill,
     terms_of,
 )
+from feeds.admin.tables import TableAdmin
 from feeds.models import Proposal
 from feeds.offers import Reason, decide_product
 
@@ -88,7 +89,9 @@ class SaleFilter(admin.SimpleListFilter):
 
 
 @admin.register(Product)
-class ListedProductAdmin(ProposingAdmin[Product], ManyProductsAdmin, ProductAdmin):
+class ListedProductAdmin(
+    ProposingAdmin[Product], TableAdmin[Product], ManyProductsAdmin, ProductAdmin
+):
     table = Proposal.Table.PRODUCTS
     quiet_fields = frozenset({"note"})
     change_form_template = "admin/catalog/product/change_form.html"

@@ -12,12 +12,13 @@ from catalog.admin.rules import PriceRuleAdmin
 from catalog.models import PriceRule
 from feeds.admin.bulk import lead_on
 from feeds.admin.proposing import ProposingAdmin
+from feeds.admin.tables import TableAdmin
 from feeds.models import Proposal
 from feeds.proposals import Wanted
 
 
 @admin.register(PriceRule)
-class ShownRuleAdmin(ProposingAdmin[PriceRule], PriceRuleAdmin):
+class ShownRuleAdmin(ProposingAdmin[PriceRule], TableAdmin[PriceRule], PriceRuleAdmin):
     table = Proposal.Table.RULES
     quiet_fields = frozenset({"name"})
     actions = ("switch_on", "switch_off", "delete_selected")

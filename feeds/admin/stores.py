@@ -21,13 +21,14 @@ from feeds.admin.store_form import (
     say_days,
     say_supplement,
 )
+from feeds.admin.tables import TableAdmin
 from feeds.models import Proposal, Store
 from feeds.sampling import Shelf, read_sample, read_shelves
 from plumbing.queue import enqueue
 
 
 @admin.register(Store)
-class StoreAdmin(ReturningAdmin[Store]):
+class StoreAdmin(ReturningAdmin[Store], TableAdmin[Store]):
     table = Proposal.Table.STORES
     form = StoreForm
     add_title = _("New point of sale")
