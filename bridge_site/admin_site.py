@@ -24,6 +24,7 @@ MODELS = (
     "Purchase",
     "SupplierOrder",
     "LearnedFact",
+    "ParcelCheck",
     "ReadMark",
     "Product",
     "Category",

@@ -134,6 +134,7 @@ class Product(models.Model):
         "safety_stock",
         "preorder_days",
         "sells_singly",
+        "shelf",
         "note",
     )
     # A change of these makes the stored price out of date.
@@ -196,6 +197,8 @@ class Product(models.Model):
         ),
     )
     note = models.TextField(_("note"), blank=True)
+    # Of pieces that we have ourselves: leftovers of multiples, goods that came back.
+    shelf = models.CharField(_("where it lies"), max_length=40, blank=True)
 
     price_kzt = models.PositiveIntegerField(_("price, ₸"), null=True, blank=True)
     # The price last let through; the next one is compared with it for jumps.

@@ -38,7 +38,7 @@ NEW = "new-"
 BEYOND = 1 << 60
 KEYS_AT_ONCE = 500
 # Of these the price list knows nothing.
-UNSEEN = {"note"}
+UNSEEN = {"note", "shelf"}
 LOGGED_SINGLY = 50
 
 # What a row's fields become, by their names; None instead deletes the row.

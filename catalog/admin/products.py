@@ -77,6 +77,7 @@ class ProductForm(GenericForm[Product]):
             "safety_stock": _("So many units of the supplier's stock are not offered."),
             "preorder_days": _("Blank: as the point of sale has it."),
             "note": _("For colleagues; nobody else sees it."),
+            "shelf": _("A shelf or place; the packer's list is sorted by it."),
         }
         error_messages = {
             "preorder_days": {
@@ -146,6 +147,7 @@ class ProductAdmin(StaffAdmin[Product]):
                     "safety_stock",
                     "preorder_days",
                     "sells_singly",
+                    "shelf",
                     "note",
                 )
             },

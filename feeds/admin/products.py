@@ -93,7 +93,7 @@ class ListedProductAdmin(
     ProposingAdmin[Product], TableAdmin[Product], ManyProductsAdmin, ProductAdmin
 ):
     table = Proposal.Table.PRODUCTS
-    quiet_fields = frozenset({"note"})
+    quiet_fields = frozenset({"note", "shelf"})
     change_form_template = "admin/catalog/product/change_form.html"
     actions = (*ManyProductsAdmin.actions, *ProductAdmin.actions)
     list_display = (

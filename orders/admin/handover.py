@@ -171,6 +171,7 @@ def show_picking(request: HttpRequest) -> HttpResponse:
     context = {
         "scope": scope,
         "picks": picks,
+        "has_shelves": any(pick.shelf for pick in picks),
         "pieces": grouped(sum(pick.pieces for pick in picks)),
         "parcels": len(to_pack),
         "checked": len(parcels) - len(to_pack),

@@ -23,7 +23,7 @@ from orders.admin.situation import (
     supplier_pill,
 )
 from orders.kaspi.words import said
-from orders.models import Order, ReadMark, Reservation, Step, SupplierOrder
+from orders.models import Order, ParcelCheck, ReadMark, Reservation, Step, SupplierOrder
 from plumbing.redaction import redact
 
 
@@ -240,3 +240,41 @@ class ReadMarkAdmin(ReadOnlyAdmin[ReadMark]):
         if not obj.error:
             return SafeString("")
         return two_lines(redact(obj.error), obj.failed_at and when(obj.failed_at))
+
+
+@admin.register(ParcelCheck)
+class ParcelCheckAdmin(ReadOnlyAdmin[ParcelCheck]):
+    list_display = (
+        "show_order",
+        "show_state",
+        "label",
+        "checked_by",
+        "show_begun",
+        "show_finished",
+    )
+    list_display_links = None
+    list_filter = ("started_at",)
+    list_select_related = ("order",)
+    search_fields = ("order__code", "label", "checked_by")
+    search_help_text = _("Order code, label or who checked it")
+    ordering = ("-pk",)
+
+    @admin.display(description=_("order"), ordering="order__code")
+    def show_order(self, obj: ParcelCheck) -> SafeString:
+        return order_link(obj.order)
+
+    @admin.display(description=_("status"), ordering="finished_at")
+    def show_state(self, obj: ParcelCheck) -> SafeString:
+        is_open = obj.finished_at is None
+        return pill(
+            _("being checked") if is_open else _("checked"),
+            Tone.INFO if is_open else Tone.GOOD,
+        )
+
+    @admin.display(description=_("all found"), ordering="finished_at")
+    def show_finished(self, obj: ParcelCheck) -> SafeString:
+        return when(obj.finished_at)
+
+    @admin.display(description=_("begun"), ordering="started_at")
+    def show_begun(self, obj: ParcelCheck) -> SafeString:
+        return when(obj.started_at)

@@ -10,6 +10,7 @@ from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -17,7 +18,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from backoffice.formatting import Tone, absolute, figure, grouped, pill, two_lines
-from backoffice.pages import StaffAdmin
+from backoffice.pages import Button, StaffAdmin
 from orders.admin.money_filters import BookedFilter, EarnsFilter, read_earnings
 from orders.admin.situation import (
     reservation_pill,
@@ -95,6 +96,10 @@ class OrderListAdmin(StaffAdmin[Order]):
     search_fields = ("code",)
     search_help_text = _("Order code, SKU, article, waybill, number at Al-Style")
     change_list_template = "admin/orders/order/change_list.html"
+
+    def page_buttons(self, request: HttpRequest) -> list[Button]:
+        url = reverse("hand_over")
+        return [Button(label=gettext("Hand-over today"), url=url, asks_first=True)]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -73,6 +73,8 @@ def page_panels(
         "line_rows": list(line_rows(request, full, profit)),
         "supply_rows": supply_rows(full, now=now),
         "supplied_lines": supplied_lines(full.supplier_order),
+        # A packer sees what is in an order, not what it brings.
+        "sees_money": request.user.has_perm("orders.view_purchase"),
         "profit_rows": profit.rows(),
         "profit_total": gain(profit.total),
         "profit_percent": percents(profit.percent),

@@ -33,13 +33,18 @@ class Pick:
         return self.line.product.barcode if self.line.product else ""
 
     @property
+    def shelf(self) -> str:
+        """Where it lies, if somebody has said so."""
+        return self.line.product.shelf if self.line.product else ""
+
+    @property
     def is_uncertain(self) -> bool:
         """Tell whether an order does not say how many pieces it wants."""
         return any(pieces is None for _parcel, pieces in self.parcels)
 
 
 def picking_list(parcels: Iterable[Parcel]) -> list[Pick]:
-    """Add up the goods of the parcels, one row a good, by name."""
+    """Add up the goods of the parcels, a row each, by where they lie, then by name."""
     picks: dict[tuple[int | None, str], Pick] = {}
     for parcel in parcels:
         for line in parcel.lines:
@@ -47,4 +52,12 @@ def picking_list(parcels: Iterable[Parcel]) -> list[Pick]:
             pick = picks.setdefault(key, Pick(line=line))
             pick.pieces += line.quantity or 0
             pick.parcels.append((parcel, line.quantity))
-    return sorted(picks.values(), key=lambda pick: (pick.name.casefold(), pick.article))
+    return sorted(
+        picks.values(),
+        key=lambda pick: (
+            not pick.shelf,
+            pick.shelf.casefold(),
+            pick.name.casefold(),
+            pick.article,
+        ),
+    )

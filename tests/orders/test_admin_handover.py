@@ -70,6 +70,24 @@ def test_a_viewer_looks_and_neither_prints_checks_nor_assembles(settings, mouse)
     assert order.waybills.get().printed_at is None
 
 
+def test_a_packer_prints_checks_and_assembles_but_sees_no_profit(settings, mouse):
+    order = make_parcel((mouse, 1), waybill="884", total_kzt=5000)
+    other = make_parcel((mouse, 1))
+    packer = log_in(settings, "packer")
+    for name in PAGES:
+        page(packer, reverse(name))
+    url = reverse("admin:orders_order_change", args=[order.pk])
+    text = page(packer, url)
+    assert "What it earns" not in text
+    assert "dealer price" not in text
+    assert "What it earns" in page(log_in(settings, "operator"), url)
+    assert pages_of(print_them(packer, what="new")) == 1
+    waybill = order.waybills.get()
+    assert pages_of(packer.get(reverse("admin:order_waybill", args=[waybill.pk]))) == 1
+    packer.post(reverse("hand_over_assemble", args=[other.pk]), {"places": "1"})
+    assert other.steps.filter(kind=Step.Kind.ASSEMBLE).exists()
+
+
 def test_who_may_see_no_order_sees_no_parcel(client, django_user_model):
     somebody = django_user_model.objects.create_user("x", is_staff=True)
     client.force_login(somebody)

@@ -170,6 +170,16 @@ def test_the_picking_list_adds_up_the_pieces_of_all_parcels(mouse):
     assert [(p.order, n) for p, n in picks[1].parcels] == [(first, 2), (second, 3)]
 
 
+def test_the_picking_list_goes_along_the_shelves(mouse):
+    goods = [
+        make_product("70010", name="А", shelf="Б-2"),
+        make_product("70011", name="Я", shelf="А-1"),
+    ]
+    order = make_parcel((mouse, 1), *((good, 1) for good in goods))
+    picks = picking_list(read_parcels([order]))
+    assert [pick.shelf for pick in picks] == ["А-1", "Б-2", ""]
+
+
 def test_a_line_without_a_quantity_is_not_hidden_in_the_sum(mouse):
     order = make_parcel((mouse, 2))
     order.lines.update(quantity=None)
