@@ -17,7 +17,13 @@ from backoffice.formatting import absolute, ago, figure, money, stock_text
 from backoffice.pages import Button
 from catalog.models import ImportRun, Product
 from catalog.similar import similar_goods
-from orders.admin.buttons import OrderButton, Target, is_watched
+from orders.admin.buttons import (
+    FIGURES,
+    ORDER_BUTTONS,
+    OrderButton,
+    Target,
+    is_watched,
+)
 from orders.admin.full_order import FullOrder
 from orders.admin.profit import profit_today
 from orders.admin.reasons import CURES, Cure, Way
@@ -79,6 +85,10 @@ def cards(
     if shown and full.needs_goods:
         # The same for all of them: said once.
         shown[0]["figures"] = _figures(full, now=now)
+        read = ORDER_BUTTONS[FIGURES]
+        if read.is_for(request):
+            button = read.at(URL_NAMES["order"], full.order.pk, is_main=False)
+            shown[0]["read_figures"] = button
     return shown
 
 

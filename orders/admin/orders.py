@@ -19,6 +19,7 @@ from backoffice.confirming import answer_form, ask
 from backoffice.pages import Button
 from orders.admin.bulk import BulkActions
 from orders.admin.buttons import (
+    FIGURES,
     LINE_BUTTONS,
     ORDER_BUTTONS,
     STEP_BUTTONS,
@@ -59,7 +60,7 @@ class OrderAdmin(BulkActions):
             if offer.way.of == "order"
         }
         for button in offered(request, ORDER_BUTTONS, full, obj):
-            if button.slug in on_cards:
+            if button.slug in on_cards or button.slug == FIGURES:
                 continue
             # While something is stuck, its own buttons are the main ones.
             may_lead = button.slug not in NEVER_MAIN and not full.stuck

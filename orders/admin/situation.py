@@ -10,7 +10,14 @@ from django.utils.translation import gettext as _
 
 from backoffice.formatting import NOTHING, Tone, absolute, pill, two_lines
 from orders.kaspi.words import said
-from orders.models import Order, Purchase, Reservation, Step, SupplierOrder
+from orders.models import (
+    Order,
+    Purchase,
+    Reason,
+    Reservation,
+    Step,
+    SupplierOrder,
+)
 from plumbing.redaction import redact
 
 RED_BELOW = timedelta(minutes=30)
@@ -181,6 +188,8 @@ def fact_value(value: str) -> str:
 def stuck_reason(step: Step) -> str:
     """Say in a sentence what a stuck step waits for."""
     said = redact(step.last_error).strip() or Step.Status(step.status).label
+    if step.stuck_for != Reason.OTHER:
+        return f"{step.stuck_for.label}: {said}"
     name = step.get_kind_display()
     # Most reasons name their step already.
     text = said if said.lower().startswith(name.lower()) else f"{name}: {said}"

@@ -5,19 +5,19 @@ that needs a person, unless a stuck step tells of it already.
 
 | waits                    | limit  | way out by button              | voice before  |
 | ------------------------ | ------ | ------------------------------ | ------------- |
-| step, waiting            | 2 h    | Try again, Drop                | order's steps |
+| step, waiting            | 2 h    | Do not wait, Drop              | order's steps |
 | step, under way          | 15 min | none: the sweep takes it       | order's steps |
-| step, outcome unknown    | 1 h    | Try again (looks at once)      | order's steps |
-| step, needs a person     | 1 day  | each kind's own, Try again     | the overview  |
-| step, refused            | 1 day  | Try again, Drop                | the overview  |
+| step, outcome unknown    | 1 h    | Do not wait (looks at once)    | order's steps |
+| step, needs a person     | 1 day  | its reason's (admin/reasons)   | the overview  |
+| step, refused            | 1 day  | its reason's (admin/reasons)   | the overview  |
 | reservation, wanted      | 2 h    | Reserve, Reserved by hand      | its tab       |
 | reservation, held        | 14 d   | Release, Released by hand      | order's page  |
 | reservation, by hand     | 14 d   | Released by hand               | order's page  |
 | reservation, releasing   | 6 h    | Released by hand               | order's page  |
-| purchase, begun          | 30 min | Try again (of its reserve)     | purchases     |
-| purchase, being filled   | 30 min | Try again (of its reserve)     | purchases     |
-| purchase, submit sent    | 1 h    | Try again (of its reserve)     | purchases     |
-| purchase, looked for     | 1 h    | Try again (looks at once)      | purchases     |
+| purchase, begun          | 30 min | Do not wait (of its reserve)   | purchases     |
+| purchase, being filled   | 30 min | Do not wait (of its reserve)   | purchases     |
+| purchase, submit sent    | 1 h    | Do not wait (of its reserve)   | purchases     |
+| purchase, looked for     | 1 h    | Do not wait (looks at once)    | purchases     |
 | purchase, needs a person | 1 day  | choose the order, Reserve anew | the overview  |
 
 A purchase that needs a person without a reserve step that says so is told at once.

@@ -718,6 +718,7 @@ BUTTONS = {
     "arrived-back": "assemble_order",
     "cancel": "cancel_order",
     "reread": "retry_step",
+    "figures": "catalog.sync_catalogue",
     "close": "cancel_order",
 }
 

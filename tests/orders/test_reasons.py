@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from django.urls import reverse
-from django.utils import translation
+from django.utils import timezone, translation
 
 from orders.admin.buttons import (
     LINE_BUTTONS,
@@ -26,7 +26,7 @@ from orders.admin.reasons import CURES
 from orders.models import Finding, Order, Reason, Step
 from tests.orders.factories import make_product, reservation_of, step_of
 from tests.orders.stuck import not_bought, states_of, stuck_with
-from tests.staff import log_in, make_category, make_import, page
+from tests.staff import log_in, make_category, make_import, page, queued
 
 ORDERS = Path(__file__).resolve().parents[2] / "orders"
 BUTTONS: list[tuple[str, OrderButton]] = [
@@ -152,6 +152,25 @@ def test_goods_that_al_style_has_shipped_are_not_reserved_again(settings, produc
     offered = str(response.content)
     assert "/do/reserve/" not in offered
     assert "/do/by-hand/" not in offered
+
+
+def test_goods_on_their_way_to_the_buyer_are_not_released(settings, product):
+    operator = log_in(settings, "operator")
+    order, _step = stuck_with(Reason.ASSEMBLE_REFUSED, product, Step.Kind.ASSEMBLE)
+    url = "/do/release/"
+    shown = reverse("admin:orders_order_change", args=[order.pk])
+    assert url in page(operator, shown)
+    Order.objects.filter(pk=order.pk).update(handed_over_at=timezone.now())
+    assert url not in page(operator, shown)
+
+
+def test_the_figures_are_read_anew_on_wish(settings, product):
+    operator = log_in(settings, "operator")
+    order, _step = not_bought(Reason.OUT_OF_STOCK, product)
+    url = reverse("admin:act_on_order", args=[order.pk, "figures"])
+    assert url in page(operator, reverse("admin:orders_order_change", args=[order.pk]))
+    operator.post(url)
+    assert queued() == ["catalog.tasks.sync_stock"]
 
 
 def test_a_viewer_is_told_and_offered_nothing(settings, product):

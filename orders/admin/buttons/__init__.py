@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orders.admin.buttons.of_lines import LINE_BUTTONS
-from orders.admin.buttons.of_orders import ORDER_BUTTONS
+from orders.admin.buttons.of_orders import FIGURES, ORDER_BUTTONS
 from orders.admin.buttons.of_purchases import PURCHASE_BUTTONS
 from orders.admin.buttons.of_steps import STEP_BUTTONS, is_watched
 from orders.admin.buttons.pressing import (
@@ -16,6 +16,7 @@ from orders.admin.buttons.pressing import (
 )
 
 __all__ = [
+    "FIGURES",
     "LINE_BUTTONS",
     "ORDER_BUTTONS",
     "PURCHASE_BUTTONS",

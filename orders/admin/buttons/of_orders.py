@@ -30,6 +30,9 @@ from orders.plan.closing import close_order
 from plumbing.queue import enqueue
 
 REFRESH = "orders.tasks.refresh_one"
+READ_STOCK = "catalog.tasks.sync_stock"
+# Stands beside the figures of a card only.
+FIGURES = "figures"
 Kind, Status = Step.Kind, Step.Status
 
 
@@ -64,6 +67,13 @@ def _was_never_asked(full: FullOrder, kind: Step.Kind) -> bool:
 
 def _is_ours_to_hand_over(full: FullOrder) -> bool:
     return full.is_accepted and full.order.state in (Order.PICKUP, Order.DELIVERY)
+
+
+def _can_release(full: FullOrder, order: Order) -> bool:
+    """What is on its way to the buyer is let go no more."""
+    is_held = full.reservation_status == Reservation.Status.HELD
+    is_gone = order.handed_over_at is not None and not order.is_over
+    return is_held and not is_gone and full.is_free(Kind.RELEASE)
 
 
 def _can_return(full: FullOrder, _order: object) -> bool:
@@ -139,10 +149,7 @@ ORDER_BUTTONS = by_slug(
         slug="release",
         label=_("Release at Al-Style…"),
         permission=RESERVE,
-        fits=lambda full, _o: (
-            full.reservation_status == Reservation.Status.HELD
-            and full.is_free(Kind.RELEASE)
-        ),
+        fits=_can_release,
         act=_asks_for(Kind.RELEASE),
         form=forms.ActionForm,
         effect=Effect.CANCELS,
@@ -231,6 +238,14 @@ ORDER_BUTTONS = by_slug(
         fits=lambda full, _o: True,
         act=lambda order, answers, actor: enqueue(REFRESH, order.pk, cluster="orders"),
         text=_("The order is read from Kaspi within a minute; nothing is changed."),
+    ),
+    OrderButton(
+        slug=FIGURES,
+        label=_("Read them now"),
+        permission="catalog.sync_catalogue",
+        fits=lambda full, _o: full.needs_goods,
+        act=lambda order, answers, actor: enqueue(READ_STOCK, cluster="imports"),
+        text=_("Al-Style's stock and prices are read within a minute or two."),
     ),
     OrderButton(
         slug="close",

@@ -70,7 +70,8 @@ class OrderButton:
         return self.form in forms.SAME_FOR_MANY or self.answers is not None
 
     def is_for(self, request: HttpRequest) -> bool:
-        return request.user.has_perm(f"orders.{self.permission}")
+        name = self.permission
+        return request.user.has_perm(name if "." in name else f"orders.{name}")
 
     def at(self, url_name: str, pk: int, *, is_main: bool) -> Button:
         """Make the button of a page."""
