@@ -79,6 +79,9 @@ def judge(page: Any, name: str) -> None:
     if folder := os.environ.get("SCREENSHOTS"):
         path = Path(folder) / f"{name}-{size}-{'dark' if scheme else 'light'}.png"
         page.screenshot(path=path, full_page=True)
+        if page.locator(".stuck-card").count():
+            card = path.with_stem(f"{path.stem}-card")
+            page.locator(".stuck-card").first.screenshot(path=card)
     assert page.evaluate("document.documentElement.scrollWidth") <= size, name
     found = Axe().run(page, options={"resultTypes": ["violations"]})
     violations = found.response["violations"]
