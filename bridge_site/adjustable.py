@@ -314,6 +314,11 @@ GROUPS = (
                 label=_("Versions kept for rolling back"),
                 help=_("Older ones are deleted."),
             ),
+            Adjustable(
+                name="PUBLIC_URL",
+                label=_("The site's address from outside"),
+                help=_("https://…; the price list is test-fetched there."),
+            ),
         ),
     ),
     Group(

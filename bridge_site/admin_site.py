@@ -47,6 +47,7 @@ PAGES: dict[str, tuple[tuple[str | Promise, str, str], ...]] = {
     "orders": ((_("Hand-over today"), "hand_over", "orders.view_order"),),
     "bridge": (
         (_("Settings"), "owner_settings", "bridge_site.change_adjustedsetting"),
+        (_("Examination"), "doctor", "bridge_site.examine_bridge"),
     ),
 }
 

@@ -23,6 +23,8 @@ ALLOWED_HOSTS = read.names("ALLOWED_HOSTS", ["127.0.0.1", "localhost"])
 CSRF_TRUSTED_ORIGINS = read.names("CSRF_TRUSTED_ORIGINS")
 HTTPS_ONLY = read.flag("HTTPS_ONLY", default=not DEBUG)
 LISTEN = read.text("LISTEN", "127.0.0.1:8000")
+# Where the site is reached from outside; empty = the first of CSRF_TRUSTED_ORIGINS.
+PUBLIC_URL = read.url("PUBLIC_URL", schemes=["https", "http"])
 # A relative folder is meant from the project, wherever a service is started.
 VAR_DIR = BASE_DIR / read.text("VAR_DIR", "var")
 

@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from bridge_site.doctor.pages import doctor_page
 from bridge_site.installing import manifest
 from bridge_site.views import overview, overview_count, overview_health
 from orders.admin.handover import handover_urls
@@ -20,6 +21,7 @@ urlpatterns = [
     path("admin/overview/health/", see(overview_health), name="overview_health"),
     # Beside the models' own addresses, so that no model passes for chosen in the menu.
     path("admin/orders/", include(handover_urls(see))),
+    path("admin/doctor/", see(doctor_page), name="doctor"),
     path("admin/settings/", include("bridge_site.adjusting.urls")),
     path("admin/", admin.site.urls),
     path("manifest.webmanifest", manifest, name="manifest"),

@@ -96,6 +96,7 @@ class Heartbeat(models.Model):
     class Meta:
         verbose_name = _("heartbeat")
         verbose_name_plural = _("heartbeats")
+        permissions = [("examine_bridge", _("Can have the bridge examined"))]
 
     def __str__(self) -> str:
         return self.name

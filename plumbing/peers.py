@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, NoReturn
 from urllib.parse import urljoin, urlsplit
@@ -15,6 +16,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 import urllib3
 from django.db import connection
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from urllib3.util.retry import Retry
 
@@ -164,6 +166,8 @@ class PeerConnection:
         self.timeout_s, self.limiter = timeout_s, limiter
         self.observe_only = observe_only
         self.params = dict(params or {})
+        # The peer's own time, as its last answer's header says, and ours when it came.
+        self.told_time: tuple[str, datetime] | None = None
         self._throttled_for_s = throttled_for_s
         self._longest_wait_s = longest_wait_s
         self._retries = Retry(
@@ -181,6 +185,12 @@ class PeerConnection:
         if proxy:
             self._session.proxies = {"http": proxy, "https": proxy}
         self._session.headers.update({"User-Agent": user_agent, **(headers or {})})
+
+    def be_brief(self, *, timeout_s: float, patience_s: float) -> None:
+        """Try once and not for long: a person is waiting."""
+        self.timeout_s = min(self.timeout_s, timeout_s)
+        self.limiter.patience_s = min(self.limiter.patience_s, patience_s)
+        self._retries = self._retries.new(total=0)
 
     def close(self) -> None:
         self._session.close()
@@ -300,6 +310,7 @@ class PeerConnection:
                     data=form,
                     headers=headers,
                 )
+            self.told_time = (reply.headers.get("Date", ""), timezone.now())
             if deadline.has_passed:
                 # A body without a length looks whole wherever it is cut.
                 raise requests.exceptions.ReadTimeout

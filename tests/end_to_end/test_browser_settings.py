@@ -111,3 +111,16 @@ def test_observing_is_switched_on_at_a_click_and_off_after_a_question(open_as_ow
     expect(page.locator(".banner")).to_have_count(0)
     with settled() as adjusted:
         assert adjusted.values == {}
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1440, False), (390, True)])
+def test_the_owner_has_the_bridge_examined(
+    open_as_owner, settings, alstyle, kaspi, live_server, width, dark
+):
+    settings.PUBLIC_URL = live_server.url
+    page = open_as_owner(width=width, dark=dark)
+    goto(page, "doctor")
+    looked_at(page, "doctor")
+    page.get_by_role("button", name="Проверить и связь").click()
+    expect(page.get_by_text("Токен работает")).to_have_count(2)
+    looked_at(page, "doctor-with-calls")

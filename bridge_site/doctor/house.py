@@ -1,0 +1,224 @@
+"""What an examination looks at of the house: settings, database, workers, disk."""
+
+from __future__ import annotations
+
+import platform
+import re
+import shutil
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import django
+from django.conf import settings
+from django.core.checks import run_checks
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django_q.models import OrmQ, Schedule
+
+from backoffice.examining import Check, Finding
+from backoffice.formatting import ago, grouped
+from bridge_site.adjusting.saving import KNOWN
+from bridge_site.schedules import SCHEDULES, SLACK
+from bridge_site.workers import PARTS, silent_parts
+from plumbing.models import AdjustedSetting, Heartbeat, TimeJump
+
+PINNED = re.compile(
+    r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;]+)(?!.*;)", re.MULTILINE
+)
+# More tasks than this waiting means that nobody takes them.
+MANY_TASKS = 200
+
+
+def look_at_settings(check: Check) -> Iterator[Finding]:
+    """Run the checks of the start, and see what is set that should not stay so."""
+    problems = run_checks(tags=["bridge"])
+    for problem in problems:
+        yield check.fail(problem.msg, advice=problem.hint or "")
+    if not problems:
+        yield check.ok(_("All required settings are there and can be read"))
+    for row in AdjustedSetting.objects.filter(name__in=KNOWN):
+        try:
+            KNOWN[row.name].parse(row.value)
+        except ValueError as error:
+            text = _("%(name)s as set in the admin cannot be used: %(error)s")
+            advice = _("Set it anew in Settings; meanwhile the default counts.")
+            yield check.fail(text % {"name": row.name, "error": error}, advice=advice)
+    if settings.DEBUG:
+        yield check.warn(
+            _("DEBUG is on: error pages show the program's inside to everybody"),
+            advice=_("Set DEBUG=0 and restart."),
+        )
+    if settings.OBSERVE_ONLY:
+        yield check.warn(
+            _("Observing only: nothing is written to either side"),
+            advice=_("When the plan looks right, stop observing in Settings."),
+        )
+
+
+def look_at_database(check: Check) -> Iterator[Finding]:
+    """See what kind it is, whether it is migrated, and whether it knows Cyrillic."""
+    migrate = _("Run: python3 run.py manage migrate")
+    executor = MigrationExecutor(connection)
+    missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if missing:
+        text = _("Migrations not applied: %(number)d")
+        yield check.fail(text % {"number": len(missing)}, advice=migrate)
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("SELECT sqlite_version()")
+            (number,) = cursor.fetchone()
+            cursor.execute("PRAGMA journal_mode")
+            (mode,) = cursor.fetchone()
+            if mode != "wal":
+                yield check.warn(
+                    _("SQLite does not write ahead (%(mode)s)") % {"mode": mode},
+                    advice=_("VAR_DIR must be on a disk of this computer."),
+                )
+            yield check.ok(f"SQLite {number}")
+            return
+        cursor.execute(
+            "SELECT current_setting('server_version'),"
+            " current_setting('server_encoding'), lower('МЫШЬ') = 'мышь'"
+        )
+        number, encoding, knows_cyrillic = cursor.fetchone()
+    if encoding != "UTF8" or not knows_cyrillic:
+        yield check.fail(
+            _("The database does not know that Ы and ы are one letter: search fails"),
+            advice=_("Create it with -E UTF8 --locale=C.UTF-8 -T template0."),
+        )
+    yield check.ok(f"PostgreSQL {number}, {encoding}")
+
+
+def look_at_clock(check: Check) -> Iterator[Finding]:
+    """See whether the clock was set lately."""
+    now = timezone.now()
+    lately = TimeJump.objects.filter(noticed_at__gt=now - TimeJump.TOLD_FOR)
+    jump = lately.order_by("-pk").first()
+    if jump is None:
+        yield check.ok(_("It was not set within a day"))
+        return
+    text = _("It was set by %(seconds)d s %(since)s")
+    yield check.warn(
+        text % {"seconds": jump.seconds, "since": ago(jump.noticed_at, now=now)},
+        advice=_("Let the computer set its clock by itself (NTP)."),
+    )
+
+
+def look_at_disk(check: Check) -> Iterator[Finding]:
+    """See how much room there is where the bridge writes."""
+    seen = set()
+    for folder in (Path(settings.VAR_DIR), Path(settings.FEED_DIR)):
+        there = next(p for p in (folder, *folder.parents) if p.exists())
+        if (device := there.stat().st_dev) in seen:
+            continue
+        seen.add(device)
+        free_mb = shutil.disk_usage(there).free // 1_000_000
+        text = _("%(folder)s: %(free)s MB are free")
+        text %= {"folder": folder, "free": grouped(free_mb)}
+        advice = _("Make room, or move the folder (VAR_DIR, FEED_DIR).")
+        if free_mb < settings.DISK_LOW_MB / 4:
+            yield check.fail(text, advice=advice)
+        elif free_mb < settings.DISK_LOW_MB:
+            yield check.warn(text, advice=advice)
+        else:
+            yield check.ok(text)
+
+
+def look_at_workers(check: Check) -> Iterator[Finding]:
+    """See whether every part shows life, and takes its tasks."""
+    now = timezone.now()
+    beats = {beat.name: beat for beat in Heartbeat.objects.all()}
+    silent = silent_parts(beats, now=now)
+    advice = _(
+        "Start the bridge (run.py serve, or the units of deploy/); read its log."
+    )
+    if silent:
+        names = []
+        for name in silent:
+            beat = beats.get(name)
+            since = ago(beat.beaten_at, now=now) if beat else _("never")
+            names.append(f"{PARTS[name]} ({since})")
+        text = _("No sign of life, and since when: %(names)s")
+        yield check.fail(text % {"names": ", ".join(names)}, advice=advice)
+    else:
+        yield check.ok(_("All parts show life"))
+    waiting = OrmQ.objects.count()
+    if waiting > MANY_TASKS:
+        text = _("Tasks waiting: %(number)s")
+        yield check.warn(text % {"number": grouped(waiting)}, advice=advice)
+
+
+def look_at_schedules(check: Check) -> Iterator[Finding]:
+    """See whether all recurring work is declared and on time."""
+    now = timezone.now()
+    known = {row.name: row for row in Schedule.objects.all()}
+    missing = [each.name for each in SCHEDULES if each.name not in known]
+    late = [name for name, row in known.items() if row.next_run < now - 2 * SLACK]
+    if missing:
+        text = _("Recurring work is missing: %(names)s")
+        advice = _("Run: python3 run.py manage sync_schedules")
+        yield check.fail(text % {"names": ", ".join(missing)}, advice=advice)
+    if late:
+        text = _("Recurring work is late: %(names)s")
+        advice = _("A worker is silent or busy for very long: see Workers.")
+        yield check.fail(text % {"names": ", ".join(sorted(late))}, advice=advice)
+    if not missing and not late:
+        text = _("%(number)d recurring tasks, all on time")
+        yield check.ok(text % {"number": len(known)})
+
+
+def look_at_versions(check: Check) -> Iterator[Finding]:
+    """Name the versions, and the packages that are not what is pinned."""
+    parts = [f"Python {platform.python_version()}", f"Django {django.get_version()}"]
+    if revision := _revision(settings.BASE_DIR):
+        parts.append(_("revision %(short)s") % {"short": revision[:10]})
+    yield check.ok(", ".join(parts))
+    pinned = Path(settings.BASE_DIR / "requirements.txt").read_text("utf-8")
+    others = []
+    for name, wanted in PINNED.findall(pinned):
+        try:
+            have = version(name)
+        except PackageNotFoundError:
+            have = _("missing")
+        if have != wanted:
+            others.append(f"{name} {have} ≠ {wanted}")
+    if others:
+        text = _("Packages differ from what is pinned: %(names)s")
+        advice = _("Start run.py serve once: it installs what changed.")
+        yield check.warn(text % {"names": ", ".join(others[:5])}, advice=advice)
+
+
+def _revision(folder: Path) -> str:
+    """Read which commit is checked out, without git."""
+    git = folder / ".git"
+    try:
+        if git.is_file():
+            git = Path(git.read_text("utf-8").partition(":")[2].strip())
+        head = (git / "HEAD").read_text("utf-8").strip()
+        if not head.startswith("ref: "):
+            return head
+        name = head.removeprefix("ref: ")
+        common = git / "commondir"
+        if common.exists():
+            git = (git / common.read_text("utf-8").strip()).resolve()
+        if (git / name).exists():
+            return (git / name).read_text("utf-8").strip()
+        packed = (git / "packed-refs").read_text("utf-8").splitlines()
+        return next((row.split()[0] for row in packed if row.endswith(f" {name}")), "")
+    except OSError:
+        return ""
+
+
+CHECKS = (
+    Check(code="settings", title=gettext_lazy("Settings"), look=look_at_settings),
+    Check(code="database", title=gettext_lazy("Database"), look=look_at_database),
+    Check(code="clock", title=gettext_lazy("Clock"), look=look_at_clock),
+    Check(code="disk", title=gettext_lazy("Disk"), look=look_at_disk),
+    Check(code="workers", title=gettext_lazy("Workers"), look=look_at_workers),
+    Check(code="schedules", title=gettext_lazy("Schedules"), look=look_at_schedules),
+    Check(code="versions", title=gettext_lazy("Versions"), look=look_at_versions),
+)
