@@ -247,6 +247,12 @@ GROUPS = (
                 then=BUILD,
             ),
             Adjustable(
+                name="CHANGE_WARN_PERCENT",
+                label=_("A change counts as large from"),
+                help=_("Share of the goods on sale; it must be ticked as meant."),
+                unit=PERCENT,
+            ),
+            Adjustable(
                 name="PRICE_RISE_STEADY_HOURS",
                 label=_("A great rise goes through after"),
                 help=_("If all readings have shown it for so long."),
@@ -313,6 +319,11 @@ GROUPS = (
                 name="FEED_KEPT_VERSIONS",
                 label=_("Versions kept for rolling back"),
                 help=_("Older ones are deleted."),
+            ),
+            Adjustable(
+                name="FEED_KASPI_NETWORKS",
+                label=_("Networks that Kaspi fetches from"),
+                help=_("203.0.113.0/24, 198.51.100.7; the list's login tells as well."),
             ),
             Adjustable(
                 name="PUBLIC_URL",
@@ -423,6 +434,12 @@ GROUPS = (
                 name="CHANGES_KEPT_DAYS",
                 label=_("Changes of stock and prices"),
                 help=_("The charts go back as far as this."),
+                unit=DAYS,
+            ),
+            Adjustable(
+                name="HISTORY_KEPT_DAYS",
+                label=_("Who changed rules and choices"),
+                help=_("The last state of each row always stays."),
                 unit=DAYS,
             ),
             Adjustable(

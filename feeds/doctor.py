@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from backoffice.examining import CALL_S, Check, Finding
+from backoffice.examining import CALL_S, Check, Finding, State, worst
 from backoffice.formatting import ago
 from feeds import files
 from feeds.fetching import can_tell_kaspi
@@ -53,8 +53,9 @@ def look_at_public_address(check: Check) -> Iterator[Finding]:
         )
     login = (settings.FEED_USER, settings.FEED_PASSWORD) if settings.FEED_USER else None
     try:
-        yield from _fetch(check, url, login=login)
-        if login:
+        findings = list(_fetch(check, url, login=login))
+        yield from findings
+        if login and worst(findings) == State.OK:
             yield from _fetch_without_login(check, url)
     except (requests.RequestException, OSError) as error:
         # Its own words would repeat the whole address.
@@ -96,7 +97,7 @@ def _fetch(
 
 
 def _fetch_without_login(check: Check, url: str) -> Iterator[Finding]:
-    status, _digest, _leads_to = _get(url, login=None)
+    status, _digest, _leads_to = _get(url, login=None, agent=f"{TEST_AGENT}-no-login")
     if status != 401:
         text = _("Without the login %(url)s answers %(status)d instead of 401")
         yield check.warn(
@@ -105,7 +106,9 @@ def _fetch_without_login(check: Check, url: str) -> Iterator[Finding]:
         )
 
 
-def _get(url: str, *, login: tuple[str, str] | None) -> tuple[int, str, str]:
+def _get(
+    url: str, *, login: tuple[str, str] | None, agent: str = TEST_AGENT
+) -> tuple[int, str, str]:
     """Fetch once; gives the status, the body's digest, and where it redirects."""
     digest = hashlib.sha256()
     with requests.Session() as session, call_deadline(2 * CALL_S):
@@ -116,7 +119,7 @@ def _get(url: str, *, login: tuple[str, str] | None) -> tuple[int, str, str]:
         with session.get(
             url,
             auth=login,
-            headers={"User-Agent": TEST_AGENT},
+            headers={"User-Agent": agent},
             timeout=CALL_S,
             allow_redirects=False,
             stream=True,

@@ -164,10 +164,10 @@ def raw_of(value: Any) -> str:
     """Write a setting's value as it would stand in the environment."""
     if isinstance(value, bool):
         return "1" if value else "0"
-    if isinstance(value, list):
-        return ",".join(map(str, value))
-    if isinstance(value, tuple):
-        return "-".join(map(str, value))
+    if isinstance(value, list | tuple):
+        # From an hour to an hour; all else are lists.
+        is_span = isinstance(value, tuple) and all(isinstance(v, int) for v in value)
+        return ("-" if is_span and value else ",").join(map(str, value))
     if isinstance(value, time):
         return f"{value:%H:%M}"
     # Hours and clocks may be switched off.
@@ -188,14 +188,14 @@ def told(adjustable: Adjustable, value: Any) -> str:
         return gettext("never")
     if adjustable.declared.kind == "integers":
         return f"{', '.join(map(str, value))}\u00a0{adjustable.unit}"
-    if isinstance(value, list):
+    if SPECIAL.get(adjustable.name) is DatesField:
         return _told_days(value)
     if isinstance(value, int | Decimal):
         number = grouped(value) if isinstance(value, int) else str(value)
         return f"{number}\u00a0{adjustable.unit}" if adjustable.unit else number
-    if isinstance(value, tuple):
-        return "–".join(map(str, value))
-    return raw_of(value) or NOTHING
+    if adjustable.declared.kind == "hours":
+        return raw_of(value).replace("-", "–")
+    return raw_of(value).replace(",", ", ") or NOTHING
 
 
 def _told_week(week: Sequence[str]) -> str:
