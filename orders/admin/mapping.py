@@ -23,6 +23,7 @@ from catalog.models import Product
 from orders.models import Order, OrderLine, SkuMapping, Step
 from orders.plan.actions import ActionImpossible, request_step, retry_step
 from orders.plan.events import record
+from orders.plan.planning import replan
 from plumbing.leases import database_now
 
 SHOWN = 20
@@ -69,6 +70,8 @@ def _map(line: OrderLine, product: Product, *, actor: str) -> None:
     record(order, text % figures, now=database_now(), actor=actor)
     if order.cause_to_look(order.lines.all()) is None:
         _go_on(order, actor=actor)
+    # What the line brings is known now.
+    replan(order, now=database_now(), actor=actor)
 
 
 def _go_on(order: Order, *, actor: str) -> None:

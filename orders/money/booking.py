@@ -168,7 +168,7 @@ def _wanted(
     sold = any(kind == Kind.SALE for _line, kind in rows)
     is_back = order.status in GIVEN_BACK or (sold and order.status == Order.CANCELLED)
     ended = timezone.localdate(order.ended_at) if order.ended_at else today
-    if order.is_called_off and not is_back and not sold:
+    if (order.is_called_off or order.is_closed) and not is_back and not sold:
         return
     if not order.is_called_off and not order.has_ended:
         created = timezone.localdate(order.created_at)

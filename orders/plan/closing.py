@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from orders.models import Cause, Order, Reason, Reservation, Step
 from orders.plan.actions import ActionImpossible, refuse_doubtful, request_step
 from orders.plan.events import record
+from orders.plan.planning import replan
 from orders.plan.transitions import move_reservation, move_step
 from orders.plan.wanting import want_step
 from plumbing.leases import database_now
@@ -38,20 +39,25 @@ def close_order(order: Order, *, releases: bool, actor: str) -> None:
         for step in order.steps.exclude(status__in=(Status.DONE, Status.SKIPPED)):
             if step.kind != Kind.RELEASE:
                 move_step(step, Status.SKIPPED, text=text, now=now, actor=actor)
-        reservation = order.reservations.open().first()
-        if reservation is None:
-            return
-        if reservation.status == Reservation.Status.WANTED:
-            move_reservation(
-                reservation,
-                Reservation.Status.DROPPED,
-                text=_("Nothing was reserved, nothing is to be released"),
-                now=now,
-                actor=actor,
-            )
-        elif releases and reservation.status == Reservation.Status.HELD:
-            request_step(order, Kind.RELEASE, actor=actor)
-        elif releases and reservation.status == Reservation.Status.BY_HAND:
-            text = _("Reserved by hand: release it at Al-Style by hand")
-            cause = Cause(Reason.RELEASE_BY_HAND, text)
-            want_step(order, Kind.RELEASE, now=now, needs_person=cause)
+        if reservation := order.reservations.open().first():
+            _let_go(reservation, releases=releases, actor=actor)
+        # It is planned no more; what it was to bring is taken off the books.
+        replan(order, now=now, actor=actor)
+
+
+def _let_go(reservation: Reservation, *, releases: bool, actor: str) -> None:
+    order, now = reservation.order, database_now()
+    if reservation.status == Reservation.Status.WANTED:
+        move_reservation(
+            reservation,
+            Reservation.Status.DROPPED,
+            text=_("Nothing was reserved, nothing is to be released"),
+            now=now,
+            actor=actor,
+        )
+    elif releases and reservation.status == Reservation.Status.HELD:
+        request_step(order, Kind.RELEASE, actor=actor)
+    elif releases and reservation.status == Reservation.Status.BY_HAND:
+        text = _("Reserved by hand: release it at Al-Style by hand")
+        cause = Cause(Reason.RELEASE_BY_HAND, text)
+        want_step(order, Kind.RELEASE, now=now, needs_person=cause)

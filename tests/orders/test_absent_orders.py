@@ -9,12 +9,21 @@ from django.db.models import F
 from django.urls import reverse
 from django.utils import timezone
 
+from orders.clients import Clients
 from orders.kaspi.client import open_client
-from orders.models import Finding, Order, Reason, Reservation, SkuMapping, Step
+from orders.models import (
+    Booking,
+    Finding,
+    Order,
+    Reason,
+    Reservation,
+    SkuMapping,
+    Step,
+)
 from orders.plan.actions import ActionImpossible
 from orders.plan.closing import close_order
 from orders.plan.planning import replan
-from orders.reading.polling import poll_orders
+from orders.reading.polling import ReadResult, poll_orders
 from orders.reading.refreshing import (
     OrderNotShown,
     fetch_awaited_waybills,
@@ -105,8 +114,6 @@ def test_one_that_a_person_knows_of_is_hardly_asked_for_any_more(quiet, gone):
 
 
 def test_no_waybill_is_asked_for_an_order_that_is_not_there(quiet, gone):
-    from orders.reading.polling import ReadResult
-
     Order.objects.update(
         state=Order.KASPI_DELIVERY, status=Order.ACCEPTED, is_assembled=True
     )
@@ -129,8 +136,6 @@ def test_a_step_does_not_look_for_ever_at_an_order_that_is_not_there(gone):
         created_at=now,
     )
     absent(gone)
-    from orders.clients import Clients
-
     with Clients() as clients:
         run_step(step, clients, Processed())
     step.refresh_from_db()
@@ -173,6 +178,14 @@ def test_closed_its_goods_are_released_or_kept(gone, releases, asked):
     assert not gone.steps.filter(kind=K.ACCEPT).exists()
     assert not Finding.objects.open().exists()
     assert gone not in Order.objects.open()
+
+
+def test_a_closed_order_brings_nothing(gone):
+    replan(gone, now=timezone.now())
+    assert Booking.objects.filter(order=gone).exists()
+    absent(gone)
+    close_order(gone, releases=False, actor="anna")
+    assert not Booking.objects.filter(order=gone).exists()
 
 
 def test_goods_that_were_still_wanted_are_wanted_no_more(quiet, product):

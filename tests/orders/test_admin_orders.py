@@ -583,6 +583,9 @@ def test_once_mapped_everything_that_waited_goes_on(operator, product):
         assert step_of(order).status == S.PENDING
     assert SkuMapping.objects.get().product == product
     assert page(operator, "/admin/orders/skumapping/").count("XX-999") >= 1
+    gone = reverse("admin:orders_skumapping_delete", args=["XX-999"])
+    operator.post(gone, {"post": "yes"})
+    assert not SkuMapping.objects.exists()
 
 
 def test_an_order_mapped_after_its_step_was_dropped_is_reserved(operator, product):

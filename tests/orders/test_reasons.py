@@ -23,9 +23,19 @@ from orders.admin.buttons import (
 from orders.admin.buttons.pressing import Effect
 from orders.admin.full_order import load_full_order
 from orders.admin.reasons import CURES
+from orders.kaspi.client import open_client
 from orders.models import Finding, Order, Reason, Step
-from tests.orders.factories import make_product, reservation_of, step_of
-from tests.orders.stuck import not_bought, states_of, stuck_with
+from orders.plan import actions
+from orders.plan.wanting import want_step
+from orders.reading.polling import poll_orders
+from tests.orders.factories import (
+    make_order,
+    make_product,
+    product_of,
+    reservation_of,
+    step_of,
+)
+from tests.orders.stuck import hold, not_bought, states_of, stuck_with
 from tests.staff import log_in, make_category, make_import, page, queued
 
 ORDERS = Path(__file__).resolve().parents[2] / "orders"
@@ -198,3 +208,66 @@ def test_the_card_shows_figures_with_their_moment_and_similar_goods(settings, pr
     assert "Далёкий" not in card
     assert "Нет его" not in card
     assert f"https://kaspi.kz/mc/#/orders/{order.code}" in card
+
+
+# -- kept on the step, whatever made it stuck ----------------------------------------
+
+
+def plain_good(supplier):
+    return next(
+        good
+        for good in supplier.goods.values()
+        if good.price1 > 1 and good.available >= 30 and not good.multiplicity
+    )
+
+
+@pytest.mark.django_db
+def test_a_shortage_is_called_so_until_the_goods_are_there(supplier, process, settings):
+    settings.AUTO_ACCEPT = False
+    good = plain_good(supplier)
+    order = make_order((product_of(supplier, good.article), 2))
+    supplier.set_good(good.article, quantity=1)
+    for how, reason in (
+        ("clamp", Reason.OUT_OF_STOCK),
+        ("silent", Reason.NOT_TAKEN),
+    ):
+        supplier.change_settings(add_refusal=how)
+        process()
+        step = step_of(order)
+        assert (step.status, step.reason) == (Step.Status.REFUSED, reason)
+        actions.retry_step(step, actor="anna")
+    supplier.set_good(good.article, quantity=30)
+    process()
+    step = step_of(order)
+    assert (step.status, step.reason) == (Step.Status.DONE, "")
+
+
+@pytest.mark.django_db
+def test_a_loss_is_called_so(supplier, process):
+    good = plain_good(supplier)
+    order = make_order((product_of(supplier, good.article), 1))
+    order.lines.update(price_kzt=1)
+    process()
+    step = step_of(order)
+    assert step.stuck_for == Reason.LOSES_MONEY
+    assert step.waits_for_price
+
+
+@pytest.mark.django_db
+def test_what_kaspi_refuses_is_called_by_what_was_asked(kaspi, process, product):
+    order = make_order((product, 1))
+    hold(order)
+    now = timezone.now()
+    want_step(order, Step.Kind.CANCEL, now=now, parameters={"reason": "FOR_FUN"})
+    process()
+    step = step_of(order, Step.Kind.CANCEL)
+    assert (step.status, step.reason) == (Step.Status.REFUSED, Reason.CANCEL_REFUSED)
+
+
+@pytest.mark.django_db
+def test_an_order_with_an_unknown_sku_comes_in_with_its_reason(kaspi):
+    kaspi.new_order([{"sku": "XX-999"}])
+    with open_client() as client:
+        poll_orders(client, now=timezone.now())
+    step = Step.objects.get(order__lines__sku="XX-999")
+    assert step.reason == Reason.UNKNOWN_SKU

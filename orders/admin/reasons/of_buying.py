@@ -30,6 +30,14 @@ BY_HAND = by_order(
 UNRESERVED = by_order("accept-unreserved")
 BUY_AGAIN = by_step("buy-again")
 DROP = by_step("drop")
+IF_IN_STOCK = by_step(
+    "buy-again",
+    _(
+        "The last figures show enough again: Al-Style is asked, and the goods are "
+        "bought if they are there."
+    ),
+    when=is_in_stock,
+)
 REREAD = by_order("reread", _("Kaspi may say it differently by now."))
 ASK_ANEW = (BUY_AGAIN, BY_HAND, UNRESERVED, CANCEL, DROP)
 
@@ -164,14 +172,7 @@ WHILE = (
             "buyer something similar, get the goods elsewhere, or cancel in time."
         ),
         ways=(
-            by_step(
-                "buy-again",
-                _(
-                    "The last figures show enough again: Al-Style is asked, and the "
-                    "goods are bought if they are there."
-                ),
-                when=is_in_stock,
-            ),
+            IF_IN_STOCK,
             CANCEL,
             BY_HAND,
             by_line("remove"),
@@ -186,7 +187,7 @@ WHILE = (
             "Al-Style was asked to put the goods into the cart, and they are not in "
             "it; it did not say why. Mostly they are blocked or just sold."
         ),
-        ways=ASK_ANEW,
+        ways=(IF_IN_STOCK, CANCEL, BY_HAND, by_line("remove"), UNRESERVED, DROP),
         wants_goods=True,
     ),
     Cure(

@@ -108,12 +108,3 @@ def is_in_stock(full: FullOrder) -> bool:
         and product.stock >= quantity
         for product, quantity in needed
     )
-
-
-def is_partly_in_stock(full: FullOrder) -> bool:
-    """Tell whether a part of the order could still be bought."""
-    return not is_in_stock(full) and any(
-        x.product is not None and x.product.gone_at is None and x.product.stock > 0
-        for x in full.lines
-        if x.quantity != 0
-    )
