@@ -93,7 +93,7 @@ class FindingAdmin(ReadOnlyAdmin[Finding]):
         "show_kind",
         "show_status",
         "show_order",
-        "subject",
+        "show_about",
         "show_whole",
         "show_raised",
         "show_seen",
@@ -171,6 +171,10 @@ class FindingAdmin(ReadOnlyAdmin[Finding]):
     def show_status(self, obj: Finding) -> SafeString:
         status = Finding.Status(obj.status)
         return pill(status.label, TONES[status])
+
+    @admin.display(description=_("about"))
+    def show_about(self, obj: Finding) -> str:
+        return obj.about
 
     @admin.display(description=_("order"), ordering="order__code")
     def show_order(self, obj: Finding) -> SafeString | str:

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from backoffice.formatting import Tone, figure, pill, two_lines, when
@@ -107,7 +108,7 @@ class ReservationAdmin(ReadOnlyAdmin[Reservation]):
         "show_supplier_order",
         "show_goods",
         "cost_money",
-        "counts",
+        "show_counts",
         "show_created",
         "show_closed",
     )
@@ -135,6 +136,10 @@ class ReservationAdmin(ReadOnlyAdmin[Reservation]):
         if obj.supplier_order is None:
             return figure(None)
         return supplier_link(obj.supplier_order)
+
+    @admin.display(description=_("counts against the stock"), ordering="counts")
+    def show_counts(self, obj: Reservation) -> str:
+        return gettext("yes") if obj.counts else gettext("no")
 
     @admin.display(description=_("goods"))
     def show_goods(self, obj: Reservation) -> SafeString:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django.db import models
@@ -11,6 +12,9 @@ from django.utils.translation import gettext_lazy as _
 from orders.models.order import Order
 from orders.models.purchase import Purchase
 from orders.models.step import Step
+
+# How `reconciling` names what a finding is about: "purchase 3, order 703214588".
+SUBJECT = re.compile(r"\b(?:order|step|reservation|purchase)\b")
 
 
 class FindingQuerySet(models.QuerySet["Finding"]):
@@ -116,6 +120,17 @@ class Finding(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} №{self.pk}"
+
+    @property
+    def about(self) -> str:
+        """Say the subject in the staff's language."""
+        words = {
+            "order": _("order"),
+            "step": _("step"),
+            "reservation": _("reservation"),
+            "purchase": _("purchase"),
+        }
+        return SUBJECT.sub(lambda found: str(words[found[0]]), self.subject)
 
     @property
     def is_open(self) -> bool:
