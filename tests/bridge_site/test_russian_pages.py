@@ -67,7 +67,8 @@ def foreign_words(html):
 def test_every_page_is_russian_throughout(settings, alstyle, tmp_path):
     furnish_house(settings, alstyle, tmp_path / "feed")
     user = sign_in("owner", "a-long-password")
-    found, pages = {}, 0
+    found: dict[str, tuple[str, str]] = {}
+    pages = 0
     for url, html in walk_pages(user):
         pages += 1
         for word, piece in foreign_words(html):
