@@ -23,11 +23,24 @@ NAMES = {
 # What the furnished bridge holds and what its forms give as examples.
 EXAMPLES = {
     *("owner", "olga", "srv", "Zeta", "PP", "XX", "Merchant_PP", "Qaz", "Demo"),
-    *("QazDemo", "aigul", "ivanov", "tgram", "mailtos", "whatsapp", "to", "json"),
+    *(
+        "localhost",
+        "testserver",
+        "QazDemo",
+        "aigul",
+        "ivanov",
+        "tgram",
+        "mailtos",
+        "whatsapp",
+        "to",
+        "json",
+    ),
 }
 # Settings and addresses stand as they must be typed.
 SETTINGS = set(re.findall(r"^#? ?([A-Z_]+)=", ENV_EXAMPLE.read_text("utf-8"), re.M))
-ADDRESS = re.compile(r"\S*[/.=:@#]\S*[A-Za-z]\S*|[0-9a-f]{32,}")
+ADDRESS = re.compile(
+    r"https?://\S+|\S+/\d[\d.]*|\S*[/.=:@#]\S*[A-Za-z]\S*|[0-9a-f]{32,}"
+)
 READ_OUT = ("title", "aria-label", "placeholder", "alt")
 SKIPPED = {"script", "style", "pre", "code"}
 

@@ -22,6 +22,7 @@
             name(box, [rowName(box), value].filter(Boolean).join(": "));
             const shown = box.querySelector("[role=textbox]");
             shown?.removeAttribute("role");
+            shown?.removeAttribute("aria-readonly");
         }
         for (const part of document.querySelectorAll(".datetime input")) {
             const kind = part.previousSibling?.textContent ?? "";
