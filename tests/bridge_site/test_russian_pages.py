@@ -25,6 +25,8 @@ EXAMPLES = {
     *("owner", "olga", "srv", "Zeta", "PP", "XX", "Merchant_PP", "Qaz", "Demo"),
     *(
         "localhost",
+        "query",
+        "uid",
         "testserver",
         "QazDemo",
         "aigul",
