@@ -4,6 +4,8 @@ import pytest
 from django.conf import settings
 from django.urls import reverse
 
+from tests.staff import log_in, page
+
 pytestmark = pytest.mark.django_db
 LOGIN = reverse("admin:login")
 
@@ -17,8 +19,24 @@ def test_pages_are_russian_whatever_the_browser_asks_for(client):
 
 
 @pytest.mark.parametrize(
-    ("chosen", "shown"), [("en", "en"), ("ru", "ru"), ("xx", "ru")]
+    ("chosen", "shown"), [("en", "en"), ("ru", "ru"), ("kk", "kk"), ("xx", "ru")]
 )
 def test_the_switch_decides(client, chosen, shown):
     client.cookies[settings.LANGUAGE_COOKIE_NAME] = chosen
     assert language_of(client) == shown
+
+
+def test_kazakh_has_the_daily_screens_and_russian_the_rest(settings):
+    client = log_in(settings, "operator", language="kk")
+    text = page(client, reverse("admin:orders_order_changelist"))
+    assert "Шешім күтіп тұр" in text
+    assert "Жинау" in text
+    # Of no daily use: shown in the first language.
+    prices = page(client, reverse("admin:catalog_pricerule_changelist"))
+    assert "Правила цен" in prices
+
+
+def test_the_switch_offers_each_language_by_its_own_name(client):
+    text = client.get(LOGIN).content.decode()
+    for name in ("РУ", "ҚАЗ", "EN"):
+        assert f">{name}</button>" in text

@@ -40,9 +40,7 @@ EXAMPLES = {
 }
 # Settings and addresses stand as they must be typed.
 SETTINGS = set(re.findall(r"^#? ?([A-Z_]+)=", ENV_EXAMPLE.read_text("utf-8"), re.M))
-ADDRESS = re.compile(
-    r"\w+://\S*|\S+/\d[\d.]*|\S*[/.=:@#]\S*[A-Za-z]\S*|[0-9a-f]{32,}"
-)
+ADDRESS = re.compile(r"\w+://\S*|\S+/\d[\d.]*|\S*[/.=:@#]\S*[A-Za-z]\S*|[0-9a-f]{32,}")
 READ_OUT = ("title", "aria-label", "placeholder", "alt")
 SKIPPED = {"script", "style", "pre", "code"}
 
