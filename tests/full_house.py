@@ -18,6 +18,7 @@ from alerts.following import Look, acknowledge, follow
 from alerts.models import Alert, Channel, Notice
 from bridge_site.alerting import look
 from bridge_site.roles import set_staff, sync_roles
+from bridge_site.schedules import sync_schedules
 from bridge_site.workers import PARTS
 from catalog.models import Product
 from feeds.models import FeedBuild, FeedFetch, Store
@@ -50,6 +51,7 @@ def furnish_house(settings: Any, supplier: Any, feed_dir: Any) -> None:
         reconcile(now=now)
         _furnish_alerts()
     sync_roles()
+    sync_schedules(now=now)
     set_staff("olga", role="viewer")
     record(Order.objects.latest("pk"), "Проверено", now=now, actor="olga")
 

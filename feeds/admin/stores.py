@@ -39,7 +39,7 @@ class StoreAdmin(ReturningAdmin[Store], TableAdmin[Store]):
         "show_preorder",
         "show_supplement",
         "share_count",
-        "show_goods",
+        "show_on_sale",
         "show_state",
     )
     search_fields = ("store_id", "name", "city_code")
@@ -106,7 +106,7 @@ class StoreAdmin(ReturningAdmin[Store], TableAdmin[Store]):
         return obj.city_name
 
     @admin.display(description=_("goods on sale"))
-    def show_goods(self, obj: Store) -> SafeString:
+    def show_on_sale(self, obj: Store) -> SafeString:
         shelf: Shelf | None = obj.shelf  # type: ignore[attr-defined]
         return figure(shelf.goods if shelf else None)
 

@@ -19,6 +19,7 @@ NAMES = {
     *("Al", "Style", "Kaspi", "EN", "SKU", "PDF", "IMEI", "UTC", "SHA", "XLSX"),
     *("Apprise", "Telegram", "WhatsApp", "Excel", "API", "URL", "SIM", "BIN", "QR"),
     *("HTTPS", "HTTP", "XML", "JSON", "ID", "OK", "CSV", "MB", "VPN"),
+    *("Python", "Django", "SQLite", "PostgreSQL"),
 }
 # What the furnished bridge holds and what its forms give as examples.
 EXAMPLES = {
@@ -40,7 +41,9 @@ EXAMPLES = {
 }
 # Settings and addresses stand as they must be typed.
 SETTINGS = set(re.findall(r"^#? ?([A-Z_]+)=", ENV_EXAMPLE.read_text("utf-8"), re.M))
-ADDRESS = re.compile(r"\w+://\S*|\S+/\d[\d.]*|\S*[/.=:@#]\S*[A-Za-z]\S*|[0-9a-f]{32,}")
+ADDRESS = re.compile(
+    r"\w+://\S*|\S+/\d[\d.]*|\S*[/.=:@#]\S*[A-Za-z]\S*|\b(?=[a-f]*\d)[0-9a-f]{7,}\b"
+)
 READ_OUT = ("title", "aria-label", "placeholder", "alt")
 SKIPPED = {"script", "style", "pre", "code"}
 
