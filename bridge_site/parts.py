@@ -23,6 +23,7 @@ from django.utils.module_loading import autodiscover_modules
 from django_q.conf import Conf
 
 from bridge_site.alerting import make_watch
+from bridge_site.alive import show_life
 from bridge_site.gate import Gate
 from bridge_site.processes import (
     PART_STOPS_WITHIN_S,
@@ -58,8 +59,10 @@ def run_part(name: str, *, listen: str, exit_with_parent: bool) -> None:
     if name == "web":
         serve_web(listen=listen, exit_with_parent=exit_with_parent)
     elif name == "dispatch":
+        show_life()
         run_dispatchers(exit_with_parent=exit_with_parent)
     else:
+        show_life()
         run_cluster(name, exit_with_parent=exit_with_parent)
 
 

@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import uuid
@@ -21,6 +22,8 @@ from pathlib import Path
 from typing import NoReturn
 
 import psutil
+
+from bridge_site.alive import ALIVE_FILE, Life, tell_systemd
 
 MANAGE = Path(__file__).resolve().parent.parent / "manage.py"
 PARTS = ("web", "dispatch", "orders", "imports")
@@ -177,6 +180,7 @@ class Part:
     started_at: float = 0.0
     start_at: float = 0.0
     backoff_s: float = FIRST_BACKOFF_S
+    life: Life | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -188,18 +192,25 @@ class Supervisor:
     parts: Sequence[str] = PARTS
     stop: threading.Event = field(default_factory=threading.Event)
     _parts: list[Part] = field(default_factory=list)
+    _folder: str = ""
 
     def run(self) -> None:
-        """Start every part, start again what ends, and stop all when told."""
+        """Start every part, start again what ends or hangs, and stop all when told."""
         self._parts = [Part(name=name) for name in self.parts]
-        try:
-            while True:
-                for part in self._parts:
-                    self._tend(part)
-                if self.stop.wait(WATCH_EVERY_S):
-                    return
-        finally:
-            self._stop_all()
+        with tempfile.TemporaryDirectory(
+            prefix="bridge-alive-", ignore_cleanup_errors=True
+        ) as self._folder:
+            try:
+                tell_systemd("READY=1")
+                while True:
+                    for part in self._parts:
+                        self._tend(part)
+                    tell_systemd("WATCHDOG=1")
+                    if self.stop.wait(WATCH_EVERY_S):
+                        return
+            finally:
+                tell_systemd("STOPPING=1")
+                self._stop_all()
 
     def _tend(self, part: Part) -> None:
         now = time.monotonic()
@@ -209,7 +220,11 @@ class Supervisor:
             return
         code = part.process.poll()
         if code is None:
-            return
+            if part.life is None or not part.life.silent_s(now=now):
+                return
+            self.say(f"{part.name} gives no sign of life; it is ended by force")
+            end_marked(part.mark)
+            code = part.process.wait()
         self._let_go(part)
         if now - part.started_at > STEADY_AFTER_S:
             part.backoff_s = FIRST_BACKOFF_S
@@ -222,6 +237,8 @@ class Supervisor:
 
     def _start(self, part: Part, *, now: float) -> None:
         part.mark, part.started_at = uuid.uuid4().hex, now
+        file = Path(self._folder) / f"{part.name}-{part.mark}"
+        part.life = Life(part=part.name, listen=self.listen, file=file)
         part.process = subprocess.Popen(  # noqa: S603
             [
                 sys.executable,
@@ -230,7 +247,10 @@ class Supervisor:
                 part.name,
                 "--exit-with-parent",
             ],
-            env=part_environment(part.name, mark=part.mark, listen=self.listen),
+            env={
+                **part_environment(part.name, mark=part.mark, listen=self.listen),
+                ALIVE_FILE: str(file),
+            },
             stdin=subprocess.PIPE,
             # Signals meant for the supervisor must not reach the parts: a cluster
             # whose whole group gets SIGTERM may wait for ever in its own stop.

@@ -25,6 +25,8 @@ HTTPS_ONLY = read.flag("HTTPS_ONLY", default=not DEBUG)
 LISTEN = read.text("LISTEN", "127.0.0.1:8000")
 # Where the site is reached from outside; empty = the first of CSRF_TRUSTED_ORIGINS.
 PUBLIC_URL = read.url("PUBLIC_URL", schemes=["https", "http"])
+# Shows /readyz in detail to whoever asks with it from another computer.
+HEALTH_TOKEN = read.text("HEALTH_TOKEN")
 # A relative folder is meant from the project, wherever a service is started.
 VAR_DIR = BASE_DIR / read.text("VAR_DIR", "var")
 
@@ -220,6 +222,7 @@ INSTALLED_APPS = [
     "feeds",
 ]
 MIDDLEWARE = [
+    "bridge_site.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "bridge_site.middleware.SettledSettingsMiddleware",
@@ -288,7 +291,7 @@ STORAGES = {
 # --- Security -------------------------------------------------------------------------
 SECURE_SSL_REDIRECT = HTTPS_ONLY
 # Kaspi must get 200 with the whole file, no redirect, whichever way it comes.
-SECURE_REDIRECT_EXEMPT = [r"^kaspi_price_list\.xml"]
+SECURE_REDIRECT_EXEMPT = [r"^kaspi_price_list\.xml", r"^readyz$"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS_ONLY else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS_ONLY

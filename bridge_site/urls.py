@@ -7,6 +7,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from bridge_site.doctor.pages import doctor_page
+from bridge_site.health import readyz
 from bridge_site.installing import manifest
 from bridge_site.views import overview, overview_count, overview_health
 from orders.admin.handover import handover_urls
@@ -25,6 +26,7 @@ urlpatterns = [
     path("admin/settings/", include("bridge_site.adjusting.urls")),
     path("admin/", admin.site.urls),
     path("manifest.webmanifest", manifest, name="manifest"),
+    path("readyz", readyz, name="readyz"),
     path("i18n/", include("django.conf.urls.i18n")),
     path("", include("feeds.urls")),
 ]

@@ -254,6 +254,51 @@ def test_only_the_imports_part_names_its_queue(monkeypatch):
     assert orders["LISTEN"] == "127.0.0.1:1"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows stops no process like this")
+@pytest.mark.parametrize("part", ["web", "dispatch"])
+def test_a_part_that_hangs_is_ended_and_started_again(bridge_env, monkeypatch, part):
+    """SIGSTOP: it neither ends nor answers, as with a deadlock or no memory."""
+    for name, value in bridge_env().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("bridge_site.alive.ASKED_EVERY_S", 0.3)
+    monkeypatch.setattr("bridge_site.alive.ANSWERS_WITHIN_S", 1.0)
+    monkeypatch.setattr("bridge_site.alive.SILENT_FOR_S", 8.0)
+    said: list[str] = []
+    listen = settle_address("127.0.0.1:0")
+    supervisor = Supervisor(listen=listen, say=said.append, parts=[part])
+    thread = threading.Thread(target=supervisor.run)
+    thread.start()
+    try:
+        (watched,) = wait_for(lambda: supervisor._parts, timeout_s=10)
+        wait_for(lambda: watched.life and watched.life.was_seen, timeout_s=60)
+        first = watched.process.pid
+        os.kill(first, signal.SIGSTOP)
+        wait_for(lambda: "no sign of life" in "".join(said), timeout_s=40)
+        wait_for(lambda: watched.process and watched.process.pid != first, timeout_s=20)
+        wait_for(lambda: watched.life and watched.life.was_seen, timeout_s=60)
+    finally:
+        supervisor.stop.set()
+        thread.join(20)
+    assert not psutil.pid_exists(first)
+
+
+def test_the_service_manager_is_told_as_long_as_the_supervisor_turns(
+    tmp_path, monkeypatch
+):
+    address = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(address)
+        listening.settimeout(10)
+        monkeypatch.setenv("NOTIFY_SOCKET", address)
+        supervisor = Supervisor(listen="127.0.0.1:1", say=lambda _text: None, parts=[])
+        thread = threading.Thread(target=supervisor.run)
+        thread.start()
+        told = [listening.recv(100) for _word in range(3)]
+        supervisor.stop.set()
+        thread.join(10)
+    assert told == [b"READY=1", b"WATCHDOG=1", b"WATCHDOG=1"]
+
+
 def test_a_part_that_keeps_dying_is_started_ever_more_rarely(monkeypatch):
     said: list[str] = []
     supervisor = Supervisor(listen="127.0.0.1:1", say=said.append, parts=["web"])

@@ -1,0 +1,118 @@
+"""Signs of life: of the parts to the supervisor, of the supervisor to systemd."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+# Names the file by which a part shows that it runs.
+ALIVE_FILE = "BRIDGE_ALIVE_FILE"
+SHOWN_EVERY_S = 5.0
+ASKED_EVERY_S = 10.0
+ANSWERS_WITHIN_S = 10.0
+# A start imports Django and waits for the database.
+STARTS_WITHIN_S = 90.0
+SILENT_FOR_S = 45.0
+
+
+def show_life() -> None:
+    """Touch this part's file every few seconds, from a thread, for as long as it runs.
+
+    A stopped process and one without memory or processor touch nothing.
+    """
+    name = os.environ.get(ALIVE_FILE)
+    if not name:
+        return
+
+    def touch() -> None:
+        while True:
+            try:
+                Path(name).touch()
+            except OSError:
+                return
+            time.sleep(SHOWN_EVERY_S)
+
+    threading.Thread(target=touch, name="show-life", daemon=True).start()
+
+
+def answers(listen: str) -> bool:
+    """Tell whether the web part answers at all; whatever it says is a sign of life."""
+    connection = http.client.HTTPConnection(
+        _reached_at(listen), timeout=ANSWERS_WITHIN_S
+    )
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status > 0
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _reached_at(listen: str) -> str:
+    host, _colon, port = listen.rpartition(":")
+    anywhere = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104
+    return f"{anywhere.get(host, host)}:{port}"
+
+
+@dataclass(slots=True, kw_only=True)
+class Life:
+    """When a part last gave a sign of life, as the supervisor knows it."""
+
+    part: str
+    listen: str
+    file: Path
+    seen_at: float = field(default_factory=time.monotonic)
+    was_seen: bool = False
+    _asked_at: float = field(default_factory=time.monotonic)
+    _is_asking: threading.Lock = field(default_factory=threading.Lock)
+
+    def silent_s(self, *, now: float) -> float:
+        """Return for how long it has been silent, starting not counted."""
+        self._look(now=now)
+        patience = SILENT_FOR_S if self.was_seen else STARTS_WITHIN_S
+        return max(0.0, now - self.seen_at - patience)
+
+    def _look(self, *, now: float) -> None:
+        if self.part == "web":
+            if now - self._asked_at >= ASKED_EVERY_S:
+                self._asked_at = now
+                # Apart: the supervisor shall not hang with what it watches.
+                threading.Thread(target=self._ask, daemon=True).start()
+            return
+        try:
+            age_s = time.time() - self.file.stat().st_mtime
+        except OSError:
+            return
+        # A clock that was set says nothing of the part: a fresh touch follows.
+        if abs(age_s) < SILENT_FOR_S:
+            self.seen_at, self.was_seen = now - max(0.0, age_s), True
+
+    def _ask(self) -> None:
+        if not self._is_asking.acquire(blocking=False):
+            return
+        try:
+            if answers(self.listen):
+                self.seen_at, self.was_seen = time.monotonic(), True
+        finally:
+            self._is_asking.release()
+
+
+def tell_systemd(words: str) -> None:
+    """Tell the service manager, if one asked to be told: READY=1, WATCHDOG=1."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address or not hasattr(socket, "AF_UNIX"):
+        return
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.sendto(words.encode(), address)
+    except OSError:
+        # Nobody listens; the watchdog will tell.
+        return
