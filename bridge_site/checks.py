@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
 from django.apps import AppConfig
@@ -19,6 +19,7 @@ REQUIRED = {
     "KASPI_COMPANY": "the company's name as Kaspi knows it",
 }
 MIN_INTERVAL_S = 5
+LEAST_KEY, LEAST_KEY_SIGNS, LEAST_PASSWORD = 50, 8, 8
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -80,4 +81,48 @@ def _risky_settings() -> list[CheckMessage]:
                     id="bridge.E005",
                 )
             )
-    return found
+    return [*found, *_open_doors()]
+
+
+def _open_doors() -> Iterator[CheckMessage]:
+    """Find what would let strangers in; each can be wanted, on this computer only."""
+    host, _colon, _port = settings.LISTEN.rpartition(":")
+    is_near = host.strip("[]") in {*LOOPBACK, ""}
+    wanted = set(settings.ALLOW_UNSAFE)
+    key = setting_text("SECRET_KEY")
+    password = setting_text("FEED_PASSWORD")
+    risks = (
+        (
+            "SECRET_KEY",
+            key and (len(key) < LEAST_KEY or len(set(key)) < LEAST_KEY_SIGNS),
+            "can be guessed: whoever does logs in as anybody",
+            "any 50 or more random characters",
+        ),
+        ("DEBUG", settings.DEBUG, "shows settings and code to everybody", "0"),
+        (
+            "ALLOWED_HOSTS",
+            "*" in settings.ALLOWED_HOSTS,
+            "lets links in mails and pages lead anywhere",
+            "the names under which the site is reached",
+        ),
+        (
+            "FEED_PASSWORD",
+            password and len(password) < LEAST_PASSWORD,
+            "can be guessed",
+            f"{LEAST_PASSWORD} or more characters",
+        ),
+    )
+    for name, is_risky, what, how in risks:
+        if is_risky and not (is_near and name in wanted):
+            yield Error(
+                f"{name} {what}.",
+                hint=f"Set {name} to {how}; or, on this computer, ALLOW_UNSAFE={name}.",
+                id="bridge.E006",
+            )
+    if not is_near and "LISTEN" not in wanted:
+        yield Error(
+            f"LISTEN={settings.LISTEN} is reached from other computers without HTTPS.",
+            hint="Let a web server stand in front of 127.0.0.1; ALLOW_UNSAFE=LISTEN if "
+            "one does on another host or in a container.",
+            id="bridge.E007",
+        )

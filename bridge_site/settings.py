@@ -25,6 +25,8 @@ HTTPS_ONLY = read.flag("HTTPS_ONLY", default=not DEBUG)
 LISTEN = read.text("LISTEN", "127.0.0.1:8000")
 # Where the site is reached from outside; empty = the first of CSRF_TRUSTED_ORIGINS.
 PUBLIC_URL = read.url("PUBLIC_URL", schemes=["https", "http"])
+# Names of settings whose dangerous values are wanted (bridge_site.checks).
+ALLOW_UNSAFE = read.names("ALLOW_UNSAFE")
 # Shows /readyz in detail to whoever asks with it from another computer.
 HEALTH_TOKEN = read.text("HEALTH_TOKEN")
 # A relative folder is meant from the project, wherever a service is started.

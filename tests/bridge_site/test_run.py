@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import secrets
 import shutil
 import signal
 import sqlite3
@@ -261,7 +262,7 @@ def test_prepare_demo_refuses_real_peers(project):
     environment = {
         **child_environment(without_settings=True),
         "BRIDGE_VENV": sys.prefix,
-        "SECRET_KEY": "k" * 50,
+        "SECRET_KEY": secrets.token_hex(32),
         "ALSTYLE_TOKEN": "real-token",
         "KASPI_TOKEN": "real-token",
         "KASPI_MERCHANT_ID": "Real",
@@ -293,7 +294,7 @@ def test_serve_runs_without_posix_modules_and_without_fork(project, tmp_path):
         **child_environment(without_settings=True),
         "BRIDGE_VENV": str(venv),
         "MP_START_METHOD": "spawn",
-        "SECRET_KEY": "k" * 50,
+        "SECRET_KEY": secrets.token_hex(32),
         "HTTPS_ONLY": "0",
         "LISTEN": f"127.0.0.1:{port}",
         "ALSTYLE_URL": "http://127.0.0.1:9",

@@ -130,11 +130,26 @@ def check_ids(**values: object) -> list[str | None]:
         ({"FEED_USER": "kaspi"}, "bridge.E003"),
         ({"ALSTYLE_URL": "https://api.al-style.kz"}, "bridge.E004"),
         ({"KASPI_URL": "http://kaspi.kz/shop/api"}, "bridge.E005"),
+        ({"SECRET_KEY": "a"}, "bridge.E006"),
+        ({"SECRET_KEY": "a" * 80}, "bridge.E006"),
+        ({"DEBUG": True}, "bridge.E006"),
+        ({"ALLOWED_HOSTS": ["*"]}, "bridge.E006"),
+        ({"FEED_USER": "kaspi", "FEED_PASSWORD": "x"}, "bridge.E006"),
+        ({"LISTEN": "0.0.0.0:8000"}, "bridge.E007"),
     ],
 )
 def test_each_mistake_has_its_check(values, check_id):
     assert check_ids() == []
     assert check_ids(**values) == [check_id]
+
+
+def test_what_is_dangerous_must_be_wanted_by_name_and_on_this_computer():
+    wanted = {"DEBUG": True, "ALLOW_UNSAFE": ["DEBUG"]}
+    assert check_ids(**wanted) == []
+    assert check_ids(**wanted, LISTEN="[::1]:80") == []
+    everywhere = {"LISTEN": "0.0.0.0:8000", "ALLOW_UNSAFE": ["DEBUG", "LISTEN"]}
+    assert check_ids(**everywhere) == []
+    assert check_ids(DEBUG=True, **everywhere) == ["bridge.E006"]
 
 
 def test_a_start_without_settings_lists_everything_at_once(tmp_path):
