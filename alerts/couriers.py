@@ -21,7 +21,10 @@ from django.utils.translation import gettext as _
 TIME_LIMIT_S = 30.0
 ROOT = Path(__file__).resolve().parent.parent
 # What a program needs to run at all; no setting of ours, so no token of a peer's.
-PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT", "TEMP", "TMP", "HOME")
+PASSED_ON = (
+    *("PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT", "TEMP", "TMP", "HOME"),
+    *("LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

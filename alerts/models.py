@@ -199,7 +199,7 @@ class Notice(models.Model):
         related_name="notices",
     )
     kind = models.CharField(_("kind"), max_length=6, choices=Kind.choices)
-    title = models.CharField(_("title"), max_length=200)
+    title = models.CharField(_("heading"), max_length=200)
     body = models.TextField(_("text"))
     alerts = models.ManyToManyField(
         Alert, verbose_name=_("alerts"), related_name="notices", blank=True

@@ -15,7 +15,7 @@ from backoffice.asking import ask
 from backoffice.dashboard import Need
 from backoffice.formatting import Tone, absolute
 from orders.admin.situation import shortened, stuck_reason
-from orders.models import Buyer, Finding, Order, Purchase, Step
+from orders.models import Buyer, Finding, Order, Purchase, Reason, Step
 from orders.needs import (
     ACCEPT_SOON,
     DUE_SOON,
@@ -35,6 +35,7 @@ from orders.needs import (
 from plumbing.redaction import MASK
 
 DEADLINE_TOLD = timedelta(hours=1)
+EARNS_TOO_LITTLE = (Reason.LOSES_MONEY, Reason.EARNS_LITTLE, Reason.PRICE_ROSE)
 # Of each sort; beyond it nobody would read them one by one.
 MOST_TOLD = 200
 
@@ -62,16 +63,16 @@ def _needs_of_steps() -> Iterator[Need]:
     stuck = Step.objects.stuck().select_related("order", "order__buyer")
     for step in stuck.defer("sent", "parameters").order_by("pk")[:MOST_TOLD]:
         buyer: Buyer | None = getattr(step.order, "buyer", None)
+        reason = str(step.stuck_for.label)
+        if step.stuck_for == Reason.OTHER:
+            reason = shortened(without_buyer(stuck_reason(step), buyer))
         text = _("Order %(code)s. %(reason)s")
-        figures = {
-            "code": step.order.code,
-            "reason": shortened(without_buyer(stuck_reason(step), buyer)),
-        }
+        figures = {"code": step.order.code, "reason": reason}
         yield Need(
             tone=Tone.BAD,
             text=text % figures,
             url=order_url(step.order_id),
-            kind=LOSS if step.waits_for_price else STUCK,
+            kind=LOSS if step.stuck_for in EARNS_TOO_LITTLE else STUCK,
             subject=f"{step.order.code} {step.kind}",
         )
 

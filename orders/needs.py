@@ -52,7 +52,7 @@ OPERATOR, OWNER = (Role.OPERATOR,), (Role.OWNER,)
 STUCK = NeedKind(
     code="order-stuck", label=gettext_lazy("Order needs a person"), roles=OPERATOR
 )
-LOSS = NeedKind(code="order-loss", label=gettext_lazy("Order at a loss"))
+LOSS = NeedKind(code="order-loss", label=gettext_lazy("Order earns too little"))
 ACCEPT_SOON = NeedKind(
     code="accept-soon", label=gettext_lazy("Time to accept an order runs out")
 )

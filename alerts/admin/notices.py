@@ -35,7 +35,7 @@ class NoticeAdmin(ReadOnlyAdmin[Notice]):
     @admin.display(description=_("state"))
     def show_state(self, obj: Notice) -> SafeString:
         if obj.sent_at is not None:
-            return pill(gettext("arrived"), Tone.GOOD)
+            return pill(gettext("delivered"), Tone.GOOD)
         if obj.given_up_at is not None:
             return two_lines(pill(gettext("given up"), Tone.BAD), obj.error)
         if obj.error:

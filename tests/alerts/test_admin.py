@@ -186,7 +186,7 @@ def test_messages_are_kept_and_nobody_writes_them(settings, channel):
         )
     client = log_in(settings, "viewer")
     text = page(client, "/admin/alerts/notice/")
-    for words in ("arrived", "given up", "is tried again", "waiting", "HTTP 500"):
+    for words in ("delivered", "given up", "is tried again", "waiting", "HTTP 500"):
         assert words in text
     notice = Notice.objects.latest("pk")
     text = page(client, f"/admin/alerts/notice/{notice.pk}/change/")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from alerts.following import Look, acknowledge, follow
 from alerts.models import Alert, Channel, Notice
+from alerts.tasks import delete_old_alerts
 from backoffice.dashboard import NeedKind, Role
 from backoffice.formatting import Tone
+from plumbing.leases import database_now
 from tests.alerts.conftest import HOUR, MINUTE, NOON, need
 
 pytestmark = pytest.mark.django_db
@@ -211,3 +215,31 @@ def test_no_token_and_no_phone_leaves_the_house(
     assert "234" not in text
     assert settings.ALSTYLE_TOKEN not in text
     assert phone not in Alert.objects.get().text
+
+
+def test_what_is_over_for_long_is_deleted_with_its_messages(
+    channel, receiver, settings
+):
+    settings.EVENTS_KEPT_DAYS = 365
+    now = database_now()
+    old = {"source": "cellar", "title": "Leak", "text": "?", "tone": "bad"}
+    for days, closed in ((366, True), (366, False), (10, True)):
+        at = now - timedelta(days=days)
+        alert = Alert.objects.create(
+            kind="leak",
+            subject=f"{days} {closed}",
+            opened_at=at,
+            closed_at=at if closed else None,
+            **old,
+        )
+        notice = Notice.objects.create(
+            channel=channel, kind="alerts", created_at=at, not_before=at
+        )
+        notice.alerts.add(alert)
+    assert delete_old_alerts() == "1 alerts and 2 messages deleted"
+    assert set(Alert.objects.values_list("subject", flat=True)) == {
+        "366 False",
+        "10 True",
+    }
+    settings.EVENTS_KEPT_DAYS = 0
+    assert delete_old_alerts() == "kept for ever"

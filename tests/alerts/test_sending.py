@@ -100,6 +100,21 @@ def test_a_courier_that_hangs_for_ever_is_ended_by_force(receiver, settings):
     assert answer == Answer(ok=False, error="no answer in time")
 
 
+def test_messages_go_by_the_proxy_where_one_is_set(db, receiver, settings):
+    """The receiver plays the proxy: it is asked for another host's address."""
+    settings.OUTBOUND_PROXY = receiver.url.rpartition("/")[0]
+    message = {"title": "t", "body": "b", "url": "json://far.example/path-far-away"}
+    (answer,) = couriers.send_all([message])
+    assert answer.ok
+    assert receiver.asked == ["http://far.example/path-far-away"]
+
+
+def test_a_courier_knows_none_of_our_secrets(db, monkeypatch):
+    monkeypatch.setenv("KASPI_TOKEN", "a-token")
+    monkeypatch.setenv("SECRET_KEY", "a-key")
+    assert not {"KASPI_TOKEN", "SECRET_KEY"} & set(couriers._environment())
+
+
 def test_a_failing_channel_breaks_nothing(channel, receiver, round_at):
     receiver.status = 404
     round_at(NOON, need())

@@ -26,6 +26,7 @@ from orders.models import (
     Order,
     Purchase,
     ReadMark,
+    Reason,
     Reservation,
     Step,
     SupplierAccount,
@@ -92,7 +93,7 @@ def stick(**values: Any) -> Undo:
 
 
 def loss() -> Undo:
-    return stick(answered={"cost_kzt": 9000}, last_error="the order loses 500 ₸")
+    return stick(reason=Reason.LOSES_MONEY, last_error="Касымова: loses 500 ₸")
 
 
 def accept_soon() -> Undo:
@@ -310,7 +311,7 @@ def channel_fails() -> Undo:
 # What happens, the kind of its alert, words of it, whether it wakes people.
 CASES = [
     (stick, "order-stuck", ". Reserve: Kaspi: no, says", False),
-    (loss, "order-loss", "the order loses 500 ₸", False),
+    (loss, "order-loss", ". The order loses money at today's prices", False),
     (accept_soon, "accept-soon", "must be accepted by today", True),
     (due_soon, "due-soon", "is due by", False),
     (doubtful_purchase, "purchase", "what came of it is in doubt", False),
