@@ -60,7 +60,7 @@ def test_an_owner_adds_a_channel_tries_it_and_never_sees_its_address_again(open_
         page.get_by_label("Получает").select_option(label="что касается операторов")
         page.get_by_role("button", name="Сохранить", exact=True).click()
         expect(page.locator("#result_list")).to_contain_text("ещё не проверен")
-        page.locator("#result_list").get_by_role("link").first.click()
+        page.locator("#result_list .field-show_name a").click()
         page.get_by_role("button", name="Отправить проверочное сообщение").click()
         said = page.locator(".messagelist")
         expect(said).to_contain_text("Сообщение принято службой", timeout=40_000)
