@@ -52,6 +52,8 @@ PACK, ASSEMBLE, SEE = (
     "orders.view_order",
 )
 TODAY, ALL = "today", "all"
+# Of each section; printing and picking take all that wait.
+ROWS_SHOWN = 100
 PAGES = (
     ("hand_over", _("Parcels"), SEE),
     ("hand_over_picking", _("Picking list"), SEE),
@@ -90,14 +92,22 @@ def show_parcels(request: HttpRequest) -> HttpResponse:
     with_waybill = [p for p in by_kaspi if p.waybill is not None]
     without = [p for p in by_kaspi if p.waybill is None]
     fresh = [p for p in with_waybill if not p.is_printed]
-    rows = parcel_rows(request, now=now)
+    row_of = parcel_rows(request, now=now)
+
+    def section(chosen: list[Parcel]) -> dict[str, Any]:
+        return {
+            "rows": [row_of(parcel) for parcel in chosen[:ROWS_SHOWN]],
+            "total": len(chosen),
+            "shown": ROWS_SHOWN if len(chosen) > ROWS_SHOWN else 0,
+        }
+
     context = {
         "scope": scope,
         "later": grouped(count_later(due_from=end_of_day(now))),
-        "printable": [rows(p) for p in with_waybill],
-        "without": [rows(p) for p in without],
-        "own": [rows(p) for p in parcels if p.order.state == Order.DELIVERY],
-        "pickup": [rows(p) for p in parcels if p.order.state == Order.PICKUP],
+        "printable": section(with_waybill),
+        "without": section(without),
+        "own": section([p for p in parcels if p.order.state == Order.DELIVERY]),
+        "pickup": section([p for p in parcels if p.order.state == Order.PICKUP]),
         "unprinted": len(fresh),
         "unprinted_label": ngettext(
             "Print %(n)d new waybill", "Print %(n)d new waybills", len(fresh)

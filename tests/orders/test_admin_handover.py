@@ -127,6 +127,18 @@ def test_after_printing_the_page_says_what_was_in_the_file(settings, mouse):
     assert "ещё не собран" in text
 
 
+def test_of_very_many_the_nearest_are_shown_and_all_are_printed(
+    operator, mouse, monkeypatch
+):
+    monkeypatch.setattr("orders.admin.handover.ROWS_SHOWN", 2)
+    orders = [make_parcel((mouse, 1), waybill=str(n + 1)) for n in range(4)]
+    text = page(operator, reverse("hand_over"))
+    assert text.count('name="order"') == 2
+    assert "Print 4 new waybills" in text
+    assert "The 2 nearest by deadline are shown" in text
+    assert pages_of(print_them(operator, what="new")) == len(orders)
+
+
 def test_an_order_that_left_meanwhile_is_not_printed(operator, mouse):
     order = make_parcel((mouse, 1), waybill="1")
     Order.objects.update(handed_over_at=timezone.now())
