@@ -205,7 +205,7 @@ def test_a_parcel_is_checked_by_scanner_without_a_mouse(orders, live_server, chr
     expect(verdict).to_have_class("verdict complete")
     goto(page, live_server.url)
     row = page.locator(".parcel", has_text=orders["late"].code)
-    expect(row).to_contain_text("проверена")
+    expect(row).to_contain_text("проверен")
 
 
 def test_a_lost_scan_is_told_and_not_counted(orders, live_server, chromium):
