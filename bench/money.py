@@ -4,8 +4,8 @@
 
 On SQLite, or beside DATABASE_URL's. A year of orders in all states; each page is asked
 for through Django's own client five times, and the quickest counts: other work on the
-machine makes a page slower, never quicker. Exits with 1 when a
-bar is missed.
+machine makes a page slower, never quicker. On SQLite the processor's time counts, which
+is all there is; beside PostgreSQL the clock's. Exits with 1 when a bar is missed.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import random
 import sys
+import time
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,13 +126,19 @@ def _order(number: int, dice: random.Random, *, now: datetime) -> Any:
     )
 
 
-def measure(client: Client, address: str) -> tuple[int, float]:
+def measure(client: Client, address: str, *, kind: str) -> tuple[int, float]:
     def ask() -> None:
         answer = client.get(f"/admin/{address}")
         assert answer.status_code == 200, (address, answer.status_code)
 
     ask()
-    return queries_of(ask), min(seconds_of(ask) for _ in range(5)) * 1000
+    clock = time.process_time if kind == "sqlite" else time.perf_counter
+    took = []
+    for _ in range(5):
+        began = clock()
+        ask()
+        took.append(clock() - began)
+    return queries_of(ask), min(took) * 1000
 
 
 def main() -> int:
@@ -167,7 +174,7 @@ def main() -> int:
         is_missed = False
         for page in PAGES:
             address = page.format(**days)
-            queries, ms = measure(client, address)
+            queries, ms = measure(client, address, kind=kind)
             missed = queries > QUERIES or ms > MILLISECONDS
             is_missed |= missed
             print(f"{queries:3} queries {ms:6.0f} ms  {address}{' MISSED' * missed}")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -88,6 +89,16 @@ def load_commissions() -> CommissionBook:
     if any(rate.category_id is not None for rate in rates):
         tree = Category.objects.all().parents()
     return CommissionBook(rates, tree)
+
+
+def vouched_by(user: Any, *, now: datetime) -> dict[str, Any]:
+    """Say what a row notes of whoever has just entered its figure.
+
+    Who may confirm it has done so; anybody else's figure waits to be confirmed.
+    """
+    if user.has_perm("catalog.check_commissionrate"):
+        return {"checked_at": now, "checked_by": user.get_username()}
+    return {"checked_at": None, "checked_by": ""}
 
 
 def commission_warning() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
 from decimal import Decimal
 from typing import Any, TypeAlias
 
@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from backoffice.histories import ADDED, CHANGED, DELETED, keep, keep_before
 from backoffice.pages import log_many
+from catalog.commissions import vouched_by
 from catalog.models import Category, CommissionRate, PriceRule, Product
 from catalog.rules import load_rules
 from catalog.writing import update_rows
@@ -176,6 +177,8 @@ def save(
             Proposal.objects.filter(pk=proposal.pk).update(saved_at=now)
             if any(f is None or set(f) - UNSEEN for f in changes.values()):
                 enqueue("feeds.tasks.build_feed", cluster="imports")
+                if proposal.table == Table.COMMISSIONS:
+                    enqueue("orders.tasks.recount_money", cluster="imports")
             return saved
     except IntegrityError as error:
         if "unique" not in str(error).lower():
@@ -188,13 +191,16 @@ def _save(proposal: Proposal, changes: Mapping[str, Any], *, now: datetime) -> i
     model = MODELS[proposal.table]
     stored = _stored(model, changes, lock=True)
     _require_as_shown(changes, stored)
+    vouched: dict[str, Any] = {}
+    if model is CommissionRate:
+        vouched = vouched_by(proposal.author, now=now)
     keep_before(list(stored.values()), now=now)
     noted: dict[str, list[Model]] = defaultdict(list)
     updates: dict[tuple[str, ...], list[tuple[Any, ...]]] = defaultdict(list)
     for key, fields in changes.items():
         if key.startswith(NEW):
             added = model()
-            _set(added, wanted_of(proposal, fields))
+            _set(added, wanted_of(proposal, fields) | vouched)
             added.save_without_historical_record()  # type: ignore[attr-defined]
             noted[ADDED].append(added)
             continue
@@ -202,7 +208,7 @@ def _save(proposal: Proposal, changes: Mapping[str, Any], *, now: datetime) -> i
         if fields is None:
             noted[DELETED].append(row)
             continue
-        wanted = wanted_of(proposal, fields)
+        wanted = wanted_of(proposal, fields) | vouched
         _set(row, wanted)
         if model is Product and Product.PRICED_FIELDS & set(wanted):
             wanted["priced_with"] = ""
@@ -306,6 +312,8 @@ def _as_plain(field: Field[Any, Any], value: Any) -> Any:
     value = field.get_prep_value(field.to_python(value))
     if isinstance(value, datetime):
         return value.astimezone(timezone.utc).replace(microsecond=0).isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
     if isinstance(value, Decimal):
         places = getattr(field, "decimal_places", 2)
         return str(value.quantize(Decimal(1).scaleb(-places)))

@@ -5,6 +5,6 @@
 
 from __future__ import annotations
 
-from catalog.admin import changes, commissions, imports
+from catalog.admin import changes, imports
 
-__all__ = ["changes", "commissions", "imports"]
+__all__ = ["changes", "imports"]

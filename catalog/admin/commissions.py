@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin, messages
@@ -21,16 +22,16 @@ from backoffice.pages import StaffAdmin, log_objects
 from catalog.admin.rules import IndentedChoice
 from catalog.commissions import commission_warning
 from catalog.models import Category, CommissionRate
-from plumbing.queue import enqueue
 
 
-@admin.register(CommissionRate)
 class CommissionRateAdmin(StaffAdmin[CommissionRate]):
+    """The table's pages; `feeds`, which knows what changes, registers them."""
+
     change_list_template = "admin/catalog/commissionrate/change_list.html"
     list_display = ("show_goods", "show_percent", "show_since", "show_checked")
     list_display_links = ("show_goods",)
     list_select_related = ("category",)
-    actions = ("mark_checked",)
+    actions: Sequence[str] = ("mark_checked",)
     fieldsets = (
         (
             _("Which goods"),
@@ -75,25 +76,6 @@ class CommissionRateAdmin(StaffAdmin[CommissionRate]):
         context = {"warning": commission_warning(), **(extra_context or {})}
         return super().changelist_view(request, context)
 
-    def save_model(
-        self, request: HttpRequest, obj: CommissionRate, form: Any, change: Any
-    ) -> None:
-        # Who may confirm it has just done so; anybody else's figure is to be confirmed.
-        if form.changed_data or not change:
-            may = self.has_check_permission(request)
-            obj.checked_at = timezone.now() if may else None
-            obj.checked_by = request.user.get_username() if may else ""
-        super().save_model(request, obj, form, change)
-        _follow()
-
-    def delete_model(self, request: HttpRequest, obj: CommissionRate) -> None:
-        super().delete_model(request, obj)
-        _follow()
-
-    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
-        super().delete_queryset(request, queryset)
-        _follow()
-
     def has_check_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("catalog.check_commissionrate"))
 
@@ -134,9 +116,3 @@ class CommissionRateAdmin(StaffAdmin[CommissionRate]):
         if obj.checked_at is None:
             return pill(_("to be checked"), Tone.WARN)
         return two_lines(when(obj.checked_at), obj.checked_by)
-
-
-def _follow() -> None:
-    """Let prices and profit follow the table."""
-    enqueue("feeds.tasks.build_feed", cluster="imports")
-    enqueue("orders.tasks.recount_money", cluster="imports")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from feeds.admin import (
     categories,
+    commissions,
     fetches,
     products,
     proposals,
@@ -14,6 +15,7 @@ from feeds.admin import (
 
 __all__ = [
     "categories",
+    "commissions",
     "fetches",
     "products",
     "proposals",

@@ -24,6 +24,7 @@ PERMISSIONS = {
     Proposal.Table.PRODUCTS: "catalog.change_product",
     Proposal.Table.CATEGORIES: "catalog.publish_category",
     Proposal.Table.RULES: "catalog.change_pricerule",
+    Proposal.Table.COMMISSIONS: "catalog.change_commissionrate",
     Proposal.Table.STORES: "feeds.change_store",
 }
 

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 from django.urls import reverse
 from django.utils import timezone
 
 from catalog.commissions import commission_warning
-from catalog.models import CommissionRate
-from tests.staff import log_in, page, queued
+from catalog.models import CommissionRate, PriceRule
+from tests.feeds.making import make_import, make_product, make_store
+from tests.staff import build, confirm, log_in, page, queued
 
 pytestmark = pytest.mark.django_db
 LIST = reverse("admin:catalog_commissionrate_changelist")
@@ -47,11 +50,44 @@ def test_the_owner_confirms_what_is_shipped(settings):
 
 @pytest.mark.parametrize(("role", "by"), [("owner", "owner"), ("operator", "")])
 def test_an_operators_figure_counts_and_waits_for_the_owner(settings, role, by):
-    response = log_in(settings, role).post(ADD, filled())
-    assert response.status_code == 302
+    client = log_in(settings, role)
+    response = client.post(ADD, filled())
+    assert not CommissionRate.objects.filter(kaspi_category="Мыши").exists()
+    confirm(client, response)
     rate = CommissionRate.objects.get(kaspi_category="Мыши")
     assert (rate.checked_by, rate.is_checked) == (by, bool(by))
     assert {"build_feed", "recount_money"} <= {name.split(".")[-1] for name in queued()}
+
+
+def test_a_change_shows_what_it_does_to_prices_and_is_to_be_confirmed_anew(settings):
+    make_import()
+    make_store()
+    PriceRule.objects.update(base="cost", commission_percent=None)
+    for _ in range(12):
+        make_product(price_kzt=None, accepted_price_kzt=None)
+    build()
+    rate = CommissionRate.objects.get(kaspi_category="")
+    CommissionRate.objects.update(checked_at=timezone.now(), checked_by="anna")
+    client = log_in(settings, "operator")
+    url = reverse("admin:catalog_commissionrate_change", args=[rate.pk])
+    form = filled(kaspi_category="", percent="20", holds_from="2020-01-01")
+    response = client.post(url, form)
+    assert "12 goods on sale" in page(client, response["Location"])
+    rate.refresh_from_db()
+    assert (rate.percent, rate.is_checked) == (Decimal("12.50"), True)
+    confirm(client, response)
+    rate.refresh_from_db()
+    assert (rate.percent, rate.is_checked) == (Decimal(20), False)
+
+
+def test_a_row_is_deleted_by_way_of_the_same_page(settings):
+    client = log_in(settings, "owner")
+    rate = CommissionRate.objects.exclude(kaspi_category="").first()
+    chosen = {"action": "delete_selected", "_selected_action": [str(rate.pk)]}
+    response = client.post(LIST, chosen)
+    assert CommissionRate.objects.filter(pk=rate.pk).exists()
+    confirm(client, response)
+    assert not CommissionRate.objects.filter(pk=rate.pk).exists()
 
 
 @pytest.mark.parametrize("role", ["viewer", "operator"])
