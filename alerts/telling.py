@@ -198,7 +198,7 @@ def _section(heading: str, lines: Iterator[str], *, number: int) -> str:
     shown = [line for line, _place in zip(lines, range(LINES_SHOWN), strict=False)]
     if number > LINES_SHOWN:
         rest = number - LINES_SHOWN
-        shown.append(ngettext("and %(n)d more", "and %(n)d more", rest) % {"n": rest})
+        shown.append(_("and %(n)d more") % {"n": rest})
     return "\n".join([heading, *shown])
 
 

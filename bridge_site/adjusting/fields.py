@@ -12,7 +12,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, gettext_lazy, ngettext
+from django.utils.translation import gettext, gettext_lazy
 
 from backoffice.formatting import NOTHING, grouped
 from bridge_site.adjustable import Adjustable
@@ -222,7 +222,7 @@ def _told_days(days: Sequence[str]) -> str:
     rest = len(written) - FEW_DAYS
     if rest <= 0:
         return ", ".join(written)
-    more = ngettext("and %(n)d more", "and %(n)d more", rest) % {"n": rest}
+    more = gettext("and %(n)d more") % {"n": rest}
     return f"{', '.join(written[:FEW_DAYS])} {more}"
 
 

@@ -42,7 +42,9 @@ EXAMPLES = {
 # Settings and addresses stand as they must be typed.
 SETTINGS = set(re.findall(r"^#? ?([A-Z_]+)=", ENV_EXAMPLE.read_text("utf-8"), re.M))
 ADDRESS = re.compile(
-    r"\w+://\S*|\S+/\d[\d.]*|\S*[/.=:@#]\S*[A-Za-z]\S*|\b(?=[a-f]*\d)[0-9a-f]{7,}\b"
+    r"\w+://\S*|\S+/\d[\d.]*|\S*[/.=:@#]\S*[A-Za-z]\S*"
+    # A digest or a revision.
+    r"|\b(?=[a-f]*\d)[0-9a-f]{7,}\b"
 )
 READ_OUT = ("title", "aria-label", "placeholder", "alt")
 SKIPPED = {"script", "style", "pre", "code"}
