@@ -47,6 +47,9 @@ class BookingAdmin(ReadOnlyAdmin[Booking]):
 
     def report(self, request: HttpRequest) -> HttpResponse:
         self._refuse_others(request)
+        if request.method == "POST":
+            # Where a list would take actions there are none.
+            raise PermissionDenied
         wanted = report.wanted_of(request.GET, today=timezone.localdate())
         context = {
             **self.admin_site.each_context(request),
