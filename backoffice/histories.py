@@ -61,7 +61,9 @@ def keep_before(rows: Sequence[Model], *, now: datetime) -> None:
         some = kept.filter(id__in=pks[start : start + ROWS_AT_ONCE]).order_by()
         known.update(some.values_list("id", flat=True))
     fresh = [row for row in rows if row.pk not in known]
-    keep(fresh, kind=CHANGED, user_pk=None, reason=BASELINE, now=now)
+    # The state before a change is found by its time.
+    then = now - timedelta(microseconds=1)
+    keep(fresh, kind=CHANGED, user_pk=None, reason=BASELINE, now=then)
 
 
 def keep(
@@ -153,11 +155,17 @@ def readable(field: Field[Any, Any], value: Any) -> str:
     return str(value)
 
 
+def told_changes(state: Any, before: Any) -> list[tuple[str, str, str]]:
+    """Name what a state of the history changed of the one before, if it is known."""
+    if state.history_type != CHANGED or before is None:
+        return []
+    fields = [field for field in state.tracked_fields if not field.primary_key]
+    return differences_between(before, state, fields=fields)
+
+
 def _turn(state: Any, before: Any) -> Turn:
     is_baseline = state.history_change_reason == BASELINE
     names = {ADDED: _("Added"), CHANGED: _("Changed"), DELETED: _("Deleted")}
-    fields = [field for field in state.tracked_fields if not field.primary_key]
-    is_change = state.history_type == CHANGED and before is not None
     return Turn(
         at=state.history_date,
         who=str(state.history_user or ""),
@@ -165,7 +173,7 @@ def _turn(state: Any, before: Any) -> Turn:
         if is_baseline
         else names[state.history_type],
         reason="" if is_baseline else state.history_change_reason or "",
-        changes=differences_between(before, state, fields=fields) if is_change else (),
+        changes=told_changes(state, before),
         history_pk=state.history_id,
     )
 

@@ -8,10 +8,13 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from backoffice.exporting import ExportedList
 from backoffice.formatting import Tone, bulleted, grouped, pill, when
 from backoffice.pages import JournalPaginator, ReadOnlyAdmin
+from backoffice.spreadsheets import Sheet
 from catalog.models import ProductChange
 
 Field = ProductChange.Field
@@ -50,7 +53,7 @@ def reason_lines(change: ProductChange) -> SafeString:
 
 
 @admin.register(ProductChange)
-class ProductChangeAdmin(ReadOnlyAdmin[ProductChange]):
+class ProductChangeAdmin(ExportedList[ProductChange], ReadOnlyAdmin[ProductChange]):
     list_display = ("show_when", "show_product", "field", "show_change", "show_reason")
     list_display_links = None
     list_filter = ("field", "changed_at")
@@ -60,6 +63,32 @@ class ProductChangeAdmin(ReadOnlyAdmin[ProductChange]):
     search_fields = ("product__article__exact", "product__sku__exact")
     search_help_text = _("Article or SKU")
     paginator = JournalPaginator
+
+    def sheet_of(self, request: HttpRequest, rows: QuerySet[ProductChange]) -> Sheet:
+        return Sheet(
+            title=gettext("Changes"),
+            headers=[
+                gettext("when"),
+                gettext("article"),
+                gettext("product"),
+                gettext("what"),
+                gettext("was"),
+                gettext("is"),
+                gettext("reason"),
+            ],
+            rows=(
+                [
+                    change.changed_at,
+                    change.product.article,
+                    change.product.name,
+                    change.get_field_display(),
+                    change.old,
+                    change.new,
+                    change.reason,
+                ]
+                for change in rows
+            ),
+        )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ProductChange]:
         """Look at the newest rows alone, unless an index leads to the wanted ones."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import Model
 from django.http import (
     FileResponse,
     Http404,
@@ -17,6 +21,7 @@ from django.http import (
     HttpResponseBase,
 )
 from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -25,7 +30,15 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from backoffice.confirming import answer_form, ask
-from backoffice.formatting import Tone, file_size, grouped, pill, two_lines, when
+from backoffice.formatting import (
+    Tone,
+    absolute,
+    file_size,
+    grouped,
+    pill,
+    two_lines,
+    when,
+)
 from backoffice.pages import (
     Button,
     ReadOnlyAdmin,
@@ -35,8 +48,10 @@ from backoffice.pages import (
 )
 from feeds import files
 from feeds.admin.differences import count_panels, difference_tables
+from feeds.drafting import Refusal
 from feeds.models import FeedBuild
 from feeds.publishing import BuildResult, override_refusal, roll_back
+from feeds.rolling_back import causes_since, draft_roll_back
 from plumbing.leases import LeaseTaken
 from plumbing.queue import enqueue
 
@@ -170,7 +185,7 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
         )
 
     def roll_back(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return self._ask(
+        response = self._ask(
             request,
             pk,
             permission="feeds.rollback_feed",
@@ -183,6 +198,10 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
                 "the list is made anew."
             ),
         )
+        if isinstance(response, TemplateResponse):
+            response.template_name = "admin/feeds/roll_back.html"
+            response.context_data |= _what_it_changes(pk)  # type: ignore[operator]
+        return response
 
     def override(self, request: HttpRequest, pk: int) -> HttpResponse:
         title = gettext("Publish in spite of the refusal of №%(pk)d")
@@ -312,6 +331,37 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
         size = " · ".join(filter(None, [file_size(obj.size_bytes), took]))
         digest = obj.sha256 and f"SHA-256 {obj.sha256}"
         return format_html('<span class="long">{}</span>', two_lines(size, digest))
+
+
+def _what_it_changes(pk: int) -> dict[str, Any]:
+    """Show what a roll-back would change in the list, and what would undo it."""
+    now = timezone.now()
+    earlier = FeedBuild.objects.get(pk=pk)
+    try:
+        draft = draft_roll_back(earlier, now=now)
+    except Refusal as refusal:
+        return {"refusal": str(refusal)}
+    # As a version's row would hold it.
+    diff = json.loads(json.dumps(draft.differences.diff()))
+    would_be = FeedBuild(counts=draft.counts, diff=diff)
+    hold = timedelta(minutes=settings.FEED_ROLLBACK_HOLD_MIN)
+    causes = causes_since(earlier.published_at or earlier.started_at)
+    return {
+        "differences": difference_tables(would_be),
+        "hold_ends": absolute(now + hold, now=now),
+        "causes": [
+            (cause, cause.at and absolute(cause.at, now=now), _history_url(cause.row))
+            for cause in causes
+        ],
+    }
+
+
+def _history_url(row: Model | None) -> str:
+    if row is None:
+        return ""
+    meta = row._meta
+    name = f"admin:{meta.app_label}_{meta.model_name}_history"
+    return reverse(name, args=[row.pk])
 
 
 def _counted(build: FeedBuild, name: str) -> SafeString:

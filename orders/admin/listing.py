@@ -17,9 +17,12 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from backoffice.exporting import ExportedList
 from backoffice.formatting import Tone, absolute, figure, grouped, pill, two_lines
-from backoffice.pages import Button, StaffAdmin
+from backoffice.pages import Button
+from backoffice.spreadsheets import Sheet
 from orders.admin.money_filters import BookedFilter, EarnsFilter, read_earnings
+from orders.admin.order_sheet import order_sheet
 from orders.admin.situation import (
     reservation_pill,
     shortened,
@@ -80,7 +83,7 @@ def matching(text: str) -> Q:
     return found
 
 
-class OrderListAdmin(StaffAdmin[Order]):
+class OrderListAdmin(ExportedList[Order]):
     # static/bridge/orders.css sizes the columns by these names: .field-show_left …
     list_display = (
         "show_code",
@@ -99,7 +102,8 @@ class OrderListAdmin(StaffAdmin[Order]):
 
     def page_buttons(self, request: HttpRequest) -> list[Button]:
         url = reverse("hand_over")
-        return [Button(label=gettext("Hand-over today"), url=url, asks_first=True)]
+        button = Button(label=gettext("Hand-over today"), url=url, asks_first=True)
+        return [button, *super().page_buttons(request)]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -108,6 +112,9 @@ class OrderListAdmin(StaffAdmin[Order]):
         self, request: HttpRequest, obj: Order | None = None
     ) -> bool:
         return False
+
+    def sheet_of(self, request: HttpRequest, rows: QuerySet[Order]) -> Sheet:
+        return order_sheet(rows)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
         return Order.objects.with_due()

@@ -2,12 +2,14 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
 from django.urls import reverse
 from django.utils import timezone
 
-from catalog.models import Product
+from catalog.models import PriceRule, Product
 from feeds import files, publishing
 from feeds.models import FeedBuild, Store
+from feeds.proposals import propose, save
 from plumbing.leases import under_lease
 from tests.feeds.making import make_products
 from tests.staff import build, log_in, make_version, messages_of, page, queued
@@ -241,3 +243,42 @@ def test_a_deleted_point_makes_a_new_list(owner):
     owner.post(reverse("admin:feeds_store_delete", args=[store.pk]), {"post": "yes"})
     assert not Store.objects.exists()
     assert queued() == ["feeds.tasks.build_feed"]
+
+
+def test_a_roll_back_shows_what_it_changes_and_what_undoes_it(owner, settings):
+    settings.FEED_ROLLBACK_HOLD_MIN = 45
+    earlier = make_version()
+    make_version(cheaper)
+    rule = PriceRule.objects.get()
+    saved = propose(
+        table="pricerule",
+        title="Autumn",
+        author_pk=User.objects.get(username="owner").pk,
+        wanted={rule.pk: {"markup_percent": 12}},
+        now=timezone.now(),
+    )
+    assert saved is not None
+    save(saved, now=timezone.now())
+    text = page(owner, url_of(earlier, "admin:roll_back_feed"))
+    for words in (
+        "Price changed",
+        "6\u202f990 → <b>7\u202f990\u00a0₸</b>",
+        "What comes back at",
+        "Markup, % 20 → 12",
+        reverse("admin:catalog_pricerule_history", args=[rule.pk]),
+    ):
+        assert words in text, words
+    # Looking published nothing.
+    assert FeedBuild.objects.get(status=Status.ACTIVE).pk != earlier.pk
+
+
+def test_a_roll_back_that_changes_nothing_says_so(owner):
+    earlier = make_version()
+    live = make_version(cheaper)
+    Product.objects.update(price_kzt=7990)
+    make_version()
+    assert "The list would stay as it is" in page(
+        owner, url_of(earlier, "admin:roll_back_feed")
+    )
+    assert live.pk
+
