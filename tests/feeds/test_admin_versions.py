@@ -281,4 +281,3 @@ def test_a_roll_back_that_changes_nothing_says_so(owner):
         owner, url_of(earlier, "admin:roll_back_feed")
     )
     assert live.pk
-
