@@ -37,7 +37,7 @@ def test_the_first_change_kept_has_an_old_side(olga):
     turn, baseline = read_turns(branch)
     assert turn.changes == [("Sold", "no", "yes")]
     assert (turn.who, turn.reason) == ("olga", "season")
-    assert (baseline.who, baseline.changes) == ("", ())
+    assert (baseline.who, baseline.changes) == ("", [])
     keep_before([branch], now=now)
     assert Category.history.count() == 2
 
