@@ -97,7 +97,7 @@ def measure_previews(goods: int) -> None:
 
     default = PriceRule.objects.order_by("pk").first()
     some = list(Product.objects.order_by("pk").values_list("pk", flat=True)[:5000])
-    cases = {
+    cases: dict[str, tuple[str, dict[Any, Any]]] = {
         "the default rule, +1 %": (
             "pricerule",
             {default.pk: {"markup_percent": Decimal(21)}},
