@@ -11,7 +11,7 @@
     document.addEventListener("input", () => { touched = true; });
     document.addEventListener("change", () => { touched = true; });
     const isBusy = () => touched || document.hidden
-        || document.querySelector("details[open], .action-select:checked") !== null;
+        || document.querySelector("details[open]:not(.similar), .action-select:checked") !== null;
     window.setInterval(() => {
         // Only a page that was asked for by GET may be asked for again.
         if (!isBusy() && document.activeElement.tagName !== "INPUT") {
