@@ -13,7 +13,7 @@ from orders.kaspi.client import PEER_NAME, KaspiClient
 from orders.kaspi.listing import SKEW, WINDOW, Batch, Moment, windows
 from orders.kaspi.schema import KaspiOrder
 from orders.models import Order, ReadMark
-from orders.models.order import OrderQuerySet
+from orders.models.order import ABSENT_READINGS, OrderQuerySet
 from orders.plan.events import record
 from orders.reading.entries import EntryReader
 from orders.reading.failures import tell_failure
@@ -184,8 +184,9 @@ class _Refresh:
         unseen = Order.objects.open().filter(last_seen__lt=self._now)
         # A person sees those by now; one that comes back is not waited for.
         lately = self._now - ASK_FOR_GONE_EVERY
-        gone = Order.objects.gone().filter(last_seen__gt=lately)
-        return unseen.exclude(pk__in=gone.values("pk"))
+        return unseen.exclude(
+            absent_readings__gte=ABSENT_READINGS, last_seen__gt=lately
+        )
 
     def _read(self, state: str, span: _Span, *, marked: bool = False) -> None:
         self._is_whole &= self._reader.read_section(
