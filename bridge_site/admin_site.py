@@ -48,6 +48,7 @@ PAGES: dict[str, tuple[tuple[str | Promise, str, str], ...]] = {
     "bridge": (
         (_("Settings"), "owner_settings", "bridge_site.change_adjustedsetting"),
         (_("Examination"), "doctor", "bridge_site.examine_bridge"),
+        (_("First day"), "first_day", "bridge_site.examine_bridge"),
     ),
 }
 

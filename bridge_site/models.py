@@ -19,3 +19,15 @@ class TemporaryPassword(models.Model):
 
     def __str__(self) -> str:
         return str(self.user_id)
+
+
+class FirstDayClosed(models.Model):
+    """The owner has put the first day's checklist away."""
+
+    closed_at = models.DateTimeField()
+    closed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True
+    )
+
+    def __str__(self) -> str:
+        return f"{self.closed_at:%d.%m.%Y}"

@@ -23,6 +23,7 @@ urlpatterns = [
     # Beside the models' own addresses, so that no model passes for chosen in the menu.
     path("admin/orders/", include(handover_urls(see))),
     path("admin/doctor/", see(doctor_page), name="doctor"),
+    path("admin/first-day/", include("bridge_site.first_day.urls")),
     path("admin/settings/", include("bridge_site.adjusting.urls")),
     path("admin/", admin.site.urls),
     path("manifest.webmanifest", manifest, name="manifest"),

@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from bridge_site.dashboard import read_health, read_overview
+from bridge_site.first_day.pages import first_day_for
 
 # Sent by our own scripts, which put the answer into a page that is open.
 PART = "X-Part"
@@ -18,7 +19,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     context = {"overview": read_overview(request)}
     if PART in request.headers:
         return render(request, "bridge/overview_now.html", context)
-    return admin.site.index(request, context)
+    return admin.site.index(request, {**context, "first_day": first_day_for(request)})
 
 
 def overview_count(request: HttpRequest) -> HttpResponse:

@@ -433,6 +433,10 @@ class ReadMarkQuerySet(models.QuerySet["ReadMark"]):
         marks = self.filter(state=Order.NEW, read_until__gt=LONG_AGO)
         return marks.values_list("first_read_at", flat=True).first()
 
+    def whole(self) -> ReadMarkQuerySet:
+        """Keep the sections that were ever read to the last page."""
+        return self.filter(read_until__gt=LONG_AGO)
+
     def note_read(self, state: str, *, now: datetime, trouble: str = "") -> None:
         """Move a section's mark: it was read to the last page."""
         mark, _is_new = self.get_or_create(

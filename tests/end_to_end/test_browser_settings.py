@@ -12,9 +12,11 @@ from django.urls import reverse
 from playwright.sync_api import expect
 
 from bridge_site.roles import set_staff, sync_roles
+from orders.models import Step
 from plumbing.adjusting import settled
 from plumbing.models import AdjustedSetting
-from tests.staff import furnish
+from tests.orders.factories import make_order
+from tests.staff import furnish, make_product
 
 pytestmark = [
     pytest.mark.browser,
@@ -124,3 +126,26 @@ def test_the_owner_has_the_bridge_examined(
     page.get_by_role("button", name="Проверить и связь").click()
     expect(page.get_by_text("Токен работает")).to_have_count(2)
     looked_at(page, "doctor-with-calls")
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1440, False), (390, True)])
+def test_the_owner_is_led_through_the_first_day(open_as_owner, settings, width, dark):
+    settings.OBSERVE_ONLY = True
+    product = make_product()
+    for _number in range(3):
+        make_order((product, 2))
+    text = "Резерв: не отправлено; было бы отправлено: заказ 70311 × 2"
+    Step.objects.update(last_error=text)
+    page = open_as_owner(width=width, dark=dark)
+    expect(page.locator(".first-day")).to_contain_text("Первый день")
+    if folder := os.environ.get("SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"first-day-box-{width}.png")
+    page.locator(".first-day h2 a").click()
+    looked_at(page, "first-day")
+    page.get_by_role("link", name="Что было бы сделано").first.click()
+    expect(page.locator(".findings tbody tr")).to_have_count(3)
+    looked_at(page, "observed")
+    goto(page, "first_day")
+    page.get_by_role("button", name="Убрать с обзора").click()
+    goto(page, "admin:index")
+    expect(page.locator(".first-day")).to_have_count(0)
