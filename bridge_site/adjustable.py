@@ -460,7 +460,7 @@ OBSERVING = Adjustable(
 )
 
 SECRETS = (
-    *("SECRET_KEY", "ALSTYLE_TOKEN", "KASPI_TOKEN", "FEED_PASSWORD"),
+    *("SECRET_KEY", "ALSTYLE_TOKEN", "KASPI_TOKEN", "FEED_PASSWORD", "HEALTH_TOKEN"),
     # Who knows such an address may write to it.
     *("ALERT_URLS", "HEARTBEAT_URL"),
 )
@@ -472,7 +472,7 @@ FIXED: Mapping[Words, Sequence[str]] = {
     ),
     _("Needed when the program starts"): (
         *("DEBUG", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "HTTPS_ONLY", "LISTEN"),
-        *("VAR_DIR", "DATABASE_URL", "LOG_LEVEL", "FEED_DIR"),
+        *("VAR_DIR", "DATABASE_URL", "LOG_LEVEL", "FEED_DIR", "ALLOW_UNSAFE"),
     ),
     _("How either side is reached"): (
         *("ALSTYLE_URL", "ALSTYLE_INTERVAL_S", "ALSTYLE_TIMEOUT_S", "KASPI_URL"),

@@ -134,7 +134,7 @@ def test_the_report_names_what_would_be_sent_for_each_order(
     told = "an order for 70000 × 2"
     Step.objects.update(last_error=told)
     observed = read_observed()
-    assert observed.kinds == [(Step.Kind.RESERVE.label, 20)]
+    assert observed.kinds == [(str(Step.Kind.RESERVE.label), 20)]
     assert observed.cost_kzt == 20 * 2 * 5000
     assert [order.pk for order, _steps in observed.orders] == [o.pk for o in orders]
     owner = log_in(settings, "owner")

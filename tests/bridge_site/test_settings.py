@@ -14,7 +14,9 @@ from django.conf import global_settings
 from django.conf import settings as live
 from django.core.checks import run_checks
 
+from bridge_site.adjustable import ADJUSTABLE, FIXED, GROUPS, OBSERVING, UNSHOWN
 from bridge_site.env import SettingsReader
+from orders.checks import PARSERS
 from plumbing.redaction import RedactingFormatter, redact
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -243,3 +245,18 @@ def test_the_example_names_every_setting():
     text = (ROOT / ".env.example").read_text("utf-8")
     names = re.findall(r"^(?:# )?([A-Z_]+)=", text, re.MULTILINE)
     assert sorted(names) == sorted(read_from_environment())
+
+
+def test_each_setting_may_be_changed_or_is_fixed_for_a_reason():
+    fixed = {name for names in FIXED.values() for name in names}
+    adjustable = {*ADJUSTABLE, OBSERVING.name}
+    declared = set(live.SETTING_DECLARATIONS)
+    assert declared - fixed - adjustable == set(), (
+        "say in bridge_site/adjustable.py what the owner may change, in GROUPS, "
+        "or why not, in FIXED"
+    )
+    assert (fixed | adjustable) - declared == set()
+    assert not fixed & adjustable
+    assert fixed >= UNSHOWN
+    assert set(PARSERS) <= adjustable
+    assert len(ADJUSTABLE) == sum(len(group.settings) for group in GROUPS)
