@@ -15,7 +15,7 @@ from backoffice.asking import Answers, Questions, Rows, ask, objects
 from backoffice.dashboard import Need, NeedKind, Role
 from backoffice.formatting import Tone, ago, grouped
 from catalog.availability import figures_are_stale
-from catalog.models import Category, ImportRun, PriceRule, Product
+from catalog.models import Category, CommissionRate, ImportRun, PriceRule, Product
 from plumbing.models import Failure
 from plumbing.redaction import redact
 
@@ -84,6 +84,8 @@ def ask_catalog() -> Questions:
     return {
         "runs": Rows(ImportRun.objects.filter(last).values(*RUN_FIELDS)),
         "has_rule": Exists(PriceRule.objects.active()),
+        "has_rate": Exists(CommissionRate.objects.all()),
+        "has_unchecked_rate": Exists(CommissionRate.objects.unchecked()),
         "sells_category": Exists(Category.objects.sold()),
         "sells_by_hand": Exists(by_hand),
         "quarantine": Rows(
@@ -180,6 +182,16 @@ def needs_of_settings(answers: Answers) -> Iterator[Need]:
         text = _("No price rule is in force: no product gets a price")
         url = reverse("admin:catalog_pricerule_changelist")
         yield Need(tone=Tone.BAD, text=text, url=url)
+    rates_url = reverse("admin:catalog_commissionrate_changelist")
+    if not answers["has_rate"]:
+        text = _("The profit is overstated: the table of Kaspi's commission is empty.")
+        yield Need(tone=Tone.WARN, text=text, url=rates_url)
+    elif answers["has_unchecked_rate"]:
+        text = _(
+            "The profit may be overstated: compare Kaspi's commission with your "
+            "contract and confirm it"
+        )
+        yield Need(tone=Tone.INFO, text=text, url=rates_url)
     if not answers["sells_category"] and not answers["sells_by_hand"]:
         text = _("No category is sold: choose what to sell")
         url = reverse("admin:catalog_category_changelist")

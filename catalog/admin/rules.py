@@ -11,6 +11,7 @@ from django.db.models import Count, ForeignKey
 from django.forms import ModelChoiceField
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -19,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from backoffice.formatting import Tone, figure, grouped, pill, two_lines
 from backoffice.pages import GenericChoice, StaffAdmin
 from catalog.admin.trees import indent_of
+from catalog.commissions import load_commissions
 from catalog.models import Category, PriceRule, Product
 from catalog.rules import reached_by
 
@@ -170,6 +172,7 @@ class PriceRuleAdmin(StaffAdmin[PriceRule]):
 
     def decorate(self, request: HttpRequest, rows: Sequence[PriceRule]) -> None:
         _attach_reach(rows)
+        _attach_low_commission(rows)
 
     # CSS knows the columns by these methods' names: field-show_… in admin/phones.css.
     @admin.display(description=_("name"), ordering="name")
@@ -181,8 +184,8 @@ class PriceRuleAdmin(StaffAdmin[PriceRule]):
         return describe_scope(obj)
 
     @admin.display(description=_("price"))
-    def show_price(self, obj: PriceRule) -> str:
-        return describe_price(obj)
+    def show_price(self, obj: PriceRule) -> SafeString:
+        return two_lines(describe_price(obj), getattr(obj, "low_commission", ""))
 
     @admin.display(description=_("goods"))
     def reach_count(self, obj: PriceRule) -> SafeString:
@@ -208,6 +211,23 @@ class PriceRuleAdmin(StaffAdmin[PriceRule]):
         url = reverse("admin:catalog_product_changelist")
         link = format_html('<a href="{}?branch={}">{}</a>', url, obj.category_id, goods)
         return two_lines(text, link)
+
+
+def _attach_low_commission(rules: Sequence[PriceRule]) -> None:
+    """Say where prices are made with less than Kaspi's table says it takes."""
+    if all(rule.commission_percent is None for rule in rules):
+        return
+    known, today = load_commissions(), timezone.localdate()
+    for rule in rules:
+        own = rule.commission_percent
+        category = rule.category_id
+        if own is None or (category is None and rule.product is not None):
+            category = rule.product.category_id if rule.product else category
+        table = known.percent_of(category_id=category, on=today)
+        if own is not None and table is not None and own < table:
+            text = gettext("Kaspi takes %(percent)s %%: prices are too low by the rest")
+            words = text % {"percent": _plain(table)}
+            rule.low_commission = pill(words, Tone.WARN)  # type: ignore[attr-defined]
 
 
 def _attach_reach(rules: Iterable[PriceRule]) -> None:

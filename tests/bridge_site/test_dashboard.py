@@ -28,7 +28,7 @@ from bridge_site.dashboard import (
 from bridge_site.workers import PARTS
 from catalog.availability import stock_is_stale
 from catalog.dashboard import draw_changes, recent_runs
-from catalog.models import Category, ImportRun, PriceRule, Product
+from catalog.models import Category, CommissionRate, ImportRun, PriceRule, Product
 from catalog.needs import count_quarantine, read_last_runs
 from feeds.dashboard import draw_on_sale
 from feeds.models import FeedBuild, FeedFetch, Store
@@ -68,6 +68,7 @@ def healthy(settings, now):
     for name in PARTS:
         Heartbeat.objects.create(name=name, host="srv", beaten_at=now)
     Store.objects.create(store_id="PP1")
+    CommissionRate.objects.update(checked_at=now, checked_by="owner")
     make_category()
     make_import()
     make_import(kind=ImportRun.Kind.CATALOGUE, age=5 * HOUR)
@@ -321,6 +322,15 @@ def test_secrets_are_not_shown(healthy, settings):
     assert "access-token=***" in text
     for secret in (settings.ALSTYLE_TOKEN, settings.KASPI_TOKEN):
         assert secret not in text
+
+
+def test_a_commission_that_nobody_confirmed_is_said(healthy):
+    CommissionRate.objects.filter(kaspi_category="").update(checked_at=None)
+    ((tone, text),) = needs()
+    assert (tone, "compare Kaspi's commission" in text) == (Tone.INFO, True)
+    CommissionRate.objects.all().delete()
+    ((tone, text),) = needs()
+    assert (tone, "commission is empty" in text) == (Tone.WARN, True)
 
 
 @pytest.mark.parametrize("part", [{}, {"HTTP_X_PART": "1"}], ids=["page", "part"])

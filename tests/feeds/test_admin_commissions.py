@@ -113,3 +113,13 @@ def test_nonsense_is_an_error_of_the_form(settings, values, words):
     response = log_in(settings, "owner").post(ADD, filled(**values))
     assert response.status_code == 200
     assert words in response.content.decode()
+
+
+def test_a_rule_that_leaves_kaspi_less_than_it_takes_stands_out(settings):
+    rules = reverse("admin:catalog_pricerule_changelist")
+    client = log_in(settings, "viewer")
+    assert "prices are too low" not in page(client, rules)
+    PriceRule.objects.update(commission_percent=10)
+    assert "Kaspi takes 12,5 %: prices are too low" in page(client, rules)
+    PriceRule.objects.update(commission_percent=13)
+    assert "prices are too low" not in page(client, rules)
