@@ -121,10 +121,10 @@ def test_it_says_when_it_cannot_refresh(open_page):
     expect(said).to_contain_text("Обновлено в ")
     page.route("**/admin/", lambda route: route.abort())
     page.clock.run_for(31_000)
-    expect(said).to_contain_text("мост не отвечает")
+    expect(said).to_contain_text("программа не отвечает")
     page.unroute("**/admin/")
     page.clock.run_for(31_000)
-    expect(said).not_to_contain_text("мост не отвечает")
+    expect(said).not_to_contain_text("программа не отвечает")
 
 
 def test_logged_out_it_stops_and_shows_the_way_back(open_page):
