@@ -157,7 +157,9 @@ class ReserveHandler:
         except (NotCleared, AccountIncomplete) as error:
             purchasing.need_person(purchase, reason=str(error))
             return outcomes.needs_person(error.reason, str(error))
-        return self._made(claim, clients, purchase, number=number, by="answer")
+        return self._made(
+            claim, clients, purchase, number=number, by="answer", is_fresh=True
+        )
 
     def _prepare_cart(self, claim: Claim, clients: Clients, purchase: Purchase) -> None:
         """Bring the cart to what is to be submitted; raises what `_go_on` answers."""
@@ -198,6 +200,7 @@ class ReserveHandler:
         number: str,
         by: str,
         total: int | None = None,
+        is_fresh: bool = False,
     ) -> Outcome:
         text = _("Reserved: order %(number)s at Al-Style, %(sum)s ₸")
         if by != "answer":
@@ -209,7 +212,9 @@ class ReserveHandler:
         try:
             # The cart is others' by then if its order had to be looked for.
             if purchase.cleared_at is None:
-                there = purchasing.clear_after(purchase, clients.cart, claim)
+                there = purchasing.clear_after(
+                    purchase, clients.cart, claim, is_fresh=is_fresh
+                )
                 if there is not None:
                     supervision.note_last(purchase, {"rows": there})
         except NotCleared as error:

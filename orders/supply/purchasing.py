@@ -267,19 +267,20 @@ def note_made(
 
 
 def clear_after(
-    purchase: Purchase, cart: CartClient, claim: Claim
+    purchase: Purchase, cart: CartClient, claim: Claim, *, is_fresh: bool
 ) -> Sequence[CartRow] | None:
     """See whether submit emptied the cart, until that is known; tidy up if it did not.
 
-    Call when the order is surely made, before anything else is bought. Gives what was
-    in the cart; None when there was no need to look.
+    Call when the order is surely made, before anything else is bought. `is_fresh`: it
+    was answered just now; later, whoever is at the portal may have emptied the cart.
+    Gives what was in the cart; None when there was no need to look.
     """
     if learned(Name.SUBMIT_EMPTIES) == "yes" and not is_supervised():
         return None
     rows = cart.get()
     still = pieces(rows) == purchase.quantities
     value, evidence = ("no" if still else "yes"), f"{purchase}, {pieces(rows) or '—'}"
-    if still or not rows:
+    if still or (not rows and is_fresh):
         learn(Name.SUBMIT_EMPTIES, value, evidence=evidence, now=database_now())
     if purchase.is_within(pieces(rows)):
         if learned(Name.SUBMIT_EMPTIES) != "no":

@@ -586,6 +586,29 @@ def test_rows_left_by_a_worker_that_died_before_tidying_up_are_taken_out(
     assert reservation_of(second).status == R.HELD
 
 
+def test_a_cart_that_somebody_emptied_later_teaches_nothing_of_submit(
+    supplier, product, process
+):
+    supplier.change_settings(submit_keeps_cart=True, shows_comments=True)
+    supplier.change_settings(listed_after_s=86_400)
+    order = make_order((product, 2))
+    lose_the_answer(supplier, order, process)
+    process(also_later=True)
+    # Somebody at the portal takes everything out, then the order is found.
+    supplier.cart.rows.clear()
+    supplier.change_settings(listed_after_s=0)
+    let_pass(order)
+    process()
+    assert reservation_of(order).status == R.HELD
+    assert learned(LearnedFact.Name.SUBMIT_EMPTIES) is None
+    second = make_order((product_of(supplier, another(supplier, product)), 1))
+    process()
+    assert reservation_of(second).status == R.HELD
+    # Answered at once, it shows what submit does; what it left is taken out.
+    assert learned(LearnedFact.Name.SUBMIT_EMPTIES) == "no"
+    assert supplier.cart.rows == {}
+
+
 def test_rows_that_submit_left_beside_a_managers_are_taken_out(
     supplier, product, process, monkeypatch
 ):
