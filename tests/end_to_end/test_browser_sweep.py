@@ -18,6 +18,7 @@ pytestmark = [
 ]
 PASSWORD = "a-long-password"
 SCREENS = [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")]
+IS_AN_ORDER = "document.activeElement.matches('a[href*=\"/order/\"][href*=change]')"
 # Every rule, the "best practices" included.
 RULES = {"resultTypes": ["violations"]}
 
@@ -62,3 +63,25 @@ def test_no_page_has_a_finding(house, live_server, chromium, width, scheme):
         judge(url)
     context.close()
     assert not problems, "\n".join(problems)
+
+
+def test_the_keyboard_reaches_the_first_order_in_five_tabs(
+    house, live_server, chromium
+):
+    page = chromium.new_page()
+    page.goto(f"{live_server.url}/admin/login/")
+    page.fill("#id_username", "owner")
+    page.fill("#id_password", PASSWORD)
+    page.click("#login-form [type=submit]")
+    for url in ("/admin/", "/admin/orders/order/?tab=person"):
+        page.goto(f"{live_server.url}{url}")
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.className").startswith("skip-")
+        page.keyboard.press("Enter")
+        for _tab in range(5):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.className") == "skip-to-rows":
+                page.keyboard.press("Enter")
+            if page.evaluate(IS_AN_ORDER):
+                break
+        assert page.evaluate(IS_AN_ORDER), url

@@ -38,6 +38,15 @@
         }
     };
 
+    document.addEventListener("click", (event) => {
+        if (!event.target.closest(".skip-to-rows")) return;
+        const first = document.querySelector("#result_list tbody a[href]");
+        if (first) {
+            event.preventDefault();
+            first.focus();
+        }
+    });
+
     let asked = 0;
     const later = () => {
         cancelAnimationFrame(asked);
