@@ -30,6 +30,7 @@ pytestmark = pytest.mark.once
 
 COPIED = [
     *(
+        "alerts",
         "plumbing",
         "backoffice",
         "bridge_site",
