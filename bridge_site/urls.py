@@ -9,7 +9,13 @@ from django.views.generic import RedirectView
 from bridge_site.doctor.pages import doctor_page
 from bridge_site.health import readyz
 from bridge_site.installing import manifest
-from bridge_site.views import overview, overview_count, overview_health
+from bridge_site.views import (
+    overview,
+    overview_count,
+    overview_health,
+    search_everywhere,
+    search_found,
+)
 from orders.admin.handover import handover_urls
 
 see = admin.site.admin_view
@@ -20,6 +26,8 @@ urlpatterns = [
     path("admin/", see(overview)),
     path("admin/overview/count/", see(overview_count), name="overview_count"),
     path("admin/overview/health/", see(overview_health), name="overview_health"),
+    path("admin/search/", see(search_everywhere), name="search"),
+    path("admin/search/<str:token>/", see(search_found), name="search_found"),
     # Beside the models' own addresses, so that no model passes for chosen in the menu.
     path("admin/orders/", include(handover_urls(see))),
     path("admin/doctor/", see(doctor_page), name="doctor"),

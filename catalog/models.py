@@ -284,8 +284,9 @@ class Product(models.Model):
                 name="product_quarantined_at",
                 condition=Q(quarantined_at__isnull=False),
             ),
-            # Admin search by the maker's number.
+            # Admin search by the maker's number and by what a scanner reads.
             models.Index(fields=["part_number"], name="product_part_number"),
+            models.Index(fields=["barcode"], name="product_barcode"),
         ]
 
     def __str__(self) -> str:
@@ -375,6 +376,8 @@ class ImportRun(models.Model):
             models.Index(
                 fields=["kind", "status", "-finished_at"], name="importrun_last"
             ),
+            # Dashboard: the last ones of all; admin list.
+            models.Index(fields=["-started_at"], name="importrun_newest"),
         ]
 
     def __str__(self) -> str:

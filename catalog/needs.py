@@ -79,7 +79,10 @@ def ask_catalog() -> Questions:
         ended = runs.real().ended().order_by("-started_at").values("pk")[:1]
         good = runs.good().order_by("-finished_at").values("pk")[:1]
         last |= Q(pk=Subquery(ended)) | Q(pk=Subquery(good))
-    by_hand = Product.objects.filter(is_published=Product.Publish.YES)
+    # Looked for only where no category is sold: else it may take reading all goods.
+    by_hand = Product.objects.filter(is_published=Product.Publish.YES).exclude(
+        Exists(Category.objects.sold())
+    )
     reasons = Product.objects.quarantined().order_by().values("quarantine")
     return {
         "runs": Rows(ImportRun.objects.filter(last).values(*RUN_FIELDS)),
@@ -87,7 +90,7 @@ def ask_catalog() -> Questions:
         "has_rate": Exists(CommissionRate.objects.all()),
         "has_unchecked_rate": Exists(CommissionRate.objects.unchecked()),
         "sells_category": Exists(Category.objects.sold()),
-        "sells_by_hand": Exists(by_hand),
+        "sells_only_by_hand": Exists(by_hand),
         "quarantine": Rows(
             reasons.annotate(number=Count("pk")).order_by("-number", "quarantine")
         ),
@@ -192,7 +195,7 @@ def needs_of_settings(answers: Answers) -> Iterator[Need]:
             "contract and confirm it"
         )
         yield Need(tone=Tone.INFO, text=text, url=rates_url)
-    if not answers["sells_category"] and not answers["sells_by_hand"]:
+    if not answers["sells_category"] and not answers["sells_only_by_hand"]:
         text = _("No category is sold: choose what to sell")
         url = reverse("admin:catalog_category_changelist")
         yield Need(tone=Tone.WARN, text=text, url=url)

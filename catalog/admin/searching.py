@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.db.models import Q
 
+from backoffice.searching import holding
+
 
 def matching(text: str) -> Q:
     """Match pasted numbers, one or many, else goods whose name has all the words."""
@@ -17,23 +19,14 @@ def matching(text: str) -> Q:
 
 
 def _holding(word: str) -> Q:
-    found = (
-        Q(article__startswith=word)
+    found = holding("name", word)
+    if word.isalpha() and not word.isascii():
+        # No number has such letters: four comparisons less for each row.
+        return found
+    return (
+        found
+        | Q(article__startswith=word)
         | Q(sku__startswith=word)
         | Q(part_number__istartswith=word)
         | Q(barcode__startswith=word)
     )
-    for variant in _variants(word):
-        found |= Q(name__icontains=variant)
-    return found
-
-
-def _variants(word: str) -> list[str]:
-    """Give the spellings of a word.
-
-    SQLite, and PostgreSQL in the locale C, fold the case of ASCII letters only.
-    """
-    if word.isascii():
-        return [word]
-    lower = word.lower()
-    return list(dict.fromkeys([lower, lower.capitalize(), word.upper(), word]))

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -20,9 +20,11 @@ from django.utils.translation import gettext_lazy as _
 from backoffice.exporting import ExportedList
 from backoffice.formatting import Tone, absolute, figure, grouped, pill, two_lines
 from backoffice.pages import Button
+from backoffice.searching import Sought
 from backoffice.spreadsheets import Sheet
 from orders.admin.money_filters import BookedFilter, EarnsFilter, read_earnings
 from orders.admin.order_sheet import order_sheet
+from orders.admin.search import numbered
 from orders.admin.situation import (
     reservation_pill,
     shortened,
@@ -62,25 +64,6 @@ class TimeLeftList(ChangeList):
 
     def _get_default_ordering(self) -> Any:
         return BY_TIME_LEFT
-
-
-def matching(text: str) -> Q:
-    """Match what people paste: ids of any kind, one or many."""
-    found = Q()
-    for word in text.replace(",", " ").split():
-        lines = OrderLine.objects.filter(Q(sku=word) | Q(product__article=word))
-        reserved = Reservation.objects.filter(
-            Q(supplier_order__supplier_order_id=word)
-            | Q(supplier_order__listed_id=word)
-        )
-        found |= (
-            Q(code__startswith=word)
-            | Q(kaspi_id=word)
-            | Q(waybill_number__startswith=word)
-            | Q(pk__in=lines.values("order"))
-            | Q(pk__in=reserved.values("order"))
-        )
-    return found
 
 
 class OrderListAdmin(ExportedList[Order]):
@@ -128,8 +111,10 @@ class OrderListAdmin(ExportedList[Order]):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Order], search_term: str
     ) -> tuple[QuerySet[Order], bool]:
-        # By whole numbers: parts of texts would be looked for in every row.
-        return queryset.filter(matching(search_term)), False
+        if search_term.strip():
+            # By numbers: parts of texts would be looked for in every row.
+            queryset = queryset.filter(numbered(Sought(search_term)))
+        return queryset, False
 
     def decorate(self, request: HttpRequest, rows: Sequence[Order]) -> None:
         """Read the page's goods, reservations and stuck steps in four queries."""

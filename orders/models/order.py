@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import models
 from django.db.models import Case, Count, F, Q, Value, When
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Right
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -111,6 +111,13 @@ class Order(models.Model):
 
     kaspi_id = models.CharField(_("id at Kaspi"), max_length=80, unique=True)
     code = models.CharField(_("code"), max_length=40, unique=True)
+    # What people say of a code. A column, not an expression: only so an index serves
+    # both databases.
+    code_end = models.GeneratedField(
+        expression=Right("code", 4),
+        output_field=models.CharField(max_length=4),
+        db_persist=True,
+    )
     state = models.CharField(_("section"), max_length=60)
     status = models.CharField(_("status at Kaspi"), max_length=60)
     total_kzt = models.IntegerField(_("total, ₸"), null=True, blank=True)
@@ -189,6 +196,8 @@ class Order(models.Model):
             ),
             # Admin list, newest first; orders by day.
             models.Index(fields=["-created_at"], name="order_newest"),
+            # admin.search: by the last digits of the code.
+            models.Index(fields=["code_end"], name="order_code_end"),
             # The day's hand-over sheet.
             models.Index(
                 fields=["handed_over_at"],
@@ -329,6 +338,10 @@ class Buyer(models.Model):
     class Meta:
         verbose_name = _("buyer")
         verbose_name_plural = _("buyers")
+        indexes = [
+            # admin.search: a buyer calls.
+            models.Index(fields=["phone"], name="buyer_phone"),
+        ]
 
     def __str__(self) -> str:
         return f"№{self.pk}"
@@ -370,6 +383,10 @@ class OrderLine(models.Model):
             models.UniqueConstraint(
                 fields=["order", "entry_id"], name="orderline_once_per_order"
             ),
+        ]
+        indexes = [
+            # admin.search: orders of an SKU, also of one that is none of our products.
+            models.Index(fields=["sku"], name="orderline_sku"),
         ]
 
     def __str__(self) -> str:
@@ -522,7 +539,7 @@ class Waybill(models.Model):
             models.UniqueConstraint(fields=["order", "number"], name="waybill_once"),
         ]
         indexes = [
-            # A scanned label that was replaced by another.
+            # A scanned label that was replaced by another; admin.search: a number.
             models.Index(fields=["number"], name="waybill_number"),
         ]
 

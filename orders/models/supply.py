@@ -83,6 +83,10 @@ class SupplierOrder(models.Model):
         verbose_name = _("order at Al-Style")
         verbose_name_plural = _("orders at Al-Style")
         ordering = ["-placed_at", "-pk"]
+        indexes = [
+            # numbered(): by the number in the lists; the other is unique.
+            models.Index(fields=["listed_id"], name="supplierorder_listed"),
+        ]
 
     def __str__(self) -> str:
         return self.supplier_order_id

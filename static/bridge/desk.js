@@ -1,5 +1,5 @@
-// On every page of the admin: how many things wait for a person, in the tab's title, and
-// a sound when they become more, for those who want it.
+// On every page of the admin: how many things wait for a person, in the tab's title, a
+// sound when they become more, for those who want it, and the way to the search box.
 "use strict";
 
 (() => {
@@ -103,6 +103,18 @@
     };
     document.addEventListener("pointerdown", wake, { once: true });
     document.addEventListener("keydown", wake, { once: true });
+    // "/" leads to the search box, from wherever nothing is being typed.
+    const box = document.getElementById("search-everywhere");
+    const isTyping = (element) => element.isContentEditable
+        || ["INPUT", "SELECT", "TEXTAREA"].includes(element.tagName);
+    document.addEventListener("keydown", (event) => {
+        const isPlain = !event.ctrlKey && !event.altKey && !event.metaKey;
+        if (box && event.key === "/" && isPlain && !isTyping(event.target)) {
+            event.preventDefault();
+            box.focus();
+            box.select();
+        }
+    });
     timer = window.setInterval(look, EVERY_MS);
     if (!document.getElementById("overview")) {
         look();

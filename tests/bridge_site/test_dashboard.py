@@ -211,7 +211,7 @@ def unfetched():
 
 
 def never_fetched():
-    FeedFetch.objects.update(is_kaspi=False)
+    FeedFetch.objects.all().delete()
     FeedBuild.objects.update(published_at=timezone.now() - 2 * HOUR)
 
 
