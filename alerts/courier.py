@@ -44,6 +44,8 @@ def send(asked: Mapping[str, Any]) -> dict[str, object]:
     service = _instantiate(url)
     if service is None:
         return {"ok": False, "error": "address"}
+    # What is too long for the service becomes several messages instead of none.
+    service.overflow_mode = apprise.OverflowMode.SPLIT
     messenger = apprise.Apprise(asset=_asset())
     messenger.add(service)
     with words:

@@ -21,6 +21,9 @@ from backoffice.formatting import Tone, ago, span
 # A message stays below what Telegram takes at once (4096 characters).
 LINES_SHOWN = 15
 LINE_LENGTH = 200
+# Good news can wait to be told together: orders handed over one by one would else be a
+# message each.
+ENDS_APART = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +99,16 @@ def find_due(*, now: datetime) -> Due:
             alert.told_at, told=alert.told, after_min=settings.ALERT_REPEAT_MIN
         ):
             again.append(alert)
-    return Due(fresh=fresh, again=again, over=list(ended.order_by("pk")))
+    over = list(ended.order_by("pk"))
+    is_news = bool(fresh or again) or any(alert.is_urgent for alert in over)
+    if over and not is_news and _was_end_just_told(now=now):
+        over = []
+    return Due(fresh=fresh, again=again, over=over)
+
+
+def _was_end_just_told(*, now: datetime) -> bool:
+    just = Alert.objects.filter(is_end_told=True, told__gt=0)
+    return just.filter(closed_at__gt=now - ENDS_APART).exists()
 
 
 def tell_digest(

@@ -67,6 +67,19 @@ def test_what_comes_back_is_told_again(channel, receiver, round_at):
     assert Alert.objects.count() == 2
 
 
+def test_ends_that_trickle_in_are_told_together(channel, receiver, round_at):
+    drops = [need(f"Drop {n}", subject=str(n)) for n in range(6)]
+    round_at(NOON, *drops)
+    receiver.take_texts()
+    told = []
+    for minute in range(1, 8):
+        round_at(NOON + minute * MINUTE, *drops[minute:])
+        told.append(receiver.take_texts())
+    assert [len(texts) for texts in told] == [1, 0, 0, 0, 0, 1, 0]
+    assert "Drop 0" in told[0][0]
+    assert told[5][0].count("✓") == 5
+
+
 def test_what_gets_worse_speaks_up_although_it_was_acknowledged(
     channel, receiver, round_at
 ):

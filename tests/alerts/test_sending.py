@@ -115,6 +115,17 @@ def test_a_courier_knows_none_of_our_secrets(db, monkeypatch):
     assert not {"KASPI_TOKEN", "SECRET_KEY"} & set(couriers._environment())
 
 
+def test_what_is_too_long_for_a_service_goes_in_parts(receiver):
+    body = "\n".join(f"Line {number} {'of a night ' * 9}" for number in range(500))
+    (answer,) = couriers.send_all(
+        [{"title": "t", "body": body, "url": receiver.address}]
+    )
+    assert answer.ok
+    # Apprise's limit of this service: 32 768 characters.
+    assert len(receiver.messages) == 2
+    assert "Line 499" in receiver.messages[-1]["message"]
+
+
 def test_a_failing_channel_breaks_nothing(channel, receiver, round_at):
     receiver.status = 404
     round_at(NOON, need())
