@@ -118,6 +118,8 @@ def test_the_report_is_whole_at_every_width_and_in_both_lights(
     look(page, f"report-{width}-{theme}")
     page.goto(f"{live_server.url}{REPORT}?p=30&by=product")
     look(page, f"report-product-{width}-{theme}")
+    # On a phone too a table to read down, with the columns that matter most.
+    expect(page.locator(".money-table:not(.has-cards)")).to_have_count(1)
     page.goto(f"{live_server.url}/admin/catalog/commissionrate/")
     look(page, f"commission-{width}-{theme}")
     page.goto(f"{live_server.url}/admin/orders/order/?money=below&tab=open")

@@ -15,7 +15,7 @@
     const nameCells = (table) => {
         const columns = [...table.querySelectorAll("thead th")].map((head) =>
             (head.querySelector(".text") ?? head).textContent.trim());
-        if (columns.length <= FEW || table.matches(".sheet-table, .picking")) {
+        if (columns.length <= FEW || table.matches(".sheet-table, .picking, .money-table")) {
             return;
         }
         for (const row of table.tBodies[0]?.rows ?? []) {
