@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import connections
 from django.urls import reverse
 from django.utils import timezone, translation
 from django_q.models import Schedule
@@ -21,12 +22,24 @@ from bridge_site.schedules import sync_schedules
 from bridge_site.workers import PARTS
 from catalog.models import PriceRule
 from feeds.models import FeedFetch, Store
+from feeds.views import _journal
 from orders.models import ReadMark, SupplierAccount
 from orders.models.order import Order
 from plumbing.models import AdjustedSetting, Heartbeat, TimeJump
 from tests.staff import build, log_in, make_import, make_product, page
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def journal() -> Iterator[Callable[[], None]]:
+    """Wait until the fetches so far are noted; leave the database free to go."""
+
+    def is_written() -> None:
+        _journal.submit(connections.close_all).result()
+
+    yield is_written
+    is_written()
 
 
 def found(code: str, *, with_calls: bool = False) -> list[Finding]:
@@ -153,8 +166,9 @@ def test_without_uid_and_orders_the_uid_is_asked_for(well, settings):
     assert State.WARN in states("kaspi", with_calls=True)
 
 
-def test_the_list_is_fetched_with_its_login_and_told_from_kaspis_fetches(well):
+def test_the_list_is_fetched_with_its_login_and_told_from_kaspis_fetches(well, journal):
     assert states("public-list", with_calls=True) == [State.OK]
+    journal()
     ours = FeedFetch.objects.tests()
     assert ours.successful().count() == 1
     assert not ours.by_kaspi().exists()
