@@ -130,11 +130,11 @@ class StaffTable(ModelResource):  # type: ignore[misc]
         for code, _language in settings.LANGUAGES:
             with translation.override(code):
                 for name in self.fields:
-                    known[self.header(name).casefold()] = name
+                    known[_plain(self.header(name))] = name
                     known[name] = name
         names = []
         for header in headers:
-            name = known.get(header.casefold(), "")
+            name = known.get(_plain(header), "")
             if header and not name:
                 words = _(
                     "The column “%(header)s” is not known. Take the headers as they "
@@ -213,6 +213,11 @@ class StaffTable(ModelResource):  # type: ignore[misc]
 
     def _values(self, instance: Any) -> Row:
         return {n: getattr(instance, self.model_fields[n].attname) for n in self.own}
+
+
+def _plain(header: str) -> str:
+    # A label keeps its sign beside it by a space that nobody types.
+    return " ".join(header.split()).casefold()
 
 
 class ProductTable(StaffTable):

@@ -211,8 +211,4 @@ def _again_url(proposal: Proposal) -> str:
 def _save_label(proposal: Proposal) -> str:
     if any(fields is None for fields in proposal.changes.values()):
         return gettext("Delete")
-    number = len(proposal.changes)
-    if number == 1:
-        return gettext("Save")
-    text = ngettext("Save %(n)s row", "Save %(n)s rows", number)
-    return text % {"n": grouped(number)}
+    return gettext("Save")

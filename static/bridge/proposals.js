@@ -5,10 +5,12 @@
     const form = document.getElementById("proposal");
     const all = document.getElementById("tick-all");
     const ticks = [...form.querySelectorAll('input[name="row"]')];
+    const number = document.getElementById("ticked-number");
     const chosen = document.getElementById("which-chosen");
 
     const follow = () => {
         const ticked = ticks.filter((tick) => tick.checked).length;
+        number.textContent = ` (${ticked})`;
         all.checked = ticked === ticks.length;
         all.indeterminate = ticked > 0 && ticked < ticks.length;
         if (ticked < ticks.length) {
@@ -26,5 +28,6 @@
         for (const tick of ticks) {
             tick.addEventListener("change", follow);
         }
+        follow();
     }
 }

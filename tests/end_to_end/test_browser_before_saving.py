@@ -1,0 +1,177 @@
+"""What a change would do, seen and saved in a real browser, wide and narrow."""
+
+import os
+from pathlib import Path
+from urllib.parse import urljoin
+
+import pytest
+from django.urls import reverse
+from openpyxl import load_workbook
+from playwright.sync_api import expect
+
+from bridge_site.roles import set_staff, sync_roles
+from catalog.models import PriceRule, Product
+from tests.staff import build, furnish, make_category, make_product
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.once,
+    pytest.mark.django_db(transaction=True),
+]
+
+WIDTHS = {"desktop": 1440, "phone": 390}
+PASSWORD = "a-long-password"
+PICTURES = os.environ.get("SCREENSHOTS", "")
+
+
+@pytest.fixture
+def bridge(live_server, settings, tmp_path):
+    """Serve a furnished bridge with a branch that sells; returns its address."""
+    furnish(settings, tmp_path / "feed")
+    branch = make_category("Клавиатуры", left=900, right=901)
+    for number in range(30):
+        make_product(
+            name=f"Клавиатура Redragon K5{number:02d}",
+            category=branch,
+            is_published="category",
+            retail_kzt=0,
+        )
+    PriceRule.objects.create(
+        name="Клавиатуры", category=branch, base="cost", commission_percent=0
+    )
+    build()
+    sync_roles()
+    set_staff("owner", role="owner", password=PASSWORD)
+    return live_server.url
+
+
+@pytest.fixture
+def open_at(chromium, bridge):
+    """Give the owner's page of a width."""
+    opened = []
+
+    def log_in(width, *, dark=False):
+        context = chromium.new_context(
+            viewport={"width": width, "height": 900},
+            locale="ru-RU",
+            color_scheme="dark" if dark else "light",
+        )
+        opened.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: pytest.fail(str(error)))
+        page.goto(urljoin(bridge, reverse("admin:index")))
+        page.fill("#id_username", "owner")
+        page.fill("#id_password", PASSWORD)
+        page.keyboard.press("Enter")
+        page.wait_for_url(urljoin(bridge, reverse("admin:index")))
+        return page
+
+    yield log_in
+    for context in opened:
+        context.close()
+
+
+def goto(page, name, *args):
+    assert page.goto(urljoin(page.url, reverse(name, args=args))).status == 200
+
+
+def look(page, name, width):
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= width, f"{name} is {wide} px wide"
+    if PICTURES:
+        page.screenshot(
+            path=Path(PICTURES) / f"before-saving-{name}-{width}.png", full_page=True
+        )
+
+
+def show(page):
+    page.get_by_role("button", name="Показать, что изменится").click()
+    page.wait_for_selector("#proposal")
+
+
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+def test_a_mistyped_mark_up_is_seen_put_right_and_brought_back(open_at, width):
+    page = open_at(width, dark=width == WIDTHS["phone"])
+    rule = PriceRule.objects.get(name="Клавиатуры")
+    goto(page, "admin:catalog_pricerule_change", rule.pk)
+    page.fill("#id_markup_percent", "200")
+    show(page)
+    look(page, "mistyped", width)
+    expect(page.locator(".loud")).to_contain_text("С продажи снимется товаров: 30")
+    page.get_by_role("button", name="Сохранить").click()
+    expect(page.locator(".errornote")).to_contain_text("Отметьте")
+    page.get_by_role("link", name="Вернуться и поправить").click()
+    expect(page.locator("#id_markup_percent")).to_have_value("200.00")
+    page.fill("#id_markup_percent", "25")
+    show(page)
+    expect(page.locator(".effects tbody tr")).to_have_count(30)
+    page.get_by_label("Предупреждение прочитано").check()
+    page.get_by_role("button", name="Сохранить").click()
+    expect(page.locator(".messagelist")).to_contain_text("Сохранено: 1 запись")
+    rule.refresh_from_db()
+    assert rule.markup_percent == 25
+    goto(page, "admin:catalog_pricerule_history", rule.pk)
+    look(page, "history", width)
+    expect(page.locator(".turn").first).to_contain_text("owner")
+    page.get_by_role("button", name="Вернуть, как было").last.click()
+    page.wait_for_selector("#proposal")
+    page.get_by_label("Предупреждение прочитано").check()
+    page.get_by_role("button", name="Сохранить").click()
+    expect(page.locator(".messagelist")).to_contain_text("Сохранено")
+    rule.refresh_from_db()
+    assert rule.markup_percent == 20
+
+
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+def test_prices_of_ticked_goods_change_and_unticked_ones_stay(open_at, width):
+    page = open_at(width)
+    goto(page, "admin:catalog_product_changelist")
+    page.goto(page.url + "?q=Redragon")
+    for number in range(3):
+        page.locator("#result_list tbody .action-select").nth(number).check()
+    page.select_option("select[name=action]", "change_prices")
+    page.locator("button[name=index]").first.click()
+    page.fill("#id_number", "-5")
+    look(page, "prices", width)
+    show(page)
+    expect(page.locator(".effects tbody tr")).to_have_count(3)
+    page.locator("input[name=row]").first.uncheck()
+    expect(page.locator("#ticked-number")).to_have_text(" (2)")
+    # Who unticks one means the others.
+    expect(page.get_by_label("только отмеченные")).to_be_checked()
+    look(page, "ticked", width)
+    page.get_by_role("button", name="Сохранить").click()
+    expect(page.locator(".messagelist")).to_contain_text("Сохранено: 2 записи")
+    fixed = Product.objects.filter(price_override_kzt=5700)
+    assert fixed.count() == 2
+
+
+def test_a_table_goes_out_is_changed_and_comes_in(open_at, tmp_path):
+    page = open_at(WIDTHS["desktop"])
+    goto(page, "admin:catalog_product_changelist")
+    page.goto(page.url + "?q=Redragon")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Скачать XLSX").click()
+    path = tmp_path / "goods.xlsx"
+    download.value.save_as(path)
+    book = load_workbook(path)
+    sheet = book.active
+    headers = [cell.value for cell in sheet[1]]
+    column = headers.index("Фиксированная цена,\u00a0₸") + 1
+    # As people type it.
+    sheet.cell(1, column).value = "Фиксированная цена, ₸"
+    sheet.cell(2, column).value = 6500
+    sheet.cell(3, column).value = 10
+    sheet.cell(4, column).value = "дорого"
+    book.save(path)
+    page.get_by_role("link", name="Загрузить XLSX…").click()
+    look(page, "upload", WIDTHS["desktop"])
+    page.set_input_files("#id_file", path)
+    show(page)
+    look(page, "table", WIDTHS["desktop"])
+    errors = page.locator(".panel", has_text="Строки с ошибками")
+    expect(errors).to_contain_text("ниже предела")
+    expect(errors).to_contain_text("«дорого» — не число")
+    page.get_by_role("button", name="Сохранить").click()
+    expect(page.locator(".messagelist")).to_contain_text("Сохранено: 1 запись")
+    assert Product.objects.filter(price_override_kzt=6500).count() == 1
