@@ -25,12 +25,12 @@ from feeds.proposals import MODELS
 
 STEEP_PERCENT = 15
 FIGURES = (
-    ("dearer", _("become dearer"), Tone.INFO),
-    ("cheaper", _("become cheaper"), Tone.WARN),
-    ("on_sale", _("go on sale"), Tone.GOOD),
-    ("off_sale", _("go off sale"), Tone.BAD),
-    ("quarantined", _("newly in quarantine"), Tone.BAD),
-    ("stock", _("shown with another stock"), Tone.QUIET),
+    ("dearer", _("dearer"), Tone.INFO),
+    ("cheaper", _("cheaper"), Tone.WARN),
+    ("on_sale", _("onto sale"), Tone.GOOD),
+    ("off_sale", _("off sale"), Tone.BAD),
+    ("quarantined", _("into quarantine"), Tone.BAD),
+    ("stock", _("another stock"), Tone.QUIET),
 )
 BASIS_TEXTS = {
     "markup": _("priced by the markup"),

@@ -20,6 +20,7 @@ from catalog.admin.products import CATALOGUE_FILTERS, ProductAdmin
 from catalog.explaining import explain
 from catalog.models import Product
 from feeds.admin.bulk import ManyProductsAdmin
+from feeds.admin.editing import EditedList, ModeFilter
 from feeds.admin.proposing import ProposingAdmin
 from feeds.admin.sale import (
     Sale,
@@ -90,7 +91,11 @@ class SaleFilter(admin.SimpleListFilter):
 
 @admin.register(Product)
 class ListedProductAdmin(
-    ProposingAdmin[Product], TableAdmin[Product], ManyProductsAdmin, ProductAdmin
+    EditedList,
+    ProposingAdmin[Product],
+    TableAdmin[Product],
+    ManyProductsAdmin,
+    ProductAdmin,
 ):
     table = Proposal.Table.PRODUCTS
     quiet_fields = frozenset({"note", "shelf"})
@@ -108,7 +113,7 @@ class ListedProductAdmin(
         "show_category",
     )
     list_display_links = ("show_article", "show_name")
-    list_filter = (SaleFilter, *CATALOGUE_FILTERS)
+    list_filter = (SaleFilter, *CATALOGUE_FILTERS, ModeFilter)
 
     def decorate(self, request: HttpRequest, rows: Sequence[Product]) -> None:
         super().decorate(request, rows)

@@ -239,7 +239,7 @@ def test_units_are_kept_back_from_many_at_once(operator, shop):
     data = {"action": "keep_units_back", "_selected_action": [p.pk for p in shop[:2]]}
     operator.post(reverse(LIST), data)
     response = operator.post(reverse(LIST), {**data, "answered": "1", "units": "10"})
-    assert "go off sale" in page(operator, response.url)
+    assert "goes off sale" in page(operator, response.url)
     confirm(operator, response)
     assert list(
         Product.objects.order_by("pk").values_list("safety_stock", flat=True)[:3]
@@ -289,3 +289,52 @@ def test_a_branch_taken_off_sale_is_shown_first(operator, shop):
     assert "12 goods would go off sale" in page(operator, response.url)
     branch.refresh_from_db()
     assert branch.is_published
+
+
+def rows_form(products, **values):
+    form = {
+        "form-TOTAL_FORMS": len(products),
+        "form-INITIAL_FORMS": len(products),
+        "_save": "Save",
+    }
+    for number, product in enumerate(products):
+        row = {
+            "id": product.pk,
+            "is_published": product.is_published,
+            "price_override_kzt": product.price_override_kzt or "",
+            "min_price_kzt": product.min_price_kzt or "",
+            "safety_stock": product.safety_stock,
+        }
+        form |= {f"form-{number}-{name}": value for name, value in row.items()}
+    return {**form, **values}
+
+
+def test_figures_are_edited_in_the_list_and_shown_first(operator, shop):
+    url = reverse(LIST) + "?columns=edit"
+    text = page(operator, url)
+    assert 'name="form-0-price_override_kzt"' in text
+    assert 'name="form-0' not in page(operator, reverse(LIST))
+    form = {"form-0-price_override_kzt": 6500, "form-1-safety_stock": 3}
+    response = operator.post(url, rows_form(shop[:3], **form))
+    assert overrides(shop[:1]) == [None]
+    assert "6\u202f500" in page(operator, response.url)
+    assert "Saved: 2 rows" in messages_of(confirm(operator, response))
+    assert overrides(shop[:2]) == [6500, None]
+
+
+def test_a_price_below_the_floor_is_an_error_in_its_row(operator, shop):
+    url = reverse(LIST) + "?columns=edit"
+    form = rows_form(shop[:2], **{"form-1-price_override_kzt": 5})
+    response = operator.post(url, form)
+    assert response.status_code == 200
+    assert "Below the floor" in response.content.decode()
+    assert overrides(shop[:2]) == [None, None]
+
+
+def test_a_viewer_edits_nothing_in_the_list(settings, shop):
+    viewer = log_in(settings, "viewer")
+    url = reverse(LIST) + "?columns=edit"
+    assert 'name="form-0' not in page(viewer, url)
+    form = rows_form(shop[:1], **{"form-0-price_override_kzt": 6500})
+    viewer.post(url, form)
+    assert overrides(shop[:1]) == [None]
