@@ -175,3 +175,21 @@ def test_a_table_goes_out_is_changed_and_comes_in(open_at, tmp_path):
     page.get_by_role("button", name="Сохранить").click()
     expect(page.locator(".messagelist")).to_contain_text("Сохранено: 1 запись")
     assert Product.objects.filter(price_override_kzt=6500).count() == 1
+
+
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+def test_figures_are_edited_where_they_stand(open_at, width):
+    page = open_at(width)
+    goto(page, "admin:catalog_product_changelist")
+    page.goto(page.url + "?q=Redragon")
+    page.get_by_role("link", name="Править в списке").click()
+    page.locator("input[name=form-0-price_override_kzt]").fill("6500")
+    page.locator("input[name=form-1-safety_stock]").fill("4")
+    look(page, "edited", width)
+    page.locator("input[name=_save]").first.click()
+    page.wait_for_selector("#proposal")
+    look(page, "edited-shown", width)
+    page.get_by_role("button", name="Сохранить").click()
+    expect(page.locator(".messagelist")).to_contain_text("Сохранено: 2 записи")
+    assert Product.objects.filter(price_override_kzt=6500).count() == 1
+    assert Product.objects.filter(safety_stock=4).count() == 1
