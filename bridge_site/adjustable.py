@@ -258,12 +258,6 @@ GROUPS = (
                 help=_("If all readings have shown it for so long."),
                 unit=HOURS,
             ),
-            Adjustable(
-                name="CHANGE_WARN_PERCENT",
-                label=_("Share of goods from which a change must be confirmed"),
-                help=_("Of the goods on sale; below it a change is saved unasked."),
-                unit=PERCENT,
-            ),
         ),
     ),
     Group(

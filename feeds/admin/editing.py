@@ -72,13 +72,15 @@ class EditedList(StaffAdmin[Product]):
         return changelist
 
     def get_changelist_formset(self, request: HttpRequest, **kwargs: Any) -> Any:
+        def labelled(field: Any, **known: Any) -> Any:
+            made = self.formfield_for_dbfield(field, request, **known)
+            # The column's head is no label for who hears the page.
+            if made is not None:
+                made.widget.attrs["aria-label"] = str(made.label)
+            return made
+
         row = modelform_factory(
-            Product,
-            form=ProductForm,
-            fields=EDITED,
-            formfield_callback=lambda field, **known: self.formfield_for_dbfield(
-                field, request, **known
-            ),
+            Product, form=ProductForm, fields=EDITED, formfield_callback=labelled
         )
         return modelformset_factory(
             Product, form=row, formset=PageOfRows, fields=EDITED, extra=0

@@ -5,6 +5,7 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 from openpyxl import load_workbook
 from playwright.sync_api import expect
@@ -76,6 +77,8 @@ def goto(page, name, *args):
 
 
 def look(page, name, width):
+    found = Axe().run(page, options={"resultTypes": ["violations"]})
+    assert [v["id"] for v in found.response["violations"]] == [], name
     wide = page.evaluate("document.documentElement.scrollWidth")
     assert wide <= width, f"{name} is {wide} px wide"
     if PICTURES:
