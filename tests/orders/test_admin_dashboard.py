@@ -135,6 +135,18 @@ def test_todays_money_leaves_out_what_was_called_off(now):
     assert values == ["2", "5\u202f000\xa0₸", "70\u202f000\xa0₸", "10\u202f000\xa0₸"]
 
 
+def test_figures_of_a_day_lead_to_the_orders_of_that_day(now, settings):
+    product = make_product("70311")
+    today = make_order((product, 1))
+    before = make_order((product, 1), created_at=now - timedelta(days=1))
+    urls = [figure.url for figure in read_orders(now=now).money]
+    viewer = log_in(settings, "viewer")
+    for url, shown, hidden in ((urls[0], today, before), (urls[2], before, today)):
+        html = page(viewer, url)
+        assert shown.code in html
+        assert hidden.code not in html
+
+
 def silence(now, *, is_selling: bool = True) -> list[str]:
     needs = read_orders(now=now, is_selling=is_selling).needs
     return [need.text for need in needs if "Kaspi has shown no" in need.text]
