@@ -364,6 +364,9 @@ def take_out(
     Raises `NotCleared` when a row holds more than we put in: `remove` would take the
     manager's pieces along, and adding them again may be lost.
     """
+    if not purchase.was_always_there:
+        # Ours were seen gone since the submit: what is there now is somebody else's.
+        return
     ours = purchase.quantities
     mixed = [row.article for row in rows if row.quantity > ours.get(row.article, 0) > 0]
     for row in rows:
@@ -422,7 +425,8 @@ def _is_left_of(last: Purchase, rows: Sequence[CartRow]) -> bool:
     there = pieces(rows)
     # With more in one row, take_out could not tell ours from a manager's.
     is_whole = all(there.get(a) == number for a, number in last.quantities.items())
-    return keeps and last.cleared_at is None and is_whole
+    was_left = last.cleared_at is None and last.was_always_there
+    return keeps and was_left and is_whole
 
 
 def _is_witness_whole(purchase: Purchase, rows: Sequence[CartRow]) -> bool:

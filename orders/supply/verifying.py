@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from catalog.alstyle.cart import CartClient
@@ -53,6 +55,8 @@ def verify_purchases(cart: CartClient) -> int:
         Purchase.objects.filter(pk=purchase.pk).update(verified_at=database_now())
         if reason := difference_of(supplied):
             ask_for_check(supplied, reason)
+        elif reason := _went_along(purchase, supplied):
+            _tell(purchase.reservations.all(), reason)
     return read
 
 
@@ -68,8 +72,7 @@ def note_read(supplied: SupplierOrder, row: SupplierOrderRow) -> None:
 def wanted_of(supplied: SupplierOrder) -> dict[str, int]:
     """Map articles to the pieces that our open reservations want of an order."""
     wanted: Counter[str] = Counter()
-    whole = [supplied, *supplied.merged_sources()]
-    held = Reservation.objects.open().filter(supplier_order__in=whole)
+    held = Reservation.objects.open().filter(supplier_order__in=_whole(supplied))
     for reservation in held:
         for line in reservation.lines.select_related("product"):
             wanted[line.product.article] += line.supplied_quantity
@@ -78,7 +81,23 @@ def wanted_of(supplied: SupplierOrder) -> dict[str, int]:
 
 def difference_of(supplied: SupplierOrder) -> str:
     """Say in which lines the supplier's order is not what is wanted, if in any."""
-    wanted, there = wanted_of(supplied), supplied.quantities
+    if not Reservation.objects.held().filter(supplier_order__in=_whole(supplied)):
+        return ""
+    return _difference(wanted_of(supplied), supplied)
+
+
+def _went_along(purchase: Purchase, supplied: SupplierOrder) -> str:
+    """Say what was ordered besides the purchase's goods, though nothing is held now.
+
+    Shipped or given back meanwhile, a manager's goods went along all the same.
+    """
+    if Reservation.objects.held().filter(supplier_order__in=_whole(supplied)):
+        return ""
+    return _difference(purchase.quantities, supplied)
+
+
+def _difference(wanted: Mapping[str, int], supplied: SupplierOrder) -> str:
+    there = supplied.quantities
     more = {a: n - wanted.get(a, 0) for a, n in there.items() if n > wanted.get(a, 0)}
     less = {a: n - there.get(a, 0) for a, n in wanted.items() if n > there.get(a, 0)}
     parts = []
@@ -108,10 +127,18 @@ def foreign_goods(supplied: SupplierOrder) -> str:
 
 def ask_for_check(supplied: SupplierOrder, reason: str) -> None:
     """Let a person see, on each order it concerns, that a supplier's order is wrong."""
+    held = Reservation.objects.held().filter(supplier_order__in=_whole(supplied))
+    _tell(held, reason)
+
+
+def _whole(supplied: SupplierOrder) -> list[SupplierOrder]:
+    """Give the order with those that were merged into it."""
+    return [supplied, *supplied.merged_sources()]
+
+
+def _tell(reservations: QuerySet[Reservation], reason: str) -> None:
     now = database_now()
-    whole = [supplied, *supplied.merged_sources()]
-    held = Reservation.objects.held().filter(supplier_order__in=whole)
-    for reservation in held.select_related("order"):
+    for reservation in reservations.select_related("order"):
         cause = Cause(Reason.SUPPLIER_LINES, reason)
         want_step(reservation.order, Step.Kind.CHECK, now=now, needs_person=cause)
 

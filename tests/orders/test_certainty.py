@@ -288,6 +288,36 @@ def test_a_managers_goods_that_went_along_are_seen_and_not_cancelled(
     assert step_of(order, Step.Kind.RELEASE).status == S.NEEDS_PERSON
 
 
+def test_goods_that_went_along_are_told_though_the_order_was_shipped_before_it_was_read(
+    supplier, product, process, monkeypatch
+):
+    foreign = another(supplier, product)
+    submit = CartClient.submit
+
+    def submit_after_the_manager(self, submission):
+        supplier.cart.add_foreign(foreign, 5, 0.0)
+        return submit(self, submission)
+
+    monkeypatch.setattr(CartClient, "submit", submit_after_the_manager)
+    order = make_order((product, 1))
+    process()
+    Reservation.objects.filter(order=order).update(status=R.SHIPPED)
+    verify()
+    step = step_of(order, Step.Kind.CHECK)
+    assert step.status == S.NEEDS_PERSON
+    assert f"{foreign} × 5" in step.last_error
+
+
+def test_an_order_shipped_before_it_was_read_is_no_contradiction(
+    supplier, product, process
+):
+    order = make_order((product, 1))
+    process()
+    Reservation.objects.filter(order=order).update(status=R.SHIPPED)
+    verify()
+    assert not order.steps.of_kind(Step.Kind.CHECK).exists()
+
+
 @pytest.mark.parametrize("cart_adds", ["add", "replace"])
 def test_a_managers_row_of_our_article_is_never_written(
     supplier, product, process, cart_adds
@@ -607,6 +637,27 @@ def test_a_cart_that_somebody_emptied_later_teaches_nothing_of_submit(
     # Answered at once, it shows what submit does; what it left is taken out.
     assert learned(LearnedFact.Name.SUBMIT_EMPTIES) == "no"
     assert supplier.cart.rows == {}
+
+
+def test_a_managers_row_like_ours_stays_once_ours_was_seen_gone(
+    supplier, product, process
+):
+    know_supplier(submit_empties="no", reference_shown="yes")
+    supplier.change_settings(submit_keeps_cart=True, shows_comments=True)
+    supplier.change_settings(listed_after_s=86_400)
+    order = make_order((product, 2))
+    lose_the_answer(supplier, order, process)
+    supplier.cart.rows.clear()
+    process(also_later=True)
+    supplier.add_foreign_row(int(product.article), 2)
+    supplier.change_settings(listed_after_s=0)
+    for _look in range(2):
+        let_pass(order)
+        process(also_later=True)
+    assert reservation_of(order).status == R.HELD
+    (row,) = supplier.cart.rows.values()
+    assert (row.article, row.quantity) == (int(product.article), 2)
+    assert supplier.cart.foreign_touched == []
 
 
 def test_rows_that_submit_left_beside_a_managers_are_taken_out(
