@@ -97,14 +97,22 @@ def settled(*, anew: bool = False) -> Iterator[Adjusted]:
 def settled_by_last_look() -> Iterator[None]:
     """Keep for the block what this process read last, without asking again.
 
-    For the web, where `Watcher` looks apart from the requests.
+    For the web, where `Watcher` looks apart from the requests. Begun without a
+    database it goes by the environment: the price list is served all the same.
     """
     outer = _bound()
-    _mine.adjusted = _Process.latest or look()
+    _mine.adjusted = _Process.latest or _look_if_possible()
     try:
         yield
     finally:
         _mine.adjusted = outer
+
+
+def _look_if_possible() -> Adjusted:
+    try:
+        return look()
+    except DatabaseError:
+        return NOTHING
 
 
 def settle_for_task(**_signal: Any) -> None:

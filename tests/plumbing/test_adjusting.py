@@ -10,6 +10,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from bridge_site.adjustable import ADJUSTABLE, OBSERVING
+from plumbing import adjusting
 from plumbing.adjusting import (
     ChangeWatch,
     look,
@@ -98,6 +99,19 @@ def test_the_web_asks_the_database_only_once(django_assert_num_queries):
 
 
 @pytest.mark.django_db
+def test_a_web_part_begun_without_a_database_goes_by_the_environment(monkeypatch):
+    def gone(*_args, **_options):
+        raise DatabaseError("gone")
+
+    monkeypatch.setattr(AdjustedSetting.objects, "values_list", gone)
+    monkeypatch.setattr(adjusting._Process, "latest", None)
+    with settled_by_last_look():
+        assert live.STOCK_CAP == 500
+    with pytest.raises(DatabaseError), settled():
+        pass
+
+
+@pytest.mark.django_db
 def test_what_is_set_in_the_environment_wins():
     # The tests' own environment sets it.
     assert live.SETTING_DECLARATIONS["SUPERVISE_FIRST_PURCHASE"].is_set
@@ -163,7 +177,7 @@ def test_no_adjustable_setting_is_read_when_a_module_is_loaded():
 
 
 # They start parts, which settle for themselves, or work by no setting of the owner's.
-UNSETTLED = {"bridge", "bridge_part", "create_staff", "sync_roles"}
+UNSETTLED = {"prepare_demo", "bridge", "bridge_part", "create_staff", "sync_roles"}
 
 
 def test_our_commands_work_by_the_owners_settings():

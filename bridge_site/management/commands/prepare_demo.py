@@ -4,14 +4,13 @@ import os
 import secrets
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from bridge_site.demo import NotADemo, prepare_demo
 from bridge_site.processes import when_parent_ends
-from plumbing.commands import SettledCommand
 
 
-class Command(SettledCommand):
+class Command(BaseCommand):
     help = "Prepares the demo's database; refuses to meet real peers."
 
     def add_arguments(self, parser: CommandParser) -> None:
