@@ -52,7 +52,7 @@ def bridge(live_server, settings, tmp_path):
                 total_kzt=8_990 + 1000 * days,
             )
     sync_roles()
-    set_staff("anna", role="operator", password=PASSWORD)
+    set_staff("anna", role="owner", password=PASSWORD)
     return live_server.url
 
 
