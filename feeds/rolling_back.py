@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db.models import Model
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -79,7 +80,7 @@ def _decisions(model: type[Model], moment: datetime) -> Iterator[Cause]:
         elif not words:
             words = _("added")
         yield Cause(
-            text=f"{model._meta.verbose_name} «{what}»: {words}",
+            text=f"{capfirst(model._meta.verbose_name)} «{what}»: {words}",
             who=str(state.history_user or ""),
             at=state.history_date,
             row=row,
