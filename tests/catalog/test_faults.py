@@ -179,7 +179,9 @@ def test_a_task_returns_the_line_or_fails_with_it(filled, task):
 
 
 def test_old_changes_are_deleted_by_a_task():
-    assert tasks.delete_old_changes() == "0 changes, 0 imports and 0 former states deleted"
+    assert (
+        tasks.delete_old_changes() == "0 changes, 0 imports and 0 former states deleted"
+    )
 
 
 def test_nothing_is_said_of_the_token_at_any_level(filled, caplog, settings):

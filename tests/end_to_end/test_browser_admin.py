@@ -146,7 +146,7 @@ def test_products_are_found_and_filtered(open_as):
     expect(rows.first).to_contain_text("только кратно")
     page.get_by_role("link", name="Сбросить все фильтры").click()
     expect(rows).to_have_count(50)
-    page.get_by_role("searchbox").fill("мышь zx-70003")
+    page.locator("#searchbar").fill("мышь zx-70003")
     page.keyboard.press("Enter")
     expect(rows).to_have_count(1)
     assert page.get_by_role("button", name="Выполнить").count() == 0

@@ -123,7 +123,7 @@ def test_points_of_a_city_must_agree_on_the_preorder(shop, english, feed_dir):
     make_product()
     build()
     make_store("PP2", preorder_days=3)
-    refused(build(), feed_dir, "750000000")
+    refused(build(), feed_dir, "Almaty")
     Store.objects.filter(store_id="PP2").update(city_code="710000000")
     assert build().end == "published"
     assert live(feed_dir).popitem()[1].points == (
