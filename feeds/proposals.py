@@ -166,7 +166,8 @@ def save(
     try:
         with transaction.atomic():
             open_ones = Proposal.objects.select_for_update().filter(saved_at=None)
-            if not open_ones.filter(pk=proposal.pk).exists():
+            # Read, not only asked for: it is the reading that locks.
+            if open_ones.filter(pk=proposal.pk).first() is None:
                 raise Overtaken(_("This was saved already."))
             changes = {
                 key: fields

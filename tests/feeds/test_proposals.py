@@ -188,3 +188,17 @@ def test_a_category_is_sold_and_told(author):
     )
     assert Category.objects.get(pk=branch.pk).is_published
     assert read_turns(branch)[0].changes == [("Sold", "no", "yes")]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_press_at_once_add_one_rule(in_threads):
+    author = User.objects.create_user("olga")
+    proposal = proposed(author, "pricerule", {"new-1": {"name": "twice"}})
+
+    def press():
+        return save(proposal, now=timezone.now())
+
+    results = in_threads([press, press, press])
+    assert [r for r in results if r == 1] == [1]
+    assert sum(isinstance(r, Overtaken) for r in results) == 2
+    assert PriceRule.objects.filter(name="twice").count() == 1
