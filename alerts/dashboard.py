@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from alerts.models import Channel
+from backoffice.asking import Answers, Questions, Rows, ask, objects
 from backoffice.dashboard import Need, NeedKind, Role
 from backoffice.formatting import Tone, absolute
 
@@ -18,9 +19,18 @@ CHANNEL = NeedKind(
 )
 
 
-def needs_of_channels(*, now: datetime) -> Iterator[Need]:
+def ask_channels() -> Questions:
+    """Name what the overview must know of the channels."""
+    fields = ("id", "name", "failing_since", "last_error")
+    return {"channels": Rows(Channel.objects.failing().order_by("pk").values(*fields))}
+
+
+def needs_of_channels(
+    *, now: datetime, answers: Answers | None = None
+) -> Iterator[Need]:
     """Tell of the channels by which nothing arrives."""
-    for channel in Channel.objects.failing():
+    answers = ask(ask_channels()) if answers is None else answers
+    for channel in objects(Channel, answers["channels"]):
         text = _("Messages by “%(channel)s” do not arrive (since %(since)s): %(error)s")
         figures = {
             "channel": channel.name,

@@ -10,7 +10,7 @@ from django.contrib.admin.models import LogEntry
 from django.http import HttpRequest
 from django.utils import timezone
 
-from alerts.dashboard import needs_of_channels
+from alerts.dashboard import ask_channels, needs_of_channels
 from backoffice.asking import Questions, ask
 from backoffice.dashboard import (
     RECENT,
@@ -97,12 +97,14 @@ def read_overview(request: HttpRequest) -> Overview:
     sees_goods = user.has_perms(SEES_GOODS)
     sees_price_list = user.has_perms(SEES_PRICE_LIST)
     sees_workers = user.has_perms(SEES_WORKERS)
+    sees_channels = user.has_perms(SEES_CHANNELS)
     questions: Questions = {
         **(ask_orders() if sees_orders else {}),
         **(ask_catalog() if sees_goods else {}),
         # Whether anything is sold tells whether orders should come.
         **(ask_feeds() if sees_price_list or sees_orders else {}),
         **(ask_workers(now=now) if sees_workers else {}),
+        **(ask_channels() if sees_channels else {}),
     }
     answers = ask(questions) if questions else {}
     orders = None
@@ -121,8 +123,8 @@ def read_overview(request: HttpRequest) -> Overview:
         workers = read_workers(now=now, answers=answers)
         tasks = needs_of_tasks(answers)
     needs = [*workers.needs, *goods.needs, *feeds.needs, *tasks]
-    if user.has_perms(SEES_CHANNELS):
-        needs += needs_of_channels(now=now)
+    if sees_channels:
+        needs += needs_of_channels(now=now, answers=answers)
     # As goods travel: from the supplier over the price list to Kaspi.
     cards = [*goods.cards, *feeds.cards, *workers.cards]
     good = (Tone.GOOD, Tone.QUIET)

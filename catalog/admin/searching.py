@@ -23,10 +23,9 @@ def _holding(word: str) -> Q:
     if word.isalpha() and not word.isascii():
         # No number has such letters: four comparisons less for each row.
         return found
-    return (
-        found
-        | Q(article__startswith=word)
-        | Q(sku__startswith=word)
-        | Q(part_number__istartswith=word)
-        | Q(barcode__startswith=word)
-    )
+    # The case is folded here rather than in each row.
+    for spelling in dict.fromkeys((word, word.upper())):
+        found |= Q(sku__startswith=spelling) | Q(part_number__startswith=spelling)
+    if not word.isalpha():
+        found |= Q(article__startswith=word) | Q(barcode__startswith=word)
+    return found
