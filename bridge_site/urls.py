@@ -7,6 +7,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from bridge_site.doctor.pages import doctor_page
+from bridge_site.guides.pages import guide_page
 from bridge_site.health import readyz
 from bridge_site.installing import manifest
 from bridge_site.views import (
@@ -30,6 +31,8 @@ urlpatterns = [
     path("admin/search/<str:token>/", see(search_found), name="search_found"),
     # Beside the models' own addresses, so that no model passes for chosen in the menu.
     path("admin/orders/", include(handover_urls(see))),
+    path("admin/help/", see(guide_page), name="guides"),
+    path("admin/help/<slug:name>/", see(guide_page), name="guide"),
     path("admin/doctor/", see(doctor_page), name="doctor"),
     path("admin/first-day/", include("bridge_site.first_day.urls")),
     path("admin/settings/", include("bridge_site.adjusting.urls")),
