@@ -66,7 +66,7 @@ class RunningBridge:
         return "".join(self.said)
 
     def url(self) -> str:
-        wait_for(lambda: "listens at" in self.text, timeout_s=30)
+        wait_for(lambda: "listens at" in self.text, timeout_s=120)
         return self.text.split("listens at ")[1].split()[0]
 
     def answers(self) -> bool:
