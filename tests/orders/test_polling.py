@@ -14,6 +14,7 @@ from django_q.models import OrmQ
 
 from orders import tasks
 from orders.kaspi.client import open_client
+from orders.kaspi.words import said
 from orders.models import (
     Buyer,
     MasterProduct,
@@ -114,7 +115,8 @@ def test_an_order_to_be_signed_is_reserved_and_has_no_deadline_yet(
     order.refresh_from_db()
     assert order.state == "NEW"
     assert order.accept_by is not None
-    assert order.events.filter(text__contains="SIGN_REQUIRED → NEW").count() == 1
+    words = f"{said('SIGN_REQUIRED')} → {said('NEW')}"
+    assert order.events.filter(text__contains=words).count() == 1
 
 
 def test_an_express_order_has_an_hour(kaspi, poll, product):

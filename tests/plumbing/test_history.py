@@ -9,6 +9,8 @@ from django.db.migrations.loader import MigrationLoader
 
 LABEL = "bridge_site"
 TABLES = {
+    "AdjustedSetting": "bridge_site_adjustedsetting",
+    "HistoricalAdjustedSetting": "bridge_site_historicaladjustedsetting",
     "Heartbeat": "bridge_site_heartbeat",
     "Lease": "bridge_site_lease",
     "PeerClock": "bridge_site_peerclock",
