@@ -70,7 +70,7 @@ def test_a_read_brings_json_with_exact_numbers(peer, supplier):
 def test_an_answer_longer_than_it_may_be_is_none(peer, supplier):
     supplier.faults.add("garbage", body=f'["{"x" * 3000}"]')
     assert peer.read("/api/brands", max_bytes=4000).json()
-    with pytest.raises(PeerProtocolError, match="0 (МиБ|MiB)"):
+    with pytest.raises(PeerProtocolError, match=r"0 (МиБ|MiB)"):
         peer.read("/api/brands", max_bytes=3000)
 
 
