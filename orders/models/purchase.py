@@ -319,6 +319,15 @@ class Purchase(models.Model):
         """Tell whether each reading since the last submit found our goods."""
         return all(self.is_within(seen["rows"]) for seen in self.cart_since)
 
+    @property
+    def was_touched(self) -> bool:
+        """Tell whether a reading since the last submit found our rows changed."""
+        return any(
+            seen["rows"].get(article, 0) != number
+            for seen in self.cart_since
+            for article, number in self.quantities.items()
+        )
+
     def is_within(self, rows: Mapping[str, int]) -> bool:
         """Tell whether a cart with these pieces by article holds all of ours."""
         return all(rows.get(a, 0) >= n for a, n in self.quantities.items())

@@ -364,13 +364,13 @@ def take_out(
     Raises `NotCleared` when a row holds more than we put in: `remove` would take the
     manager's pieces along, and adding them again may be lost.
     """
-    if not purchase.was_always_there:
-        # Ours were seen gone since the submit: what is there now is somebody else's.
-        return
     ours = purchase.quantities
     mixed = [row.article for row in rows if row.quantity > ours.get(row.article, 0) > 0]
+    # Once ours were seen gone or changed since the submit, a row that looks like them
+    # may be a manager's: where `add` replaces, it is his with his number.
+    is_ours = not purchase.was_touched
     for row in rows:
-        if row.article in ours and row.article not in mixed:
+        if is_ours and row.article in ours and row.article not in mixed:
             claim.renew()
             cart.remove(row.article)
     if mixed:
@@ -379,7 +379,7 @@ def take_out(
             "(%(articles)s): take ours out there by hand"
         )
         raise NotCleared(text % {"articles": ", ".join(mixed)})
-    if any(row.article in ours for row in rows):
+    if is_ours and any(row.article in ours for row in rows):
         left = [row.article for row in cart.get() if row.article in ours]
         if left:
             raise PeerOutcomeUnknown(
@@ -425,7 +425,7 @@ def _is_left_of(last: Purchase, rows: Sequence[CartRow]) -> bool:
     there = pieces(rows)
     # With more in one row, take_out could not tell ours from a manager's.
     is_whole = all(there.get(a) == number for a, number in last.quantities.items())
-    was_left = last.cleared_at is None and last.was_always_there
+    was_left = last.cleared_at is None and not last.was_touched
     return keeps and was_left and is_whole
 
 

@@ -660,6 +660,29 @@ def test_a_managers_row_like_ours_stays_once_ours_was_seen_gone(
     assert supplier.cart.foreign_touched == []
 
 
+def test_a_row_that_a_manager_replaced_and_set_back_is_left_alone(
+    supplier, product, process
+):
+    """Where `add` replaces, our row is his as soon as he has put his number in."""
+    know_supplier(submit_empties="no", reference_shown="yes")
+    supplier.change_settings(
+        submit_keeps_cart=True, shows_comments=True, cart_adds="replace"
+    )
+    supplier.change_settings(listed_after_s=86_400)
+    order = make_order((product, 2))
+    lose_the_answer(supplier, order, process)
+    supplier.cart.add_foreign(int(product.article), 3, 0.0)
+    process(also_later=True)
+    supplier.cart.add_foreign(int(product.article), 2, 0.0)
+    supplier.change_settings(listed_after_s=0)
+    for _look in range(2):
+        let_pass(order)
+        process(also_later=True)
+    assert reservation_of(order).status == R.HELD
+    assert supplier.cart.foreign_touched == []
+    assert len(supplier.cart.rows) == 1
+
+
 def test_rows_that_submit_left_beside_a_managers_are_taken_out(
     supplier, product, process, monkeypatch
 ):
