@@ -123,7 +123,7 @@ def test_a_shortage_is_cancelled_with_its_consequence_told(
     page.goto(f"{live_server.url}/admin/orders/order/?tab=person")
     page.click(f"text={order.code}")
     card = page.locator(".stuck-card")
-    assert "Не хватает товара у Al-Style" in card.inner_text()
+    assert "Нет у поставщика" in card.inner_text()
     assert "RK-M170" in card.locator(".similar").inner_text()
     link = card.locator(".outside a").first
     address = link.get_attribute("href")
