@@ -15,7 +15,7 @@ from typing import IO
 
 from django.conf import settings
 from django.db import Error as DatabaseTrouble
-from django.db import close_old_connections
+from django.db import connection
 from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import timezone
 from django.utils.cache import get_conditional_response
@@ -111,11 +111,13 @@ class _Fetch:
             bytes_sent=self._sent,
         )
         try:
-            if is_apart:
-                close_old_connections()
             note_visit(visit, now=timezone.now())
         except DatabaseTrouble as error:
             logger.warning("A fetch of the price list was not noted: %s", error)
+        finally:
+            if is_apart:
+                # Nobody else tends this thread's connection, and fetches are rare.
+                connection.close()
 
 
 class _SentByServer:
