@@ -21,7 +21,7 @@ from orders.models import (
     SupplierOrder,
     supplied_quantity,
 )
-from orders.supply.verifying import difference_of
+from orders.supply.verifying import beyond, difference_of
 
 Kind = Finding.Kind
 
@@ -255,14 +255,7 @@ class _Whole:
     def _order_lines(
         self, held: Reservation, wanted: dict[str, int], reserved: dict[str, int]
     ) -> Contradiction:
-        less = {
-            a: n - wanted.get(a, 0) for a, n in reserved.items() if n > wanted.get(a, 0)
-        }
-        more = {
-            a: n - reserved.get(a, 0)
-            for a, n in wanted.items()
-            if n > reserved.get(a, 0)
-        }
+        less, more = beyond(reserved, wanted), beyond(wanted, reserved)
         number = held.supplier_order or _("reserved by hand")
         parts = []
         if less:

@@ -79,6 +79,15 @@ def wanted_of(supplied: SupplierOrder) -> dict[str, int]:
     return dict(wanted)
 
 
+def beyond(these: Mapping[str, int], those: Mapping[str, int]) -> dict[str, int]:
+    """Map articles to the pieces that these have more than those."""
+    return {
+        article: number - those.get(article, 0)
+        for article, number in these.items()
+        if number > those.get(article, 0)
+    }
+
+
 def difference_of(supplied: SupplierOrder) -> str:
     """Say in which lines the supplier's order is not what is wanted, if in any."""
     if not Reservation.objects.held().filter(supplier_order__in=_whole(supplied)):
@@ -97,9 +106,8 @@ def _went_along(purchase: Purchase, supplied: SupplierOrder) -> str:
 
 
 def _difference(wanted: Mapping[str, int], supplied: SupplierOrder) -> str:
-    there = supplied.quantities
-    more = {a: n - wanted.get(a, 0) for a, n in there.items() if n > wanted.get(a, 0)}
-    less = {a: n - there.get(a, 0) for a, n in wanted.items() if n > there.get(a, 0)}
+    more = beyond(supplied.quantities, wanted)
+    less = beyond(wanted, supplied.quantities)
     parts = []
     if more:
         parts.append(_("too much: %(goods)s") % {"goods": _goods(more)})
@@ -116,13 +124,7 @@ def _difference(wanted: Mapping[str, int], supplied: SupplierOrder) -> str:
 
 def foreign_goods(supplied: SupplierOrder) -> str:
     """Name what an order at Al-Style holds beyond what ours want; empty = nothing."""
-    wanted = wanted_of(supplied)
-    more = {
-        article: number - wanted.get(article, 0)
-        for article, number in supplied.quantities.items()
-        if number > wanted.get(article, 0)
-    }
-    return _goods(more)
+    return _goods(beyond(supplied.quantities, wanted_of(supplied)))
 
 
 def ask_for_check(supplied: SupplierOrder, reason: str) -> None:
