@@ -72,6 +72,11 @@ STAFF_MANAGEMENT = frozenset(
     }
 )
 ROLES = ("viewer", "packer", "operator", "owner")
+OWNER = "owner"
+
+
+class LastOwner(Exception):
+    """Without this person nobody could let anybody in."""
 
 
 class UnknownPermission(Exception):
@@ -112,13 +117,29 @@ def sync_roles() -> int:
     return changed
 
 
+def refuse_last_owner(user: User) -> None:
+    """Raise `LastOwner` unless another owner can sign in.
+
+    To be called in the transaction that takes the role or the access away: it waits
+    for whoever does the same to somebody else.
+    """
+    group = Group.objects.select_for_update().get(name=OWNER)
+    owners = User.objects.filter(groups=group, is_active=True)
+    is_owner = owners.filter(pk=user.pk).exists()
+    if is_owner and not owners.exclude(pk=user.pk).exists():
+        raise LastOwner
+
+
 @transaction.atomic
 def set_staff(username: str, *, role: str, password: str | None = None) -> str:
     """Create a member of staff or set their role and password anew.
 
     Returns the password: a made-up one, to be changed at the first login, unless given.
+    Raises `LastOwner` when nobody would be left to let others in.
     """
     user, _ = User.objects.get_or_create(username=username)
+    if role != OWNER:
+        refuse_last_owner(user)
     user.is_staff = user.is_active = True
     if password:
         user.set_password(password)

@@ -6,36 +6,17 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import Group, User
 from django.contrib.sessions.models import Session
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import ProtectedError, QuerySet
 from django.utils import timezone
 
 from bridge_site.passwords import give_temporary_password
-from bridge_site.roles import ROLES
-
-OWNER = "owner"
-
-
-class LastOwner(Exception):
-    """Without this person nobody could let anybody in."""
+from bridge_site.roles import OWNER, ROLES, refuse_last_owner
 
 
 def role_of(user: User) -> str:
     """Name the role of an account, "" when it has none."""
     names = {group.name for group in user.groups.all()}
     return next((role for role in reversed(ROLES) if role in names), "")
-
-
-def refuse_last_owner(user: User) -> None:
-    """Raise `LastOwner` unless another owner can sign in.
-
-    To be called in the transaction that takes the role or the access away: it waits
-    for whoever does the same to somebody else.
-    """
-    group = Group.objects.select_for_update().get(name=OWNER)
-    owners = User.objects.filter(groups=group, is_active=True)
-    is_owner = owners.filter(pk=user.pk).exists()
-    if is_owner and not owners.exclude(pk=user.pk).exists():
-        raise LastOwner
 
 
 @transaction.atomic
@@ -63,6 +44,13 @@ def restore_access(user: User) -> str:
     user.is_active = True
     user.save(update_fields=["is_active"])
     return give_temporary_password(user)
+
+
+def refuse_deletion(instance: User, **_told: object) -> None:
+    """Keep an account, whoever deletes it: what its owner did would go with it."""
+    raise ProtectedError(
+        f"{instance.get_username()}: accounts are closed, never deleted", {instance}
+    )
 
 
 def sessions_of(user: User) -> list[str]:

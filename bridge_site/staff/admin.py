@@ -23,6 +23,7 @@ from backoffice.confirming import answer_form, ask
 from backoffice.formatting import Tone, absolute, pill, two_lines, when
 from backoffice.pages import Button, StaffAdmin, log_objects
 from bridge_site.passwords import give_temporary_password
+from bridge_site.roles import LastOwner
 from bridge_site.staff import accounts
 from bridge_site.staff.deeds import read_deeds
 from bridge_site.staff.forms import (
@@ -298,7 +299,7 @@ class StaffUserAdmin(StaffAdmin[User]):
             )
         try:
             said = do()
-        except accounts.LastOwner:
+        except LastOwner:
             messages.error(request, LAST_OWNER)
         else:
             self.note(request, user, title)

@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy as _
 
 from backoffice.pages import GenericForm
 from bridge_site.models import TemporaryPassword
-from bridge_site.roles import ROLES
-from bridge_site.staff.accounts import LastOwner, give_role, refuse_last_owner, role_of
+from bridge_site.roles import ROLES, LastOwner, refuse_last_owner
+from bridge_site.staff.accounts import give_role, role_of
 
 ROLE_NAMES = {
     "viewer": _("viewer"),

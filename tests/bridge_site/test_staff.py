@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
 import re
+import threading
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
+from django.core.management import CommandError, call_command
+from django.db.models import ProtectedError
+from django.db.transaction import atomic
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from bridge_site.models import TemporaryPassword
-from bridge_site.roles import set_staff, sync_roles
-from bridge_site.staff.accounts import LastOwner, close_access, give_role, role_of
+from bridge_site.roles import OWNER, LastOwner, set_staff, sync_roles
+from bridge_site.staff import accounts
+from bridge_site.staff.accounts import close_access, give_role, role_of
 from orders.plan.events import record
 from tests.orders.factories import make_order
 from tests.staff import log_in, messages_of, page
@@ -233,17 +239,64 @@ def test_an_owner_whose_access_is_closed_does_not_count(owner):
         give_role(User.objects.get(username="owner"), "viewer")
 
 
-@pytest.mark.django_db(transaction=True)
-def test_two_owners_cannot_close_each_others_access(in_threads):
+def test_no_line_of_code_deletes_an_account(owner):
+    user = User.objects.get(username="owner")
+    for delete in (user.delete, User.objects.filter(pk=user.pk).delete):
+        with pytest.raises(ProtectedError, match="never deleted"), atomic():
+            delete()
+    assert User.objects.filter(pk=user.pk).exists()
+
+
+def test_the_command_keeps_the_last_owner_too(owner):
+    with pytest.raises(CommandError, match="only owner"):
+        call_command("create_staff", "owner", "--role", "viewer")
+    user = User.objects.get(username="owner")
+    assert role_of(user) == "owner"
+    assert not TemporaryPassword.objects.filter(user=user).exists()
+
+
+@pytest.fixture
+def two_owners(transactional_db):
     sync_roles()
     for name in ("first", "second"):
         set_staff(name, role="owner", password="a-long-password")
-    both = list(User.objects.order_by("username"))
-    results = in_threads([lambda user=user: close_access(user) for user in both])
-    assert sorted(map(str, map(type, results))) == sorted(
-        map(str, (LastOwner, type(None)))
-    )
-    assert User.objects.filter(is_active=True).count() == 1
+    return list(User.objects.order_by("username"))
+
+
+def owners_left():
+    return User.objects.filter(groups__name=OWNER, is_active=True).count()
+
+
+def demote(user):
+    give_role(user, "viewer")
+
+
+def demote_by_command(user):
+    set_staff(user.username, role="viewer", password="a-long-password")
+
+
+@pytest.mark.parametrize("take_away", [close_access, demote, demote_by_command])
+def test_two_owners_cannot_take_each_other_away(in_threads, two_owners, take_away):
+    results = in_threads([lambda user=user: take_away(user) for user in two_owners])
+    assert [isinstance(result, LastOwner) for result in results].count(True) == 1
+    assert not [r for r in results if isinstance(r, Exception)][1:]
+    assert owners_left() == 1
+
+
+def test_without_the_guard_two_owners_leave_none(in_threads, two_owners, monkeypatch):
+    both_have_looked = threading.Barrier(2)
+
+    def look_without_waiting(user):
+        if owners_left() < 2:
+            raise LastOwner
+        both_have_looked.wait(30)
+
+    monkeypatch.setattr(accounts, "refuse_last_owner", look_without_waiting)
+    # Without its transaction: on SQLite that alone would keep the other one waiting.
+    unguarded = inspect.unwrap(give_role)
+    results = in_threads([lambda u=u: unguarded(u, "viewer") for u in two_owners])
+    assert results == [None, None]
+    assert owners_left() == 0
 
 
 # --- Sessions -------------------------------------------------------------------------

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from bridge_site.roles import ROLES, set_staff, sync_roles
+from bridge_site.roles import ROLES, LastOwner, set_staff, sync_roles
 
 
 class Command(BaseCommand):
@@ -16,5 +16,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, username: str, role: str, **options: Any) -> None:
         sync_roles()
-        password = set_staff(username, role=role)
+        try:
+            password = set_staff(username, role=role)
+        except LastOwner:
+            text = f"{username} is the only owner: make somebody else an owner first"
+            raise CommandError(text) from None
         self.stdout.write(f"{username} ({role}), password: {password}")
