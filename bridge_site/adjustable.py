@@ -472,6 +472,7 @@ FIXED: Mapping[Words, Sequence[str]] = {
     ),
     _("Needed when the program starts"): (
         *("DEBUG", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "HTTPS_ONLY", "LISTEN"),
+        *("HSTS_SCOPE", "TRUSTED_PROXIES", "ADMIN_PATH", "ADMIN_NETWORKS"),
         *("VAR_DIR", "DATABASE_URL", "LOG_LEVEL", "FEED_DIR", "ALLOW_UNSAFE"),
     ),
     _("How either side is reached"): (

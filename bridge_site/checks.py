@@ -112,6 +112,12 @@ def _open_doors() -> Iterator[CheckMessage]:
             f"{LEAST_PASSWORD} or more characters",
         ),
     )
+    if any(network.prefixlen == 0 for network in settings.TRUSTED_PROXIES):
+        yield Error(
+            "TRUSTED_PROXIES names everybody: who asks may call himself anybody.",
+            hint="Set TRUSTED_PROXIES to the addresses of the web servers in front.",
+            id="bridge.E008",
+        )
     for name, is_risky, what, how in risks:
         if is_risky and not (is_near and name in wanted):
             yield Error(

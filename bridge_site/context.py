@@ -26,7 +26,8 @@ def bridge(request: HttpRequest) -> dict[str, Any]:
 
 def help_url(path: str) -> str:
     """Give the address of what the guides say of a page of the admin."""
-    if not path.startswith("/admin/"):
+    root = reverse("admin:index")
+    if not path.startswith(root):
         return ""
-    guide, anchor = place_of(path)
+    guide, anchor = place_of(path.removeprefix(root))
     return f"{reverse('guide', args=[guide])}#{anchor}"

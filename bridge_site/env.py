@@ -136,6 +136,16 @@ class SettingsReader:
 
         return self._parsed(name, "url", default, parse)
 
+    def path(self, name: str, default: str) -> str:
+        """Read a part of an address, without slashes around it."""
+
+        def parse(raw: str) -> str:
+            if not re.fullmatch(r"/*[A-Za-z0-9][A-Za-z0-9_/-]*", raw):
+                raise ValueError("must be letters, digits, - and _, such as back-door")
+            return re.sub(r"/+", "/", raw).strip("/")
+
+        return self._parsed(name, "path", default, parse)
+
     def names(self, name: str, default: Sequence[str] = ()) -> list[str]:
         """Read a comma-separated list."""
 
@@ -199,17 +209,19 @@ class SettingsReader:
         nothing: list[str] = []
         return self._parsed(name, "addresses", nothing, parse)
 
-    def networks(self, name: str) -> tuple[Network, ...]:
-        """Read a comma-separated list of networks or single addresses."""
+    def networks(self, name: str, default: str = "-") -> tuple[Network, ...]:
+        """Read a comma-separated list of networks or single addresses; "-" is none."""
 
         def parse(raw: str) -> tuple[Network, ...]:
+            if raw == "-":
+                return ()
             parts = [part.strip() for part in raw.split(",") if part.strip()]
             try:
                 return tuple(ipaddress.ip_network(part, strict=False) for part in parts)
             except ValueError:
                 raise ValueError("must be networks such as 203.0.113.0/24") from None
 
-        return self._parsed(name, "networks", (), parse)
+        return self._parsed(name, "networks", parse(default), parse)
 
     def database(self, name: str, default: str) -> dict[str, Any]:
         """Read a database URL: SQLite or PostgreSQL."""

@@ -8,6 +8,8 @@ from http import HTTPStatus
 from threading import Semaphore
 from typing import Any
 
+from django.conf import settings
+
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
@@ -60,6 +62,8 @@ def _sorry(start_response: StartResponse) -> Iterable[bytes]:
             ("Content-Type", "text/plain; charset=utf-8"),
             ("Content-Length", str(len(body))),
             ("Retry-After", str(RETRY_AFTER_S)),
+            ("Content-Security-Policy", "default-src 'none'"),
+            *settings.HEADERS_OF_ALL.items(),
         ],
     )
     return [body]

@@ -31,7 +31,7 @@ JOB_LATE_S = 30 * 60
 
 
 class HealthMiddleware:
-    """Answers /healthz before anything else, whatever host and scheme it names."""
+    """Answers /healthz before anything that may fail, whatever host it names."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response

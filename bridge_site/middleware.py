@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
@@ -19,3 +20,16 @@ class SettledSettingsMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         with settled_by_last_look():
             return self._get_response(request)
+
+
+class HeadersMiddleware:
+    """Tells the browser what no page of ours needs, on every answer whatever it is."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self._get_response(request)
+        for name, value in settings.HEADERS_OF_ALL.items():
+            response.headers.setdefault(name, value)
+        return response

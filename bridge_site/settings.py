@@ -7,6 +7,7 @@ from datetime import time
 from pathlib import Path
 from typing import Any
 
+from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from bridge_site.env import SettingsReader
@@ -23,6 +24,11 @@ ALLOWED_HOSTS = read.names("ALLOWED_HOSTS", ["127.0.0.1", "localhost"])
 CSRF_TRUSTED_ORIGINS = read.names("CSRF_TRUSTED_ORIGINS")
 HTTPS_ONLY = read.flag("HTTPS_ONLY", default=not DEBUG)
 LISTEN = read.text("LISTEN", "127.0.0.1:8000")
+# Web servers in front: what these say of whom they speak for is believed.
+TRUSTED_PROXIES = read.networks("TRUSTED_PROXIES", "127.0.0.1,::1")
+# Under which address the admin is, and from where it may be reached; none = anywhere.
+ADMIN_PATH = read.path("ADMIN_PATH", "admin")
+ADMIN_NETWORKS = read.networks("ADMIN_NETWORKS")
 # Where the site is reached from outside; empty = the first of CSRF_TRUSTED_ORIGINS.
 PUBLIC_URL = read.url("PUBLIC_URL", schemes=["https", "http"])
 # Names of settings whose dangerous values are wanted (bridge_site.checks).
@@ -224,9 +230,13 @@ INSTALLED_APPS = [
     "feeds",
 ]
 MIDDLEWARE = [
-    "bridge_site.health.HealthMiddleware",
+    "bridge_site.callers.TrueCallerMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "bridge_site.middleware.HeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "bridge_site.health.HealthMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "bridge_site.callers.AdminNetworksMiddleware",
     "bridge_site.middleware.SettledSettingsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "bridge_site.language.ChosenLanguageMiddleware",
@@ -294,15 +304,58 @@ STORAGES = {
     },
 }
 
+# Nobody else's pages have a use for them.
+WHITENOISE_ALLOW_ALL_ORIGINS = False
+
 # --- Security -------------------------------------------------------------------------
 SECURE_SSL_REDIRECT = HTTPS_ONLY
 # Kaspi must get 200 with the whole file, no redirect, whichever way it comes.
-SECURE_REDIRECT_EXEMPT = [r"^kaspi_price_list\.xml", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^kaspi_price_list\.xml", r"^(health|ready)z$"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS_ONLY else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS_ONLY
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS_ONLY
+# Beyond this host only when asked: other names of the domain may lack HTTPS, and what
+# a browser has once been told it keeps for a year.
+HSTS_SCOPE = read.choice("HSTS_SCOPE", "host", "subdomains", "preload")
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS_ONLY and HSTS_SCOPE != "host"
+SECURE_HSTS_PRELOAD = HTTPS_ONLY and HSTS_SCOPE == "preload"
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = HTTPS_ONLY
+# Scripts ask with what stands in the page; none reads these.
+CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+# Scripts, styles and pictures are files of ours; nothing stands inside a page.
+CONTENT_SECURITY_POLICY: dict[str, Any] = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "base-uri": [NONE],
+        "connect-src": [SELF],
+        "font-src": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "img-src": [SELF],
+        "manifest-src": [SELF],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "upgrade-insecure-requests": HTTPS_ONLY,
+    }
+}
+HEADERS_OF_ALL = {
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": ", ".join(
+        f"{power}=()"
+        for power in (
+            *("accelerometer", "autoplay", "camera", "display-capture", "geolocation"),
+            *("gyroscope", "magnetometer", "microphone", "midi", "payment", "usb"),
+            *("browsing-topics", "publickey-credentials-get", "screen-wake-lock"),
+            *("serial", "hid", "bluetooth", "xr-spatial-tracking", "encrypted-media"),
+        )
+    ),
+    "Referrer-Policy": SECURE_REFERRER_POLICY,
+    "X-Content-Type-Options": "nosniff",
+}
 
 # --- Workers --------------------------------------------------------------------------
 # `retry` exceeds the longest task, or the broker would hand it out a second time.

@@ -178,6 +178,17 @@ def _kind(url: str) -> str:
 
 def walk_pages(user: User, *, language: str = "ru") -> Iterator[tuple[str, str]]:
     """Follow every link of the admin; gives one page of each kind and its text."""
+    for url, answer in walk_answers(user, language=language):
+        if _is_page(answer):
+            yield url, answer.content.decode()
+
+
+def _is_page(answer: Any) -> bool:
+    return bool(answer.headers["Content-Type"].startswith("text/html"))
+
+
+def walk_answers(user: User, *, language: str = "ru") -> Iterator[tuple[str, Any]]:
+    """Follow every link of the admin; gives one answer of each kind, files too."""
     client = Client()
     client.cookies["django_language"] = language
     client.force_login(user)
@@ -197,11 +208,10 @@ def walk_pages(user: User, *, language: str = "ru") -> Iterator[tuple[str, str]]
             waiting.append(response.headers["Location"])
             continue
         assert response.status_code < 400, (url, response.status_code)
-        if not response.headers["Content-Type"].startswith("text/html"):
+        yield url, response
+        if not _is_page(response):
             continue
-        text = response.content.decode()
-        yield url, text
-        for link in LINK.findall(text):
+        for link in LINK.findall(response.content.decode()):
             link = link.replace("&amp;", "&").partition("#")[0]
             if link.startswith("?"):
                 link = urlsplit(url).path + link

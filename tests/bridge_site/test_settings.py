@@ -7,6 +7,7 @@ import subprocess
 import sys
 from datetime import time
 from decimal import Decimal
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -25,8 +26,10 @@ PACKAGES = (
     *("plumbing", "backoffice", "alerts", "catalog", "orders", "feeds"),
     "bridge_site",
 )
-# Asked for by Django and django-q, which have no default of that name.
-OF_LIBRARIES = {"Q_CLUSTER", "ROOT_URLCONF"}
+# Asked for by Django and other libraries, which have no default of that name.
+OF_LIBRARIES = {"Q_CLUSTER", "ROOT_URLCONF", "CONTENT_SECURITY_POLICY"} | {
+    "WHITENOISE_ALLOW_ALL_ORIGINS"
+}
 
 
 @pytest.fixture
@@ -50,6 +53,16 @@ def test_values_are_read_as_their_kind(read):
     assert reader.names("E") == ["a", "b"]
     assert reader.text("F") == "t"
     assert reader.problems == []
+
+
+def test_networks_and_parts_of_addresses_are_read(read):
+    reader = read(A="203.0.113.9, 10.0.0.0/8", B="-", C="/back//door/", D="a b", E="/")
+    assert reader.networks("A") == (ip_network("203.0.113.9"), ip_network("10.0.0.0/8"))
+    assert reader.networks("B", "::1") == ()
+    assert reader.networks("NOTHING", "::1") == (ip_network("::1"),)
+    assert reader.path("C", "admin") == "back/door"
+    assert reader.path("D", "admin") == reader.path("E", "admin") == "admin"
+    assert [p.name for p in reader.problems] == ["D", "E"]
 
 
 def test_hours_and_addresses_are_read(read):
@@ -138,6 +151,7 @@ def check_ids(**values: object) -> list[str | None]:
         ({"ALLOWED_HOSTS": ["*"]}, "bridge.E006"),
         ({"FEED_USER": "kaspi", "FEED_PASSWORD": "x"}, "bridge.E006"),
         ({"LISTEN": "0.0.0.0:8000"}, "bridge.E007"),
+        ({"TRUSTED_PROXIES": [ip_network("0.0.0.0/0")]}, "bridge.E008"),
     ],
 )
 def test_each_mistake_has_its_check(values, check_id):
