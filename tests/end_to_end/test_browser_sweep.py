@@ -44,8 +44,13 @@ def test_no_page_has_a_finding(house, live_server, chromium, width, scheme):
     page = context.new_page()
     problems = []
     page.on("pageerror", lambda error: problems.append(f"script: {error}"))
-    # What the browser refuses for the page's own policy stands there.
-    page.on("console", lambda told: told.type == "error" and problems.append(told.text))
+
+    def hear(told):
+        # What the browser refuses because of the page's own policy stands there.
+        if told.type == "error":
+            problems.append(told.text)
+
+    page.on("console", hear)
 
     def judge(url):
         page.goto(f"{live_server.url}{url}")
