@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from bridge_site.checks import LOOPBACK
 from bridge_site.guides.places import place_of
+from plumbing import epoch
 
 
 def bridge(request: HttpRequest) -> dict[str, Any]:
@@ -18,6 +19,8 @@ def bridge(request: HttpRequest) -> dict[str, Any]:
     hosts = {urlsplit(url).hostname for url in peers}
     return {
         "observe_only": settings.OBSERVE_ONLY,
+        # Asked for by the pages that show it.
+        "read_guard": epoch.shown,
         "is_sandbox": hosts <= LOOPBACK,
         "is_debug": settings.DEBUG,
         "help_url": help_url(request.path_info),

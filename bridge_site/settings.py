@@ -37,6 +37,11 @@ ALLOW_UNSAFE = read.names("ALLOW_UNSAFE")
 HEALTH_TOKEN = read.text("HEALTH_TOKEN")
 # A relative folder is meant from the project, wherever a service is started.
 VAR_DIR = BASE_DIR / read.text("VAR_DIR", "var")
+# Outside the database: how far it had come, so that an older copy is noticed. None, in
+# tests only, turns the guard off.
+EPOCH_MARK: Path | None = BASE_DIR / read.text(
+    "EPOCH_MARK", str(VAR_DIR / "epoch.json")
+)
 
 # --- Al-Style -------------------------------------------------------------------------
 ALSTYLE_URL = read.url(

@@ -22,7 +22,8 @@ from django_q.models import Failure, OrmQ, Success
 from backoffice.asking import Answers, Number, Questions, Rows, ask, objects
 from backoffice.dashboard import DashboardSection, Need, NeedKind, Role, StatusCard
 from backoffice.formatting import Tone, ago, grouped, when
-from plumbing.models import Heartbeat, TimeJump
+from plumbing import epoch
+from plumbing.models import Epoch, Heartbeat, TimeJump
 from plumbing.redaction import redact
 
 TASKS_SHOWN = 5
@@ -37,6 +38,7 @@ PARTS = {
 }
 
 SILENT = NeedKind(code="worker", label=gettext_lazy("Workers are silent"))
+GUARDED = NeedKind(code="guarded", label=gettext_lazy("Nothing is sent"))
 CLOCK = NeedKind(
     code="clock", label=gettext_lazy("The clock was set"), roles=(Role.OWNER,)
 )
@@ -67,6 +69,7 @@ def ask_workers(*, now: datetime) -> Questions:
     return {
         "beats": Rows(Heartbeat.objects.values("name", "host", "beaten_at")),
         "jump": Rows(jumps[:1]),
+        "guard": Rows(Epoch.objects.exclude(guarded_for="").values()),
         "queued": Number(OrmQ.objects.all()),
         "failures": Number(lately.exclude(Exists(healed))),
     }
@@ -77,7 +80,8 @@ def read_workers(*, now: datetime, answers: Answers | None = None) -> DashboardS
     answers = ask(ask_workers(now=now)) if answers is None else answers
     beats = {beat.name: beat for beat in objects(Heartbeat, answers["beats"])}
     silent = silent_parts(beats, now=now)
-    needs = list(_needs_of_workers(silent, beats, now=now))
+    needs = list(_needs_of_guard(objects(Epoch, answers["guard"])))
+    needs += _needs_of_workers(silent, beats, now=now)
     needs += _needs_of_time(objects(TimeJump, answers["jump"]), now=now)
     needs += _needs_of_disk()
     details = []
@@ -101,6 +105,13 @@ def read_workers(*, now: datetime, answers: Answers | None = None) -> DashboardS
 def silent_parts(beats: Mapping[str, Heartbeat], *, now: datetime) -> list[str]:
     """Name the parts that show no life, or never did."""
     return [name for name in PARTS if name not in beats or beats[name].is_late(now=now)]
+
+
+def _needs_of_guard(guards: Sequence[Epoch]) -> Iterator[Need]:
+    if settings.EPOCH_MARK is None:
+        return
+    for guard in guards:
+        yield Need(tone=Tone.BAD, text=epoch.said(guard), kind=GUARDED, is_urgent=True)
 
 
 def _needs_of_workers(

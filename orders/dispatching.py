@@ -16,6 +16,7 @@ from django.db import close_old_connections, connection
 from orders.clients import Clients
 from orders.models import Step
 from orders.steps.machine import Processed, is_anything_due, process_due
+from plumbing import epoch
 from plumbing.adjusting import ChangeWatch, settled
 from plumbing.leases import (
     LeaseHandle,
@@ -33,6 +34,7 @@ LOOK_EVERY_S = 1.0
 TRY_AGAIN_AFTER_S = 5.0
 # A peer that is away is left alone for so long.
 AWAY_FOR_S = 30.0
+GUARDED_FOR_S = 5.0
 BEAT_EVERY_S = 60.0
 ROUND_S = 60.0
 
@@ -86,9 +88,11 @@ def _dispatch_under(lease: LeaseHandle, peer: str, wait: Wait) -> bool:
         if is_anything_due(now=database_now(), peer=peer):
             done = _do_settled_round(peer, wait)
             pause_s = AWAY_FOR_S if done.unreachable else 0
+            pause_s = GUARDED_FOR_S if done.is_guarded else pause_s
         # After the work: a loop whose every round fails must fall silent.
         if time.monotonic() - last_beat >= BEAT_EVERY_S:
             _beat(peer)
+            epoch.beat()
             last_beat = time.monotonic()
         if wait(pause_s):
             return True

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import datetime, timedelta
 
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from simple_history.models import HistoricalRecords
 
@@ -143,3 +145,73 @@ class AdjustedSetting(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+def new_identity() -> str:
+    return uuid.uuid4().hex
+
+
+class Epoch(models.Model):
+    """Which deployment's life the database belongs to; there is one row.
+
+    The same stands in a mark outside the database: what was taken back, copied, emptied
+    or moved shows by it, and nothing is written to a peer until `guarded_for` is empty.
+    """
+
+    class Reason(models.TextChoices):
+        RESTORED = "restored", _("the database is older than the last thing sent")
+        EMPTIED = "emptied", _("the database was begun anew")
+        FOREIGN = "foreign", _("the database is another bridge's")
+        UNMARKED = "unmarked", _("the mark beside the database is missing")
+        MOVED = "moved", _("the bridge was moved or copied to another place")
+        BEGINNING = "beginning", _("the shop was at work before the bridge")
+        TWIN = "twin", _("a second bridge works with the same accounts")
+
+    # Another bridge may be at work: only a person can say that it is not.
+    MAY_HAVE_TWIN = (Reason.FOREIGN, Reason.UNMARKED, Reason.MOVED, Reason.TWIN)
+    ONLY = 1
+
+    identity = models.CharField(_("identity"), max_length=32, default=new_identity)
+    # Identities of marks that hosts may still have from before a lift.
+    formerly = models.JSONField(_("former identities"), default=list, blank=True)
+    # Writes to the peers, counted before each.
+    sequence = models.BigIntegerField(_("writes"), default=0)
+    wrote_at = models.DateTimeField(_("last write"), null=True, blank=True)
+    # When the first mark was made, and when a host last saw that its mark agrees.
+    marked_at = models.DateTimeField(_("marked since"), null=True, blank=True)
+    vouched_at = models.DateTimeField(_("mark agreed"), null=True, blank=True)
+    # When it was known that the shop's orders from before are no concern of ours.
+    begun_at = models.DateTimeField(_("begun"), null=True, blank=True)
+    guarded_for = models.CharField(
+        _("nothing is written, for"), max_length=12, choices=Reason.choices, blank=True
+    )
+    guarded_at = models.DateTimeField(_("nothing is written since"), null=True)
+    # The last write of the life that the database does not know whole; null = unknown.
+    known_until = models.DateTimeField(_("last write outside"), null=True, blank=True)
+    lifted_for = models.CharField(_("last reason"), max_length=12, blank=True)
+    lifted_at = models.DateTimeField(_("reconciled"), null=True, blank=True)
+    lifted_by = models.CharField(_("reconciled by"), max_length=150, blank=True)
+
+    class Meta:
+        verbose_name = _("epoch")
+        verbose_name_plural = _("epochs")
+        constraints = [
+            models.CheckConstraint(name="epoch_only_one", condition=Q(pk=1)),
+        ]
+        permissions = [("reconcile_epoch", _("Can let writes go out after a restore"))]
+
+    def __str__(self) -> str:
+        return self.identity[:8]
+
+    @property
+    def is_guarded(self) -> bool:
+        return bool(self.guarded_for)
+
+    @property
+    def may_have_twin(self) -> bool:
+        return self.guarded_for in self.MAY_HAVE_TWIN
+
+    @property
+    def reason_label(self) -> str:
+        known = self.guarded_for in self.Reason.values
+        return str(self.Reason(self.guarded_for).label) if known else ""

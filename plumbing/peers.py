@@ -20,6 +20,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from urllib3.util.retry import Retry
 
+from plumbing import epoch
 from plumbing.call_deadlines import DeadlineAdapter, call_deadline
 from plumbing.limits import ClockBusy, Priority, TokenClock
 from plumbing.models import Failure
@@ -77,6 +78,10 @@ class PeerOutcomeUnknown(PeerError):
 
 class PeerWriteWithheld(PeerError):
     """`OBSERVE_ONLY` is on: the write was not sent."""
+
+
+class PeerWriteGuarded(PeerWriteWithheld):
+    """The database may not know what was written before: the write was not sent."""
 
 
 def failure_of(error: BaseException) -> Failure:
@@ -257,6 +262,10 @@ class PeerConnection:
         if self.observe_only:
             message = _("OBSERVE_ONLY is on: %(method)s %(path)s was not sent")
             raise PeerWriteWithheld(message % {"method": method, "path": path})
+        try:
+            epoch.count_write()
+        except epoch.WritesGuarded as error:
+            raise PeerWriteGuarded(str(error)) from None
         # A fresh connection: on a kept one that the peer has just closed, nobody
         # could tell whether the write arrived.
         self._session.close()

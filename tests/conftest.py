@@ -112,6 +112,18 @@ def nothing_adjusted() -> Iterator[None]:
 
 
 @pytest.fixture
+def mark(settings: Any, tmp_path: Path, monkeypatch: Any) -> Iterator[Path]:
+    """Turn the epoch guard on, with a mark of its own."""
+    from plumbing import epoch
+
+    settings.EPOCH_MARK = tmp_path / "epoch.json"
+    monkeypatch.setattr(epoch, "hardware", lambda: ("card",))
+    epoch.forget()
+    yield settings.EPOCH_MARK
+    epoch.forget()
+
+
+@pytest.fixture
 def alstyle(settings: Any) -> Iterator[AlStyleServer]:
     """Serve Al-Style on loopback, with no pause between calls."""
     with AlStyleServer(token=settings.ALSTYLE_TOKEN, interval_s=0) as peer:

@@ -23,6 +23,7 @@ from orders.reading.refreshing import OrderNotShown
 from orders.steps import HANDLERS, outcomes
 from orders.steps.outcomes import Outcome
 from orders.supply.cart import CART_LEASE
+from plumbing import epoch
 from plumbing.leases import database_now, is_taken
 from plumbing.peers import (
     PeerAccessRefused,
@@ -30,6 +31,7 @@ from plumbing.peers import (
     PeerOutcomeUnknown,
     PeerRefused,
     PeerUnavailable,
+    PeerWriteGuarded,
     PeerWriteWithheld,
 )
 
@@ -39,6 +41,7 @@ Status = Step.Status
 BACKOFF_S, LONGEST_BACKOFF_S = 30, 600
 LOOK_AFTER_S = 30
 WITHHELD_AFTER_S = 3600
+GUARDED_AFTER_S = 60
 # No step is put off for longer.
 LONGEST_WAIT = timedelta(hours=2)
 CLOCK_SLACK_S = 5
@@ -51,6 +54,7 @@ class Processed:
 
     counts: dict[str, int] = field(default_factory=dict)
     unreachable: set[str] = field(default_factory=set)
+    is_guarded: bool = False
 
     def add(self, status: str) -> None:
         """Count a settled step."""
@@ -61,12 +65,14 @@ class Processed:
         for status, number in other.counts.items():
             self.counts[status] = self.counts.get(status, 0) + number
         self.unreachable |= other.unreachable
+        self.is_guarded |= other.is_guarded
 
     @property
     def summary(self) -> str:
         """Say it in one line."""
         parts = [f"{number} {status}" for status, number in self.counts.items()]
         parts += [f"{peer} unreachable" for peer in sorted(self.unreachable)]
+        parts += ["nothing is written until reconciled"] if self.is_guarded else []
         return ", ".join(parts) or "nothing due"
 
 
@@ -112,8 +118,12 @@ def process_due(
     """
     result, give_up = Processed(), time.monotonic() + budget_s
     sweep(now=database_now())
+    if epoch.is_guarded():
+        # Not even looks: what they would follow from is what the database lacks.
+        result.is_guarded = True
+        return result
     later = list(_unclaimed(peer).values_list("pk", flat=True)) if also_later else []
-    while time.monotonic() < give_up and not is_stopping():
+    while not (result.is_guarded or time.monotonic() >= give_up or is_stopping()):
         step = _next_due(result.unreachable, peer=peer)
         if step is None and later:
             step = _unclaimed(peer).filter(pk=later.pop(0)).first()
@@ -206,7 +216,7 @@ def _attempt(
             return _withheld(name, handler.describe(step))
         return handler.perform(claim, clients)
     except PeerWriteWithheld as error:
-        return _withheld(name, str(error))
+        return _not_sent(step, error, result, is_look=is_look)
     except PeerOutcomeUnknown as error:
         text = _("%(step)s: it is unknown whether it was done: %(error)s")
         return outcomes.unknown(
@@ -286,6 +296,20 @@ def _later(step: Step, text: str, *, error: PeerError, is_look: bool) -> Outcome
         after_s = REFUSED_ACCESS_AFTER_S
     reached = not isinstance(error, PeerUnavailable | PeerAccessRefused)
     return outcomes.retry(said, after_s=after_s, is_attempt=reached)
+
+
+def _not_sent(
+    step: Step, error: PeerWriteWithheld, result: Processed, *, is_look: bool
+) -> Outcome:
+    """Come back when writes go out again; the guard's being closed ends the round."""
+    name = step.get_kind_display()
+    if not isinstance(error, PeerWriteGuarded):
+        return _withheld(name, str(error))
+    result.is_guarded = True
+    text = _("%(step)s: %(error)s") % {"step": name, "error": error}
+    if is_look:
+        return outcomes.unknown(text, look_after_s=GUARDED_AFTER_S)
+    return outcomes.retry(text, after_s=GUARDED_AFTER_S, is_attempt=False)
 
 
 def _withheld(name: str, what: str) -> Outcome:
