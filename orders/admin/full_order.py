@@ -47,7 +47,9 @@ class FullOrder:
 
     @property
     def is_reserved(self) -> bool:
-        return self.reservation is not None and self.reservation.has_goods
+        """Whether the goods are held, or were shipped to us already."""
+        held = self.reservation
+        return held is not None and held.status in Reservation.SERVING
 
     @property
     def has_too_much(self) -> bool:

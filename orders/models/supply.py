@@ -157,6 +157,10 @@ class ReservationQuerySet(models.QuerySet["Reservation"]):
         """Those that a person may call released."""
         return self.held() | self.filter(status=Reservation.Status.BY_HAND)
 
+    def serving(self) -> ReservationQuerySet:
+        """Those for whose sake the buyer's order may be accepted and sent on."""
+        return self.filter(status__in=Reservation.SERVING)
+
     def counted(self) -> ReservationQuerySet:
         return self.filter(counts=True)
 
@@ -173,6 +177,8 @@ class Reservation(models.Model):
         RELEASED = "released", _("released")
         DROPPED = "dropped", _("not needed")
 
+    # The goods are held, or on their way to us already.
+    SERVING = (Status.HELD, Status.BY_HAND, Status.SHIPPED)
     OPEN = (Status.WANTED, Status.HELD, Status.BY_HAND, Status.RELEASING)
     ALLOWED = {
         Status.WANTED: (Status.HELD, Status.BY_HAND, Status.DROPPED),
@@ -254,7 +260,7 @@ class Reservation(models.Model):
 
     @property
     def has_goods(self) -> bool:
-        """Tell whether the buyer's order may be accepted for its sake."""
+        """Tell whether Al-Style keeps goods for it."""
         return self.status in (self.Status.HELD, self.Status.BY_HAND)
 
     @property

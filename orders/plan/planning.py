@@ -112,7 +112,7 @@ class _Plan:
         order, reservation = self.order, self.reservation
         if order.is_closed:
             return
-        has_goods = reservation is not None and reservation.has_goods
+        has_goods = self._is_served()
         if order.awaits_accept:
             if has_goods and settings.AUTO_ACCEPT:
                 self._want_accept()
@@ -136,6 +136,12 @@ class _Plan:
                 actor=self.actor,
                 left_stock_at=self.now,
             )
+
+    def _is_served(self) -> bool:
+        """Tell whether the goods are held, or were shipped to us already."""
+        if self.reservation is not None:
+            return self.reservation.has_goods
+        return self.order.reservations.serving().exists()
 
     def call_off(self) -> None:
         """The buyer will not get the goods: ask for nothing more, release them."""

@@ -70,6 +70,7 @@ def contradictions_of(
     if first_read_at is not None and order.created_at >= first_read_at:
         yield from whole.no_goods()
     yield from whole.other_lines()
+    yield from whole.left_over()
     yield from whole.purchases()
 
 
@@ -199,12 +200,7 @@ class _Whole:
         order = self.order
         if order.status != Order.ACCEPTED or order.handed_over_at or order.ended_at:
             return
-        holds = (
-            Reservation.Status.HELD,
-            Reservation.Status.BY_HAND,
-            Reservation.Status.SHIPPED,
-        )
-        if any(r.status in holds for r in self.all):
+        if any(r.status in Reservation.SERVING for r in self.all):
             return
         if has_step(order, Step.Kind.RESERVE, *IN_HAND) or self._was_consented():
             return
@@ -269,6 +265,28 @@ class _Whole:
             parts.append(text % {"number": number, "goods": shown(more)})
         facts = {"order": wanted, "reserved": reserved, "reservation": held.pk}
         return self._say(Kind.ORDER_LINES, "; ".join(parts), facts)
+
+    def left_over(self) -> Iterator[Contradiction]:
+        """A line was taken off when Al-Style had sent its goods already."""
+        order = self.order
+        if self.open is not None or order.is_over:
+            return
+        sent = [r for r in self.all if r.status == Reservation.Status.SHIPPED]
+        if not sent or self._is_being_trimmed(sent[-1]):
+            return
+        wanted, shipped = goods_of_order(order), goods_of(sent[-1])
+        less = beyond(shipped, wanted)
+        if not less:
+            return
+        text = _(
+            "The buyer took a line off after Al-Style had shipped (%(number)s): "
+            "%(goods)s come all the same and stay with you, unless Al-Style takes "
+            "them back"
+        )
+        number = sent[-1].supplier_order or _("reserved by hand")
+        facts = {"order": wanted, "shipped": shipped, "reservation": sent[-1].pk}
+        figures = {"number": number, "goods": shown(less)}
+        yield self._say(Kind.ORDER_LINES, text % figures, facts)
 
     def _purchase_lines(self, held: Reservation) -> Iterator[Contradiction]:
         """Until Al-Style's order is read, what was put into the cart tells."""

@@ -190,7 +190,7 @@ def _is_forgotten(order: Order, *, now: datetime) -> bool:
     if has_step(order, Step.Kind.ACCEPT):
         return False
     return any(
-        reservation.has_goods
+        reservation.status in Reservation.SERVING
         and reservation.held_at is not None
         and now - reservation.held_at > FORGOTTEN_AFTER
         for reservation in order.reservations.all()

@@ -146,7 +146,7 @@ def _are_goods_there(order: Order, step: Step) -> bool:
     """Tell whether what the accept relied on when it was asked for still stands."""
     if step.parameters.get("unreserved"):
         return True
-    return any(reservation.has_goods for reservation in order.reservations.open())
+    return order.reservations.serving().exists()
 
 
 def _reread(order: Order, clients: Clients) -> None:

@@ -83,6 +83,23 @@ def test_an_order_called_off_before_it_was_seen_is_only_noted(product, status):
     assert not order.reservations.exists()
 
 
+def test_what_was_shipped_before_it_could_be_accepted_is_accepted_then(product):
+    """Al-Style may ship what waited for the buyer's signature at Kaspi."""
+    order = make_order((product, 1), status="APPROVED_BY_BANK", state="SIGN_REQUIRED")
+    reserved(order)
+    assert plan(order) == []
+    Reservation.objects.update(status=Reservation.Status.SHIPPED)
+    assert plan(order, state=Order.NEW) == [(Kind.ACCEPT, Status.PENDING)]
+
+
+def test_what_was_shipped_early_is_assembled_as_well(product, settings):
+    settings.AUTO_ASSEMBLE = True
+    order = make_order((product, 1), status="ACCEPTED_BY_MERCHANT")
+    reserved(order)
+    Reservation.objects.update(status=Reservation.Status.SHIPPED)
+    assert (Kind.ASSEMBLE, Status.PENDING) in plan(order, state=Order.KASPI_DELIVERY)
+
+
 def test_what_is_held_is_accepted(product):
     order = make_order((product, 1))
     reserved(order)

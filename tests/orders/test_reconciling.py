@@ -220,6 +220,25 @@ def test_a_line_cut_after_the_reservation_is_told_until_it_is_taken_out(product)
     assert settled.count() == 1
 
 
+def test_a_line_cut_after_the_goods_were_shipped_is_told_until_seen(product):
+    other = make_product("812")
+    order = make_order((product, 2), (other, 1))
+    hold(order, lines=[["70311", 2, 1000], ["812", 1, 1000]])
+    Reservation.objects.filter(order=order).update(status=R.SHIPPED)
+    know(order, status=Order.ACCEPTED)
+    assert run() == []
+    order.lines.filter(product=other).update(quantity=0)
+    assert run() == [(K.ORDER_LINES, order)]
+    said = check_of(order).last_error
+    assert "stay with you" in said
+    assert "812 × 1" in said
+    # Handed over without them, they are with us all the more.
+    know(order, handed_over_at=timezone.now())
+    assert run() == [(K.ORDER_LINES, order)]
+    accept(Finding.objects.get(), note="kept", actor="anna", now=timezone.now())
+    assert run() == []
+
+
 def test_a_line_put_on_after_the_reservation_is_told(product):
     order = make_order((product, 1))
     hold(order)

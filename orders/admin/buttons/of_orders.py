@@ -82,10 +82,9 @@ def _can_return(full: FullOrder, _order: object) -> bool:
 
 
 def _can_be_released_by_hand(full: FullOrder, _order: object) -> bool:
-    holding = full.is_reserved or (
-        full.reservation_status == Reservation.Status.RELEASING
-    )
-    return holding and full.is_settled(Kind.RELEASE)
+    status = Reservation.Status
+    holding = (status.HELD, status.BY_HAND, status.RELEASING)
+    return full.reservation_status in holding and full.is_settled(Kind.RELEASE)
 
 
 # In the order of the page: what an order waits for first, what is seldom meant last.

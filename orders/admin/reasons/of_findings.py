@@ -51,7 +51,7 @@ OF_FINDINGS = (
         reason=Reason.ORDER_LINES,
         means=_(
             "The buyer's order was changed after the goods were bought. Have "
-            "Al-Style's order made the same."
+            "Al-Style's order made the same; what it has shipped stays with you."
         ),
         ways=(by_step("trim"), COMPARE, RIGHT_SO),
     ),
