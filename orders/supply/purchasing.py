@@ -127,6 +127,9 @@ def look_before(
         take_out(last, cart, claim, rows)
         note_cleared(last)
         rows = cart.get()
+    elif last is not None and last.cleared_at is None and not last.was_touched:
+        # Whether somebody had his hands on what it left: later it may look like ours.
+        note_since(last, rows)
     purchase.cart_before = pieces(rows)
     purchase.save(update_fields=["cart_before"])
     try:
@@ -279,6 +282,8 @@ def clear_after(
         return None
     rows = cart.get()
     still = pieces(rows) == purchase.quantities
+    if rows and not still:
+        note_since(purchase, rows)
     value, evidence = ("no" if still else "yes"), f"{purchase}, {pieces(rows) or '—'}"
     if still or (not rows and is_fresh):
         learn(Name.SUBMIT_EMPTIES, value, evidence=evidence, now=database_now())

@@ -616,6 +616,24 @@ def test_rows_left_by_a_worker_that_died_before_tidying_up_are_taken_out(
     assert reservation_of(second).status == R.HELD
 
 
+def test_rows_left_that_a_manager_changed_and_set_back_are_his(
+    supplier, product, process
+):
+    supplier.change_settings(submit_keeps_cart=True, cart_adds="replace")
+    make_order((product, 2))
+    process()
+    # Its worker died before tidying up, and a manager has put his number in.
+    Purchase.objects.update(cleared_at=None)
+    supplier.add_foreign_row(int(product.article), 2)
+    supplier.cart.add_foreign(int(product.article), 3, 0.0)
+    second = make_order((product_of(supplier, another(supplier, product)), 1))
+    process()
+    supplier.cart.add_foreign(int(product.article), 2, 0.0)
+    process(also_later=True)
+    assert supplier.cart.foreign_touched == []
+    assert step_of(second).status == S.PENDING
+
+
 def test_a_cart_that_somebody_emptied_later_teaches_nothing_of_submit(
     supplier, product, process
 ):
