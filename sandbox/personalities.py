@@ -73,6 +73,7 @@ ALSTYLE: Switches = {
     "submit empties the cart": {"yes": {}, "no": {"submit_keeps_cart": True}},
     "lost submit works": {"at once": {}, "30 s later": {"late_submit_s": 30.0}},
     "second add": {"replaces": {}, "adds": {"cart_adds": "add"}},
+    "marks of rows": {"stay": {}, "change": {"cart_marks": "changing"}},
     "refused add": {
         "silent": {},
         "message": {"add_refusal": "message"},

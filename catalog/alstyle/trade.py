@@ -26,13 +26,17 @@ DATE_FORMATS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CartRow:
-    """One row of the cart. `balance`: what is there, (units, is a lower bound)."""
+    """One row of the cart. `balance`: what is there, (units, is a lower bound).
+
+    `mark`: its number and moment at Al-Style, which may tell it from a later one.
+    """
 
     article: str
     quantity: int
     price_kzt: int | None
     balance: int
     is_markdown: bool
+    mark: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,10 +73,10 @@ def parse_cart(raw: Any) -> tuple[CartRow, ...]:
     A cart known in part could hide a manager's rows.
     """
     rows = as_map(parse_data(raw), name="data")
-    return tuple(_cart_row(as_map(row, name=key)) for key, row in rows.items())
+    return tuple(_cart_row(key, as_map(row, name=key)) for key, row in rows.items())
 
 
-def _cart_row(raw: dict[str, Any]) -> CartRow:
+def _cart_row(key: str, raw: dict[str, Any]) -> CartRow:
     article, quantity = as_id(raw.get("article")), as_whole(raw.get("quantity"))
     if article is None or quantity is None:
         raise UnreadableAnswer(f"article, quantity: {shown(raw)}")
@@ -83,6 +87,7 @@ def _cart_row(raw: dict[str, Any]) -> CartRow:
         price_kzt=as_whole(raw.get("price")),
         balance=balance,
         is_markdown=raw.get("is_markdown") not in (0, "0", False, None, ""),
+        mark=f"{key} {raw.get('time', '')}".strip()[:80],
     )
 
 

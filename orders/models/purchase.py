@@ -128,6 +128,8 @@ class Purchase(models.Model):
     sum_kzt = models.IntegerField(_("sum, ₸"), null=True, blank=True)
     cart_before = models.JSONField(_("cart before"), null=True, blank=True)
     cart_after = models.JSONField(_("cart after"), null=True, blank=True)
+    # {"70311": "1204 1795975355"}: by which marks its rows were known when put in.
+    cart_marks = models.JSONField(_("marks of its rows"), default=dict, blank=True)
     # Readings of the cart since the last submit: what the witness said.
     cart_since = models.JSONField(_("cart since"), default=list, blank=True)
     # Moments (ISO) at which `submit` was sent; more than one only as the design allows.
@@ -165,6 +167,8 @@ class Purchase(models.Model):
     # When the cart was seen without its rows after a submit: whatever stands there
     # since is somebody else's, however alike.
     cleared_at = models.DateTimeField(_("cart seen without it"), null=True, blank=True)
+    # When we began to take them out: whoever died in it may have done so.
+    clearing_at = models.DateTimeField(_("taken out since"), null=True, blank=True)
     verified_at = models.DateTimeField(_("order read"), null=True, blank=True)
 
     objects = PurchaseQuerySet.as_manager()
@@ -359,6 +363,7 @@ class LearnedFact(models.Model):
         CANCELLED_AFTER_S = "cancelled_after_s", _("a cancel shows after, s")
         STOCK_FALLS_AT = "stock_falls_at", _("visible stock falls at")
         REFUSAL_WORDS = "refusal_words", _("what a refusal says")
+        ROW_MARKS = "row_marks", _("marks of the cart's rows")
         ORDERS_CHANGE = "orders_change", _("goods can be taken out of an order")
         # Not the supplier's: a person's word, for ever (supply.supervision).
         GOES_ON_ALONE = "goes_on_alone", _("purchases go on by themselves")

@@ -28,6 +28,7 @@ CAREFUL_SIDE = {
     Name.CANCELLED_AFTER_S: _("a cancel is asked after until it shows"),
     Name.STOCK_FALLS_AT: _("our reserves are subtracted until the goods are shipped"),
     Name.REFUSAL_WORDS: _("only the cart's own balance says that goods are lacking"),
+    Name.ROW_MARKS: _("whose a row like ours is, the cart's last readings tell alone"),
     Name.ORDERS_CHANGE: _("a person has them taken out, or says that we may try"),
     Name.GOES_ON_ALONE: _("each purchase stops after each call, if the setting says"),
 }

@@ -175,7 +175,8 @@ def look_after(purchase: Purchase, cart: CartClient) -> Sequence[CartRow]:
 
 def note_filled(purchase: Purchase, rows: Sequence[CartRow]) -> None:
     purchase.cart_after = pieces(rows)
-    purchase.save(update_fields=["cart_after"])
+    purchase.cart_marks = {row.article: row.mark for row in rows}
+    purchase.save(update_fields=["cart_after", "cart_marks"])
 
 
 def check(
@@ -284,6 +285,8 @@ def clear_after(
     still = pieces(rows) == purchase.quantities
     if rows and not still:
         note_since(purchase, rows)
+    if still and is_fresh:
+        _learn_marks(purchase, rows)
     value, evidence = ("no" if still else "yes"), f"{purchase}, {pieces(rows) or '—'}"
     if still or (not rows and is_fresh):
         learn(Name.SUBMIT_EMPTIES, value, evidence=evidence, now=database_now())
@@ -371,25 +374,39 @@ def take_out(
     """
     ours = purchase.quantities
     mixed = [row.article for row in rows if row.quantity > ours.get(row.article, 0) > 0]
-    # Once ours were seen gone or changed since the submit, a row that looks like them
-    # may be a manager's: where `add` replaces, it is his with his number.
-    is_ours = not purchase.was_touched
-    for row in rows:
-        if is_ours and row.article in ours and row.article not in mixed:
-            claim.renew()
-            cart.remove(row.article)
+    gone = [
+        row.article
+        for row in rows
+        if row.article in ours and row.article not in mixed and _is_ours(purchase, row)
+    ]
+    if gone and purchase.submits:
+        # Committed before the call: if we die in it, a row there may be anybody's.
+        _note_clearing(purchase, since=database_now())
+    for place, article in enumerate(gone):
+        claim.renew()
+        try:
+            cart.remove(article)
+        except (PeerUnavailable, PeerWriteWithheld):
+            if not place:
+                _note_clearing(purchase, since=None)
+            raise
     if mixed:
         text = _(
             "A manager's pieces stand in one row with ours in Al-Style's cart "
             "(%(articles)s): take ours out there by hand"
         )
         raise NotCleared(text % {"articles": ", ".join(mixed)})
-    if is_ours and any(row.article in ours for row in rows):
-        left = [row.article for row in cart.get() if row.article in ours]
+    if gone:
+        left = [row.article for row in cart.get() if row.article in gone]
         if left:
             raise PeerOutcomeUnknown(
                 _("%(articles)s are still in the cart") % {"articles": ", ".join(left)}
             )
+
+
+def _note_clearing(purchase: Purchase, *, since: datetime | None) -> None:
+    purchase.clearing_at = since
+    purchase.save(update_fields=["clearing_at"])
 
 
 def give_up(purchase: Purchase, *, reason: str) -> None:
@@ -430,8 +447,30 @@ def _is_left_of(last: Purchase, rows: Sequence[CartRow]) -> bool:
     there = pieces(rows)
     # With more in one row, take_out could not tell ours from a manager's.
     is_whole = all(there.get(a) == number for a, number in last.quantities.items())
-    was_left = last.cleared_at is None and not last.was_touched
-    return keeps and was_left and is_whole
+    mine = (row for row in rows if row.article in last.quantities)
+    are_ours = all(_is_ours(last, row) for row in mine)
+    return keeps and last.cleared_at is None and is_whole and are_ours
+
+
+def _is_ours(purchase: Purchase, row: CartRow) -> bool:
+    """Tell whether a row that looks like ours is the one we put in.
+
+    Its mark tells it, where marks are kept. Else not, once ours were seen gone or
+    changed since the submit, or may have been taken out: where `add` replaces, a row is
+    a manager's with his number, and he may have put in the same as we had.
+    """
+    mark = purchase.cart_marks.get(row.article)
+    if mark and learned(Name.ROW_MARKS) == "kept":
+        return mark == row.mark
+    return purchase.clearing_at is None and not purchase.was_touched
+
+
+def _learn_marks(purchase: Purchase, rows: Sequence[CartRow]) -> None:
+    """Learn from a cart that nobody has touched whether its rows keep their marks."""
+    marks = {row.article: row.mark for row in rows}
+    value = "kept" if marks == purchase.cart_marks else "changing"
+    now = database_now()
+    learn(Name.ROW_MARKS, value, evidence=f"{purchase}, {marks}", now=now)
 
 
 def _is_witness_whole(purchase: Purchase, rows: Sequence[CartRow]) -> bool:

@@ -41,6 +41,7 @@ class Cart:
     def __init__(self, shop: Shop, settings: AlStyleSettings) -> None:
         self.rows: dict[int, CartRow] = {}
         self.foreign_touched: list[dict[str, Any]] = []
+        self._readings = 0
         self.last_item = FIRST_ITEM
         self._shop = shop
         self._settings = settings
@@ -146,6 +147,7 @@ class Cart:
 
     def shown(self) -> dict[str, Any] | list[Any]:
         """Return the rows as `get` shows them; an empty cart is an empty list."""
+        self._readings += 1
         for row in self.rows.values():
             row.seen = True
         return {str(row.item_id): self._shown(row) for row in self.rows.values()} or []
@@ -170,8 +172,12 @@ class Cart:
             "total": price * row.quantity,
             "label": good.name,
             "id": row.item_id,
-            "time": int(row.time),
+            "time": int(row.time) + self._readings * self._changes_marks,
         }
+
+    @property
+    def _changes_marks(self) -> bool:
+        return self._settings.cart_marks == "changing"
 
     def _row_of(self, article: int) -> CartRow | None:
         found = (row for row in self.rows.values() if row.article == article)

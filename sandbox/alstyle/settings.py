@@ -10,6 +10,7 @@ from sandbox.clock import DAY_S
 CHOICES: dict[str, tuple[str, ...]] = {
     "interval_variant": ("403", "429", "200"),
     "cart_adds": ("replace", "add"),
+    "cart_marks": ("kept", "changing"),
     "add_refusal": ("silent", "message", "http", "clamp", "accept"),
     "submit_short": ("refuse", "partial", "oversell"),
     "stock_falls": ("submit", "later", "shipping"),
@@ -36,6 +37,7 @@ class AlStyleSettings:
       date: raw answer of `date`; None = the clock's time as an object.
     Cart:
       cart_adds: what a second `add` of an article does: replace | add.
+      cart_marks: whether a row's `time` stays as long as the row: kept | changing.
       add_refusal: how `add` refuses: silent (says yes, adds nothing) | message |
         http (400) | clamp (adds what is possible) | accept (adds it all the same).
       adds_markdown: `add` takes the marked-down units of an article that has them.
@@ -92,6 +94,7 @@ class AlStyleSettings:
     elements_nested: bool = False
     date: Any = None
     cart_adds: str = "replace"
+    cart_marks: str = "kept"
     add_refusal: str = "silent"
     adds_markdown: bool = False
     submit_short: str = "refuse"

@@ -603,17 +603,72 @@ def test_a_managers_row_like_our_last_one_stays_where_submit_keeps_the_cart(
     assert step_of(second).status == S.PENDING
 
 
+class Killed(BaseException):
+    """The worker dies."""
+
+
+@pytest.fixture
+def die_removing(monkeypatch, process):
+    """Buy, and die over the row that submit left: before it is removed, or after."""
+    remove = CartClient.remove
+
+    def run(*, is_removed: bool) -> None:
+        def die(self, article):
+            if is_removed:
+                remove(self, article)
+            raise Killed
+
+        with monkeypatch.context() as dying:
+            dying.setattr(CartClient, "remove", die)
+            with pytest.raises(Killed):
+                process()
+        Step.objects.filter(status=S.IN_FLIGHT).update(
+            claimed_until=timezone.now() - timedelta(seconds=1)
+        )
+        process(also_later=True)
+
+    return run
+
+
 def test_rows_left_by_a_worker_that_died_before_tidying_up_are_taken_out(
-    supplier, product, process
+    supplier, product, process, die_removing
 ):
     supplier.change_settings(submit_keeps_cart=True)
+    first = make_order((product, 2))
+    die_removing(is_removed=False)
+    second = make_order((product_of(supplier, another(supplier, product)), 1))
+    process(also_later=True)
+    assert learned(LearnedFact.Name.ROW_MARKS) == "kept"
+    assert reservation_of(first).status == reservation_of(second).status == R.HELD
+    assert supplier.cart.rows == {}
+
+
+@pytest.mark.parametrize("marks", ["kept", "changing"])
+def test_the_same_goods_put_in_where_a_worker_died_taking_ours_out_are_his(
+    supplier, product, process, die_removing, marks
+):
+    supplier.change_settings(submit_keeps_cart=True, cart_marks=marks)
     make_order((product, 2))
-    process()
+    die_removing(is_removed=True)
     Purchase.objects.update(cleared_at=None)
     supplier.add_foreign_row(int(product.article), 2)
     second = make_order((product_of(supplier, another(supplier, product)), 1))
-    process()
-    assert reservation_of(second).status == R.HELD
+    process(also_later=True)
+    assert learned(LearnedFact.Name.ROW_MARKS) == marks
+    assert supplier.cart.foreign_touched == []
+    assert step_of(second).status == S.PENDING
+
+
+def test_without_marks_a_row_that_a_worker_died_over_waits_for_a_person(
+    supplier, product, process, die_removing
+):
+    supplier.change_settings(submit_keeps_cart=True, cart_marks="changing")
+    make_order((product, 2))
+    die_removing(is_removed=False)
+    second = make_order((product_of(supplier, another(supplier, product)), 1))
+    process(also_later=True)
+    assert len(supplier.cart.rows) == 1
+    assert product.article in step_of(second).last_error
 
 
 def test_rows_left_that_a_manager_changed_and_set_back_are_his(
