@@ -459,7 +459,7 @@ def _is_ours(purchase: Purchase, row: CartRow) -> bool:
     changed since the submit, or may have been taken out: where `add` replaces, a row is
     a manager's with his number, and he may have put in the same as we had.
     """
-    mark = purchase.cart_marks.get(row.article)
+    mark: str = purchase.cart_marks.get(row.article, "")
     if mark and learned(Name.ROW_MARKS) == "kept":
         return mark == row.mark
     return purchase.clearing_at is None and not purchase.was_touched

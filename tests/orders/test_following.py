@@ -90,6 +90,20 @@ def test_a_shipped_order_counts_until_a_later_reading_contains_it(
     assert reserved_units() == {}
 
 
+def test_a_stock_reading_made_while_orders_were_followed_does_not_contain_them(
+    supplier, product, process
+):
+    order = make_order((product, 2))
+    process()
+    supplier.orders.move(placed(supplier, order), "P")
+    stock_reading(started_at=timezone.now() - timedelta(minutes=1))
+    with Clients() as clients:
+        begun = timezone.now() - timedelta(minutes=2)
+        follow_supplier_orders(clients.cart, now=begun)
+    assert reservation_of(order).status == R.SHIPPED
+    assert reserved_units() == {product.pk: 2}
+
+
 def test_where_stock_falls_at_once_a_reading_after_the_submit_contains_it(
     supplier, product, process, settings
 ):
