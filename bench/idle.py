@@ -10,23 +10,18 @@ Memory is the sum of PSS: each shared page counts once, divided among its users.
 from __future__ import annotations
 
 import argparse
-import os
 import re
-import subprocess
 import sys
 import time
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import psutil
 import requests
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from launch.ports import free_port
-from sandbox import AlStyleServer, KaspiServer
+from bench.embedded import embedded_bridge, sign_in
 
-ROOT = Path(__file__).resolve().parent.parent
 MAX_MIB, MAX_PERCENT = 300, 3
 # The clusters look at their schedules every 30 s; then the first tasks need a moment.
 WARM_UP_S = 50
@@ -36,85 +31,23 @@ PAGES = (
     *("", "catalog/product/", "catalog/category/", "feeds/feedbuild/"),
     *("orders/order/", "auth/user/"),
 )
-PASSWORD = "bench-password"
 
 
 def main() -> int:
     options = argparse.ArgumentParser()
     options.add_argument("--seconds", type=float, default=60)
     seconds = options.parse_args().seconds
-    with (
-        TemporaryDirectory() as folder,
-        AlStyleServer(interval_s=0) as supplier,
-        KaspiServer() as kaspi,
-    ):
-        site, environment = f"127.0.0.1:{free_port()}", dict(os.environ)
-        environment.update(settings(folder, site, supplier, kaspi))
-        for step in (("migrate", "-v0"), ("collectstatic", "--noinput", "-v0")):
-            manage(*step, environment=environment)
-        manage("prepare_demo", environment=environment)
-        command = [sys.executable, "manage.py", "bridge", "--exit-with-parent"]
-        bridge = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdin=subprocess.PIPE
-        )
-        try:
-            began = time.monotonic()
-            await_site(f"http://{site}/admin/login/")
-            open_pages(f"http://{site}")
-            time.sleep(max(0.0, WARM_UP_S - (time.monotonic() - began)))
-            return report(bridge.pid, seconds)
-        finally:
-            bridge.communicate(timeout=15)
-
-
-def settings(
-    folder: str, site: str, supplier: AlStyleServer, kaspi: KaspiServer
-) -> dict[str, str]:
-    return {
-        "DJANGO_SETTINGS_MODULE": "bridge_site.settings",
-        "ENV_FILE": os.devnull,
-        "SECRET_KEY": "bench-only-" + "k" * 50,
-        "HTTPS_ONLY": "0",
-        "LISTEN": site,
-        "VAR_DIR": folder,
-        "DATABASE_URL": f"sqlite:///{(Path(folder) / 'bridge.sqlite3').as_posix()}",
-        "ALSTYLE_URL": supplier.url,
-        "ALSTYLE_TOKEN": supplier.token,
-        "ALSTYLE_INTERVAL_S": "0.1",
-        "KASPI_URL": kaspi.url,
-        "KASPI_TOKEN": kaspi.token,
-        "KASPI_MERCHANT_ID": "QazDemo",
-        "KASPI_COMPANY": "Qaz Demo",
-        "LOG_LEVEL": "WARNING",
-        "DEMO_STAFF_PASSWORD": PASSWORD,
-    }
-
-
-def manage(*arguments: str, environment: dict[str, str]) -> None:
-    command = [sys.executable, "manage.py", *arguments]
-    subprocess.run(command, cwd=ROOT, env=environment, check=True)
-
-
-def await_site(url: str) -> None:
-    for _attempt in range(300):
-        try:
-            requests.get(url, timeout=5)
-        except requests.ConnectionError:
-            time.sleep(0.1)
-        else:
-            return
-    raise TimeoutError(url)
+    with embedded_bridge() as bridge:
+        began = time.monotonic()
+        open_pages(bridge.site)
+        time.sleep(max(0.0, WARM_UP_S - (time.monotonic() - began)))
+        return report(bridge.pid, seconds)
 
 
 def open_pages(site: str) -> None:
     """Log in and look at the admin as staff do, so that its code is loaded."""
     with requests.Session() as browser:
-        login = f"{site}/admin/login/"
-        browser.get(login, timeout=10)
-        token = browser.cookies["csrftoken"]
-        form = {"username": "owner", "password": PASSWORD, "next": "/admin/"}
-        form["csrfmiddlewaretoken"] = token
-        browser.post(login, data=form, timeout=10).raise_for_status()
+        sign_in(browser, site, username="owner")
         for page in PAGES:
             answer = browser.get(f"{site}/admin/{page}", timeout=10)
             answer.raise_for_status()

@@ -99,3 +99,9 @@ def throwaway_database() -> Iterator[str]:
             connection.creation.destroy_test_db(
                 str(connection.settings_dict["NAME"]), verbosity=0
             )
+
+
+def quantile(values: list[float], share: float) -> float:
+    """Give the value that this share of all does not exceed."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]

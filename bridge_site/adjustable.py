@@ -403,6 +403,25 @@ GROUPS = (
         ),
     ),
     Group(
+        anchor="sign-in",
+        title=_("Signing in"),
+        settings=(
+            Adjustable(
+                name="SIGN_IN_ATTEMPTS",
+                label=_("Close sign-in after wrong passwords"),
+                help=_(
+                    "In a row, for one name from one address; the owner can unlock it."
+                ),
+            ),
+            Adjustable(
+                name="SIGN_IN_LOCKED_MIN",
+                label=_("Closed for"),
+                help=_("Then it opens by itself."),
+                unit=MINUTES,
+            ),
+        ),
+    ),
+    Group(
         anchor="kept",
         title=_("How long things are kept"),
         settings=(

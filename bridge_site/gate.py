@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from http import HTTPStatus
-from threading import Semaphore
+from threading import Lock, Semaphore
 from typing import Any
 
 from django.conf import settings
@@ -26,31 +26,52 @@ SORRY = (
 )
 
 
+class Logins:
+    """Places for logins, one for each address: nobody keeps all others out."""
+
+    def __init__(self, places: int) -> None:
+        self._places = places
+        self._addresses: set[str] = set()
+        self._lock = Lock()
+
+    def take(self, address: str) -> bool:
+        with self._lock:
+            is_free = len(self._addresses) < self._places
+            if is_free and address not in self._addresses:
+                self._addresses.add(address)
+                return True
+            return False
+
+    def give_back(self, address: str) -> None:
+        with self._lock:
+            self._addresses.discard(address)
+
+
 class Gate:
     """A WSGI application that lets in no more than it has threads to spare."""
 
     def __init__(self, application: Application, *, threads: int) -> None:
         self._application = application
         self._pages = Semaphore(threads - KEPT_FREE)
-        self._logins = Semaphore(LOGINS_AT_ONCE)
+        self._logins = Logins(LOGINS_AT_ONCE)
 
     def __call__(
         self, environ: Environ, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Answer, or say 503 at once: whoever waited would hold a thread."""
-        with ExitStack() as held:
-            for places in self._needed(environ):
-                if not places.acquire(blocking=False):
-                    return _sorry(start_response)
-                held.callback(places.release)
-            return self._application(environ, start_response)
-
-    def _needed(self, environ: Environ) -> list[Semaphore]:
         path = environ.get("PATH_INFO", "")
         if path in ALWAYS:
-            return []
-        is_login = environ.get("REQUEST_METHOD") == "POST" and path.endswith("/login/")
-        return [self._pages, self._logins] if is_login else [self._pages]
+            return self._application(environ, start_response)
+        with ExitStack() as held:
+            if not self._pages.acquire(blocking=False):
+                return _sorry(start_response)
+            held.callback(self._pages.release)
+            if environ.get("REQUEST_METHOD") == "POST" and path.endswith("/login/"):
+                address = environ.get("REMOTE_ADDR", "")
+                if not self._logins.take(address):
+                    return _sorry(start_response)
+                held.callback(self._logins.give_back, address)
+            return self._application(environ, start_response)
 
 
 def _sorry(start_response: StartResponse) -> Iterable[bytes]:

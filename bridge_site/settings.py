@@ -227,6 +227,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_q",
     "simple_history",
+    "axes",
     "bridge_site.apps.BridgeSiteConfig",
     "plumbing.apps.PlumbingConfig",
     "alerts.apps.AlertsConfig",
@@ -253,6 +254,8 @@ MIDDLEWARE = [
     # Tells the history who saves.
     "simple_history.middleware.HistoryRequestMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    # Innermost: it answers in place of the sign-in page.
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "bridge_site.urls"
 WSGI_APPLICATION = "bridge_site.wsgi.application"
@@ -271,7 +274,11 @@ TEMPLATES = [
         },
     },
 ]
-AUTHENTICATION_BACKENDS = ["bridge_site.staff.signing_in.StaffBackend"]
+AUTHENTICATION_BACKENDS = [
+    # Refuses before the next one hashes anything.
+    "axes.backends.AxesStandaloneBackend",
+    "bridge_site.staff.signing_in.StaffBackend",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -281,6 +288,21 @@ AUTH_PASSWORD_VALIDATORS = [
         "UserAttributeSimilarityValidator",
     )
 ] + [{"NAME": "bridge_site.passwords.NameInsideValidator"}]
+
+# --- Signing in -----------------------------------------------------------------------
+# So many wrong passwords for a name from an address close it there for so long.
+SIGN_IN_ATTEMPTS = read.integer("SIGN_IN_ATTEMPTS", 5, at_least=3, at_most=100)
+SIGN_IN_LOCKED_MIN = read.integer("SIGN_IN_LOCKED_MIN", 30, at_least=1, at_most=1_440)
+AXES_HANDLER = "bridge_site.staff.guarding.SignInHandler"
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = "bridge_site.staff.guarding.most_failures"
+AXES_COOLOFF_TIME = "bridge_site.staff.guarding.locked_for"
+AXES_USERNAME_CALLABLE = "bridge_site.staff.guarding.counted_name"
+AXES_CLIENT_IP_CALLABLE = "bridge_site.staff.guarding.counted_address"
+AXES_LOCKOUT_CALLABLE = "bridge_site.staff.guarding.show_locked"
+# Nobody is kept out for longer by going on to guess, nor does the table grow by it.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_ENABLE_ADMIN = AXES_VERBOSE = False
 
 # --- Language and time ----------------------------------------------------------------
 LANGUAGE_CODE = "ru"
@@ -404,6 +426,11 @@ LOGGING = {
     "loggers": {
         # At DEBUG these print whole URLs; Al-Style's carry the token.
         "urllib3": {"level": "INFO"},
+        # Attackers write these lines; ours of the same are in `bridge.sign_in`.
+        "axes": {"level": "CRITICAL"},
+        "waitress.queue": {"level": "ERROR"},
+        # Whatever LOG_LEVEL says: fail2ban reads it.
+        "bridge.sign_in": {"level": "INFO"},
         "django-q": {"handlers": [], "propagate": True, "level": "WARNING"},
     },
 }

@@ -25,6 +25,7 @@ from django.views.decorators.csrf import csrf_exempt
 from feeds import files
 from feeds.fetching import Visit, note_visit
 from feeds.offers import clean_text
+from plumbing.callers import caller_address
 
 logger = logging.getLogger(__name__)
 CONTENT_TYPE = "application/xml; charset=utf-8"
@@ -64,7 +65,7 @@ class _Fetch:
 
     def __init__(self, request: HttpRequest, *, has_login: bool) -> None:
         self._agent = clean_text(request.headers.get("User-Agent", ""))
-        self._address = request.META.get("REMOTE_ADDR", "")
+        self._address = caller_address(request)
         self._has_login = has_login
         self._file: IO[bytes] | None = None
         self._status = 0

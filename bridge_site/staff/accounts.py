@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from bridge_site.passwords import give_temporary_password
 from bridge_site.roles import OWNER, ROLES, refuse_last_owner
+from bridge_site.staff.guarding import unlock
 
 
 def role_of(user: User) -> str:
@@ -43,7 +44,14 @@ def restore_access(user: User) -> str:
     """Let somebody in again, with a new temporary password, which is returned."""
     user.is_active = True
     user.save(update_fields=["is_active"])
-    return give_temporary_password(user)
+    return give_password(user)
+
+
+@transaction.atomic
+def give_password(user: User, password: str = "") -> str:
+    """Set a temporary password, chosen or made up, with which they get in at once."""
+    unlock(user)
+    return give_temporary_password(user, password)
 
 
 def refuse_deletion(instance: User, **_told: object) -> None:

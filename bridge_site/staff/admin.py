@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.contrib import admin, messages
@@ -22,7 +22,6 @@ from django.utils.translation import gettext_lazy as _
 from backoffice.confirming import answer_form, ask
 from backoffice.formatting import Tone, absolute, pill, two_lines, when
 from backoffice.pages import Button, StaffAdmin, log_objects
-from bridge_site.passwords import give_temporary_password
 from bridge_site.roles import LastOwner
 from bridge_site.staff import accounts
 from bridge_site.staff.deeds import read_deeds
@@ -34,10 +33,12 @@ from bridge_site.staff.forms import (
     TemporaryPasswordForm,
     save_role,
 )
+from bridge_site.staff.guarding import Locked, locked_names, unlock
 from bridge_site.staff.signing_in import has_temporary_password
 
 CHANGE = "auth.change_user"
 VIEW = "auth.view_user"
+MOST_ADDRESSES_TOLD = 3
 
 
 class RoleFilter(admin.SimpleListFilter):
@@ -139,7 +140,7 @@ class StaffUserAdmin(StaffAdmin[User]):
     ) -> HttpResponse:
         # Told by the answer itself: a page one is led to would have to remember it.
         chosen = request.POST.get("chosen_password", "")
-        password = give_temporary_password(obj, chosen)
+        password = accounts.give_password(obj, chosen)
         return self.tell_password(request, obj, password)
 
     # --- Rights -----------------------------------------------------------------------
@@ -170,13 +171,18 @@ class StaffUserAdmin(StaffAdmin[User]):
     def _changes(self, request: HttpRequest, obj: User) -> list[tuple[str, str]]:
         if not obj.is_active:
             return [(gettext("Restore access…"), _url("restore_staff_access", obj))]
-        changes = [
-            (gettext("New temporary password…"), _url("new_staff_password", obj)),
+        changes = []
+        if self._locked(obj):
+            changes.append((gettext("Unlock sign-in…"), _url("unlock_staff", obj)))
+        if obj.pk != request.user.pk:
+            # One's own is changed with the old one.
+            url = _url("new_staff_password", obj)
+            changes.append((gettext("New temporary password…"), url))
+        return [
+            *changes,
             (gettext("Sign out everywhere…"), _url("end_staff_sessions", obj)),
             (gettext("Close access…"), _url("close_staff_access", obj)),
         ]
-        # One's own is changed with the old one.
-        return changes[obj.pk == request.user.pk :]
 
     def page_buttons(self, request: HttpRequest) -> list[Button]:
         url = reverse("admin:staff_deeds")
@@ -193,6 +199,7 @@ class StaffUserAdmin(StaffAdmin[User]):
                     ("sessions", self.end_sessions, "end_staff_sessions"),
                     ("close", self.close_access, "close_staff_access"),
                     ("restore", self.restore_access, "restore_staff_access"),
+                    ("unlock", self.unlock, "unlock_staff"),
                 )
             ),
         ]
@@ -219,7 +226,7 @@ class StaffUserAdmin(StaffAdmin[User]):
             ) % {"person": user.get_username()}
             return ask(request, self, form, title=title, paragraphs=[text], about=user)
         chosen = form.cleaned_data["chosen_password"]
-        password = give_temporary_password(user, chosen)
+        password = accounts.give_password(user, chosen)
         self.note(request, user, title)
         return self.tell_password(request, user, password)
 
@@ -275,6 +282,21 @@ class StaffUserAdmin(StaffAdmin[User]):
             return said % {"n": number}
 
         return self.ask_and_do(request, user, title=title, text=text, do=end)
+
+    def unlock(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Let somebody try again who is kept out after too many wrong passwords."""
+        user = self.within_reach(request, pk)
+        title = gettext("Unlock sign-in")
+        text = gettext(
+            "%(person)s can try to sign in again at once. Ask them first whether it "
+            "was they who tried: if not, somebody is guessing their password."
+        ) % {"person": user.get_username()}
+
+        def let_in() -> str:
+            unlock(user)
+            return gettext("%(person)s can sign in again.") % {"person": user}
+
+        return self.ask_and_do(request, user, title=title, text=text, do=let_in)
 
     def ask_and_do(
         self,
@@ -353,6 +375,18 @@ class StaffUserAdmin(StaffAdmin[User]):
         rows = super().get_queryset(request).select_related("temporary_password")
         return rows.prefetch_related("groups")
 
+    def decorate(self, request: HttpRequest, rows: Sequence[User]) -> None:
+        locked = locked_names(row.get_username() for row in rows)
+        for row in rows:
+            row.locked = locked.get(row.get_username(), [])  # type: ignore[attr-defined]
+
+    def _locked(self, obj: User) -> list[Locked]:
+        """List from where somebody is kept out; of a list's rows it is known."""
+        name = obj.get_username()
+        if not hasattr(obj, "locked"):
+            obj.locked = locked_names([name]).get(name, [])  # type: ignore[attr-defined]
+        return obj.locked  # type: ignore[attr-defined, no-any-return]
+
     @admin.display(description=_("who"), ordering="username")
     def show_person(self, obj: User) -> SafeString:
         return two_lines(obj.get_username(), obj.get_full_name())
@@ -370,6 +404,16 @@ class StaffUserAdmin(StaffAdmin[User]):
             return pill(_("access closed"), Tone.QUIET)
         if not obj.is_staff:
             return pill(_("cannot sign in: no role"), Tone.BAD)
+        if locked := self._locked(obj):
+            told = "; ".join(
+                gettext("from %(address)s until %(moment)s")
+                % {
+                    "address": each.address or "?",
+                    "moment": absolute(each.until, now=timezone.now()),
+                }
+                for each in locked[:MOST_ADDRESSES_TOLD]
+            )
+            return pill(_("sign-in is closed"), Tone.BAD, hint=told)
         if has_temporary_password(obj):
             given_at = obj.temporary_password.given_at
             hint = absolute(given_at, now=timezone.now())

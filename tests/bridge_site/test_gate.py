@@ -40,10 +40,10 @@ def pool():
         yield threads
 
 
-def ask(gate, path, method="GET"):
+def ask(gate, path, method="GET", address="203.0.113.1"):
     """Ask as a server does; gives the status."""
     said: list[str] = []
-    environ = {"PATH_INFO": path, "REQUEST_METHOD": method}
+    environ = {"PATH_INFO": path, "REQUEST_METHOD": method, "REMOTE_ADDR": address}
     b"".join(gate(environ, lambda status, _headers: said.append(status)))
     return said[0]
 
@@ -68,14 +68,26 @@ def test_when_pages_take_all_they_may_the_list_is_answered(busy, pool):
 
 def test_logins_leave_room_for_pages(busy, pool):
     gate = Gate(busy, threads=8)
-    logins = [pool.submit(ask, gate, LOGIN, "POST") for _login in range(2)]
+    logins = [pool.submit(ask, gate, LOGIN, "POST", f"203.0.113.{n}") for n in (1, 2)]
     wait_inside(busy, 2)
-    assert ask(gate, LOGIN, "POST").startswith("503")
+    assert ask(gate, LOGIN, "POST", "203.0.113.3").startswith("503")
     page = pool.submit(ask, gate, LOGIN)
     wait_inside(busy, 1)
     busy.go.set()
     assert page.result(20) == "200 OK"
     assert [login.result(20) for login in logins] == ["200 OK", "200 OK"]
+
+
+def test_whoever_floods_the_logins_keeps_nobody_else_out(busy, pool):
+    gate = Gate(busy, threads=8)
+    flood = pool.submit(ask, gate, LOGIN, "POST", "203.0.113.66")
+    wait_inside(busy, 1)
+    assert ask(gate, LOGIN, "POST", "203.0.113.66").startswith("503")
+    worker = pool.submit(ask, gate, LOGIN, "POST", "198.51.100.7")
+    wait_inside(busy, 1)
+    busy.go.set()
+    assert {flood.result(20), worker.result(20)} == {"200 OK"}
+    assert ask(gate, LOGIN, "POST", "203.0.113.66") == "200 OK"
 
 
 def test_a_request_that_fails_gives_its_place_back():

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from bridge_site.roles import ROLES, LastOwner, set_staff, sync_roles
+from bridge_site.staff.guarding import unlock
 
 
 class Command(BaseCommand):
@@ -21,4 +23,5 @@ class Command(BaseCommand):
         except LastOwner:
             text = f"{username} is the only owner: make somebody else an owner first"
             raise CommandError(text) from None
+        unlock(User.objects.get(username=username))
         self.stdout.write(f"{username} ({role}), password: {password}")

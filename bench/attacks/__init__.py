@@ -1,0 +1,1 @@
+"""Attacks upon a bridge, one module a kind."""
