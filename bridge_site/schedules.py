@@ -112,6 +112,12 @@ SCHEDULES = (
         daily_at=(5, 10),
     ),
     Recurring(
+        name="recover",
+        func="orders.tasks.recover",
+        cluster="imports",
+        minutes=1,
+    ),
+    Recurring(
         name="recount-money",
         func="orders.tasks.recount_money",
         cluster="imports",

@@ -17,6 +17,8 @@ from orders.plan.events import record
 from orders.reading import polling, refreshing
 from orders.reading.polling import ReadResult
 from orders.reconciling import peers, rounds
+from orders.recovery.running import recover_when_due
+from plumbing import epoch
 from plumbing.leases import LeaseTaken, database_now
 from plumbing.peers import PeerError
 from plumbing.queue import enqueue
@@ -78,6 +80,9 @@ def sweep_orders() -> str:
 
 def reconcile() -> str:
     """Look for what contradicts the promises, from the database alone."""
+    if epoch.is_guarded():
+        # It would find what the database lacks.
+        return "waits until the database is reconciled"
     try:
         return rounds.reconcile(now=database_now()).summary
     except LeaseTaken as error:
@@ -86,11 +91,22 @@ def reconcile() -> str:
 
 def reconcile_with_peers() -> str:
     """Look in both peers' lists for what nobody here knows."""
+    if epoch.is_guarded():
+        return "waits until the database is reconciled"
     try:
         with Clients() as clients:
             return peers.reconcile_with_peers(clients, now=database_now()).summary
     except LeaseTaken as error:
         return str(error)
+
+
+def recover() -> str:
+    """Reconcile a database that was taken back, if it was, and let writes go out."""
+    try:
+        recovered = recover_when_due(now=database_now())
+    except LeaseTaken as error:
+        return str(error)
+    return recovered.summary if recovered is not None else "nothing to be reconciled"
 
 
 def recount_money() -> str:

@@ -101,8 +101,16 @@ def close(reason: Reason, *, known_until: datetime | None = None) -> None:
         if not epoch.is_guarded:
             epoch.guarded_for, epoch.guarded_at = reason, database_now()
             epoch.known_until = known_until
-            epoch.save(update_fields=["guarded_for", "guarded_at", "known_until"])
+            epoch.confirmed_at, epoch.confirmed_by, epoch.progress = None, "", {}
+            epoch.save()
             log.error("nothing is written to the peers any more: %s", reason)
+    forget()
+
+
+def confirm(*, by: str) -> None:
+    """Note that a person has seen to it that no other bridge is at work."""
+    guarded = Epoch.objects.exclude(guarded_for="")
+    guarded.update(confirmed_at=database_now(), confirmed_by=by, progress={})
     forget()
 
 

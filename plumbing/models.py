@@ -188,6 +188,11 @@ class Epoch(models.Model):
     guarded_at = models.DateTimeField(_("nothing is written since"), null=True)
     # The last write of the life that the database does not know whole; null = unknown.
     known_until = models.DateTimeField(_("last write outside"), null=True, blank=True)
+    # Who said that no other bridge works with these accounts.
+    confirmed_at = models.DateTimeField(_("confirmed"), null=True, blank=True)
+    confirmed_by = models.CharField(_("confirmed by"), max_length=150, blank=True)
+    # What the last reconciling came to: "at", "summary", "lines".
+    progress = models.JSONField(_("so far"), default=dict, blank=True)
     lifted_for = models.CharField(_("last reason"), max_length=12, blank=True)
     lifted_at = models.DateTimeField(_("reconciled"), null=True, blank=True)
     lifted_by = models.CharField(_("reconciled by"), max_length=150, blank=True)

@@ -40,6 +40,10 @@ class Reason(models.TextChoices):
     WATCHED = "watched", _("The purchase is watched over and waits for your word")
     STOPPED = "stopped", _("The purchase was stopped")
     NUMBER_UNFIT = "number_unfit", _("The order named at Al-Style does not fit")
+    AFTER_RESTORE = (
+        "after_restore",
+        _("Whether the goods were bought before the restore is not known"),
+    )
     SUPPLIER_CANCELLED = "supplier_cancelled", _("Al-Style cancelled our order")
     # When goods are let go.
     NOT_CANCELLED_YET = "not_cancelled_yet", _("Al-Style has not cancelled it yet")

@@ -194,7 +194,7 @@ def _search(
         evidence = f"{purchase}, {named[0].order_id}"
         learn(Name.REFERENCE_SHOWN, "yes", evidence=evidence, now=database_now())
         return _Found(ours=named[0], candidates=())
-    candidates = tuple(_candidate(row) for row in (*named, *fitting, *alike))
+    candidates = tuple(candidate_of(row) for row in (*named, *fitting, *alike))
     # Goods still in the cart, a manager's among them or not, may mean that nothing was
     # bought; then somebody else's order, equal in all we can see, must not be taken for
     # ours.
@@ -246,7 +246,8 @@ def _quantities(row: SupplierOrderRow) -> dict[str, int]:
     return found
 
 
-def _candidate(row: SupplierOrderRow) -> Candidate:
+def candidate_of(row: SupplierOrderRow) -> Candidate:
+    """Give an order at Al-Style as staff are shown it."""
     return {
         "id": row.order_id,
         "sum": row.sum_kzt,

@@ -268,6 +268,27 @@ WHILE = (
         ways=(by_step("look-again"), by_step("anew")),
     ),
     Cure(
+        reason=Reason.AFTER_RESTORE,
+        means=_(
+            "The bridge's database was restored or begun anew, and what was sent just "
+            "before is not in it. Look into Al-Style's portal whether the goods were "
+            "ordered; buying them unseen may buy them twice."
+        ),
+        ways=(
+            by_order(
+                "by-hand",
+                _(
+                    "They were ordered: you give the number, and the bridge checks it "
+                    "at Al-Style. Without a number it is taken that you have the goods."
+                ),
+            ),
+            by_step("buy-again", _("They were not ordered: the goods are bought now.")),
+            UNRESERVED,
+            CANCEL,
+            DROP,
+        ),
+    ),
+    Cure(
         reason=Reason.MIXED_CART,
         means=_(
             "Somebody at the portal has added pieces to a row of ours, and nobody can "

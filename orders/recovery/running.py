@@ -1,0 +1,221 @@
+"""Reconciles a database that lacks a part of its life, then lets writes go out again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from orders.clients import Clients
+from orders.models import LearnedFact, Order, ReadMark, Reservation, Step
+from orders.recovery.adopting import Adopter
+from orders.recovery.books import Books, read_kaspi, read_supplier
+from orders.recovery.matching import Matched, Want, match
+from orders.supply.learning import learned, learned_seconds
+from orders.supply.settling import LISTED_BY, SUBMIT_IS_OVER
+from orders.supply.wanted import wanted_lines
+from plumbing import epoch
+from plumbing.leases import database_now, under_lease
+from plumbing.models import Epoch
+
+LEASE = "recover"
+AGAIN_AFTER = timedelta(minutes=3)
+# How far Kaspi's clock may be off when it says when an order came.
+CLOCKS_DIFFER = timedelta(minutes=5)
+# The guard is looked at within seconds of a start, a reading may be first.
+READ_BEFORE_A_LOOK = timedelta(minutes=10)
+# Called off so lately, what was bought for it may still be held.
+CALLED_OFF_WITHIN = timedelta(days=30)
+
+
+@dataclass(slots=True, kw_only=True)
+class Recovered:
+    """What one run came to. `waits_for`: why writes do not go out yet; empty = they do."""
+
+    adopted: list[str] = field(default_factory=list)
+    doubtful: list[str] = field(default_factory=list)
+    free: list[str] = field(default_factory=list)
+    read: str = ""
+    waits_for: list[str] = field(default_factory=list)
+    is_lifted: bool = False
+
+    @property
+    def summary(self) -> str:
+        text = _(
+            "%(adopted)s found at Al-Style, %(doubtful)s wait for a person, %(free)s "
+            "surely not bought"
+        )
+        figures = {
+            "adopted": len(self.adopted),
+            "doubtful": len(self.doubtful),
+            "free": len(self.free),
+        }
+        return "; ".join(filter(None, [text % figures, self.read, *self.waits_for]))
+
+    @property
+    def lines(self) -> list[str]:
+        return [*self.adopted, *self.doubtful, *self.free]
+
+
+def recover(*, now: datetime, dry_run: bool = False) -> Recovered | None:
+    """Read both peers' books, match them with our orders, write down what is proven.
+
+    None when nothing is to be reconciled. `dry_run`: what Kaspi says is stored, as by
+    any reading; nothing else is written. Raises `LeaseTaken`, `PeerError`.
+    """
+    epoch.is_guarded()
+    guard = Epoch.objects.exclude(guarded_for="").first()
+    if guard is None:
+        return None
+    result = Recovered()
+    if guard.may_have_twin and guard.confirmed_at is None:
+        result.waits_for.append(
+            _("a person says that no other bridge works with these accounts")
+        )
+        if not dry_run:
+            return _note(guard, result)
+    with under_lease(LEASE) as lease, Clients() as clients:
+        is_empty = _knows_nothing(guard)
+        kaspi = read_kaspi(clients.kaspi, lease, now=now, takes_in_all=is_empty)
+        result.read = kaspi.summary
+        if kaspi.failures:
+            result.waits_for.append(_("Kaspi's orders are read whole"))
+        if is_empty and not dry_run:
+            want_goods_of_accepted()
+        wants = list(wants_of_orders(guard))
+        gone = called_off()
+        books = read_supplier(clients, lease, wants=wants, codes={o.code for o in gone})
+        if books.failures:
+            result.waits_for.append(_("each order at Al-Style is read"))
+        lease.confirm()
+        named = learned(LearnedFact.Name.REFERENCE_SHOWN) == "yes"
+        matched = match(wants, books.bought, named=named)
+        result.waits_for += _not_yet(guard, matched, now=database_now())
+        _tell(result, matched)
+        if not dry_run:
+            _write(matched, books, gone, is_last=not result.waits_for)
+    if not dry_run and not result.waits_for:
+        result.is_lifted = epoch.lift(by=guard.confirmed_by or "bridge")
+    return result if dry_run else _note(guard, result)
+
+
+def recover_when_due(*, now: datetime) -> Recovered | None:
+    """Recover, unless the last run was a moment ago: each reads all of the books."""
+    guard = Epoch.objects.exclude(guarded_for="").first()
+    last = guard.progress.get("at") if guard is not None else None
+    if last and now - datetime.fromisoformat(last) < AGAIN_AFTER:
+        return None
+    return recover(now=now)
+
+
+def wants_of_orders(guard: Epoch) -> Iterator[Want]:
+    """Give each order that wants goods of which nobody knows whether they are bought."""
+    until = last_moment(guard) + CLOCKS_DIFFER
+    wanted = Reservation.objects.wanted().select_related("order")
+    for reservation in wanted.order_by("pk"):
+        order, lines = reservation.order, wanted_lines(reservation)
+        costs = [None if cost is None else cost * n for _a, n, cost in lines]
+        has_all = bool(costs) and None not in costs
+        is_begun = reservation.purchases.exclude(status="given_up").exists()
+        yield Want(
+            pk=reservation.pk,
+            code=order.code,
+            pieces={article: n for article, n, _cost in lines},
+            cost_kzt=sum(filter(None, costs)) if has_all else None,
+            created_at=order.created_at,
+            was_promised=order.status in (Order.ACCEPTED, Order.COMPLETED),
+            is_young=order.created_at > until and not is_begun,
+        )
+
+
+def want_goods_of_accepted() -> None:
+    """Give the accepted orders a reservation that an empty database knows nothing of.
+
+    Taken for orders from before the bridge, they would be taken care of already.
+    """
+    bare = Order.objects.open().filter(
+        status=Order.ACCEPTED, handed_over_at=None, reservations=None
+    )
+    for order in bare.prefetch_related("lines"):
+        with transaction.atomic():
+            now = database_now()
+            reservation = Reservation.objects.create(order=order, created_at=now)
+            reservation.want(order.lines.all())
+
+
+def _knows_nothing(guard: Epoch) -> bool:
+    """Tell whether the database was empty, or had read no orders, when it was guarded."""
+    if guard.guarded_for not in (Epoch.Reason.EMPTIED, Epoch.Reason.RESTORED):
+        return False
+    first, closed = ReadMark.objects.first_read_at(), guard.guarded_at
+    return first is None or closed is None or first > closed - READ_BEFORE_A_LOOK
+
+
+def last_moment(guard: Epoch) -> datetime:
+    """Say until when something may have been bought that the database does not know."""
+    moment = guard.known_until or guard.confirmed_at or guard.guarded_at
+    return moment or database_now()
+
+
+def called_off() -> list[Order]:
+    """List the orders without goods here for which goods may still be held there."""
+    lately = database_now() - CALLED_OFF_WITHIN
+    over = Order.objects.filter(status__in=Order.CALLED_OFF, created_at__gte=lately)
+    kept = Reservation.objects.exclude(status=Reservation.Status.DROPPED)
+    return list(over.exclude(reservations__in=kept).order_by("pk"))
+
+
+def _not_yet(guard: Epoch, matched: Matched, *, now: datetime) -> Iterable[str]:
+    """Say what keeps the reading from being the last one."""
+    if Step.objects.filter(status=Step.Status.IN_FLIGHT).exists():
+        yield _("what a lost worker had begun is looked at")
+    slowest_s = learned_seconds(LearnedFact.Name.LISTED_AFTER_S)
+    wait = LISTED_BY
+    if slowest_s is not None:
+        wait = min(LISTED_BY, SUBMIT_IS_OVER + timedelta(seconds=2 * slowest_s))
+    # What was bought last may not be listed yet.
+    if matched.doubtful and now < last_moment(guard) + wait:
+        yield _("Al-Style lists what was bought last")
+
+
+def _tell(result: Recovered, matched: Matched) -> None:
+    for found in matched.matches:
+        codes = ", ".join(want.code for want in found.wants)
+        text = _("%(codes)s: bought, Al-Style's order %(number)s")
+        figures = {"codes": codes, "number": found.bought.number}
+        result.adopted.append(text % figures)
+    for want, candidates in matched.doubtful:
+        numbers = ", ".join(row.number for row in candidates) or "—"
+        text = _("%(code)s: a person decides; it may be %(numbers)s")
+        result.doubtful.append(text % {"code": want.code, "numbers": numbers})
+    text = _("%(code)s: came later, surely not bought")
+    result.free += [text % {"code": want.code} for want in matched.free]
+
+
+def _write(
+    matched: Matched, books: Books, gone: Sequence[Order], *, is_last: bool
+) -> None:
+    """Write down what is proven; who is asked is clear only when all is read."""
+    adopter = Adopter(rows=books.rows)
+    for found in matched.matches:
+        adopter.adopt(found)
+    for order in gone:
+        adopter.let_go(order, books.bought)
+    if is_last:
+        for want, candidates in matched.doubtful:
+            adopter.ask(want, candidates)
+
+
+def _note(guard: Epoch, result: Recovered) -> Recovered:
+    """Keep for the page what the run came to."""
+    Epoch.objects.filter(pk=guard.pk).update(
+        progress={
+            "at": database_now().isoformat(),
+            "summary": result.summary,
+            "lines": result.lines,
+        }
+    )
+    return result
