@@ -1,4 +1,4 @@
-"""Reads both peers' books, over the time that the database does not know and further."""
+"""Reads both peers' books, over the time that the database lacks and further."""
 
 from __future__ import annotations
 
@@ -94,14 +94,9 @@ def read_supplier(
         )
     )
     note_listed(list(listed))
-    owned = {
-        number
-        for pair in SupplierOrder.objects.filter(
-            reservations__isnull=False
-        ).values_list("supplier_order_id", "listed_id")
-        for number in pair
-        if number
-    }
+    held = SupplierOrder.objects.filter(reservations__isnull=False)
+    pairs = held.values_list("supplier_order_id", "listed_id")
+    owned = {number for pair in pairs for number in pair if number}
     nobodys = [row for number, row in listed.items() if number not in owned]
     all_codes = codes | {want.code for want in wants}
     likely = [row for row in nobodys if _may_be_ours(row, wants, all_codes)]

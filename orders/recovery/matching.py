@@ -18,9 +18,9 @@ Key = tuple[tuple[str, int], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Want:
-    """Goods that one of our orders wants, and nobody here knows whether they are bought.
+    """Goods that an order of ours wants, and nobody here knows whether they are bought.
 
-    `was_promised`: the order was accepted at Kaspi, which we do when the goods are held.
+    `was_promised`: the order is accepted at Kaspi, which we do with the goods held.
     `is_young`: it came when nobody of ours bought any more: it is surely not bought.
     """
 

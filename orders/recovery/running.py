@@ -1,4 +1,4 @@
-"""Reconciles a database that lacks a part of its life, then lets writes go out again."""
+"""Reconciles a database that lacks a part of its life, then lets writes go out."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CALLED_OFF_WITHIN = timedelta(days=30)
 
 @dataclass(slots=True, kw_only=True)
 class Recovered:
-    """What one run came to. `waits_for`: why writes do not go out yet; empty = they do."""
+    """What one run came to. `waits_for`: why writes do not go out yet."""
 
     adopted: list[str] = field(default_factory=list)
     doubtful: list[str] = field(default_factory=list)
@@ -112,7 +112,7 @@ def recover_when_due(*, now: datetime) -> Recovered | None:
 
 
 def wants_of_orders(guard: Epoch) -> Iterator[Want]:
-    """Give each order that wants goods of which nobody knows whether they are bought."""
+    """Give each order of whose goods nobody knows whether they are bought."""
     until = last_moment(guard) + CLOCKS_DIFFER
     wanted = Reservation.objects.wanted().select_related("order")
     for reservation in wanted.order_by("pk"):
@@ -147,7 +147,7 @@ def want_goods_of_accepted() -> None:
 
 
 def _knows_nothing(guard: Epoch) -> bool:
-    """Tell whether the database was empty, or had read no orders, when it was guarded."""
+    """Tell whether the database had read no orders when it was guarded."""
     if guard.guarded_for not in (Epoch.Reason.EMPTIED, Epoch.Reason.RESTORED):
         return False
     first, closed = ReadMark.objects.first_read_at(), guard.guarded_at
