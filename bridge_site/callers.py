@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from collections.abc import Callable, Iterable, Mapping
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any
 
 from django.conf import settings
 from django.http import Http404, HttpRequest
@@ -12,6 +13,7 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 
 from bridge_site.env import Network
+from plumbing.callers import read_address
 
 logger = logging.getLogger(__name__)
 Respond = Callable[[HttpRequest], HttpResponseBase]
@@ -37,22 +39,17 @@ def true_address(neighbour: str, forwarded_for: str, trusted: Iterable[Network])
     return known
 
 
+def caller_of(told: Mapping[str, Any]) -> str:
+    """Tell whose request it is by what the web server told Python of it."""
+    return true_address(
+        told.get("REMOTE_ADDR", ""),
+        told.get(FORWARDED_FOR, ""),
+        settings.TRUSTED_PROXIES,
+    )
+
+
 def _backwards(forwarded_for: str) -> list[str]:
     return [part.strip() for part in reversed(forwarded_for.split(",")) if part.strip()]
-
-
-def read_address(text: str) -> IPv4Address | IPv6Address | None:
-    """Read an address as web servers write it, with or without a port."""
-    if text.startswith("["):
-        text = text[1:].partition("]")[0]
-    elif text.count(":") == 1:
-        text = text.partition(":")[0]
-    try:
-        address = ip_address(text)
-    except ValueError:
-        return None
-    # A socket for both kinds shows IPv4's addresses so.
-    return getattr(address, "ipv4_mapped", None) or address
 
 
 def is_within(address: IPv4Address | IPv6Address, networks: Iterable[Network]) -> bool:
@@ -71,14 +68,12 @@ class TrueCallerMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         told = request.META
-        neighbour = told.get("REMOTE_ADDR", "")
-        address = read_address(neighbour)
+        known = caller_of(told)
+        address = read_address(told.get("REMOTE_ADDR", ""))
         if address is None or not is_within(address, settings.TRUSTED_PROXIES):
             told.pop(FORWARDED_FOR, None)
             told.pop(FORWARDED_PROTO, None)
-        told["REMOTE_ADDR"] = true_address(
-            neighbour, told.get(FORWARDED_FOR, ""), settings.TRUSTED_PROXIES
-        )
+        told["REMOTE_ADDR"] = known
         return self._get_response(request)
 
 

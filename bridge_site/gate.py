@@ -10,6 +10,8 @@ from typing import Any
 
 from django.conf import settings
 
+from bridge_site.callers import caller_of
+
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
@@ -67,7 +69,7 @@ class Gate:
                 return _sorry(start_response)
             held.callback(self._pages.release)
             if environ.get("REQUEST_METHOD") == "POST" and path.endswith("/login/"):
-                address = environ.get("REMOTE_ADDR", "")
+                address = caller_of(environ)
                 if not self._logins.take(address):
                     return _sorry(start_response)
                 held.callback(self._logins.give_back, address)

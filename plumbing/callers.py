@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-import ipaddress
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from django.http import HttpRequest
+
+
+def read_address(text: str) -> IPv4Address | IPv6Address | None:
+    """Read an address as web servers write it, with or without a port."""
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    # A socket for both kinds shows IPv4's addresses so.
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def caller_address(request: HttpRequest) -> str:
     """Give the address that a request came from, "" when none is known.
 
-    What a web server in front tells has been put into REMOTE_ADDR, and what anybody
-    else claims taken away, before Django sees the request.
+    What a trusted web server tells has been put into REMOTE_ADDR before Django's views
+    see the request (`bridge_site.callers`).
     """
-    told = request.META.get("REMOTE_ADDR", "")
-    try:
-        address = ipaddress.ip_address(told)
-    except ValueError:
-        return ""
-    mapped = getattr(address, "ipv4_mapped", None)
-    return str(mapped or address)
+    address = read_address(request.META.get("REMOTE_ADDR", ""))
+    return "" if address is None else str(address)
 
 
 def caller_network(request: HttpRequest) -> str:
@@ -27,5 +36,4 @@ def caller_network(request: HttpRequest) -> str:
     address = caller_address(request)
     if ":" not in address:
         return address
-    network = ipaddress.ip_network(f"{address}/64", strict=False)
-    return str(network.network_address)
+    return str(ip_network(f"{address}/64", strict=False).network_address)

@@ -40,10 +40,11 @@ def pool():
         yield threads
 
 
-def ask(gate, path, method="GET", address="203.0.113.1"):
+def ask(gate, path, method="GET", address="203.0.113.1", **more):
     """Ask as a server does; gives the status."""
     said: list[str] = []
     environ = {"PATH_INFO": path, "REQUEST_METHOD": method, "REMOTE_ADDR": address}
+    environ |= more
     b"".join(gate(environ, lambda status, _headers: said.append(status)))
     return said[0]
 
@@ -88,6 +89,23 @@ def test_whoever_floods_the_logins_keeps_nobody_else_out(busy, pool):
     busy.go.set()
     assert {flood.result(20), worker.result(20)} == {"200 OK"}
     assert ask(gate, LOGIN, "POST", "203.0.113.66") == "200 OK"
+
+
+def test_behind_a_web_server_its_word_tells_one_caller_from_another(busy, pool):
+    gate = Gate(busy, threads=8)
+
+    def post(address, neighbour="127.0.0.1"):
+        return ask(gate, LOGIN, "POST", neighbour, HTTP_X_FORWARDED_FOR=address)
+
+    flood = pool.submit(post, "203.0.113.66")
+    wait_inside(busy, 1)
+    assert post("203.0.113.66").startswith("503")
+    # Whoever is not trusted says what he likes.
+    assert post("198.51.100.7", "203.0.113.66").startswith("503")
+    worker = pool.submit(post, "198.51.100.7")
+    wait_inside(busy, 1)
+    busy.go.set()
+    assert {flood.result(20), worker.result(20)} == {"200 OK"}
 
 
 def test_a_request_that_fails_gives_its_place_back():
