@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from alerts.models import Alert
 from backoffice.dashboard import Need, NeedKind, Role
-from plumbing.redaction import MASK, redact
+from plumbing.redaction import redact, without_phones
 
-# A phone of Kazakhstan's, however it is written; an order's code is shorter.
-PHONE = re.compile(
-    r"(?<![\d])(?:\+?[78][\s(-]*)?7\d{2}[\s)-]*\d{3}[\s-]*\d{2}[\s-]*\d{2}(?!\d)"
-)
 SEEN = ("source", "title", "text", "url", "tone", "is_urgent")
 AUDIENCE = ("for_operator", "for_owner")
 TOLD = ("told_at", "acknowledged_at", "acknowledged_by")
@@ -88,7 +83,7 @@ def _values(kind: NeedKind, need: Need, *, source: str) -> dict[str, object]:
 
 def without_secrets(text: str) -> str:
     """Take tokens and phones out of what leaves the house."""
-    return PHONE.sub(MASK, redact(text))
+    return without_phones(redact(text))
 
 
 def _has_changed(alert: Alert, values: dict[str, object]) -> bool:

@@ -58,6 +58,7 @@ PERSONAL = frozenset(
         "alerts.view_channel",
         "orders.view_buyer",
         "orders.view_buyer_data",
+        "orders.view_buyerrequest",
         "orders.view_supplieraccount",
     }
 )

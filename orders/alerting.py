@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -15,6 +14,7 @@ from backoffice.asking import ask
 from backoffice.dashboard import Need
 from backoffice.formatting import Tone, absolute
 from orders.admin.situation import shortened, stuck_reason
+from orders.forgetting import without_buyer
 from orders.models import Buyer, Finding, Order, Purchase, Reason, Step
 from orders.needs import (
     ACCEPT_SOON,
@@ -32,7 +32,6 @@ from orders.needs import (
     needs_of_silence,
     order_url,
 )
-from plumbing.redaction import MASK
 
 DEADLINE_TOLD = timedelta(hours=1)
 EARNS_TOO_LITTLE = (Reason.LOSES_MONEY, Reason.EARNS_LITTLE, Reason.PRICE_ROSE)
@@ -75,20 +74,6 @@ def _needs_of_steps() -> Iterator[Need]:
             kind=LOSS if step.stuck_for in EARNS_TOO_LITTLE else STUCK,
             subject=f"{step.order.code} {step.kind}",
         )
-
-
-def without_buyer(text: str, buyer: Buyer | None) -> str:
-    """Take out of a text whatever names the buyer."""
-    if buyer is None:
-        return text
-    known = [buyer.address, buyer.name, *buyer.name.split(), buyer.phone]
-    for words in sorted(filter(None, known), key=len, reverse=True):
-        text = re.sub(re.escape(words), MASK, text, flags=re.IGNORECASE)
-    digits = re.sub(r"\D", "", buyer.phone)[-10:]
-    if len(digits) == 10:
-        # However it is written: +7 (701) 234-56-78.
-        text = re.sub(r"[\s()+-]*".join(digits), MASK, text)
-    return text
 
 
 def _needs_of_deadlines(*, now: datetime) -> Iterator[Need]:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q
 
+from orders.forgetting import forget_buyers
 from orders.models import (
     Buyer,
     Order,
@@ -18,14 +19,24 @@ from orders.models import (
 )
 from orders.models.order import OrderQuerySet
 from plumbing.batches import delete_in_batches
+from plumbing.wiping import overwriting
+
+# Orders whose texts are gone through in one transaction.
+BATCH = 100
 
 
 def delete_buyer_data(*, now: datetime) -> int:
-    """Delete buyers, and the waybills that name them; return how many buyers."""
+    """Forget buyers, and the waybills that name them; return how many buyers."""
     ended_before = now - timedelta(days=settings.BUYER_DATA_KEPT_DAYS)
-    # By the order's end, not by the buyer's row: it may be gone already.
-    _delete_waybills(ended_before)
-    return delete_in_batches(Buyer.objects.filter(order__ended_at__lt=ended_before))
+    due = Buyer.objects.filter(order__ended_at__lt=ended_before).order_by("pk")
+    forgotten, last = 0, 0
+    with overwriting():
+        # By the order's end, not by the buyer's row: it may be gone already.
+        _delete_waybills(ended_before)
+        while pks := list(due.filter(pk__gt=last).values_list("pk", flat=True)[:BATCH]):
+            forgotten += forget_buyers(pks, now=now)
+            last = pks[-1]
+    return forgotten
 
 
 def delete_old_waybills(*, now: datetime) -> int:

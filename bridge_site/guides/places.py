@@ -23,6 +23,7 @@ PLACES = {
     "first-day/": ("owner", "first-day"),
     "orders/": ("operator", "orders"),
     "orders/booking/": ("owner", "profit"),
+    "orders/buyerrequest/": ("owner", "buyers"),
     "orders/finding/": ("operator", "findings"),
     "orders/handover/": ("packer", "parcels"),
     "orders/handover/check/": ("packer", "check"),

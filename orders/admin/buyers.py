@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from backoffice.formatting import NOTHING
+from backoffice.formatting import NOTHING, absolute
 from orders.kaspi.fields import PHONE_DIGITS
 from orders.models import Buyer, Order
 
@@ -19,7 +20,10 @@ def buyer_rows(request: HttpRequest, order: Order) -> list[tuple[str, str]]:
     try:
         buyer: Buyer = order.buyer
     except ObjectDoesNotExist:
-        return []
+        if order.buyer_erased_at is None:
+            return []
+        moment = absolute(order.buyer_erased_at, now=timezone.now())
+        return [(_("buyer"), _("erased on request, %(moment)s") % {"moment": moment})]
     if request.user.has_perm("orders.view_buyer_data"):
         rows = [
             (_("buyer"), buyer.name),

@@ -81,6 +81,7 @@ def page_panels(
         "is_below_margin": profit.is_below,
         "delivery_rows": delivery_rows(order, now=now),
         "buyer_rows": buyer_rows(request, order),
+        "answers_buyers": request.user.has_perm("orders.answer_buyer"),
         "waybills": [
             (w.number or NOTHING, reverse("admin:order_waybill", args=[w.pk]))
             for w in full.waybills

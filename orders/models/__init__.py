@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orders.models.booking import Booking
+from orders.models.buyer_request import BuyerRequest
 from orders.models.finding import Finding
 from orders.models.order import (
     Buyer,
@@ -29,6 +30,7 @@ from orders.models.supply import (
 __all__ = [
     "Booking",
     "Buyer",
+    "BuyerRequest",
     "Cause",
     "Finding",
     "LearnedFact",

@@ -162,6 +162,10 @@ class Order(models.Model):
     absent_readings = models.PositiveSmallIntegerField(
         _("readings without it"), default=0
     )
+    # The buyer has asked for it: no reading brings name, phone or waybill back.
+    buyer_erased_at = models.DateTimeField(
+        _("buyer's data erased"), null=True, blank=True
+    )
     # What intake could not make sense of: a person must look before anything is done.
     problem = models.TextField(_("what is wrong"), blank=True)
     note = models.TextField(_("note"), blank=True)
@@ -180,6 +184,7 @@ class Order(models.Model):
             ("cancel_order", _("Can cancel orders")),
             ("reserve_order", _("Can reserve and release goods at Al-Style")),
             ("view_buyer_data", _("Can see buyers' names and phones")),
+            ("answer_buyer", _("Can export and erase a buyer's data")),
         ]
         indexes = [
             # Admin list and deadlines: open orders by time left.

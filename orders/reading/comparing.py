@@ -211,7 +211,10 @@ def _line_values(entry: KaspiEntry, *, product: Product | None) -> Values:
 
 
 def _buyer_values(order: Order, buyer: Buyer | None, seen: KaspiOrder) -> Values:
-    """Masked and missing values are left out; after the end the data are let rest."""
+    """Masked and missing values are left out; after the end the data are let rest.
+
+    What was erased on request is not taken in again, whatever becomes of the order.
+    """
     known = {
         "name": seen.buyer_name,
         "phone": seen.buyer_phone,
@@ -220,7 +223,8 @@ def _buyer_values(order: Order, buyer: Buyer | None, seen: KaspiOrder) -> Values
     known = {name: value for name, value in known.items() if value}
     # A new order is taken in with its buyer, ended or not.
     is_new = order.pk is None
-    if not is_new and _after(order, seen).has_ended:
+    is_over = not is_new and _after(order, seen).has_ended
+    if is_over or order.buyer_erased_at is not None:
         return {}
     return known if buyer is None else _differing(buyer, known)
 

@@ -9,11 +9,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from orders.kaspi.client import KaspiClient
 from orders.kaspi.schema import KaspiOrder
 from orders.models import Order, Waybill
+from orders.models.order import OrderQuerySet
 from orders.plan.events import record
 from orders.reading.failures import tell_failure
 
@@ -47,6 +49,9 @@ def fetch_waybills(
     }
     if not linked or at_most <= 0:
         return 0
+    # What was deleted for good must not come back by a later reading.
+    over = set(_not_wanted().filter(code__in=linked).values_list("code", flat=True))
+    linked = {code: order for code, order in linked.items() if code not in over}
     kept = set(
         Waybill.objects.filter(order__code__in=linked).values_list(
             "order__code", "number"
@@ -81,6 +86,12 @@ def merged_waybills(orders: Sequence[Order]) -> Merged:
     return Merged(pdf=file.getvalue(), missing=tuple(missing), waybills=tuple(merged))
 
 
+def _not_wanted() -> OrderQuerySet:
+    """Find orders that no waybill is kept for any more: ended, or erased."""
+    over = Q(ended_at__isnull=False) | Q(buyer_erased_at__isnull=False)
+    return Order.objects.filter(over)
+
+
 def _fetch(client: KaspiClient, seen: KaspiOrder, *, now: datetime) -> bool:
     try:
         return _keep(client.waybill_pdf(seen.waybill_url), seen, now=now)
@@ -92,7 +103,9 @@ def _fetch(client: KaspiClient, seen: KaspiOrder, *, now: datetime) -> bool:
 
 def _keep(pdf: bytes, seen: KaspiOrder, *, now: datetime) -> bool:
     with transaction.atomic():
-        order = Order.objects.filter(code=seen.code).first()
+        # Locked: whoever forgets the buyer meanwhile deletes the waybills.
+        orders = Order.objects.select_for_update().filter(code=seen.code)
+        order = orders.exclude(pk__in=_not_wanted().values("pk")).first()
         if order is None:
             return False
         waybill, is_new = Waybill.objects.get_or_create(
