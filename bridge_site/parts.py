@@ -32,6 +32,7 @@ from bridge_site.processes import (
     when_parent_ends,
 )
 from bridge_site.schedules import bring_back
+from feeds.standing_in import keep_login
 from orders.dispatching import dispatch
 from orders.models import Step
 from plumbing.adjusting import Watcher
@@ -69,6 +70,7 @@ def run_part(name: str, *, listen: str, exit_with_parent: bool) -> None:
 def serve_web(*, listen: str, exit_with_parent: bool) -> None:
     """Serve the site until the parent ends or SIGINT or SIGTERM comes."""
     host, port = parse_address(listen)
+    keep_login()
     server = waitress.create_server(
         Gate(get_wsgi_application(), threads=WEB_THREADS),
         host=host,

@@ -17,6 +17,8 @@ from django.conf import settings
 logger = logging.getLogger(__name__)
 FILE_NAME = "kaspi_price_list.xml"
 CHUNK_BYTES = 1 << 20
+# A web server in front reads the live list as the group of the folder's, or as nobody.
+FOLDER_MODE, LIVE_MODE = 0o750, 0o640
 # On Windows a file that somebody reads cannot be replaced until he closes it.
 REPLACE_WAITS_S = (0.05, 0.1, 0.2, 0.5, 1, 2, 4)
 
@@ -40,7 +42,12 @@ def temporary_path(name: str) -> Path:
 
 
 def make_directories() -> None:
-    version_path(0).parent.mkdir(parents=True, exist_ok=True)
+    """Make what is not there; a folder that is there keeps its owner's modes."""
+    folder = Path(settings.FEED_DIR)
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(FOLDER_MODE)
+    version_path(0).parent.mkdir(exist_ok=True)
 
 
 def sha256_of(path: Path) -> str:
@@ -126,6 +133,7 @@ def put_live(source: Path, pk: int) -> None:
         before_s = 0
     modified_s = max(int(time.time()), before_s + 1)
     os.utime(source, (modified_s, modified_s))
+    source.chmod(LIVE_MODE)
     replace(source, live_path())
     try:
         pair_gzip(pk)
@@ -142,6 +150,7 @@ def pair_gzip(pk: int) -> None:
     shutil.copyfile(version_path(pk), twin)
     sync_to_disk(twin)
     os.utime(twin, ns=(modified_ns, modified_ns))
+    twin.chmod(LIVE_MODE)
     replace(twin, live_gzip_path())
 
 

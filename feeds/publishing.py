@@ -22,6 +22,7 @@ from feeds.drafting import Draft, Refusal, check_draft, write_draft, write_resto
 from feeds.healing import finish_publication, heal, settle_interrupted
 from feeds.models import FeedBuild
 from feeds.retention import delete_old_builds
+from feeds.standing_in import keep_login
 from feeds.validating import InvalidPriceList
 from feeds.withholding import remember_withheld
 from plumbing.leases import LeaseHandle, LeaseLost, under_lease
@@ -186,6 +187,7 @@ class _Attempt:
 
 def _make_ready(*, now: datetime) -> FeedBuild | None:
     files.make_directories()
+    keep_login()
     return heal(now=now)
 
 
