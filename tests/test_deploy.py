@@ -1,4 +1,4 @@
-"""The units of deploy/: a narrow cage, limits, and no right to the bridge's own code."""
+"""The units of deploy/: a narrow cage, limits, no right to the bridge's own code."""
 
 from __future__ import annotations
 
