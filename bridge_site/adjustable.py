@@ -480,6 +480,7 @@ OBSERVING = Adjustable(
 
 SECRETS = (
     *("SECRET_KEY", "ALSTYLE_TOKEN", "KASPI_TOKEN", "FEED_PASSWORD", "HEALTH_TOKEN"),
+    "METRICS_TOKEN",
     # Who knows such an address may write to it.
     *("ALERT_URLS", "HEARTBEAT_URL"),
 )

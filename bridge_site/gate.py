@@ -17,7 +17,7 @@ StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 # What Kaspi and whoever watches the bridge ask for: answered whatever else goes on.
-ALWAYS = ("/kaspi_price_list.xml", "/healthz", "/readyz")
+ALWAYS = ("/kaspi_price_list.xml", "/healthz", "/readyz", "/metrics")
 KEPT_FREE = 2
 # A password takes most of a second of a core to look at.
 LOGINS_AT_ONCE = 2

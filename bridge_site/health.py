@@ -3,42 +3,36 @@
 from __future__ import annotations
 
 import ipaddress
-import shutil
 from collections.abc import Callable
-from datetime import datetime
-from functools import cache
-from pathlib import Path
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, connection
+from django.db.models import Max
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
-from django_q.models import OrmQ, Schedule
+from django_q.models import OrmQ
 
+from bridge_site.disks import read_disks
+from bridge_site.jobs import read_jobs
+from bridge_site.metrics.page import metrics
+from bridge_site.revision import revision
 from feeds.needs import read_state
 from orders.models import ReadMark, Step
-from plumbing.models import Heartbeat
+from plumbing.models import CallCount, Heartbeat
 
-GIT = settings.BASE_DIR / ".git"
-LEAST_FREE_SHARE, LEAST_FREE_BYTES = 0.05, 500 * 1024 * 1024
+Parts = dict[str, dict[str, Any]]
+
 # A job that is due waits its turn behind a crawl.
 JOB_LATE_S = 30 * 60
-
-
-class HealthMiddleware:
-    """Answers /healthz before anything that may fail, whatever host it names."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
-        self._get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        is_asked = request.path_info == "/healthz"
-        return healthz(request) if is_asked else self._get_response(request)
+# A call that failed alone is nobody's trouble.
+PEER_AWAY = timedelta(minutes=15)
+FAILING = ("lost", "failed", "unknown", "access", "unreadable")
 
 
 @never_cache
@@ -53,6 +47,19 @@ def healthz(request: HttpRequest) -> JsonResponse:
         is_there = False
     told = {"web": True, "database": is_there, "revision": revision()}
     return JsonResponse(told, status=200 if is_there else 503)
+
+
+class HealthMiddleware:
+    """Answers watchers before anything that may fail, whatever host they name."""
+
+    PAGES = {"/healthz": healthz, "/metrics": metrics}
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        page = self.PAGES.get(request.path_info)
+        return page(request) if page else self._get_response(request)
 
 
 @never_cache
@@ -70,9 +77,9 @@ def readyz(request: HttpRequest) -> JsonResponse:
     return JsonResponse(told, status=200 if is_ready else 503)
 
 
-def read_parts(*, now: datetime) -> dict[str, dict[str, Any]]:
+def read_parts(*, now: datetime) -> Parts:
     """Read how each part does: {"ok": …, and seconds, counts or moments}."""
-    parts: dict[str, dict[str, Any]] = {"database": {"ok": True}}
+    parts: Parts = {"database": {"ok": True}}
     for beat in Heartbeat.objects.order_by("name"):
         age_s = round((now - beat.beaten_at).total_seconds())
         parts[f"beat {beat.name}"] = {"ok": not beat.is_late(now=now), "age_s": age_s}
@@ -81,15 +88,10 @@ def read_parts(*, now: datetime) -> dict[str, dict[str, Any]]:
             "ok": not mark.is_late(now=now),
             "read_until": mark.read_until.isoformat(),
         }
-    late = Schedule.objects.filter(next_run__isnull=False).order_by("next_run")
-    for name, due in late.values_list("name", "next_run"):
-        late_s = round((now - due).total_seconds())
-        if late_s > JOB_LATE_S:
-            parts[f"job {name}"] = {"ok": False, "late_s": late_s}
+    parts |= _jobs(now=now) | _peers(now=now) | _disks()
     parts["price list"] = _price_list(now=now)
     parts["queue"] = {"ok": True, "tasks": OrmQ.objects.count()}
     parts["steps"] = {"ok": True, "need_a_person": Step.objects.stuck().count()}
-    parts["disk"] = _disk(settings.VAR_DIR)
     return parts
 
 
@@ -102,14 +104,50 @@ def _price_list(*, now: datetime) -> dict[str, Any]:
     return {
         "ok": not state.is_fetch_late(now=now),
         "built_at": last.started_at.isoformat(),
+        "age_s": round((now - last.started_at).total_seconds()),
         "fetched_at": fetch.fetched_at.isoformat() if fetch else None,
     }
 
 
-def _disk(folder: Path) -> dict[str, Any]:
-    disk = shutil.disk_usage(folder)
-    is_enough = disk.free > max(LEAST_FREE_BYTES, disk.total * LEAST_FREE_SHARE)
-    return {"ok": is_enough, "free_mib": disk.free >> 20}
+def _jobs(*, now: datetime) -> Parts:
+    return {
+        f"job {job.name}": {
+            "ok": job.late_s(now=now) <= JOB_LATE_S,
+            "late_s": job.late_s(now=now),
+            "succeeded_at": job.succeeded_at.isoformat() if job.succeeded_at else None,
+            "age_s": job.age_s(now=now),
+        }
+        for job in read_jobs()
+    }
+
+
+def _peers(*, now: datetime) -> Parts:
+    """Tell of each peer when it last answered as it should, and when it last did not.
+
+    It is away once it has failed since, and for a while.
+    """
+    counts = CallCount.objects.order_by().values_list("peer")
+    answered = dict(counts.filter(outcome="ok").annotate(Max("last_at")))
+    failed = dict(counts.filter(outcome__in=FAILING).annotate(Max("last_at")))
+    parts: Parts = {}
+    for peer in Step.Peer.values:
+        good, bad = answered.get(peer), failed.get(peer)
+        is_away = bad is not None and (
+            good is None or (bad > good and now - good > PEER_AWAY)
+        )
+        parts[f"peer {peer}"] = {
+            "ok": not is_away,
+            "answered_at": good.isoformat() if good else None,
+            "failed_at": bad.isoformat() if bad else None,
+        }
+    return parts
+
+
+def _disks() -> Parts:
+    return {
+        f"disk {disk.name}": {"ok": not disk.is_low, "free_mb": disk.free_mb}
+        for disk in read_disks()
+    }
 
 
 def _may_know(request: HttpRequest) -> bool:
@@ -122,22 +160,3 @@ def _may_know(request: HttpRequest) -> bool:
         return ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")).is_loopback
     except ValueError:
         return False
-
-
-@cache
-def revision() -> str:
-    """Give the commit that runs, abbreviated; "" where git did not bring it."""
-    try:
-        head = (GIT / "HEAD").read_text(encoding="utf-8").strip()
-        name = head.removeprefix("ref: ")
-        if name == head:
-            return head[:12]
-        loose = GIT / name
-        if loose.is_file():
-            return loose.read_text(encoding="utf-8").strip()[:12]
-        for line in (GIT / "packed-refs").read_text(encoding="utf-8").splitlines():
-            if line.endswith(f" {name}"):
-                return line[:12]
-    except OSError:
-        return ""
-    return ""

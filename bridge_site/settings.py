@@ -35,6 +35,8 @@ PUBLIC_URL = read.url("PUBLIC_URL", schemes=["https", "http"])
 ALLOW_UNSAFE = read.names("ALLOW_UNSAFE")
 # Shows /readyz in detail to whoever asks with it from another computer.
 HEALTH_TOKEN = read.text("HEALTH_TOKEN")
+# Shows /metrics to Prometheus, which sends it; without one there is no such page.
+METRICS_TOKEN = read.text("METRICS_TOKEN")
 # A relative folder is meant from the project, wherever a service is started.
 VAR_DIR = BASE_DIR / read.text("VAR_DIR", "var")
 # Outside the database: how far it had come, so that an older copy is noticed. None, in
@@ -337,7 +339,7 @@ WHITENOISE_ALLOW_ALL_ORIGINS = False
 # --- Security -------------------------------------------------------------------------
 SECURE_SSL_REDIRECT = HTTPS_ONLY
 # Kaspi must get 200 with the whole file, no redirect, whichever way it comes.
-SECURE_REDIRECT_EXEMPT = [r"^kaspi_price_list\.xml", r"^(health|ready)z$"]
+SECURE_REDIRECT_EXEMPT = [r"^kaspi_price_list\.xml", r"^((health|ready)z|metrics)$"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS_ONLY else 0
 # Beyond this host only when asked: other names of the domain may lack HTTPS, and what

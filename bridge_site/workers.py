@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from django_q.models import Failure, OrmQ, Success
 from backoffice.asking import Answers, Number, Questions, Rows, ask, objects
 from backoffice.dashboard import DashboardSection, Need, NeedKind, Role, StatusCard
 from backoffice.formatting import Tone, ago, grouped, when
+from bridge_site.disks import read_disks
 from plumbing import epoch
 from plumbing.models import Epoch, Heartbeat, TimeJump
 from plumbing.redaction import redact
@@ -151,20 +151,15 @@ def _needs_of_time(jumps: Sequence[TimeJump], *, now: datetime) -> list[Need]:
 
 def _needs_of_disk() -> Iterator[Need]:
     """Tell before the disk is full: then neither orders nor price lists are written."""
-    free_mb = min(
-        shutil.disk_usage(folder).free // 1_000_000
-        for folder in (settings.VAR_DIR, settings.FEED_DIR)
-        if folder.exists()
-    )
-    if free_mb < settings.DISK_LOW_MB:
+    disk = min(read_disks(), key=lambda each: each.free_bytes)
+    if disk.is_low:
         text = _("The disk is almost full: %(free)s MB are free")
-        is_near = free_mb < settings.DISK_LOW_MB / 4
         yield Need(
-            tone=Tone.BAD if is_near else Tone.WARN,
-            text=text % {"free": grouped(free_mb)},
+            tone=Tone.BAD if disk.is_nearly_full else Tone.WARN,
+            text=text % {"free": grouped(disk.free_mb)},
             kind=DISK,
             subject=socket.gethostname(),
-            is_urgent=is_near,
+            is_urgent=disk.is_nearly_full,
         )
 
 

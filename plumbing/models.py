@@ -82,6 +82,33 @@ class PeerSlot(models.Model):
         return f"{self.name} {self.number}"
 
 
+class CallCount(models.Model):
+    """How many calls of a kind all processes have made, and how long they took."""
+
+    peer = models.CharField(_("peer"), max_length=20)
+    # "GET v2/orders": never with an id, nor with anything of a buyer's.
+    method = models.CharField(_("method"), max_length=80)
+    outcome = models.CharField(_("outcome"), max_length=12)
+    # The step of the histogram: calls that took no longer than this; 0 = longer.
+    under_ms = models.PositiveIntegerField(_("answered within, ms"))
+    calls = models.BigIntegerField(_("calls"), default=0)
+    seconds = models.FloatField(_("seconds"), default=0)
+    waited_s = models.FloatField(_("seconds of waiting for a turn"), default=0)
+    last_at = models.DateTimeField(_("last"))
+
+    class Meta:
+        verbose_name = _("count of calls")
+        verbose_name_plural = _("counts of calls")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["peer", "method", "outcome", "under_ms"], name="callcount_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.peer} {self.method} {self.outcome}"
+
+
 class Heartbeat(models.Model):
     """Proof that a worker cluster still takes and finishes tasks."""
 

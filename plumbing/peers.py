@@ -6,7 +6,8 @@ import json
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -22,6 +23,7 @@ from urllib3.util.retry import Retry
 
 from plumbing import epoch
 from plumbing.call_deadlines import DeadlineAdapter, call_deadline
+from plumbing.calls import CallJournal, method_of
 from plumbing.limits import ClockBusy, Priority, TokenClock
 from plumbing.models import Failure
 from plumbing.redaction import redact
@@ -131,6 +133,29 @@ class PeerReply:
         return re.sub(r"\s+", " ", plain).strip()[:WORDS_LENGTH] or _("an empty answer")
 
 
+class _Call:
+    """How long a call waited for its turn and took then, and what came of it."""
+
+    def __init__(self) -> None:
+        self.outcome = "lost"
+        self.seconds = 0.0
+        self._asked_at = self._begun_at = time.monotonic()
+        self._was_begun = False
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        self._begun_at, self._was_begun = time.monotonic(), True
+        try:
+            yield
+        finally:
+            self.seconds = time.monotonic() - self._begun_at
+
+    @property
+    def waited_s(self) -> float:
+        until = self._begun_at if self._was_begun else time.monotonic()
+        return until - self._asked_at
+
+
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
@@ -166,6 +191,7 @@ class PeerConnection:
         throttled_for_s: Callable[[PeerReply], float | None] = slow_down_s,
         backoff_s: float = 2.0,
         longest_wait_s: float = 60.0,
+        journal: CallJournal | None = None,
     ) -> None:
         self.name, self.base_url = name, base_url.rstrip("/")
         self.timeout_s, self.limiter = timeout_s, limiter
@@ -174,6 +200,7 @@ class PeerConnection:
         # The peer's own time, as its last answer's header says, and ours when it came.
         self.told_time: tuple[str, datetime] | None = None
         self._throttled_for_s = throttled_for_s
+        self._journal = journal
         self._longest_wait_s = longest_wait_s
         self._retries = Retry(
             total=3,
@@ -199,6 +226,8 @@ class PeerConnection:
 
     def close(self) -> None:
         self._session.close()
+        if self._journal:
+            self._journal.add()
 
     def __enter__(self) -> PeerConnection:
         return self
@@ -301,12 +330,17 @@ class PeerConnection:
         max_bytes: int = MAX_BODY_BYTES,
     ) -> PeerReply:
         _refuse_open_transaction()
+        if self._journal:
+            # Not after the call: nothing stands between an answer and its being kept.
+            self._journal.add_when_due()
         url = f"{self.base_url}/{path.lstrip('/')}"
         query = {**(params or {}), **self.params}
         deadline = None
+        call = _Call()
         try:
             with (
                 self.limiter.turn(priority),
+                call.timed(),
                 call_deadline(self.timeout_s) as deadline,
             ):
                 reply = self._send(
@@ -323,20 +357,50 @@ class PeerConnection:
             if deadline.has_passed:
                 # A body without a length looks whole wherever it is cut.
                 raise requests.exceptions.ReadTimeout
+            call.outcome = self._outcome_of(reply)
             return reply
         except ClockBusy:
+            call.outcome = "busy"
             message = _("%(peer)s: no turn came within %(seconds)s s; try later")
             raise PeerBusy(
                 message % {"peer": self.name, "seconds": self.limiter.patience_s}
             ) from None
         except PeerProtocolError as error:
+            call.outcome = "unreadable"
             if is_write:
                 raise PeerOutcomeUnknown(str(error)) from None
             raise
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as e:
             # The exception's own text holds the URL, and the URL holds the token.
             is_late = deadline is not None and deadline.has_passed
-            raise self._lost(path, e, is_write=is_write, is_late=is_late) from None
+            lost = self._lost(path, e, is_write=is_write, is_late=is_late)
+            if isinstance(lost, PeerOutcomeUnknown):
+                call.outcome = "unknown"
+            raise lost from None
+        finally:
+            self._note(call, method, path)
+
+    def _note(self, call: _Call, verb: str, path: str) -> None:
+        if self._journal:
+            self._journal.note(
+                self.name,
+                self._method_of(verb, path),
+                call.outcome,
+                seconds=call.seconds,
+                waited_s=call.waited_s,
+            )
+
+    def _method_of(self, verb: str, path: str) -> str:
+        return method_of(verb, path)
+
+    def _outcome_of(self, reply: PeerReply) -> str:
+        """Name what HTTP says; what an answer of 200 refuses is the caller's to see."""
+        code = reply.status_code
+        if self._throttled_for_s(reply) is not None:
+            return "throttled"
+        if code in (401, 403):
+            return "access"
+        return "ok" if code < 300 else "refused" if code < 500 else "failed"
 
     def _send(
         self, method: str, url: str, path: str, *, max_bytes: int, **sent: Any

@@ -10,7 +10,10 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 MASK = "***"
-SECRET_SETTINGS = ("ALSTYLE_TOKEN", "KASPI_TOKEN", "FEED_PASSWORD", "SECRET_KEY")
+SECRET_SETTINGS = (
+    *("ALSTYLE_TOKEN", "KASPI_TOKEN", "FEED_PASSWORD", "SECRET_KEY"),
+    *("HEALTH_TOKEN", "METRICS_TOKEN"),
+)
 # Shapes that are secret even when the value is not one of ours, such as a token
 # that was replaced a minute ago.
 SECRET_SHAPES = re.compile(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import re
-import shutil
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -22,6 +21,8 @@ from django_q.models import OrmQ, Schedule
 from backoffice.examining import Check, Finding
 from backoffice.formatting import ago, grouped
 from bridge_site.adjusting.saving import KNOWN
+from bridge_site.disks import read_disks
+from bridge_site.revision import revision
 from bridge_site.schedules import SCHEDULES, SLACK
 from bridge_site.workers import PARTS, silent_parts
 from plumbing.models import AdjustedSetting, Heartbeat, TimeJump
@@ -110,19 +111,13 @@ def look_at_clock(check: Check) -> Iterator[Finding]:
 
 def look_at_disk(check: Check) -> Iterator[Finding]:
     """See how much room there is where the bridge writes."""
-    seen = set()
-    for folder in (Path(settings.VAR_DIR), Path(settings.FEED_DIR)):
-        there = next(p for p in (folder, *folder.parents) if p.exists())
-        if (device := there.stat().st_dev) in seen:
-            continue
-        seen.add(device)
-        free_mb = shutil.disk_usage(there).free // 1_000_000
+    for disk in read_disks():
         text = _("%(folder)s: %(free)s MB are free")
-        text %= {"folder": folder, "free": grouped(free_mb)}
+        text %= {"folder": disk.folder, "free": grouped(disk.free_mb)}
         advice = _("Make room, or move the folder (VAR_DIR, FEED_DIR).")
-        if free_mb < settings.DISK_LOW_MB / 4:
+        if disk.is_nearly_full:
             yield check.fail(text, advice=advice)
-        elif free_mb < settings.DISK_LOW_MB:
+        elif disk.is_low:
             yield check.warn(text, advice=advice)
         else:
             yield check.ok(text)
@@ -174,8 +169,8 @@ def look_at_schedules(check: Check) -> Iterator[Finding]:
 def look_at_versions(check: Check) -> Iterator[Finding]:
     """Name the versions, and the packages that are not what is pinned."""
     parts = [f"Python {platform.python_version()}", f"Django {django.get_version()}"]
-    if revision := _revision(settings.BASE_DIR):
-        parts.append(_("revision %(short)s") % {"short": revision[:10]})
+    if short := revision():
+        parts.append(_("revision %(short)s") % {"short": short})
     yield check.ok(", ".join(parts))
     pinned = Path(settings.BASE_DIR / "requirements.txt").read_text("utf-8")
     others = []
@@ -190,27 +185,6 @@ def look_at_versions(check: Check) -> Iterator[Finding]:
         text = _("Packages differ from what is pinned: %(names)s")
         advice = _("Start run.py serve once: it installs what changed.")
         yield check.warn(text % {"names": ", ".join(others[:5])}, advice=advice)
-
-
-def _revision(folder: Path) -> str:
-    """Read which commit is checked out, without git."""
-    git = folder / ".git"
-    try:
-        if git.is_file():
-            git = Path(git.read_text("utf-8").partition(":")[2].strip())
-        head = (git / "HEAD").read_text("utf-8").strip()
-        if not head.startswith("ref: "):
-            return head
-        name = head.removeprefix("ref: ")
-        common = git / "commondir"
-        if common.exists():
-            git = (git / common.read_text("utf-8").strip()).resolve()
-        if (git / name).exists():
-            return (git / name).read_text("utf-8").strip()
-        packed = (git / "packed-refs").read_text("utf-8").splitlines()
-        return next((row.split()[0] for row in packed if row.endswith(f" {name}")), "")
-    except OSError:
-        return ""
 
 
 CHECKS = (

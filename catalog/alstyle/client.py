@@ -27,6 +27,7 @@ from catalog.alstyle.schema import (
     UnreadableAnswer,
     UserData,
 )
+from plumbing.calls import CALLS
 from plumbing.limits import TokenClock, clock_name
 from plumbing.peers import (
     CONNECT_TIMEOUT_S,
@@ -141,6 +142,7 @@ def open_peer(
         throttled_for_s=slow_down_s,
         backoff_s=float(settings.PEER_BACKOFF_S),
         longest_wait_s=float(settings.PEER_LONGEST_WAIT_S),
+        journal=CALLS,
     )
 
 

@@ -26,6 +26,7 @@ from orders.kaspi.schema import (
     parse_resource_code,
     parse_resource_id,
 )
+from plumbing.calls import CALLS
 from plumbing.limits import Priority, TokenClock, clock_name
 from plumbing.peers import (
     PeerOutcomeUnknown,
@@ -324,6 +325,7 @@ def open_client() -> KaspiClient:
             observe_only=settings.OBSERVE_ONLY,
             backoff_s=float(settings.PEER_BACKOFF_S),
             longest_wait_s=float(settings.PEER_LONGEST_WAIT_S),
+            journal=CALLS,
         )
     )
 

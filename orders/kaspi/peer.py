@@ -69,6 +69,9 @@ class KaspiPeer(PeerConnection):
         del headers["Content-Type"]
         return other
 
+    def _method_of(self, verb: str, path: str) -> str:
+        return f"{verb} file" if self._is_file_host else super()._method_of(verb, path)
+
     def _failure(self, reply: PeerReply) -> PeerError:
         error = super()._failure(reply)
         # A store of files has reasons of its own, such as a link that ran out.

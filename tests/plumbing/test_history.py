@@ -12,6 +12,7 @@ TABLES = {
     "AdjustedSetting": "bridge_site_adjustedsetting",
     "HistoricalAdjustedSetting": "bridge_site_historicaladjustedsetting",
     "Heartbeat": "bridge_site_heartbeat",
+    "CallCount": "bridge_site_callcount",
     "Lease": "bridge_site_lease",
     "PeerClock": "bridge_site_peerclock",
     "PeerSlot": "bridge_site_peerslot",
