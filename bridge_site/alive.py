@@ -56,7 +56,7 @@ def answers(listen: str) -> bool:
 
 def _reached_at(listen: str) -> str:
     host, _colon, port = listen.rpartition(":")
-    anywhere = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104
+    anywhere = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - read, not listened at
     return f"{anywhere.get(host, host)}:{port}"
 
 

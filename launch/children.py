@@ -28,7 +28,7 @@ class Child:
         self, name: str, command: Sequence[str], *, environment: Mapping[str, str]
     ) -> None:
         self.name = name
-        self._process = subprocess.Popen(  # noqa: S603
+        self._process = subprocess.Popen(  # noqa: S603 - the bridge's own programs
             command,
             cwd=ROOT,
             env=environment,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Sequence
 
+from launch.audit import audit
 from launch.children import StopAsked
 from launch.console import ROOT, CannotGoOn, accept_any_text, complain
 from launch.demo import demo
@@ -19,6 +20,7 @@ python3 run.py COMMAND
   demo [--interval S] [--port N]   the whole bridge against pretended peers
   serve                            the bridge against Al-Style and Kaspi, from .env
   test [pytest's arguments]        the test suite on SQLite and PostgreSQL
+  audit                            known holes of the pinned packages
   manage COMMAND …                 one of the bridge's own commands
 """
 
@@ -27,13 +29,14 @@ def manage(arguments: Sequence[str]) -> int:
     python = prepared_python("requirements.txt")
     command = [str(python), "manage.py", *arguments]
     environment = child_environment()
-    return subprocess.call(command, cwd=ROOT, env=environment)  # noqa: S603
+    return subprocess.call(command, cwd=ROOT, env=environment)  # noqa: S603 - our own manage.py
 
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "demo": demo,
     "serve": serve,
     "test": run_tests,
+    "audit": audit,
     "manage": manage,
 }
 

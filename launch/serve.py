@@ -37,7 +37,7 @@ def serve(arguments: Sequence[str]) -> int:
     environment = child_environment()
     manage = [str(python), "manage.py"]
     check = [*manage, "check", "--tag", "bridge"]
-    if subprocess.call(check, cwd=ROOT, env=environment):  # noqa: S603
+    if subprocess.call(check, cwd=ROOT, env=environment):  # noqa: S603 - our own manage.py
         complain(
             "\nNothing was started. Copy .env.example to .env, if that is not done "
             "yet, set there what is listed above, and start again."
