@@ -190,7 +190,7 @@ def _why_withheld() -> str:
 
     Closes the guard if they are not, and makes the first mark.
     """
-    epoch, mark = _row(), read_mark(_path())
+    epoch, mark = _look()
     if epoch.is_guarded:
         return said(epoch)
     reason = _contradiction(epoch, mark)
@@ -213,6 +213,15 @@ def _why_withheld() -> str:
         first = Epoch.objects.filter(pk=epoch.pk, marked_at=None)
         first.update(marked_at=database_now())
     return ""
+
+
+def _look() -> tuple[Epoch, Mark | None]:
+    """Read the mark, then the row: no other worker's write can make it look older."""
+    mark, epoch = read_mark(_path()), _row()
+    if _contradiction(epoch, mark) is not None:
+        # Of two that begin at once one may have made the first mark in between.
+        mark, epoch = read_mark(_path()), _row()
+    return epoch, mark
 
 
 def _contradiction(epoch: Epoch, mark: Mark | None) -> Reason | None:
