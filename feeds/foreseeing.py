@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -26,6 +26,7 @@ from catalog.rules import RuleBook, load_rules, make_book, reached_by, with_bran
 from feeds.comparing import FEW
 from feeds.models import Listing
 from feeds.offers import ProductRow, Terms, decide_offer, product_rows, read_terms
+from plumbing.adjusting import supposing
 
 # More keys than this are compared here rather than sent to the database.
 KEYS_SENT = 10_000
@@ -33,11 +34,13 @@ KEYS_SENT = 10_000
 A_FEW = 5
 PRICE_FIELDS = frozenset(PriceRow._fields)
 OFFER_FIELDS = frozenset(ProductRow._fields)
+# Settings that prices, or the freshness of the stock, depend on.
+JUMP, STALE = "PRICE_JUMP_PERCENT", "STOCK_STALE_AFTER_MIN"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edits:
-    """What would be saved: rows of rules, categories and products, changed."""
+    """What would be saved: rows of rules, categories and products, or settings."""
 
     # The edited rules as they are and as they would be; a rule to add or to delete
     # stands on one side only. A rule to add needs a primary key here, too.
@@ -50,6 +53,8 @@ class Edits:
     sold: Mapping[int, bool] = field(default_factory=dict)
     # Products' own fields, by primary key.
     products: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    # The owner's settings, by name: parsed values.
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def changes_rules(self) -> bool:
@@ -58,13 +63,15 @@ class Edits:
 
     @property
     def changes_prices(self) -> bool:
-        if self.changes_rules:
+        if self.changes_rules or JUMP in self.settings:
             return True
         priced = Product.PRICED_FIELDS
         return any(priced & set(fields) for fields in self.products.values())
 
     def concerns(self) -> Q:
         """Find the goods that the edits can concern at all."""
+        if self.settings:
+            return Q(gone_at__isnull=True)
         found = Q(pk__in=[])
         for rule in [*self.rules_before, *self.rules_after]:
             found |= reached_by(rule)
@@ -167,6 +174,8 @@ class Foresight:
     bases: Counter[str] = field(default_factory=Counter)
     on_sale_now: int = 0
     stock_is_stale: bool = False
+    # By which prices jump, as it would be.
+    jump_percent: int = 0
 
     @cached_property
     def repriced(self) -> list[Effect]:
@@ -205,7 +214,7 @@ class Foresight:
         return list(self._warn())
 
     def _warn(self) -> Iterator[str]:
-        limit, jump = settings.CHANGE_WARN_PERCENT, settings.PRICE_JUMP_PERCENT
+        limit, jump = settings.CHANGE_WARN_PERCENT, self.jump_percent
         priced, gone = len(self.repriced), self.counts.get("off_sale", 0)
         if self._is_large(priced):
             yield _(
@@ -267,20 +276,16 @@ def foresee(edits: Edits, *, now: datetime) -> Foresight:
     """Work out what the edits would change; nothing is written."""
     found = Foresight(on_sale_now=Listing.objects.on_sale().count())
     terms = read_terms(now=now)
-    found.stock_is_stale = terms.is_stale
-    # Figures too old would hide what goes on or off sale when they are fresh again.
-    terms.is_stale = False
-    sold = terms.published_categories - {
-        pk for pk, yes in edits.sold.items() if not yes
-    }
-    sold |= {pk for pk, yes in edits.sold.items() if yes}
-    terms_after = Terms(
-        published_categories=sold,
-        reserved=terms.reserved,
-        cap=terms.cap,
-        least=terms.least,
-        is_stale=False,
-    )
+    with supposing(edits.settings):
+        terms_after = read_terms(now=now) if edits.settings else replace(terms)
+        found.jump_percent = settings.PRICE_JUMP_PERCENT
+    if STALE not in edits.settings:
+        found.stock_is_stale = terms.is_stale
+        # Figures too old would hide what goes on or off sale when they are fresh again.
+        terms.is_stale = terms_after.is_stale = False
+    terms_after.published_categories = (
+        terms.published_categories - {pk for pk, yes in edits.sold.items() if not yes}
+    ) | {pk for pk, yes in edits.sold.items() if yes}
     concerned = edits.concerns()
     rows = product_rows(now=now, within=concerned)
     pricing = _Pricing(edits)
@@ -325,6 +330,7 @@ class _Pricing:
             self.book_after = edits.book_after(self.book)
         self.edited = {rule.pk for rule in edits.rules_after}
         self.changes_prices = edits.changes_prices
+        self.settings = edits.settings
 
     def is_edited(self, rule: PriceRule | None) -> bool:
         return rule is not None and rule.pk in self.edited
@@ -348,12 +354,12 @@ class _Pricing:
         if self.book is not self.book_after:
             rule_after = rule_for(row, self.book_after)
         priced = {k: v for k, v in changed.items() if k in PRICE_FIELDS}
-        if not priced and self._is_same(rule, rule_after):
+        is_jump_same = JUMP not in self.settings
+        if not priced and is_jump_same and self._is_same(rule, rule_after):
             return (rule, before), (rule, before)
-        return (rule, before), (
-            rule_after,
-            decide_by(row._replace(**priced), rule_after),
-        )
+        with supposing(self.settings):
+            after = decide_by(row._replace(**priced), rule_after)
+        return (rule, before), (rule_after, after)
 
 
 def _side(

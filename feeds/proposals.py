@@ -138,17 +138,14 @@ def _both_sides(proposal: Proposal) -> tuple[list[Any], list[Any]]:
 
 def seal(proposal: Proposal, *, warned: bool) -> str:
     """Sign just what was shown: the values, and the rules and choices they met."""
+    shown = [proposal.pk, proposal.author_id, proposal.table, proposal.changes]
+    return seal_shown(shown, warned=warned)
+
+
+def seal_shown(shown: Sequence[Any], *, warned: bool) -> str:
+    """Sign values that were shown, with the rules and choices that they met."""
     sold = sorted(Category.objects.sold().values_list("pk", flat=True))
-    shown = [
-        proposal.pk,
-        proposal.author_id,
-        proposal.table,
-        proposal.changes,
-        load_rules().digest,
-        sold,
-        warned,
-    ]
-    text = json.dumps(shown, sort_keys=True)
+    text = json.dumps([*shown, load_rules().digest, sold, warned], sort_keys=True)
     return salted_hmac("feeds.proposals", text, algorithm="sha256").hexdigest()
 
 

@@ -115,6 +115,21 @@ def _look_if_possible() -> Adjusted:
         return NOTHING
 
 
+@contextmanager
+def supposing(values: Mapping[str, Any]) -> Iterator[None]:
+    """Let settings have these values for the block, in this thread alone.
+
+    To see what a change would bring before anybody stores it.
+    """
+    outer = _bound()
+    known = outer or _Process.latest or NOTHING
+    _mine.adjusted = Adjusted(stored=known.stored, values={**known.values, **values})
+    try:
+        yield
+    finally:
+        _mine.adjusted = outer
+
+
 def settle_for_task(**_signal: Any) -> None:
     """Settle for the task that a worker is about to do, in place of the last one's."""
     _mine.adjusted = look()

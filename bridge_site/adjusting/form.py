@@ -55,6 +55,14 @@ class Change:
         return str(warnings.get(self.new, "")) if warnings else ""
 
 
+def change_to(setting: Adjustable, raw: str | None) -> Change:
+    """Give the change to a stored text; raises `ValueError` where it cannot be read."""
+    new = setting.declared.default if raw is None else setting.parse(raw)
+    return Change(
+        setting=setting, old=getattr(settings, setting.name), new=new, raw=raw
+    )
+
+
 class SettingsForm(forms.Form):
     """Every setting that the environment leaves to the owner."""
 

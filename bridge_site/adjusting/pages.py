@@ -24,14 +24,16 @@ from backoffice.formatting import Tone, pill, when
 from backoffice.pages import log_action
 from bridge_site.adjustable import (
     ADJUSTABLE,
+    BUILD,
     FIXED,
     GROUPS,
     OBSERVING,
     UNSHOWN,
     Adjustable,
 )
+from bridge_site.adjusting.effect import effect_of
 from bridge_site.adjusting.fields import told
-from bridge_site.adjusting.form import Change, SettingsForm
+from bridge_site.adjusting.form import Change, SettingsForm, change_to
 from bridge_site.adjusting.history import (
     read_changes,
     read_last_changes,
@@ -42,6 +44,8 @@ from plumbing.adjusting import settled
 from plumbing.models import AdjustedSetting
 
 PERMISSION = "bridge_site.change_adjustedsetting"
+# What the page of effects adds to what was filled in.
+NOT_POSTED_AGAIN = ("csrfmiddlewaretoken", "confirmed", "seal", "sure")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +76,14 @@ def settings_page(request: HttpRequest) -> HttpResponseBase:
         if not changes:
             messages.info(request, _("Nothing was changed."))
             return redirect("owner_settings")
-        if "confirmed" not in request.POST:
-            return _confirm(request, changes)
+        posted = [
+            (name, value)
+            for name, values in request.POST.lists()
+            if name not in NOT_POSTED_AGAIN
+            for value in values
+        ]
+        if (answer := _show_first(request, changes, posted=posted)) is not None:
+            return answer
         save_settings({c.setting.name: c.raw for c in changes}, by=_user(request))
     for change in changes:
         text = f"{change.setting.label}: {change.old_text} → {change.new_text}"
@@ -130,11 +140,17 @@ def put_back(request: HttpRequest, pk: int) -> HttpResponseBase:
     if change is None or not _may_go_back(change.setting):
         messages.error(request, _("This change cannot be undone here."))
         return redirect("owner_settings_history")
-    try:
+    with settled(anew=True):
+        try:
+            back = change_to(change.setting, change.before_raw)
+        except ValueError:
+            messages.error(request, _("This version cannot use that value any more."))
+            return redirect("owner_settings_history")
+        if back.setting.then == BUILD and back.old != back.new:
+            answer = _show_first(request, [back], posted=[])
+            if answer is not None:
+                return answer
         save_settings({change.setting.name: change.before_raw}, by=_user(request))
-    except ValueError:
-        messages.error(request, _("This version cannot use that value any more."))
-        return redirect("owner_settings_history")
     text = f"{change.setting.label}: {change.before}"
     log_action(request, AdjustedSetting, text)
     messages.success(request, _("Put back: %(what)s") % {"what": text})
@@ -235,16 +251,35 @@ def _fixed_value(name: str) -> str:
     return text or _("not set")
 
 
-def _confirm(request: HttpRequest, changes: Sequence[Change]) -> TemplateResponse:
-    posted = [
-        (name, value)
-        for name, values in request.POST.lists()
-        if name != "csrfmiddlewaretoken"
-        for value in values
-    ]
-    title = _("What will change")
+def _show_first(
+    request: HttpRequest,
+    changes: Sequence[Change],
+    *,
+    posted: Sequence[tuple[str, str]],
+) -> TemplateResponse | None:
+    """Show what would change; None once just that was seen and confirmed."""
+    effect, error = effect_of(changes), ""
+    if "confirmed" in request.POST:
+        if effect is None:
+            return None
+        if not effect.is_sealed(request.POST.get("seal", "")):
+            error = _(
+                "Settings, rules or choices changed since this page was made. "
+                "Look once more: this is what would change now."
+            )
+        elif effect.warnings and "sure" not in request.POST:
+            error = _("Tick that you mean it, or go back to the form.")
+        else:
+            return None
     return _page(
-        request, "bridge/settings_confirm.html", title, changes=changes, posted=posted
+        request,
+        "bridge/settings_confirm.html",
+        _("What will change"),
+        changes=changes,
+        posted=posted,
+        error=error,
+        touches_list=effect is not None,
+        **(effect.context if effect else {}),
     )
 
 

@@ -100,7 +100,7 @@ def effect_rows(found: Foresight, proposal: Proposal, *, limit: int) -> list[Row
     if proposal.table == Proposal.Table.PRODUCTS and len(proposal.changes) > 1:
         by_hand = proposal.changes
     rows = [
-        _row(effect, changed_fields(proposal, by_hand.get(str(effect.pk))))
+        row_of(effect, changed_fields(proposal, by_hand.get(str(effect.pk))))
         for effect in found.effects[:limit]
     ]
     if proposal.table != Proposal.Table.PRODUCTS or len(rows) == limit:
@@ -129,7 +129,7 @@ def changed_fields(
     return lines
 
 
-def _row(effect: Effect, fields: Sequence[tuple[str, str, str]]) -> Row:
+def row_of(effect: Effect, fields: Sequence[tuple[str, str, str]] = ()) -> Row:
     before, after = effect.before, effect.after
     return Row(
         key=str(effect.pk),

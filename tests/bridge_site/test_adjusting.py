@@ -23,6 +23,7 @@ from plumbing.models import AdjustedSetting
 from tests.staff import log_in, messages_of, page, queued
 
 URL = "owner_settings"
+CONFIRMING = "confirm-settings"
 
 
 @pytest.fixture
@@ -54,9 +55,18 @@ def as_shown(html: str, form_class: str = "settings") -> dict[str, Any]:
 
 
 def change(owner: Client, **values: Any) -> Any:
-    """Change these on the page and confirm."""
+    """Change these on the page, and confirm what is then shown."""
     data = as_shown(page(owner, reverse(URL)))
-    return owner.post(reverse(URL), {**data, **values, "confirmed": "1"}, follow=True)
+    return confirm(owner, owner.post(reverse(URL), {**data, **values}, follow=True))
+
+
+def confirm(owner: Client, shown: Any) -> Any:
+    """Press "Save" on the page that shows what would change, if it is that page."""
+    text = shown.content.decode()
+    if CONFIRMING not in text:
+        return shown
+    data = as_shown(text, CONFIRMING)
+    return owner.post(shown.request["PATH_INFO"], data, follow=True)
 
 
 @pytest.mark.parametrize("setting", ADJUSTABLE.values(), ids=lambda s: s.name)
@@ -118,7 +128,7 @@ def test_changes_are_shown_with_their_consequence_before_they_are_saved(owner):
     assert "500" in text
     assert "Orders will be cancelled without a person" in text
     assert not AdjustedSetting.objects.exists()
-    posted = as_shown(text, "card confirm-settings")
+    posted = as_shown(text, CONFIRMING)
     assert posted["STOCK_CAP"] == ["30"]
     saved = owner.post(reverse(URL), posted, follow=True)
     assert "3 settings were changed" in messages_of(saved)
@@ -186,8 +196,8 @@ def test_left_empty_or_as_by_default_a_setting_follows_the_default_again(owner):
 def test_what_another_owner_changed_meanwhile_stays(owner):
     as_first_shown = as_shown(page(owner, reverse(URL)))
     save_settings({"STOCK_CAP": "30"}, by=somebody())
-    data = {**as_first_shown, "LEAST_STOCK_TO_LIST": "2", "confirmed": "1"}
-    owner.post(reverse(URL), data)
+    data = {**as_first_shown, "LEAST_STOCK_TO_LIST": "2"}
+    confirm(owner, owner.post(reverse(URL), data))
     with settled():
         assert (live.STOCK_CAP, live.LEAST_STOCK_TO_LIST) == (30, 2)
 
@@ -205,7 +215,9 @@ def test_who_changed_what_is_kept_and_can_be_put_back(owner):
     url = reverse("owner_settings_back", args=[newest.pk])
     assert url in page(owner, reverse("owner_settings_history"))
     assert owner.get(url).status_code == 405
-    owner.post(url)
+    shown = owner.post(url)
+    assert AdjustedSetting.objects.get().value == "40"
+    confirm(owner, shown)
     assert AdjustedSetting.objects.get().value == "30"
     for back in read_changes():
         save_settings({"STOCK_CAP": back.before_raw}, by=somebody())
