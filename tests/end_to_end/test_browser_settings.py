@@ -88,7 +88,9 @@ def test_the_owner_changes_settings_and_takes_them_back(open_as_owner, width, da
     page.get_by_label("Продавать, если есть хотя бы").fill("8")
     page.get_by_role("button", name="Проверить и сохранить…").click()
     expect(page.locator(".confirm-settings .roomy tbody tr")).to_have_count(5)
-    expect(page.locator(".effects tbody tr").first).to_contain_text("снимается с продажи")
+    expect(page.locator(".effects tbody tr").first).to_contain_text(
+        "снимается с продажи"
+    )
     looked_at(page, "settings-confirm")
     page.get_by_role("button", name="Сохранить").click()
     expect(page.locator(".messagelist")).to_have_text("Изменено 5 настроек.")
