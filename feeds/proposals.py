@@ -117,6 +117,15 @@ def edits_of(proposal: Proposal) -> Edits:
     return Edits()
 
 
+def points_of(proposal: Proposal) -> tuple[list[Store], list[Store]]:
+    """Give all points of sale as they are, and as they would be."""
+    changed, after = _both_sides(proposal)
+    stored = list(Store.objects.order_by("store_id"))
+    touched = {store.pk for store in changed}
+    kept = [store for store in stored if store.pk not in touched]
+    return stored, sorted([*kept, *after], key=lambda store: str(store.store_id))
+
+
 def _both_sides(proposal: Proposal) -> tuple[list[Any], list[Any]]:
     """Give the rows as they are, and unsaved ones as they would be."""
     model = MODELS[proposal.table]

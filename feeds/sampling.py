@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count
-
+from feeds.dividing import Shelf, divide_stock
 from feeds.drafting import Refusal, city_prices_of, read_points
 from feeds.models import Listing, Store
 from feeds.offers import (
@@ -17,15 +16,7 @@ from feeds.offers import (
     read_terms,
     show_prices,
 )
-from feeds.writing import split_units, write_sample
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shelf:
-    """What a point of sale offers by the live list's figures."""
-
-    goods: int
-    units: int
+from feeds.writing import write_sample
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,18 +32,7 @@ def read_shelves() -> dict[str, Shelf]:
 
     The figures are those of the live list, divided by the shares of this moment.
     """
-    stores = list(Store.objects.active().order_by("store_id"))
-    shares = [store.stock_share for store in stores]
-    goods, units = [0] * len(stores), [0] * len(stores)
-    stocks = Listing.objects.on_sale().order_by().values_list("stock_count")
-    for stock, number in stocks.annotate(number=Count("pk")):
-        for place, part in enumerate(split_units(stock, shares)):
-            goods[place] += number if part else 0
-            units[place] += number * part
-    return {
-        store.store_id: Shelf(goods=goods[place], units=units[place])
-        for place, store in enumerate(stores)
-    }
+    return divide_stock(Store.objects.active().order_by("store_id"))
 
 
 def read_sample(*, now: datetime) -> Sample | None:

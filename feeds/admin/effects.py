@@ -18,6 +18,7 @@ from backoffice.histories import readable
 from backoffice.spreadsheets import Sheet
 from catalog.models import Product
 from feeds.admin.sale import SHORT
+from feeds.dividing import PointsForesight
 from feeds.foreseeing import Effect, Foresight, Side
 from feeds.models import Proposal
 from feeds.offers import Reason
@@ -231,6 +232,36 @@ def why_not(side: Side) -> object:
     if side.reason == Reason.NO_PRICE and side.quarantine:
         return Product.Quarantine(side.quarantine).label
     return SHORT[Reason(side.reason)]
+
+
+def point_rows(found: PointsForesight) -> Iterator[dict[str, object]]:
+    """Make a row of each point: what it offers and what a good costs there."""
+    for effect in found.effects:
+        before, after = effect.before, effect.after
+        if before is None:
+            state = pill(_("comes into the list"), Tone.GOOD)
+        elif after is None:
+            state = pill(_("leaves the list"), Tone.BAD)
+        elif effect.becomes_empty:
+            state = pill(_("offers nothing"), Tone.BAD)
+        else:
+            state = None
+        yield {
+            "store": effect.store,
+            "goods": _was_is(
+                before.shelf.goods if before else None,
+                after.shelf.goods if after else None,
+            ),
+            "units": _was_is(
+                before.shelf.units if before else None,
+                after.shelf.units if after else None,
+            ),
+            "price": _was_is(
+                before.price_kzt if before else None,
+                after.price_kzt if after else None,
+            ),
+            "state": state,
+        }
 
 
 def effect_sheet(found: Foresight) -> Sheet:

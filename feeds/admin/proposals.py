@@ -24,9 +24,11 @@ from feeds.admin.effects import (
     error_sheet,
     figures_of,
     number_of_rows,
+    point_rows,
     steepest,
 )
 from feeds.admin.proposing import AGAIN, required_permissions
+from feeds.dividing import foresee_points
 from feeds.foreseeing import foresee
 from feeds.models import Proposal
 from feeds.proposals import (
@@ -35,6 +37,7 @@ from feeds.proposals import (
     Overtaken,
     edits_of,
     is_sealed,
+    points_of,
     renew,
     save,
     seal,
@@ -104,7 +107,10 @@ class ProposalAdmin(ReadOnlyAdmin[Proposal]):
         self, request: HttpRequest, proposal: Proposal, *, error: str = ""
     ) -> TemplateResponse:
         found = foresee(edits_of(proposal), now=timezone.now())
-        warnings = found.warnings()
+        points = None
+        if proposal.table == Proposal.Table.STORES:
+            points = foresee_points(*points_of(proposal))
+        warnings = points.warnings() if points else found.warnings()
         rows = effect_rows(found, proposal, limit=ROWS_SHOWN)
         may_choose = proposal.table == Proposal.Table.PRODUCTS and (
             len(proposal.changes) > 1
@@ -118,7 +124,8 @@ class ProposalAdmin(ReadOnlyAdmin[Proposal]):
             "proposal": proposal,
             "error": error,
             "values": _values(proposal),
-            "shows_effect": proposal.table != Proposal.Table.STORES,
+            "points": points,
+            "point_rows": list(point_rows(points)) if points else [],
             "steepest": list(steepest(found)),
             "figures": figures_of(found),
             "basis_lines": basis_lines(found, proposal),

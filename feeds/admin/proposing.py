@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -137,14 +137,19 @@ class ProposingAdmin(ReturningAdmin[M]):
         if not is_new and not set(changed) - self.quiet_fields:
             return None
         names = form.cleaned_data if is_new else changed
-        values = {name: form.cleaned_data[name] for name in names}
         return show_first(
             request,
             table=self.table,
             title=self.title_of(form.instance, is_new=is_new),
-            wanted={("new-1" if is_new else form.instance.pk): values},
+            wanted=self.wanted_by(form, names, key="new-1" if is_new else obj.pk),  # type: ignore[union-attr]
             back_url=request.path,
         )
+
+    def wanted_by(
+        self, form: Any, names: Iterable[str], *, key: int | str
+    ) -> dict[int | str, Wanted]:
+        """Give what a valid form wants saved of these fields, by the rows' keys."""
+        return {key: {name: form.cleaned_data[name] for name in names}}
 
     def title_of(self, obj: M, *, is_new: bool) -> str:
         """Say in one line what would be saved."""
@@ -195,6 +200,8 @@ class ProposingAdmin(ReturningAdmin[M]):
 
     def save_model(self, request: HttpRequest, obj: M, form: Any, change: Any) -> None:
         """Save what is of no consequence, and nothing that an import writes."""
-        if form.changed_data:
+        own = {field.name for field in obj._meta.concrete_fields}
+        changed = [name for name in form.changed_data if name in own]
+        if changed:
             keep_before([type(obj)._default_manager.get(pk=obj.pk)], now=timezone.now())
-            obj.save(update_fields=list(form.changed_data))
+            obj.save(update_fields=changed)

@@ -7,12 +7,13 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from backoffice.pages import GenericForm
 from feeds.cities import CITIES
-from feeds.models import CITY_TERMS, Store
+from feeds.models import Store
 
 OTHER_CITY = "other"
 CITY_CODE = re.compile(r"^\d{9}$", re.ASCII)
@@ -101,18 +102,10 @@ class StoreForm(GenericForm[Store]):
                 self.add_error(name, ValidationError(text))
 
 
-def make_city_alike(store: Store) -> list[Store]:
-    """Give the other active points of the city the pre-order and supplement of this."""
-    changed = []
+def others_of_city(store: Store) -> QuerySet[Store]:
+    """Give the other active points of the city."""
     others = Store.objects.active().filter(city_code=store.city_code)
-    for other in others.exclude(pk=store.pk):
-        differing = [n for n in CITY_TERMS if getattr(other, n) != getattr(store, n)]
-        for name in differing:
-            setattr(other, name, getattr(store, name))
-        if differing:
-            other.save(update_fields=differing)
-            changed.append(other)
-    return changed
+    return others.exclude(pk=store.pk)
 
 
 def say_days(days: int | None) -> str:

@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from backoffice.formatting import Tone, figure, pill, two_lines
-from backoffice.pages import log_objects
-from feeds.admin.proposing import ReturningAdmin
+from feeds.admin.bulk import lead_on
+from feeds.admin.proposing import ProposingAdmin
 from feeds.admin.store_form import (
     StoreForm,
-    make_city_alike,
+    others_of_city,
     say_days,
     say_supplement,
 )
 from feeds.admin.tables import TableAdmin
-from feeds.models import Proposal, Store
-from feeds.sampling import Shelf, read_sample, read_shelves
-from plumbing.queue import enqueue
+from feeds.dividing import Shelf
+from feeds.models import CITY_TERMS, Proposal, Store
+from feeds.proposals import Wanted
+from feeds.sampling import read_sample, read_shelves
 
 
 @admin.register(Store)
-class StoreAdmin(ReturningAdmin[Store], TableAdmin[Store]):
+class StoreAdmin(ProposingAdmin[Store], TableAdmin[Store]):
     table = Proposal.Table.STORES
+    quiet_fields = frozenset({"name"})
+    actions = ("delete_selected",)
     form = StoreForm
+    change_form_template = "admin/feeds/store/change_form.html"
     add_title = _("New point of sale")
-    delete_title = _("Delete the point of sale %(name)s?")
     list_display = (
         "show_store",
         "show_city",
@@ -60,18 +64,22 @@ class StoreAdmin(ReturningAdmin[Store], TableAdmin[Store]):
     ) -> tuple[str, ...]:
         return ("show_city",)
 
-    def save_model(
-        self, request: HttpRequest, obj: Store, form: Any, change: Any
-    ) -> None:
-        # Each change makes a new list.
-        super().save_model(request, obj, form, change)
-        if obj.is_active and form.cleaned_data.get("for_whole_city"):
-            alike = make_city_alike(obj)
-            what = gettext("as in %(store)s, for the whole city") % {"store": obj}
-            changed = Store.objects.filter(pk__in=[other.pk for other in alike])
-            log_objects(request, changed, what)
-        if form.changed_data:
-            enqueue("feeds.tasks.build_feed", cluster="imports")
+    def title_of(self, obj: Store, *, is_new: bool) -> str:
+        words = gettext("New point of sale: %(what)s")
+        if not is_new:
+            words = gettext("Point of sale: %(what)s")
+        return words % {"what": obj}
+
+    def wanted_by(
+        self, form: Any, names: Iterable[str], *, key: int | str
+    ) -> dict[int | str, Wanted]:
+        data = form.cleaned_data
+        own = [f.name for f in Store._meta.concrete_fields if f.name in data]
+        wanted: dict[int | str, Wanted] = {key: {name: data[name] for name in own}}
+        if data.get("is_active") and data.get("for_whole_city"):
+            alike = {name: data[name] for name in CITY_TERMS}
+            wanted |= {other.pk: alike for other in others_of_city(form.instance)}
+        return wanted
 
     def panels(self, request: HttpRequest, obj: Store) -> dict[str, Any]:
         """Show what the list holds of this point."""
@@ -89,13 +97,14 @@ class StoreAdmin(ReturningAdmin[Store], TableAdmin[Store]):
         for row in rows:
             row.shelf = shelves.get(row.store_id)  # type: ignore[attr-defined]
 
-    def delete_model(self, request: HttpRequest, obj: Store) -> None:
-        super().delete_model(request, obj)
-        enqueue("feeds.tasks.build_feed", cluster="imports")
-
-    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
-        super().delete_queryset(request, queryset)
-        enqueue("feeds.tasks.build_feed", cluster="imports")
+    # Of Django's own name, in whose place it stands.
+    @admin.action(description=_("Delete…"), permissions=["delete"])
+    def delete_selected(
+        self, request: HttpRequest, queryset: QuerySet[Store]
+    ) -> HttpResponse | None:
+        wanted = dict.fromkeys(queryset.values_list("pk", flat=True))
+        title = gettext("Delete points of sale")
+        return lead_on(request, table=self.table, title=title, wanted=wanted)
 
     @admin.display(description=_("point of sale"), ordering="store_id")
     def show_store(self, obj: Store) -> SafeString:

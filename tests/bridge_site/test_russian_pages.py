@@ -37,6 +37,9 @@ EXAMPLES = {
         "whatsapp",
         "to",
         "json",
+        # Values of settings, as they are typed.
+        "admin",
+        "host",
     ),
 }
 # Settings and addresses stand as they must be typed.

@@ -242,11 +242,12 @@ def add_a_point_of_sale(walk: Walk) -> None:
     walk.follow(reverse("admin:feeds_store_add"))
     walk.fill("#id_store_id", "ПП2")
     walk.fill("#id_name", "Склад на Абая")
-    walk.press_button("Сохранить")
+    walk.press_button("Показать, что изменится")
     walk.see(".errorlist", "PP2")
     walk.fill("#id_store_id", "PP2")
-    walk.press_button("Сохранить")
-    walk.see(".messagelist", "PP2")
+    walk.press_button("Показать, что изменится")
+    walk.see(".effects", "PP2")
+    save_what_is_shown(walk)
     assert Store.objects.filter(store_id="PP2").exists()
 
 

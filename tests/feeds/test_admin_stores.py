@@ -7,11 +7,12 @@ from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils import timezone
 
+from feeds.dividing import Shelf
 from feeds.models import Store
-from feeds.sampling import Shelf, read_sample, read_shelves
+from feeds.sampling import read_sample, read_shelves
 from feeds.store_codes import check_store_id
 from tests.feeds.making import build, make_product, make_store
-from tests.staff import log_in, page, queued
+from tests.staff import confirm, log_in, page, queued
 
 pytestmark = pytest.mark.django_db
 NEW = reverse("admin:feeds_store_add")
@@ -35,7 +36,24 @@ def owner(settings):
 
 
 def add(client, **values):
-    return client.post(NEW, {**POINT, **values})
+    return confirm(client, client.post(NEW, {**POINT, **values}))
+
+
+def show(client, url, **values):
+    """Press "show what changes", and give the page of the effects."""
+    answer = client.post(url, {**POINT, **values})
+    assert answer.status_code == 302, answer.context["adminform"].form.errors
+    return answer.url, client.get(answer.url)
+
+
+def effects(shown):
+    """Give goods and pieces of each point: as they are, and as they would be."""
+
+    def side(one):
+        return one and (one.shelf.goods, one.shelf.units)
+
+    found = shown.context["points"].effects
+    return {str(e.store): (side(e.before), side(e.after)) for e in found}
 
 
 def errors_of(answer):
@@ -106,8 +124,7 @@ def test_what_a_city_has_one_of_is_changed_for_all_its_points_at_once(owner, sho
     url = reverse("admin:feeds_store_change", args=[shop.pk])
     form = {**POINT, "store_id": shop.store_id, "preorder_days": 5}
     assert "preorder_days" in errors_of(owner.post(url, form))
-    answer = owner.post(url, {**form, "for_whole_city": "on"})
-    assert answer.status_code == 302
+    confirm(owner, owner.post(url, {**form, "for_whole_city": "on"}))
     days = dict(Store.objects.values_list("store_id", "preorder_days"))
     assert days == {"PP1": 5, "PP2": 5, far.store_id: None}
     assert Store.objects.torn_cities() == []
@@ -153,3 +170,88 @@ def test_who_may_only_look_sees_the_city_and_no_form(settings, shop):
     text = page(client, reverse("admin:feeds_store_change", args=[shop.pk]))
     assert "Almaty" in text
     assert 'name="_save"' not in text
+
+
+@pytest.fixture
+def sold(shop, feed_dir):
+    """Sell two goods by one point: of one there are eight pieces, of the other one."""
+    make_product(sku="1", name="Чайник", price_kzt=1000, stock=8)
+    make_product(sku="2", price_kzt=1000, stock=1)
+    build()
+    return shop
+
+
+def test_a_new_point_shows_what_it_takes_from_the_others(owner, sold):
+    _url, shown = show(owner, NEW, stock_share=3)
+    assert effects(shown) == {"PP1": ((2, 9), (1, 2)), "PP2": (None, (2, 7))}
+    assert not Store.objects.filter(store_id="PP2").exists()
+
+
+def test_a_supplement_shows_the_price_that_buyers_will_see(owner, sold):
+    far = make_store("PP2", city_code=ASTANA)
+    url = reverse("admin:feeds_store_change", args=[far.pk])
+    proposal, shown = show(owner, url, city_code=ASTANA, supplement_percent=5)
+    prices = {
+        str(e.store): (e.before.price_kzt, e.after.price_kzt)
+        for e in shown.context["points"].effects
+    }
+    assert prices == {"PP1": (1000, 1000), "PP2": (1000, 1050)}
+    assert "1 product gets another price in PP2" in shown.content.decode()
+    data = {"seal": shown.context["seal"]}
+    assert "Tick that you mean it" in owner.post(proposal, data).content.decode()
+    owner.post(proposal, {**data, "sure": "on"})
+    far.refresh_from_db()
+    assert far.supplement_percent == 5
+
+
+def test_switching_the_only_point_off_is_warned_of(owner, sold):
+    url = reverse("admin:feeds_store_change", args=[sold.pk])
+    form = {"store_id": "PP1", "is_active": ""}
+    _proposal, shown = show(owner, url, **form)
+    assert effects(shown) == {"PP1": ((2, 9), None)}
+    assert "no new price list can be made" in shown.content.decode()
+
+
+def test_a_point_that_would_offer_nothing_is_warned_of(owner, sold):
+    make_store("PP2")
+    url = reverse("admin:feeds_store_change", args=[sold.pk])
+    _url, shown = show(owner, url, store_id="PP1", stock_share=0)
+    assert "PP1 would offer nothing any more" in shown.content.decode()
+
+
+def test_a_points_name_is_saved_at_once(owner, sold):
+    url = reverse("admin:feeds_store_change", args=[sold.pk])
+    answer = owner.post(url, {**POINT, "store_id": "PP1", "name": "Сатпаева"})
+    assert "/proposal/" not in answer.url
+    sold.refresh_from_db()
+    assert sold.name == "Сатпаева"
+    assert queued() == []
+
+
+def test_deleting_points_shows_what_is_left_first(owner, sold):
+    make_store("PP2")
+    answer = owner.post(
+        reverse("admin:feeds_store_changelist"),
+        {"action": "delete_selected", "_selected_action": [str(sold.pk)]},
+    )
+    shown = owner.get(answer.url)
+    assert effects(shown)["PP1"][1] is None
+    assert Store.objects.count() == 2
+    confirm(owner, answer)
+    assert [str(store) for store in Store.objects.all()] == ["PP2"]
+    assert queued() == ["feeds.tasks.build_feed"]
+
+
+def test_going_back_the_form_holds_what_was_typed(owner, sold):
+    url = reverse("admin:feeds_store_change", args=[sold.pk])
+    _url, shown = show(owner, url, store_id="PP1", stock_share=7)
+    text = page(owner, shown.context["again_url"])
+    assert 'name="stock_share" value="7"' in text
+
+
+def test_who_may_only_look_changes_no_point(settings, sold):
+    viewer = log_in(settings, "viewer")
+    url = reverse("admin:feeds_store_change", args=[sold.pk])
+    assert viewer.post(url, {**POINT, "stock_share": 5}).status_code == 403
+    url = reverse("admin:feeds_store_delete", args=[sold.pk])
+    assert viewer.post(url, {"post": "yes"}).status_code == 403

@@ -12,7 +12,7 @@ from feeds.models import FeedBuild, Store
 from feeds.proposals import propose, save
 from plumbing.leases import under_lease
 from tests.feeds.making import make_products
-from tests.staff import build, log_in, make_version, messages_of, page, queued
+from tests.staff import build, confirm, log_in, make_version, messages_of, page, queued
 
 pytestmark = pytest.mark.django_db
 Status = FeedBuild.Status
@@ -208,9 +208,9 @@ def test_points_of_a_city_share_one_pre_order(owner):
     response = owner.post(url, store_form(preorder_days=5))
     assert "PP1 of the same city has no pre-order" in store_errors(response)
     elsewhere = store_form(preorder_days=5, city_code="710000000")
-    assert owner.post(url, elsewhere).status_code == 302
+    confirm(owner, owner.post(url, elsewhere))
     inactive = store_form(store_id="PP3", preorder_days=5, is_active="")
-    assert owner.post(url, inactive).status_code == 302
+    confirm(owner, owner.post(url, inactive))
     assert queued() == ["feeds.tasks.build_feed"] * 2
 
 
@@ -219,7 +219,7 @@ def test_points_of_a_city_share_one_price(owner):
     response = owner.post(url, store_form(supplement_percent="5"))
     assert "PP1 of the same city has no supplement" in store_errors(response)
     elsewhere = store_form(supplement_percent="5", city_code="710000000")
-    assert owner.post(url, elsewhere).status_code == 302
+    confirm(owner, owner.post(url, elsewhere))
     response = owner.post(
         url, store_form(store_id="PP3", city_code="710000000", supplement_kzt="100")
     )
@@ -234,13 +234,14 @@ def test_points_of_a_city_share_one_price(owner):
 
 
 def test_a_points_id_is_kept_as_copied_but_for_blanks(owner):
-    owner.post(reverse("admin:feeds_store_add"), store_form(store_id=" Merchant_PP2 "))
+    form = store_form(store_id=" Merchant_PP2 ")
+    confirm(owner, owner.post(reverse("admin:feeds_store_add"), form))
     assert Store.objects.filter(store_id="Merchant_PP2").exists()
 
 
 def test_a_deleted_point_makes_a_new_list(owner):
     store = Store.objects.get()
-    owner.post(reverse("admin:feeds_store_delete", args=[store.pk]), {"post": "yes"})
+    confirm(owner, owner.post(reverse("admin:feeds_store_delete", args=[store.pk])))
     assert not Store.objects.exists()
     assert queued() == ["feeds.tasks.build_feed"]
 
