@@ -43,7 +43,7 @@ def show_life() -> None:
 def answers(listen: str) -> bool:
     """Tell whether the web part answers at all; whatever it says is a sign of life."""
     connection = http.client.HTTPConnection(
-        _reached_at(listen), timeout=ANSWERS_WITHIN_S
+        reached_at(listen), timeout=ANSWERS_WITHIN_S
     )
     try:
         connection.request("GET", "/healthz")
@@ -54,9 +54,10 @@ def answers(listen: str) -> bool:
         connection.close()
 
 
-def _reached_at(listen: str) -> str:
+def reached_at(listen: str) -> str:
+    """Return where this computer reaches what listens there."""
     host, _colon, port = listen.rpartition(":")
-    anywhere = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - read, not listened at
+    anywhere = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104
     return f"{anywhere.get(host, host)}:{port}"
 
 

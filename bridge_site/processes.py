@@ -23,7 +23,8 @@ from typing import NoReturn
 
 import psutil
 
-from bridge_site.alive import ALIVE_FILE, Life, tell_systemd
+from bridge_site.alive import ALIVE_FILE, Life, reached_at, tell_systemd
+from bridge_site.control import Control, find_control
 
 MANAGE = Path(__file__).resolve().parent.parent / "manage.py"
 PARTS = ("web", "dispatch", "orders", "imports")
@@ -31,6 +32,8 @@ PARTS = ("web", "dispatch", "orders", "imports")
 PART_STOPS_WITHIN_S = 5.0
 ALL_STOP_WITHIN_S = 7.0
 KILLED_WITHIN_S = 1.0
+# A part that is wanted no longer finishes its calls to the peers first.
+FINISHES_WITHIN_S = 75.0
 WATCH_EVERY_S = 0.5
 FIRST_BACKOFF_S = 1.0
 LONGEST_BACKOFF_S = 60.0
@@ -41,32 +44,37 @@ MARK = "BRIDGE_PART_MARK"
 Say = Callable[[str], None]
 
 
-def when_parent_ends(act: Callable[[], None]) -> None:
-    """Call `act` from a thread once standard input has come to its end."""
+def when_parent_ends(
+    act: Callable[[], None], *, on_word: Callable[[], None] = lambda: None
+) -> None:
+    """Call `act` from a thread once standard input has come to its end.
+
+    `on_word` is called when the parent writes something before.
+    """
 
     def watch() -> None:
-        _wait_for_end_of_input()
+        _wait_for_end_of_input(on_word)
         act()
 
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()
 
 
-def _wait_for_end_of_input() -> None:
+def _wait_for_end_of_input(on_word: Callable[[], None]) -> None:
     # The descriptor, not sys.stdin: a forked child closes that one, and a lock
     # held by this thread would stay locked there for ever.
     try:
         if sys.platform == "win32":
-            _poll_windows_pipe()
+            _poll_windows_pipe(on_word)
         else:
             while os.read(0, 1024):
-                continue
+                on_word()
     except OSError:
         return
 
 
 if sys.platform == "win32":
 
-    def _poll_windows_pipe() -> NoReturn:
+    def _poll_windows_pipe(on_word: Callable[[], None]) -> NoReturn:
         """Look at the pipe until that fails, as it does once the other end is closed.
 
         A pending blocking read would hang every child that inherits the handle.
@@ -76,7 +84,9 @@ if sys.platform == "win32":
 
         handle = msvcrt.get_osfhandle(0)
         while True:
-            _winapi.PeekNamedPipe(handle, 0)
+            waiting, _left = _winapi.PeekNamedPipe(handle, 0)
+            if waiting and os.read(0, waiting):
+                on_word()
             time.sleep(WATCH_EVERY_S)
 
 
@@ -181,6 +191,15 @@ class Part:
     start_at: float = 0.0
     backoff_s: float = FIRST_BACKOFF_S
     life: Life | None = None
+    # How often it was started, and since when it is wanted no longer.
+    starts: int = 0
+    retired_at: float = 0.0
+
+    def told(self) -> dict[str, int | bool]:
+        """Tell run.py whether it runs, has shown life, and how often it was started."""
+        pid = self.process.pid if self.process is not None else 0
+        is_seen = self.life is not None and self.life.was_seen
+        return {"pid": pid, "seen": pid > 0 and is_seen, "starts": self.starts}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -191,6 +210,7 @@ class Supervisor:
     say: Say
     parts: Sequence[str] = PARTS
     stop: threading.Event = field(default_factory=threading.Event)
+    control: Control | None = field(default_factory=find_control)
     _parts: list[Part] = field(default_factory=list)
     _folder: str = ""
 
@@ -203,14 +223,41 @@ class Supervisor:
             try:
                 tell_systemd("READY=1")
                 while True:
-                    for part in self._parts:
-                        self._tend(part)
+                    self._tend_all()
                     tell_systemd("WATCHDOG=1")
                     if self.stop.wait(WATCH_EVERY_S):
                         return
             finally:
-                tell_systemd("STOPPING=1")
+                # run.py may stop us for an update only; the service goes on.
+                if self.control is None:
+                    tell_systemd("STOPPING=1")
                 self._stop_all()
+
+    def _tend_all(self) -> None:
+        control = self.control
+        wanted = self.parts if control is None else control.wanted(self.parts)
+        for part in self._parts:
+            if part.name in wanted:
+                part.retired_at = 0.0
+                self._tend(part)
+            elif part.process is not None:
+                self._retire(part, now=time.monotonic())
+        if control is not None:
+            parts = {part.name: part.told() for part in self._parts}
+            control.tell({"address": reached_at(self.listen), "parts": parts})
+
+    def _retire(self, part: Part, *, now: float) -> None:
+        """Let a part end that is wanted no longer, by force if it takes too long."""
+        if not part.retired_at:
+            part.retired_at = now
+            _say_finish(part.process)
+        patience_s = now - part.retired_at
+        if part.name != "dispatch" or patience_s > FINISHES_WITHIN_S:
+            _close_input(part.process)
+        is_over = part.process is None or part.process.poll() is not None
+        if is_over or patience_s > FINISHES_WITHIN_S + ALL_STOP_WITHIN_S:
+            end_marked(part.mark)
+            self._let_go(part)
 
     def _tend(self, part: Part) -> None:
         now = time.monotonic()
@@ -237,9 +284,10 @@ class Supervisor:
 
     def _start(self, part: Part, *, now: float) -> None:
         part.mark, part.started_at = uuid.uuid4().hex, now
+        part.starts += 1
         file = Path(self._folder) / f"{part.name}-{part.mark}"
         part.life = Life(part=part.name, listen=self.listen, file=file)
-        part.process = subprocess.Popen(  # noqa: S603 - the bridge's own parts
+        part.process = subprocess.Popen(  # noqa: S603
             [
                 sys.executable,
                 str(MANAGE),
@@ -251,6 +299,8 @@ class Supervisor:
                 **part_environment(part.name, mark=part.mark, listen=self.listen),
                 ALIVE_FILE: str(file),
             },
+            # Relative paths in .env are meant from there, whichever release runs.
+            cwd=os.environ.get("BRIDGE_HOME") or MANAGE.parent,
             stdin=subprocess.PIPE,
             # Signals meant for the supervisor must not reach the parts: a cluster
             # whose whole group gets SIGTERM may wait for ever in its own stop.
@@ -277,6 +327,15 @@ class Supervisor:
         for part in running:
             end_marked(part.mark)
             part.process.wait()  # type: ignore[union-attr]
+
+
+def _say_finish(process: subprocess.Popen[bytes] | None) -> None:
+    if process is not None and process.stdin is not None:
+        try:
+            process.stdin.write(b"finish\n")
+            process.stdin.flush()
+        except (OSError, ValueError):
+            return
 
 
 def _close_input(process: subprocess.Popen[bytes] | None) -> None:
@@ -307,7 +366,7 @@ def replace_with_supervisor(listen: str, *, exit_with_parent: bool) -> None:
         supervise(command[3:])
         return
     os.chdir(MANAGE.parent)
-    os.execv(sys.executable, command)  # noqa: S606 - this very program anew
+    os.execv(sys.executable, command)  # noqa: S606
 
 
 def supervise(arguments: Sequence[str] | None = None) -> None:

@@ -13,9 +13,11 @@ from django.utils.translation import gettext_lazy as _
 from bridge_site.env import SettingsReader
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+# Where .env and the data are, whichever release's code runs (launch.releases).
+HOME_DIR = Path(os.environ.get("BRIDGE_HOME") or BASE_DIR)
 read = SettingsReader()
 # The demo names a file of its own, so that it can never meet the real peers' tokens.
-read.read_file(Path(os.environ.get("ENV_FILE") or BASE_DIR / ".env"))
+read.read_file(Path(os.environ.get("ENV_FILE") or HOME_DIR / ".env"))
 
 # --- Site -----------------------------------------------------------------------------
 SECRET_KEY = read.text("SECRET_KEY")
@@ -37,11 +39,11 @@ ALLOW_UNSAFE = read.names("ALLOW_UNSAFE")
 HEALTH_TOKEN = read.text("HEALTH_TOKEN")
 # Shows /metrics to Prometheus, which sends it; without one there is no such page.
 METRICS_TOKEN = read.text("METRICS_TOKEN")
-# A relative folder is meant from the project, wherever a service is started.
-VAR_DIR = BASE_DIR / read.text("VAR_DIR", "var")
+# A relative folder is meant from the home folder, wherever a service is started.
+VAR_DIR = HOME_DIR / read.text("VAR_DIR", "var")
 # Outside the database: how far it had come, so that an older copy is noticed. None, in
 # tests only, turns the guard off.
-EPOCH_MARK: Path | None = BASE_DIR / read.text(
+EPOCH_MARK: Path | None = HOME_DIR / read.text(
     "EPOCH_MARK", str(VAR_DIR / "epoch.json")
 )
 
@@ -114,7 +116,7 @@ HISTORY_KEPT_DAYS = read.integer("HISTORY_KEPT_DAYS", 730, at_least=1, at_most=3
 CHANGE_WARN_PERCENT = read.integer("CHANGE_WARN_PERCENT", 10, at_least=1, at_most=100)
 
 # --- Price list -----------------------------------------------------------------------
-FEED_DIR = BASE_DIR / read.text("FEED_DIR", str(VAR_DIR / "feed"))
+FEED_DIR = HOME_DIR / read.text("FEED_DIR", str(VAR_DIR / "feed"))
 FEED_USER = read.text("FEED_USER")
 FEED_PASSWORD = read.text("FEED_PASSWORD")
 FEED_KEPT_VERSIONS = read.integer("FEED_KEPT_VERSIONS", 50, at_least=2, at_most=1_000)
