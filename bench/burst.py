@@ -18,7 +18,6 @@ bar is missed.
 from __future__ import annotations
 
 import argparse
-import ast
 import subprocess
 import sys
 import time
@@ -77,9 +76,7 @@ class Cluster:
             for recurring in mine:
                 if self.simulated.monotonic() >= next_at[recurring]:
                     next_at[recurring] += 60 * recurring.every_min
-                    arguments = (
-                        ast.literal_eval(recurring.args) if recurring.args else ()
-                    )
+                    arguments = eval(recurring.args) if recurring.args else ()
                     self.queue.append((recurring.func, arguments))
             self.simulated.sleep(SCHEDULER_EVERY_S)
 

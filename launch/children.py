@@ -7,10 +7,11 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from launch.console import ROOT, CannotGoOn, complain
+from launch.console import HOME, CannotGoOn, complain
 
 # Children have 8 s of their own to stop in; what is left then is ended by force.
 STOP_WITHIN_S = 8.5
@@ -25,12 +26,18 @@ class Child:
     """A process whose standard input is a pipe of ours: at its end, it ends itself."""
 
     def __init__(
-        self, name: str, command: Sequence[str], *, environment: Mapping[str, str]
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        # Relative paths in .env are meant from there, whichever release runs.
+        folder: Path = HOME,
     ) -> None:
         self.name = name
-        self._process = subprocess.Popen(  # noqa: S603 - the bridge's own programs
+        self._process = subprocess.Popen(  # noqa: S603
             command,
-            cwd=ROOT,
+            cwd=folder,
             env=environment,
             stdin=subprocess.PIPE,
             # A Ctrl-C in the console reaches us alone, and we stop them in order.

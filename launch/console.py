@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
+# Whose code runs, and where .env, the data and the releases are (launch.releases).
 ROOT = Path(__file__).resolve().parent.parent
+HOME = Path(os.environ.get("BRIDGE_HOME") or ROOT)
 
 
 class CannotGoOn(Exception):

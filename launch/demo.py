@@ -22,13 +22,13 @@ from launch.children import (
     stop_all,
     stop_signals,
 )
-from launch.console import ROOT, CannotGoOn, complain, say
+from launch.console import HOME, ROOT, CannotGoOn, complain, say
 from launch.environment import child_environment
 from launch.locks import FileLock, Locked
 from launch.ports import free_port
 from launch.venv import prepared_python
 
-DEMO_DIR = ROOT / "var" / "demo"
+DEMO_DIR = HOME / "var" / "demo"
 USUAL_PORT = 8000
 MERCHANT_ID = "QazDemo"
 # How many times faster than life the pretended orders move on.
@@ -136,7 +136,7 @@ def _run(plan: Plan, children: list[Child]) -> int:
     say("Запускаю пробных поставщика и Kaspi… · Starting pretended peers…")
     sandbox, addresses = _start_sandbox(plan, environment, children)
     environment["ENV_FILE"] = str(_write_settings(plan, addresses))
-    manage = [plan.python, "manage.py"]
+    manage = [plan.python, str(ROOT / "manage.py")]
     say("Готовлю базу и первую выгрузку… · Preparing the database and first feed…")
     quiet = ("--noinput", "-v", "0")
     run_to_end("migrate", [*manage, "migrate", *quiet], environment=environment)
@@ -180,7 +180,7 @@ def _start_sandbox(
     command += ["--orders-speed", str(ORDERS_SPEED)]
     command += ["--state", str(state_file)]
     command += ["--ports-file", str(ports_file), "--exit-with-parent"]
-    sandbox = Child("sandbox", command, environment=environment)
+    sandbox = Child("sandbox", command, environment=environment, folder=ROOT)
     children.append(sandbox)
     until = time.monotonic() + 60
     while not ports_file.is_file():
@@ -265,7 +265,7 @@ def _fetch_now(addresses: dict[str, Any]) -> None:
 def _open(url: str, *, timeout_s: float, data: bytes | None = None) -> Any:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     headers = {"Content-Type": "application/json"} if data else {}
-    request = urllib.request.Request(url, data=data, headers=headers)  # noqa: S310 - loopback only
+    request = urllib.request.Request(url, data=data, headers=headers)  # noqa: S310
     return opener.open(request, timeout=timeout_s)
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Sequence
 
-from launch.audit import audit
 from launch.children import StopAsked
-from launch.console import ROOT, CannotGoOn, accept_any_text, complain
+from launch.console import HOME, ROOT, CannotGoOn, accept_any_text, complain
 from launch.demo import demo
 from launch.environment import child_environment
 from launch.serve import serve
 from launch.suite import run_tests
+from launch.update import rollback, update
 from launch.venv import prepared_python
 
 USAGE = """\
@@ -19,24 +19,26 @@ python3 run.py COMMAND
 
   demo [--interval S] [--port N]   the whole bridge against pretended peers
   serve                            the bridge against Al-Style and Kaspi, from .env
+  update [--check] [--to REV]      the newest revision from git, or back if it fails
+  rollback                         the release that ran before
   test [pytest's arguments]        the test suite on SQLite and PostgreSQL
-  audit                            known holes of the pinned packages
   manage COMMAND …                 one of the bridge's own commands
 """
 
 
 def manage(arguments: Sequence[str]) -> int:
     python = prepared_python("requirements.txt")
-    command = [str(python), "manage.py", *arguments]
+    command = [str(python), str(ROOT / "manage.py"), *arguments]
     environment = child_environment()
-    return subprocess.call(command, cwd=ROOT, env=environment)  # noqa: S603 - our own manage.py
+    return subprocess.call(command, cwd=HOME, env=environment)  # noqa: S603
 
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "demo": demo,
     "serve": serve,
+    "update": update,
+    "rollback": rollback,
     "test": run_tests,
-    "audit": audit,
     "manage": manage,
 }
 

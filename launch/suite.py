@@ -53,7 +53,7 @@ class Suite:
         run = Run(database=database)
         self.runs.append(run)
         command = [str(self.python), "-m", "pytest", *self.arguments]
-        with subprocess.Popen(  # noqa: S603 - pytest
+        with subprocess.Popen(  # noqa: S603
             command,
             cwd=ROOT,
             env=environment,

@@ -31,25 +31,38 @@ OFFLINE = (
 WAIT_FOR_OTHERS_S = 900
 
 
-def prepared_python(requirements: str) -> Path:
+def prepared_python(requirements: str, *, root: Path | None = None) -> Path:
     """Return the venv's Python with everything of the requirement file installed.
 
-    `BRIDGE_VENV` names a virtual environment to use as it is instead.
+    `root` is the folder whose code is meant, if not this one's. `BRIDGE_VENV` names a
+    virtual environment to use as it is instead.
     """
     given = os.environ.get("BRIDGE_VENV")
     if given:
         return python_of(Path(given))
-    venv = ROOT / ".venv"
+    file = (root or ROOT) / requirements
+    venv = venv_for(file)
     python = python_of(venv)
     version = _version_of(python)
-    if version and _is_stamped(venv, requirements, version):
+    if version and _is_stamped(venv, file, version):
         return python
-    lock = _install_lock()
+    lock = _install_lock(file.parent)
     try:
-        _install(venv, requirements)
+        _install(venv, file)
     finally:
         lock.release()
     return python
+
+
+def venv_for(requirements: Path) -> Path:
+    """Return the folder of the environment with what the requirement file names.
+
+    Releases that ask for the same share one; what is in use is not installed over.
+    """
+    folder = requirements.parent
+    if folder.parent.name != "releases":
+        return folder / ".venv"
+    return folder.parent / "venvs" / _digest(requirements)[:16]
 
 
 def python_of(venv: Path) -> Path:
@@ -59,8 +72,10 @@ def python_of(venv: Path) -> Path:
     return venv / "bin" / "python"
 
 
-def _install_lock() -> FileLock:
-    path = ROOT / "var" / "install.lock"
+def _install_lock(root: Path) -> FileLock:
+    path = root / "var" / "install.lock"
+    if root.parent.name == "releases":
+        path = root.parent / "state" / "install.lock"
     try:
         return FileLock(path)
     except Locked:
@@ -73,7 +88,7 @@ def _install_lock() -> FileLock:
         ) from None
 
 
-def _install(venv: Path, requirements: str) -> None:
+def _install(venv: Path, requirements: Path) -> None:
     python = python_of(venv)
     version = _version_of(python)
     if not version or not _has_pip(python):
@@ -87,11 +102,11 @@ def _install(venv: Path, requirements: str) -> None:
             )
     if _is_stamped(venv, requirements, version):
         return
-    say(f"Installing {requirements} (a minute or two the first time)…")
+    say(f"Installing {requirements.name} (a minute or two the first time)…")
     kept = _stamps_of_others(venv, requirements, version)
     (venv / STAMP).unlink(missing_ok=True)
     _pip_install(python, requirements)
-    files = {**kept, requirements: _digest(requirements)}
+    files = {**kept, requirements.name: _digest(requirements)}
     stamp = {"python": version, "files": files}
     (venv / STAMP).write_text(json.dumps(stamp, indent=1), encoding="utf-8")
 
@@ -117,9 +132,10 @@ def _make(venv: Path) -> None:
         )
 
 
-def _pip_install(python: Path, requirements: str) -> None:
+def _pip_install(python: Path, requirements: Path) -> None:
     command = [str(python), "-m", "pip", "install", "--quiet", "--no-input"]
-    command += ["--disable-pip-version-check", "--require-hashes", "-r", requirements]
+    command += ["--disable-pip-version-check", "--require-hashes"]
+    command += ["-r", str(requirements)]
     done = _run(command)
     if done.returncode == 0:
         return
@@ -130,8 +146,8 @@ def _pip_install(python: Path, requirements: str) -> None:
         )
     complain(done.stdout)
     raise CannotGoOn(
-        f"Installing {requirements} failed (pip's own words are above): correct what "
-        f"it names and try again; what is installed already is kept."
+        f"Installing {requirements.name} failed (pip's own words are above): correct "
+        f"what it names and try again; what is installed already is kept."
     )
 
 
@@ -139,7 +155,7 @@ def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONUTF8": "1"}
     for name in ("PYTHONHOME", "PYTHONPATH", "PIP_USER", "PIP_TARGET", "PIP_PREFIX"):
         environment.pop(name, None)
-    return subprocess.run(  # noqa: S603 - pip and venv
+    return subprocess.run(  # noqa: S603
         command,
         cwd=ROOT,
         env=environment,
@@ -167,23 +183,25 @@ def _has_pip(python: Path) -> bool:
     return _run([str(python), "-m", "pip", "--version"]).returncode == 0
 
 
-def _digest(requirements: str) -> str:
+def _digest(requirements: Path) -> str:
     # Text mode: a checkout with Windows line ends names the same packages.
-    text = (ROOT / requirements).read_text(encoding="utf-8")
+    text = requirements.read_text(encoding="utf-8")
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _is_stamped(venv: Path, requirements: str, version: str) -> bool:
+def _is_stamped(venv: Path, requirements: Path, version: str) -> bool:
     stamp = _read_stamp(venv, version)
-    return stamp.get(requirements) == _digest(requirements)
+    return stamp.get(requirements.name) == _digest(requirements)
 
 
-def _stamps_of_others(venv: Path, requirements: str, version: str) -> dict[str, str]:
+def _stamps_of_others(venv: Path, requirements: Path, version: str) -> dict[str, str]:
     """Return the other files' stamps that installing this file leaves true."""
     return {
         name: digest
         for name, digest in _read_stamp(venv, version).items()
-        if name != requirements and (ROOT / name).is_file() and digest == _digest(name)
+        if name != requirements.name
+        and (other := requirements.with_name(name)).is_file()
+        and digest == _digest(other)
     }
 
 

@@ -113,7 +113,7 @@ def test_a_missing_network_is_one_sentence(root, monkeypatch):
 
     monkeypatch.setattr(venv_module, "_run", failing)
     with pytest.raises(CannotGoOn, match="connect this computer to the Internet"):
-        venv_module._pip_install(Path("python"), "requirements.txt")
+        venv_module._pip_install(Path("python"), Path("requirements.txt"))
 
 
 def test_another_failure_of_pip_shows_its_words(root, monkeypatch, capsys):
@@ -122,7 +122,7 @@ def test_another_failure_of_pip_shows_its_words(root, monkeypatch, capsys):
 
     monkeypatch.setattr(venv_module, "_run", failing)
     with pytest.raises(CannotGoOn, match="pip's own words are above"):
-        venv_module._pip_install(Path("python"), "requirements.txt")
+        venv_module._pip_install(Path("python"), Path("requirements.txt"))
     assert "hashes do not match" in capsys.readouterr().err
 
 

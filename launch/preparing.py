@@ -1,0 +1,76 @@
+"""Makes a release ready and tries it, while the old one works as before."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from launch.console import HOME, CannotGoOn, say
+from launch.releases import RELEASES, SHORT, Release
+from launch.repository import make_worktree
+from launch.running import ask_manage, environment_of, last_words, manage_command
+
+CHECKED_WITHIN_S = 3600
+
+
+def prepare(revision: str, *, running: Release) -> Release:
+    """Return the release of a revision, made and found fit; raises `CannotGoOn`."""
+    release = Release(revision[:SHORT])
+    say(f"Making the folder releases/{release.name}…")
+    make_worktree(RELEASES / release.name, revision)
+    # Makes the environment, unless a release before asked for the same.
+    manage_command(release)
+    say("Checking it while the old release works…")
+    _check(release, "check", "--tag", "bridge")
+    _check(release, "check", "--deploy")
+    _check(release, "collectstatic", "--noinput", "-v", "0")
+    with TemporaryDirectory(
+        prefix="bridge-rehearsal-", ignore_cleanup_errors=True
+    ) as scratch:
+        _rehearse(release, Path(scratch), running=running)
+    return release
+
+
+def _rehearse(release: Release, scratch: Path, *, running: Release) -> None:
+    """Migrate a copy of the database, and let the release test itself with that.
+
+    PostgreSQL's is not copied: there an empty one is taken, and only the plan is read
+    of the real one.
+    """
+    # What a relative name means depends on none of it, and no mark is shared.
+    elsewhere = {
+        "VAR_DIR": str(scratch),
+        "FEED_DIR": str(scratch / "feed"),
+        "EPOCH_MARK": str(scratch / "epoch.json"),
+        "DATABASE_URL_FILE": str(scratch / "database-url"),
+    }
+    copy = scratch / "copy.sqlite3"
+    (scratch / "database-url").write_text(f"sqlite:///{copy.as_posix()}", "utf-8")
+    ask_manage(running, "update_database", "copy", str(copy))
+    _check(release, "migrate", "--plan")
+    environment = {**environment_of(release), **elsewhere}
+    _check(release, "migrate", "--noinput", "-v", "0", environment=environment)
+    _check(release, "self_test", environment=environment)
+
+
+def _check(
+    release: Release, *arguments: str, environment: dict[str, str] | None = None
+) -> None:
+    done = subprocess.run(  # noqa: S603
+        manage_command(release, *arguments),
+        cwd=HOME,
+        env=environment or environment_of(release),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        timeout=CHECKED_WITHIN_S,
+        check=False,
+    )
+    if done.returncode:
+        raise CannotGoOn(
+            f"The new release is not fit ({' '.join(arguments[:2])}); what runs was "
+            f"not touched:\n{last_words(done.stdout.splitlines())}"
+        )
