@@ -15,6 +15,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from bridge_site.env import Declaration
+from bridge_site.staff.forms import ROLE_NAMES
 from orders.checks import PARSERS
 
 Words = str | Promise
@@ -418,6 +419,27 @@ GROUPS = (
                 label=_("Closed for"),
                 help=_("Then it opens by itself."),
                 unit=MINUTES,
+            ),
+            Adjustable(
+                name="SECOND_FACTOR_FOR",
+                label=_("Require a code from the phone of"),
+                help=_(
+                    "Whoever has not set it up is led to it when they sign in, and can "
+                    "do nothing else before. Others may have it if they want."
+                ),
+                choices=ROLE_NAMES,
+            ),
+            Adjustable(
+                name="SESSION_HOURS",
+                label=_("Stay signed in for"),
+                help=_("Then the password is asked for again. Less counts at once."),
+                unit=HOURS,
+            ),
+            Adjustable(
+                name="OWNER_SESSION_HOURS",
+                label=_("Owners stay signed in for"),
+                help=_("They may do everything, so rather shorter."),
+                unit=HOURS,
             ),
         ),
     ),

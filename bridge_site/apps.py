@@ -39,16 +39,19 @@ class BridgeSiteConfig(AppConfig):
 
     def ready(self) -> None:
         from django.contrib.auth.models import User
+        from django.contrib.auth.signals import user_logged_in
         from django.db.models.signals import pre_delete
         from django_q.signals import pre_execute
 
         from bridge_site import checks  # noqa: F401  (registers the system checks)
         from bridge_site.adjustable import adjustable_parsers
         from bridge_site.staff.accounts import refuse_deletion
+        from bridge_site.staff.signing_in import begin_session
         from plumbing.adjusting import make_adjustable, settle_for_task
 
         make_adjustable(adjustable_parsers())
         pre_execute.connect(settle_for_task, dispatch_uid="settled-settings")
+        user_logged_in.connect(begin_session, dispatch_uid="signed-in-at")
         # The model is Django's, and every way of deleting a row passes here.
         pre_delete.connect(refuse_deletion, sender=User, dispatch_uid="kept-accounts")
 

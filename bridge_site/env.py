@@ -125,6 +125,17 @@ class SettingsReader:
 
         return self._parsed(name, "choice", default, parse, choices=known)
 
+    def several(self, name: str, *known: str) -> list[str]:
+        """Read some of a few words, with commas; they come in their own order."""
+
+        def parse(raw: str) -> list[str]:
+            parts = {part.strip().lower() for part in raw.split(",")} - {""}
+            if parts - set(known):
+                raise ValueError(f"must be some of {', '.join(known)}, with commas")
+            return [word for word in known if word in parts]
+
+        return self._parsed(name, "several", [], parse, choices=known)
+
     def url(self, name: str, default: str = "", *, schemes: Sequence[str]) -> str:
         """Read a URL without its trailing slash; empty stays empty."""
 

@@ -232,6 +232,8 @@ INSTALLED_APPS = [
     "django_q",
     "simple_history",
     "axes",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "bridge_site.apps.BridgeSiteConfig",
     "plumbing.apps.PlumbingConfig",
     "alerts.apps.AlertsConfig",
@@ -253,7 +255,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "bridge_site.staff.signing_in.OwnPasswordMiddleware",
+    "bridge_site.staff.signing_in.SigningInMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     # Tells the history who saves.
     "simple_history.middleware.HistoryRequestMiddleware",
@@ -297,6 +299,15 @@ AUTH_PASSWORD_VALIDATORS = [
 # So many wrong passwords for a name from an address close it there for so long.
 SIGN_IN_ATTEMPTS = read.integer("SIGN_IN_ATTEMPTS", 5, at_least=3, at_most=100)
 SIGN_IN_LOCKED_MIN = read.integer("SIGN_IN_LOCKED_MIN", 30, at_least=1, at_most=1_440)
+# After so many hours the password is asked for again.
+SESSION_HOURS = read.integer("SESSION_HOURS", 336, at_least=1, at_most=2_160)
+OWNER_SESSION_HOURS = read.integer("OWNER_SESSION_HOURS", 72, at_least=1, at_most=2_160)
+# Roles that cannot work without a code from the phone.
+SECOND_FACTOR_FOR = read.several(
+    "SECOND_FACTOR_FOR", "viewer", "packer", "operator", "owner"
+)
+# What the app for codes shows beside them; django-otp's.
+OTP_TOTP_ISSUER = f"Kaspi {KASPI_COMPANY}".strip()
 AXES_HANDLER = "bridge_site.staff.guarding.SignInHandler"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_FAILURE_LIMIT = "bridge_site.staff.guarding.most_failures"

@@ -37,6 +37,7 @@ staff: list[URLPattern | URLResolver] = [
     path("help/<slug:name>/", see(guide_page), name="guide"),
     path("doctor/", see(doctor_page), name="doctor"),
     path("first-day/", include("bridge_site.first_day.urls")),
+    path("security/", include("bridge_site.staff.urls")),
     path("settings/", include("bridge_site.adjusting.urls")),
     path("manifest.webmanifest", manifest, name="manifest"),
     path("", admin.site.urls),

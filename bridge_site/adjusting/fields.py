@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, time
 from decimal import Decimal
 from typing import Any
@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, gettext_lazy
 
 from backoffice.formatting import NOTHING, grouped
-from bridge_site.adjustable import Adjustable
+from bridge_site.adjustable import Adjustable, Words
 from orders.working_time import parse_work_week
 
 DAY_NAMES = (
@@ -110,14 +110,10 @@ class DatesField(forms.CharField):
             raise ValidationError(text % {"word": word}) from None
 
 
-class WorkDaysField(forms.MultipleChoiceField):
-    """Some days of the week, as their numbers with commas between."""
+class SeveralField(forms.MultipleChoiceField):
+    """Some of a few, as text with commas between."""
 
     widget = forms.CheckboxSelectMultiple
-
-    def __init__(self, **kwargs: Any) -> None:
-        days = [(str(number), name) for number, name in enumerate(DAY_NAMES, 1)]
-        super().__init__(choices=days, **kwargs)
 
     def prepare_value(self, value: Any) -> Any:
         return value.split(",") if isinstance(value, str) else value
@@ -127,6 +123,14 @@ class WorkDaysField(forms.MultipleChoiceField):
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return super().has_changed(self.prepare_value(initial), data)
+
+
+class WorkDaysField(SeveralField):
+    """Some days of the week, as their numbers."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        days = [(str(number), name) for number, name in enumerate(DAY_NAMES, 1)]
+        super().__init__(choices=days, **kwargs)
 
 
 SPECIAL: dict[str, type[forms.Field]] = {
@@ -151,6 +155,8 @@ def field_of(adjustable: Adjustable) -> forms.Field:
     if declared.kind == "flag":
         choices = [("1", gettext_lazy("yes")), ("0", gettext_lazy("no"))]
         return forms.ChoiceField(choices=choices, **common)
+    if adjustable.choices and declared.kind == "several":
+        return SeveralField(choices=list(adjustable.choices.items()), **common)
     if adjustable.choices:
         return forms.ChoiceField(choices=list(adjustable.choices.items()), **common)
     if declared.kind in ("integer", "number"):
@@ -179,7 +185,7 @@ def told(adjustable: Adjustable, value: Any) -> str:
     if isinstance(value, bool):
         return gettext("yes") if value else gettext("no")
     if adjustable.choices:
-        return str(adjustable.choices.get(value, value))
+        return _told_choice(adjustable.choices, value)
     if adjustable.name == "WORK_WEEK":
         return _told_week(value)
     if adjustable.name == "SUPPLIER_WORK_WEEK":
@@ -196,6 +202,12 @@ def told(adjustable: Adjustable, value: Any) -> str:
     if adjustable.declared.kind == "hours":
         return raw_of(value).replace("-", "–")
     return raw_of(value).replace(",", ", ") or NOTHING
+
+
+def _told_choice(choices: Mapping[str, Words], value: str | list[str]) -> str:
+    if isinstance(value, str):
+        return str(choices.get(value, value))
+    return ", ".join(str(choices[each]) for each in value) or gettext("nobody")
 
 
 def _told_week(week: Sequence[str]) -> str:

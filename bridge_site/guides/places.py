@@ -38,8 +38,9 @@ PLACES = {
     "orders/skumapping/": ("operator", "unknown-sku"),
     "orders/step/": ("operator", "stuck"),
     "orders/supplierorder/": ("operator", "purchases"),
-    "password_change/": ("owner", "staff"),
+    "password_change/": ("operator", "sign-in"),
     "search/": ("operator", "search"),
+    "security/": ("operator", "sign-in"),
     "settings/": ("owner", "settings"),
 }
 

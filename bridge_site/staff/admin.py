@@ -34,11 +34,21 @@ from bridge_site.staff.forms import (
     save_role,
 )
 from bridge_site.staff.guarding import Locked, locked_names, unlock
+from bridge_site.staff.second_factor import (
+    device_of,
+    must_have_device,
+    take_away,
+    with_second_factor,
+)
 from bridge_site.staff.signing_in import has_temporary_password
 
 CHANGE = "auth.change_user"
 VIEW = "auth.view_user"
 MOST_ADDRESSES_TOLD = 3
+STATE = (
+    *("username", "show_state", "show_second_factor", "show_last_login"),
+    "show_sessions",
+)
 
 
 class RoleFilter(admin.SimpleListFilter):
@@ -74,7 +84,10 @@ class StaffUserAdmin(StaffAdmin[User]):
 
     form = PersonForm
     add_title = _("New person")
-    list_display = ("show_person", "show_role", "show_state", "show_last_login")
+    list_display = (
+        *("show_person", "show_role", "show_state", "show_second_factor"),
+        "show_last_login",
+    )
     list_filter = (RoleFilter, AccessFilter)
     search_fields = ("username", "first_name", "last_name", "email")
     ordering = ("-is_active", "username")
@@ -100,17 +113,15 @@ class StaffUserAdmin(StaffAdmin[User]):
                 (_("Access"), {"fields": ("role", "username", "chosen_password")}),
             ]
         role = "role" if self.has_change_permission(request, obj) else "show_role"
-        state = ("username", "show_state", "show_last_login", "show_sessions")
         return [
             (_("Person"), {"fields": person}),
-            (_("Access"), {"fields": (role, *state)}),
+            (_("Access"), {"fields": (role, *STATE)}),
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
         if obj is None:
             return ()
-        state = ("username", "show_state", "show_last_login", "show_sessions")
-        return (*state, "show_role")
+        return (*STATE, "show_role")
 
     def add_view(
         self,
@@ -178,6 +189,9 @@ class StaffUserAdmin(StaffAdmin[User]):
             # One's own is changed with the old one.
             url = _url("new_staff_password", obj)
             changes.append((gettext("New temporary password…"), url))
+            if device_of(obj) is not None:
+                what = gettext("Take the phone's code away…")
+                changes.append((what, _url("take_second_factor", obj)))
         return [
             *changes,
             (gettext("Sign out everywhere…"), _url("end_staff_sessions", obj)),
@@ -200,6 +214,7 @@ class StaffUserAdmin(StaffAdmin[User]):
                     ("close", self.close_access, "close_staff_access"),
                     ("restore", self.restore_access, "restore_staff_access"),
                     ("unlock", self.unlock, "unlock_staff"),
+                    ("phone", self.take_second_factor, "take_second_factor"),
                 )
             ),
         ]
@@ -298,6 +313,27 @@ class StaffUserAdmin(StaffAdmin[User]):
 
         return self.ask_and_do(request, user, title=title, text=text, do=let_in)
 
+    def take_second_factor(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Let somebody whose phone is lost sign in with the password alone."""
+        user = self.within_reach(request, pk)
+        if user.pk == request.user.pk:
+            # One's own goes with a code: a session left open is not enough.
+            return redirect("turn_second_factor_off")
+        title = gettext("Take the phone's code away")
+        text = gettext(
+            "%(person)s signs in with the password alone, until they set up another "
+            "phone; if their role requires it, they are led to that at once. Be sure "
+            "that it is they who ask. If the phone was stolen, give a new temporary "
+            "password as well."
+        ) % {"person": user.get_username()}
+
+        def take() -> str:
+            take_away(user)
+            said = gettext("%(person)s signs in without a code from the phone.")
+            return said % {"person": user}
+
+        return self.ask_and_do(request, user, title=title, text=text, do=take)
+
     def ask_and_do(
         self,
         request: HttpRequest,
@@ -373,7 +409,7 @@ class StaffUserAdmin(StaffAdmin[User]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         rows = super().get_queryset(request).select_related("temporary_password")
-        return rows.prefetch_related("groups")
+        return with_second_factor(rows).prefetch_related("groups")
 
     def decorate(self, request: HttpRequest, rows: Sequence[User]) -> None:
         locked = locked_names(row.get_username() for row in rows)
@@ -419,6 +455,15 @@ class StaffUserAdmin(StaffAdmin[User]):
             hint = absolute(given_at, now=timezone.now())
             return pill(_("temporary password"), Tone.WARN, hint=hint)
         return pill(_("works"), Tone.GOOD)
+
+    @admin.display(description=_("code from the phone"))
+    def show_second_factor(self, obj: User) -> SafeString:
+        if device_of(obj) is not None:
+            return pill(_("set up"), Tone.GOOD)
+        if must_have_device(obj):
+            hint = gettext("Led to set it up at the next sign-in.")
+            return pill(_("required, not set up"), Tone.WARN, hint=hint)
+        return pill(_("not set up"), Tone.QUIET)
 
     @admin.display(description=_("signed in last"), ordering="last_login")
     def show_last_login(self, obj: User) -> SafeString:

@@ -20,6 +20,7 @@ NAMES = {
     *("Apprise", "Telegram", "WhatsApp", "Excel", "API", "URL", "SIM", "BIN", "QR"),
     *("HTTPS", "HTTP", "XML", "JSON", "ID", "OK", "CSV", "MB", "VPN"),
     *("Python", "Django", "SQLite", "PostgreSQL"),
+    *("Google", "Microsoft", "Authenticator"),
 }
 # What the furnished bridge holds and what its forms give as examples.
 EXAMPLES = {
