@@ -516,7 +516,8 @@ FIXED: Mapping[Words, Sequence[str]] = {
         *("DEBUG", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "HTTPS_ONLY", "LISTEN"),
         *("HSTS_SCOPE", "TRUSTED_PROXIES", "ADMIN_PATH", "ADMIN_NETWORKS"),
         *("VAR_DIR", "DATABASE_URL", "LOG_LEVEL", "FEED_DIR", "ALLOW_UNSAFE"),
-        "EPOCH_MARK",
+        *("EPOCH_MARK", "BACKUP_DIR", "BACKUP_SECOND_DIR", "BACKUP_RECIPIENT"),
+        "BACKUP_KEEP",
     ),
     _("How either side is reached"): (
         *("ALSTYLE_URL", "ALSTYLE_INTERVAL_S", "ALSTYLE_TIMEOUT_S", "KASPI_URL"),

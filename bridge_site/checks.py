@@ -60,6 +60,15 @@ def _risky_settings() -> list[CheckMessage]:
                 id="bridge.E003",
             )
         )
+    if settings.BACKUP_SECOND_DIR and not settings.BACKUP_RECIPIENT:
+        found.append(
+            Error(
+                "BACKUP_SECOND_DIR is set without BACKUP_RECIPIENT.",
+                hint="Backups leave this computer encrypted only: make a key with "
+                "`age-keygen` elsewhere and name its recipient (age1…).",
+                id="bridge.E009",
+            )
+        )
     host = urlsplit(settings.ALSTYLE_URL).hostname
     interval_s = settings.ALSTYLE_INTERVAL_S
     if interval_s < MIN_INTERVAL_S and host not in LOOPBACK:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class TemporaryPassword(models.Model):
@@ -31,3 +32,21 @@ class FirstDayClosed(models.Model):
 
     def __str__(self) -> str:
         return f"{self.closed_at:%d.%m.%Y}"
+
+
+class BackupRun(models.Model):
+    """One making of a backup, whichever host made it."""
+
+    begun_at = models.DateTimeField(_("begun"))
+    ended_at = models.DateTimeField(_("made"), null=True, blank=True)
+    name = models.CharField(_("name"), max_length=40, blank=True)
+    size_bytes = models.BigIntegerField(_("size"), null=True, blank=True)
+    error = models.TextField(_("error"), blank=True)
+
+    class Meta:
+        verbose_name = _("backup")
+        verbose_name_plural = _("backups")
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return self.name or f"{self.begun_at:%d.%m.%Y}"

@@ -112,6 +112,19 @@ SCHEDULES = (
         daily_at=(5, 10),
     ),
     Recurring(
+        name="backup",
+        func="bridge_site.backups.tasks.back_up",
+        cluster="imports",
+        daily_at=(2, 30),
+    ),
+    # So that a restore after the disk is lost erases again whom it must.
+    Recurring(
+        name="note-erased",
+        func="bridge_site.backups.tasks.note_erased",
+        cluster="imports",
+        minutes=60,
+    ),
+    Recurring(
         name="recover",
         func="orders.tasks.recover",
         cluster="imports",

@@ -200,6 +200,19 @@ DIGEST_AT = read.clock("DIGEST_AT", time(9, 0))
 HEARTBEAT_URL = read.url("HEARTBEAT_URL", schemes=["https", "http"])
 DISK_LOW_MB = read.integer("DISK_LOW_MB", 2000, at_most=1_000_000_000)
 
+# --- Backups --------------------------------------------------------------------------
+# Beside the program, not inside it: an update or a clean checkout must not touch them.
+BACKUP_DIR = BASE_DIR / read.text(
+    "BACKUP_DIR", str(BASE_DIR.parent / f"{BASE_DIR.name}-backups")
+)
+# Of how many days, weeks and months one is kept.
+BACKUP_KEEP = read.integers("BACKUP_KEEP", [7, 4, 6])
+# Elsewhere, encrypted for whoever has the identity of this age recipient.
+BACKUP_SECOND_DIR = (
+    BASE_DIR / second if (second := read.text("BACKUP_SECOND_DIR")) else None
+)
+BACKUP_RECIPIENT = read.text("BACKUP_RECIPIENT")
+
 # --- Database -------------------------------------------------------------------------
 VAR_DIR.mkdir(parents=True, exist_ok=True)
 DATABASE_URL_DEFAULT = f"sqlite:///{(VAR_DIR / 'bridge.sqlite3').as_posix()}"

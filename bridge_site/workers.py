@@ -22,6 +22,7 @@ from backoffice.asking import Answers, Number, Questions, Rows, ask, objects
 from backoffice.dashboard import DashboardSection, Need, NeedKind, Role, StatusCard
 from backoffice.formatting import Tone, ago, grouped, when
 from bridge_site.disks import read_disks
+from bridge_site.models import BackupRun
 from plumbing import epoch
 from plumbing.models import Epoch, Heartbeat, TimeJump
 from plumbing.redaction import redact
@@ -38,6 +39,11 @@ PARTS = {
 }
 
 SILENT = NeedKind(code="worker", label=gettext_lazy("Workers are silent"))
+BACKUP = NeedKind(
+    code="backup", label=gettext_lazy("No backup is made"), roles=(Role.OWNER,)
+)
+# Made every night.
+BACKUP_LATE = timedelta(days=2)
 GUARDED = NeedKind(code="guarded", label=gettext_lazy("Nothing is sent"))
 CLOCK = NeedKind(
     code="clock", label=gettext_lazy("The clock was set"), roles=(Role.OWNER,)
@@ -69,6 +75,7 @@ def ask_workers(*, now: datetime) -> Questions:
     return {
         "beats": Rows(Heartbeat.objects.values("name", "host", "beaten_at")),
         "jump": Rows(jumps[:1]),
+        "backup": Rows(BackupRun.objects.values()[:1]),
         "guard": Rows(Epoch.objects.exclude(guarded_for="").values()),
         "queued": Number(OrmQ.objects.all()),
         "failures": Number(lately.exclude(Exists(healed))),
@@ -82,6 +89,7 @@ def read_workers(*, now: datetime, answers: Answers | None = None) -> DashboardS
     silent = silent_parts(beats, now=now)
     needs = list(_needs_of_guard(objects(Epoch, answers["guard"])))
     needs += _needs_of_workers(silent, beats, now=now)
+    needs += _needs_of_backups(objects(BackupRun, answers["backup"]), now=now)
     needs += _needs_of_time(objects(TimeJump, answers["jump"]), now=now)
     needs += _needs_of_disk()
     details = []
@@ -112,6 +120,17 @@ def _needs_of_guard(guards: Sequence[Epoch]) -> Iterator[Need]:
         return
     for guard in guards:
         yield Need(tone=Tone.BAD, text=epoch.said(guard), kind=GUARDED, is_urgent=True)
+
+
+def _needs_of_backups(runs: Sequence[BackupRun], *, now: datetime) -> Iterator[Need]:
+    for run in runs:
+        if run.error:
+            text = _("The last backup failed: %(error)s") % {"error": run.error}
+            yield Need(tone=Tone.BAD, text=text, kind=BACKUP)
+        elif now - run.begun_at > BACKUP_LATE:
+            since = ago(run.begun_at, now=now)
+            text = _("No backup was made since %(since)s") % {"since": since}
+            yield Need(tone=Tone.WARN, text=text, kind=BACKUP)
 
 
 def _needs_of_workers(

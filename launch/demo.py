@@ -201,6 +201,7 @@ def _write_settings(plan: Plan, addresses: dict[str, Any]) -> Path:
         "LISTEN": f"127.0.0.1:{plan.port}",
         "VAR_DIR": str(DEMO_DIR),
         "FEED_DIR": str(DEMO_DIR / "feed"),
+        "BACKUP_DIR": str(DEMO_DIR / "backups"),
         "FEED_KASPI_NETWORKS": "127.0.0.0/8",
         "DATABASE_URL": f"sqlite:///{_database().as_posix()}",
         "ALSTYLE_URL": addresses["alstyle_url"],

@@ -41,6 +41,7 @@ STORAGES["staticfiles"] = {  # noqa: F405
 }
 # Tests empty their database all the time; those of the guard set one of their own.
 EPOCH_MARK = None
+BACKUP_DIR = VAR_DIR / "backups"  # noqa: F405
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # Nobody collects static files for the tests; WhiteNoise would warn of their absence.
 WHITENOISE_AUTOREFRESH = True

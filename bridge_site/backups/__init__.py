@@ -1,0 +1,1 @@
+"""Backups: made, proven by restoring them, kept by a rule, brought back."""

@@ -1,0 +1,266 @@
+"""Takes a whole database out and puts one back, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import os
+import re
+import secrets
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from django.db import connection, connections
+from psycopg import sql
+
+SQLITE, POSTGRESQL = "sqlite", "postgresql"
+FILES = {SQLITE: "database.sqlite3.gz", POSTGRESQL: "database.dump"}
+# Rows of every table, by its name.
+Rows = dict[str, int]
+TABLES = (
+    "SELECT relname FROM pg_class WHERE relkind = 'r' "
+    "AND relnamespace = 'public'::regnamespace ORDER BY relname"
+)
+
+
+class DatabaseToolFailed(Exception):
+    """A program of the database's, or the database, said no; carries its words."""
+
+
+def dump(folder: Path) -> Rows:
+    """Write the whole database, as it is at one moment, into the folder; count it."""
+    if connection.vendor == SQLITE:
+        return _dump_sqlite(folder / FILES[SQLITE])
+    return _dump_postgresql(folder / FILES[POSTGRESQL])
+
+
+def prove(folder: Path, kind: str) -> tuple[Rows, str]:
+    """Restore what was dumped into a scratch place; count it and say what was done.
+
+    Raises `DatabaseToolFailed` when it cannot be restored.
+    """
+    if kind == SQLITE:
+        with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+            copy = Path(scratch) / "scratch.sqlite3"
+            _unpack(folder / FILES[SQLITE], copy)
+            return _examine_sqlite(copy), "restored"
+    return _prove_postgresql(folder / FILES[POSTGRESQL])
+
+
+def put_back(folder: Path, kind: str) -> Path | None:
+    """Replace the database by what was dumped; gives where the present one was kept.
+
+    Everybody else must have let go of it.
+    """
+    connections.close_all()
+    if kind == SQLITE:
+        return _put_back_sqlite(folder / FILES[SQLITE])
+    settings = connection.settings_dict
+    _run(
+        "pg_restore",
+        *("--clean", "--if-exists", "--no-owner", "--no-privileges"),
+        *("--single-transaction", "--exit-on-error"),
+        *("--dbname", _dsn(settings["NAME"])),
+        str(folder / FILES[POSTGRESQL]),
+    )
+    return None
+
+
+def _dump_sqlite(target: Path) -> Rows:
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        copy = Path(scratch) / "copy.sqlite3"
+        name = str(connection.settings_dict["NAME"])
+        with (
+            contextlib.closing(sqlite3.connect(name, timeout=30)) as source,
+            contextlib.closing(sqlite3.connect(copy)) as to,
+        ):
+            # All pages in one step: one moment, and writers need not wait in WAL mode.
+            source.backup(to)
+        rows = _examine_sqlite(copy)
+        with copy.open("rb") as plain, gzip.open(target, "wb", 6) as packed:
+            shutil.copyfileobj(plain, packed, 1 << 20)
+    return rows
+
+
+def _unpack(packed: Path, target: Path) -> None:
+    try:
+        with gzip.open(packed, "rb") as source, target.open("wb") as plain:
+            shutil.copyfileobj(source, plain, 1 << 20)
+            plain.flush()
+            os.fsync(plain.fileno())
+    except (OSError, EOFError) as error:
+        raise DatabaseToolFailed(f"{packed.name}: {error}") from error
+
+
+def _examine_sqlite(copy: Path) -> Rows:
+    """Count the rows of a copy that is sound; raises `DatabaseToolFailed`."""
+    try:
+        with contextlib.closing(sqlite3.connect(copy)) as opened:
+            said = [row[0] for row in opened.execute("PRAGMA integrity_check")]
+            if said != ["ok"]:
+                raise DatabaseToolFailed("; ".join(said[:3]))
+            tables = opened.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'table' "
+                "AND name NOT LIKE 'sqlite_%' ORDER BY name"
+            )
+            return {
+                name: opened.execute(
+                    f'SELECT COUNT(*) FROM "{name}"'  # noqa: S608
+                ).fetchone()[0]
+                for (name,) in tables.fetchall()
+            }
+    except sqlite3.DatabaseError as error:
+        raise DatabaseToolFailed(str(error)) from error
+
+
+def _put_back_sqlite(packed: Path) -> Path | None:
+    path = Path(connection.settings_dict["NAME"])
+    fresh = path.with_name(f"{path.name}.restoring")
+    _unpack(packed, fresh)
+    _examine_sqlite(fresh)
+    kept = None
+    if path.exists():
+        # With what stands in its -wal file: a copy by the database's own means.
+        kept = path.with_name(f"{path.name}.before-{secrets.token_hex(4)}")
+        try:
+            with (
+                contextlib.closing(sqlite3.connect(path, timeout=5)) as source,
+                contextlib.closing(sqlite3.connect(kept)) as to,
+            ):
+                source.backup(to)
+        except sqlite3.DatabaseError:
+            # Broken, perhaps that is why one is restored: kept as it is.
+            shutil.copyfile(path, kept)
+    for ending in ("-wal", "-shm"):
+        path.with_name(path.name + ending).unlink(missing_ok=True)
+    fresh.replace(path)
+    return kept
+
+
+def _dump_postgresql(target: Path) -> Rows:
+    """Dump and count in one snapshot."""
+    name = connection.settings_dict["NAME"]
+    with psycopg.connect(_dsn(name), password=_password()) as open_:
+        open_.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        row = open_.execute("SELECT pg_export_snapshot()").fetchone()
+        snapshot = "" if row is None else str(row[0])
+        rows = _count_postgresql(open_)
+        _run(
+            "pg_dump",
+            *("--format=custom", "--no-owner", "--no-privileges"),
+            *(f"--snapshot={snapshot}", "--file", str(target)),
+            *("--dbname", _dsn(name)),
+        )
+    return rows
+
+
+def _count_postgresql(open_: psycopg.Connection[Any]) -> Rows:
+    rows = {}
+    for (table,) in open_.execute(TABLES).fetchall():
+        query = sql.SQL("SELECT COUNT(*) FROM {}").format(sql.Identifier(table))
+        found = open_.execute(query).fetchone()
+        rows[table] = int(found[0]) if found else 0
+    return rows
+
+
+def _prove_postgresql(dumped: Path) -> tuple[Rows, str]:
+    with _scratch_database() as name:
+        if name is None:
+            # No right to make a database: every byte is read and unpacked all the same.
+            _run("pg_restore", "--file", os.devnull, str(dumped))
+            return {}, "read"
+        _run(
+            "pg_restore",
+            *("--no-owner", "--no-privileges", "--exit-on-error"),
+            *("--dbname", _dsn(name)),
+            str(dumped),
+        )
+        with psycopg.connect(_dsn(name), password=_password()) as open_:
+            return _count_postgresql(open_), "restored"
+
+
+@contextlib.contextmanager
+def _scratch_database() -> Iterator[str | None]:
+    name = f"scratch_{secrets.token_hex(6)}"
+    dsn = _dsn(connection.settings_dict["NAME"])
+    with psycopg.connect(dsn, password=_password(), autocommit=True) as server:
+        try:
+            server.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(
+                    sql.Identifier(name)
+                )
+            )
+        except psycopg.errors.InsufficientPrivilege:
+            yield None
+            return
+        try:
+            yield name
+        finally:
+            server.execute(
+                sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
+            )
+
+
+def _dsn(name: str) -> str:
+    """Name a database to PostgreSQL's programs, without the password."""
+    settings = connection.settings_dict
+    parts = {
+        "host": settings["HOST"],
+        "port": settings["PORT"],
+        "user": settings["USER"],
+        "dbname": name,
+    }
+    given = {key: str(value) for key, value in parts.items() if value}
+    return psycopg.conninfo.make_conninfo(**given)
+
+
+def _password() -> str:
+    return str(connection.settings_dict["PASSWORD"] or "")
+
+
+def _run(program: str, *arguments: str) -> None:
+    """Run one of PostgreSQL's programs; the password is not among its arguments."""
+    environment = {**os.environ, "PGPASSWORD": _password()}
+    done = subprocess.run(  # noqa: S603  (PostgreSQL's own, found by us)
+        [_find(program), *arguments],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if done.returncode:
+        words = re.sub(r"\s+", " ", done.stderr).strip()[:500]
+        raise DatabaseToolFailed(f"{program}: {words or done.returncode}")
+
+
+def _find(program: str) -> str:
+    """Find the newest of PostgreSQL's programs: an older one refuses a newer server."""
+    folders = list(Path("/usr/lib/postgresql").glob("*/bin"))
+    for name in ("ProgramFiles", "ProgramFiles(x86)"):
+        if place := os.environ.get(name):
+            folders += Path(place).glob("PostgreSQL/*/bin")
+    by_version = sorted(folders, key=_version_of, reverse=True)
+    for folder in by_version:
+        if found := shutil.which(program, path=str(folder)):
+            return found
+    if found := shutil.which(program):
+        return found
+    raise DatabaseToolFailed(f"{program} was not found: install PostgreSQL's client")
+
+
+def _version_of(folder: Path) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", folder.parent.name)]
+
+
+def differing(one: Mapping[str, int], other: Mapping[str, int]) -> list[str]:
+    """Name the tables that have not the same number of rows in both."""
+    tables = one.keys() | other.keys()
+    return sorted(table for table in tables if one.get(table) != other.get(table))

@@ -1,0 +1,109 @@
+"""Brings a backup back; nothing is written to a peer until it is reconciled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from django.core.management import call_command
+from django.db import DatabaseError, connection, connections
+
+from bridge_site.backups.databases import put_back
+from bridge_site.backups.erased import erase_again, note_erased_if_readable
+from bridge_site.backups.making import BackupFailed, Manifest, check_files
+from bridge_site.backups.offsite import opened
+from plumbing import epoch
+from plumbing.leases import database_now
+from plumbing.models import Epoch, Heartbeat, Lease
+
+# Parts beat each minute.
+ALIVE_WITHIN = timedelta(seconds=90)
+
+
+class PartsAlive(Exception):
+    """The bridge is at work: stop it first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    """What was done. `kept`: the database that was replaced, if it was a file."""
+
+    manifest: Manifest
+    kept: Path | None
+    erased: int
+    reason: str
+
+    @property
+    def summary(self) -> str:
+        parts = [f"restored as of {self.manifest.made_at}"]
+        if self.kept is not None:
+            parts.append(f"what was there is kept as {self.kept}")
+        if self.erased:
+            parts.append(f"{self.erased} buyers erased again")
+        parts.append(
+            "nothing is sent until it is reconciled: start the bridge, or "
+            "`run.py manage reconcile`"
+        )
+        return "; ".join(parts)
+
+
+def restore(path: Path, *, identity: Path | None = None) -> Restored:
+    """Replace the database by a backup, and close the guard.
+
+    Raises `PartsAlive`, `BackupFailed`, `NoKey`, `DatabaseToolFailed`: then the
+    database is as it was.
+    """
+    refuse_while_alive()
+    with opened(path, identity=identity) as folder:
+        manifest = check_files(folder)
+        if manifest.kind != connection.vendor:
+            raise BackupFailed(
+                f"it is of {manifest.kind}, DATABASE_URL names {connection.vendor}: "
+                "restore it there, then `move_database`"
+            )
+        note_erased_if_readable()
+        known = _last_write()
+        kept = put_back(folder, manifest.kind)
+    connections.close_all()
+    call_command("migrate", interactive=False, verbosity=0)
+    Lease.objects.all().delete()
+    Heartbeat.objects.all().delete()
+    epoch.forget()
+    # The mark may say more: that it was another bridge's, or is not there at all.
+    if not epoch.is_guarded():
+        epoch.close(Epoch.Reason.RESTORED, known_until=known)
+    elif known is not None:
+        # The database that was replaced may know of a later write than the mark.
+        earlier = Epoch.objects.filter(known_until__lt=known)
+        earlier.update(known_until=known)
+    erased = erase_again()
+    return Restored(
+        manifest=manifest,
+        kept=kept,
+        erased=erased,
+        reason=Epoch.objects.get().guarded_for,
+    )
+
+
+def refuse_while_alive() -> None:
+    """Raise `PartsAlive` if any part has shown life just now, on any host."""
+    try:
+        now = database_now()
+        alive = Heartbeat.objects.filter(beaten_at__gt=now - ALIVE_WITHIN)
+        names = sorted(alive.values_list("name", flat=True))
+    except DatabaseError:
+        # There is none yet, or it is broken.
+        return
+    if names:
+        raise PartsAlive(
+            f"at work within the last {ALIVE_WITHIN.seconds} s: {', '.join(names)}; "
+            "stop the bridge on every host, wait, then restore"
+        )
+
+
+def _last_write() -> datetime | None:
+    try:
+        return Epoch.objects.values_list("wrote_at", flat=True).first()
+    except DatabaseError:
+        return None
