@@ -259,6 +259,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "bridge_site.middleware.HeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "bridge_site.middleware.MethodsMiddleware",
     "bridge_site.health.HealthMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "bridge_site.callers.AdminNetworksMiddleware",
