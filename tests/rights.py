@@ -147,6 +147,11 @@ PAGES = {
     "note_fact": Rule(None, WORK),
     "look_for_findings": Rule(None, WORK),
     "accept_finding": Rule(WORK, WORK),
+    # After a restore.
+    "recovery": Rule(ALL, ALL),
+    "recovery_confirm": Rule(None, OWNER),
+    "recovery_again": Rule(None, OWNER),
+    "recovery_decide": Rule(None, WORK),
     "hand_over": Rule(ALL, ALL),
     "hand_over_picking": Rule(ALL, ALL),
     "hand_over_sheet": Rule(ALL, ALL),
