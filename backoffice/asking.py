@@ -51,7 +51,7 @@ class Rows(Subquery):
         else:
             gathered = f"coalesce(jsonb_agg(jsonb_build_object({pairs})), '[]')"
         # Column names only; values come in as the sub-query's parameters.
-        template = f"(SELECT {gathered} FROM (%(subquery)s) of_rows)"  # noqa: S608
+        template = f"(SELECT {gathered} FROM (%(subquery)s) of_rows)"  # noqa: S608 - names of columns only
         return super().as_sql(compiler, connection, template, **extra)
 
 

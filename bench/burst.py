@@ -18,6 +18,7 @@ bar is missed.
 from __future__ import annotations
 
 import argparse
+import ast
 import subprocess
 import sys
 import time
@@ -76,7 +77,9 @@ class Cluster:
             for recurring in mine:
                 if self.simulated.monotonic() >= next_at[recurring]:
                     next_at[recurring] += 60 * recurring.every_min
-                    arguments = eval(recurring.args) if recurring.args else ()
+                    arguments = (
+                        ast.literal_eval(recurring.args) if recurring.args else ()
+                    )
                     self.queue.append((recurring.func, arguments))
             self.simulated.sleep(SCHEDULER_EVERY_S)
 

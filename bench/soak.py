@@ -178,6 +178,7 @@ class Soak:
         from bridge_site.roles import set_staff
         from catalog.models import Category
         from feeds.models import Store
+        from plumbing import epoch
 
         for number, good in enumerate(self.supplier.goods.values()):
             if good.stock:
@@ -185,6 +186,7 @@ class Soak:
         call_command("migrate", verbosity=0)
         with contextlib.redirect_stdout(sys.stderr):
             call_command("sync_roles")
+            epoch.begin()
             set_staff("viewer", role="viewer")
             Store.objects.create(store_id="PP1", name="Алматы")
             call_command("sync_catalog")

@@ -14,6 +14,7 @@ from bridge_site.checks import LOOPBACK
 from bridge_site.roles import ROLES, set_staff
 from catalog.models import Category, Product
 from feeds.models import Store
+from plumbing import epoch
 from plumbing.leases import LEASE_S, is_taken
 from plumbing.models import Lease
 
@@ -31,6 +32,7 @@ class NotADemo(Exception):
 def prepare_demo(*, staff_password: str, say: Say) -> None:
     """Bring an empty or an earlier demo's database to a published price list."""
     refuse_real_peers()
+    epoch.begin()
     call_command("sync_roles")
     call_command("sync_schedules")
     for role in ROLES:

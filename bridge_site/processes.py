@@ -287,7 +287,7 @@ class Supervisor:
         part.starts += 1
         file = Path(self._folder) / f"{part.name}-{part.mark}"
         part.life = Life(part=part.name, listen=self.listen, file=file)
-        part.process = subprocess.Popen(  # noqa: S603
+        part.process = subprocess.Popen(  # noqa: S603 - the bridge's own parts
             [
                 sys.executable,
                 str(MANAGE),
@@ -366,7 +366,7 @@ def replace_with_supervisor(listen: str, *, exit_with_parent: bool) -> None:
         supervise(command[3:])
         return
     os.chdir(MANAGE.parent)
-    os.execv(sys.executable, command)  # noqa: S606
+    os.execv(sys.executable, command)  # noqa: S606 - this very program anew
 
 
 def supervise(arguments: Sequence[str] | None = None) -> None:

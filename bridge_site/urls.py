@@ -19,6 +19,7 @@ from bridge_site.views import (
     search_found,
 )
 from orders.admin.handover import handover_urls
+from orders.admin.recovery import recovery_urls
 
 see = admin.site.admin_view
 ADMIN_PATH_DEFAULT = settings.SETTING_DECLARATIONS["ADMIN_PATH"].default
@@ -33,6 +34,7 @@ staff: list[URLPattern | URLResolver] = [
     path("search/<str:token>/", see(search_found), name="search_found"),
     # Beside the models' own addresses, so that no model passes for chosen in the menu.
     path("orders/", include(handover_urls(see))),
+    path("orders/", include(recovery_urls(see))),
     path("help/", see(guide_page), name="guides"),
     path("help/<slug:name>/", see(guide_page), name="guide"),
     path("doctor/", see(doctor_page), name="doctor"),

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef
+from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -119,7 +120,13 @@ def _needs_of_guard(guards: Sequence[Epoch]) -> Iterator[Need]:
     if settings.EPOCH_MARK is None:
         return
     for guard in guards:
-        yield Need(tone=Tone.BAD, text=epoch.said(guard), kind=GUARDED, is_urgent=True)
+        yield Need(
+            tone=Tone.BAD,
+            text=epoch.said(guard),
+            url=reverse("recovery"),
+            kind=GUARDED,
+            is_urgent=True,
+        )
 
 
 def _needs_of_backups(runs: Sequence[BackupRun], *, now: datetime) -> Iterator[Need]:

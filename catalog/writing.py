@@ -48,13 +48,13 @@ def update_rows(
             settings = ", ".join(f"{name} = v.{name}" for name in names)
             kinds = (f"%s::{field.cast_db_type(connection)}[]" for field in fields)
             cursor.execute(
-                f"UPDATE {table} SET {settings} FROM unnest({', '.join(kinds)}) "  # noqa: S608
+                f"UPDATE {table} SET {settings} FROM unnest({', '.join(kinds)}) "  # noqa: S608 - our models' names; values are parameters
                 f"AS v({', '.join([*names, key])}) WHERE {table}.{key} = v.{key}",
                 [list(values) for values in zip(*prepared, strict=True)],
             )
         else:
             settings = ", ".join(f"{name} = %s" for name in names)
-            statement = f"UPDATE {table} SET {settings} WHERE {key} = %s"  # noqa: S608
+            statement = f"UPDATE {table} SET {settings} WHERE {key} = %s"  # noqa: S608 - our models' names; values are parameters
             cursor.executemany(statement, prepared)
 
 

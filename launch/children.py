@@ -35,7 +35,7 @@ class Child:
         folder: Path = HOME,
     ) -> None:
         self.name = name
-        self._process = subprocess.Popen(  # noqa: S603
+        self._process = subprocess.Popen(  # noqa: S603 - the bridge's own programs
             command,
             cwd=folder,
             env=environment,

@@ -266,7 +266,7 @@ def _fetch_now(addresses: dict[str, Any]) -> None:
 def _open(url: str, *, timeout_s: float, data: bytes | None = None) -> Any:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     headers = {"Content-Type": "application/json"} if data else {}
-    request = urllib.request.Request(url, data=data, headers=headers)  # noqa: S310
+    request = urllib.request.Request(url, data=data, headers=headers)  # noqa: S310 - loopback only
     return opener.open(request, timeout=timeout_s)
 
 

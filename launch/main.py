@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Sequence
 
+from launch.audit import audit
 from launch.children import StopAsked
 from launch.console import HOME, ROOT, CannotGoOn, accept_any_text, complain
 from launch.demo import demo
@@ -22,6 +23,7 @@ python3 run.py COMMAND
   update [--check] [--to REV]      the newest revision from git, or back if it fails
   rollback                         the release that ran before
   test [pytest's arguments]        the test suite on SQLite and PostgreSQL
+  audit                            known holes of the pinned packages
   manage COMMAND …                 one of the bridge's own commands
 """
 
@@ -30,7 +32,7 @@ def manage(arguments: Sequence[str]) -> int:
     python = prepared_python("requirements.txt")
     command = [str(python), str(ROOT / "manage.py"), *arguments]
     environment = child_environment()
-    return subprocess.call(command, cwd=HOME, env=environment)  # noqa: S603
+    return subprocess.call(command, cwd=HOME, env=environment)  # noqa: S603 - our own manage.py
 
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
@@ -39,6 +41,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "update": update,
     "rollback": rollback,
     "test": run_tests,
+    "audit": audit,
     "manage": manage,
 }
 

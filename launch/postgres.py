@@ -85,7 +85,7 @@ class _Server:
         # A file, not a pipe: the server inherits it and would keep a pipe open.
         output = self._folder / f"{program}.log"
         with output.open("wb") as file:
-            done = subprocess.run(  # noqa: S603
+            done = subprocess.run(  # noqa: S603 - PostgreSQL's own programs
                 [str(self._programs / program), *arguments],
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,

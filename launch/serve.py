@@ -43,7 +43,7 @@ def serve(arguments: Sequence[str]) -> int:
         raise CannotGoOn("serve takes no arguments; its settings stand in .env.")
     release = current_release()
     check = manage_command(release, "check", "--tag", "bridge")
-    if subprocess.call(check, cwd=HOME, env=environment_of(release)):  # noqa: S603
+    if subprocess.call(check, cwd=HOME, env=environment_of(release)):  # noqa: S603 - our own manage.py
         complain(
             "\nNothing was started. Copy .env.example to .env, if that is not done "
             "yet, set there what is listed above, and start again."

@@ -53,7 +53,7 @@ class Suite:
         run = Run(database=database)
         self.runs.append(run)
         command = [str(self.python), "-m", "pytest", *self.arguments]
-        with subprocess.Popen(  # noqa: S603
+        with subprocess.Popen(  # noqa: S603 - pytest
             command,
             cwd=ROOT,
             env=environment,

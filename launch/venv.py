@@ -155,7 +155,7 @@ def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONUTF8": "1"}
     for name in ("PYTHONHOME", "PYTHONPATH", "PIP_USER", "PIP_TARGET", "PIP_PREFIX"):
         environment.pop(name, None)
-    return subprocess.run(  # noqa: S603
+    return subprocess.run(  # noqa: S603 - pip and venv
         command,
         cwd=ROOT,
         env=environment,

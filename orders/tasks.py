@@ -17,6 +17,7 @@ from orders.plan.events import record
 from orders.reading import polling, refreshing
 from orders.reading.polling import ReadResult
 from orders.reconciling import peers, rounds
+from orders.recovery.beginning import hold_back
 from orders.recovery.running import recover_when_due
 from plumbing import epoch
 from plumbing.leases import LeaseTaken, database_now
@@ -120,6 +121,7 @@ def follow_supplier() -> str:
 
 
 def _poll(client: KaspiClient, *, now: datetime) -> ReadResult:
+    hold_back()
     result = polling.poll_orders(client, now=now)
     refreshing.fetch_awaited_waybills(client, result)
     return result

@@ -57,7 +57,7 @@ class _Seen:
 
 def is_guarded() -> bool:
     """Tell whether writes are withheld; closes the guard when the mark says so."""
-    if settings.EPOCH_MARK is None:
+    if not is_on():
         return False
     if time.monotonic() >= _Seen.until:
         _Seen.is_guarded = bool(_why_withheld())
@@ -65,12 +65,21 @@ def is_guarded() -> bool:
     return _Seen.is_guarded
 
 
+def is_on() -> bool:
+    return settings.EPOCH_MARK is not None
+
+
+def begin() -> None:
+    """Note that nothing was bought here before: the first start is no second one."""
+    Epoch.objects.filter(pk=_row().pk, begun_at=None).update(begun_at=database_now())
+
+
 def count_write() -> None:
     """Count one write to a peer, in the database and then outside it.
 
     Call right before it, outside of transactions. Raises `WritesGuarded`.
     """
-    if settings.EPOCH_MARK is None:
+    if not is_on():
         return
     if words := _why_withheld():
         _Seen.until = 0.0
@@ -88,7 +97,7 @@ def count_write() -> None:
 
 def beat() -> None:
     """Show outside the database that it is alive, and in it that the mark agrees."""
-    if settings.EPOCH_MARK is None or _why_withheld():
+    if not is_on() or _why_withheld():
         return
     Epoch.objects.filter(pk=Epoch.ONLY).update(vouched_at=database_now())
     _keep_mark(Epoch.objects.get(pk=Epoch.ONLY))
@@ -144,7 +153,7 @@ def lift(*, by: str) -> bool:
 
 def shown() -> Epoch | None:
     """Give the guard for a page, if it is closed; compares nothing."""
-    if settings.EPOCH_MARK is None:
+    if not is_on():
         return None
     if time.monotonic() >= _Seen.shown_until:
         _Seen.shown = Epoch.objects.exclude(guarded_for="").first()
@@ -181,7 +190,7 @@ def _why_withheld() -> str:
 
     Closes the guard if they are not, and makes the first mark.
     """
-    epoch, mark = _row(), read_mark(_path())
+    epoch, mark = _look()
     if epoch.is_guarded:
         return said(epoch)
     reason = _contradiction(epoch, mark)
@@ -204,6 +213,15 @@ def _why_withheld() -> str:
         first = Epoch.objects.filter(pk=epoch.pk, marked_at=None)
         first.update(marked_at=database_now())
     return ""
+
+
+def _look() -> tuple[Epoch, Mark | None]:
+    """Read the mark, then the row: no other worker's write can make it look older."""
+    mark, epoch = read_mark(_path()), _row()
+    if _contradiction(epoch, mark) is not None:
+        # Of two that begin at once one may have made the first mark in between.
+        mark, epoch = read_mark(_path()), _row()
+    return epoch, mark
 
 
 def _contradiction(epoch: Epoch, mark: Mark | None) -> Reason | None:

@@ -34,6 +34,7 @@ PLACES = {
     "orders/parcelcheck/": ("packer", "check"),
     "orders/purchase/": ("operator", "purchases"),
     "orders/readmark/": ("operator", "readings"),
+    "orders/recovery/": ("operator", "recovery"),
     "orders/reservation/": ("operator", "purchases"),
     "orders/skumapping/": ("operator", "unknown-sku"),
     "orders/step/": ("operator", "stuck"),

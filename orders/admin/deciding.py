@@ -107,7 +107,9 @@ def _card(
         "main": [offer.as_button(is_main=True) for offer in first],
         "then": first[0].then if first else "",
         "others": [offer.as_button(is_main=False) for offer in others],
-        "candidates": candidate_rows(step.answered.get("candidates") or []),
+        "candidates": candidate_rows(
+            step.answered.get("candidates") or step.answered.get("maybe_bought") or []
+        ),
         "watched": _watched_of(step, now=now),
         "similar": list(_similar_to(full)) if wants_goods else [],
     }

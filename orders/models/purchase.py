@@ -326,11 +326,11 @@ class Purchase(models.Model):
     @property
     def was_touched(self) -> bool:
         """Tell whether a reading since the last submit found our rows changed."""
-        return any(
-            seen["rows"].get(article, 0) != number
-            for seen in self.cart_since
-            for article, number in self.quantities.items()
-        )
+        return not all(self.is_untouched_in(seen["rows"]) for seen in self.cart_since)
+
+    def is_untouched_in(self, rows: Mapping[str, int]) -> bool:
+        """Tell whether a cart holds each of our articles in our number."""
+        return all(rows.get(a, 0) == n for a, n in self.quantities.items())
 
     def is_within(self, rows: Mapping[str, int]) -> bool:
         """Tell whether a cart with these pieces by article holds all of ours."""

@@ -53,6 +53,8 @@ class StepAnswer(TypedDict, total=False):
     adopted: bool
     is_stock: bool
     candidates: list[Candidate]
+    # After a restore: what may have been bought for it. Buying again is a way out.
+    maybe_bought: list[Candidate]
     # What the goods would cost that wait because their order earns too little.
     cost_kzt: int
     # The stage at which a supervised purchase waits for "go on".

@@ -18,7 +18,7 @@ from orders.models import (
     Step,
     SupplierOrder,
 )
-from orders.models.step import Candidate
+from orders.models.step import StepAnswer
 from orders.plan.planning import replan
 from orders.plan.transitions import move_purchase, move_reservation, move_step
 from orders.plan.wanting import want_step
@@ -65,22 +65,30 @@ class Adopter:
 
     def ask(self, want: Want, candidates: Sequence[Bought]) -> None:
         """Let a person say whether the goods of an order were bought."""
+        shown = [candidate_of(self._rows[row.number]) for row in candidates]
         text = _(
             "The database is older than the last thing sent to Al-Style: whether these "
             "goods were bought cannot be proven"
         )
-        shown = [candidate_of(self._rows[row.number]) for row in candidates]
+        if shown:
+            numbers = ", ".join(found["id"] for found in shown)
+            text = _("%(text)s. It may be Al-Style's order %(numbers)s") % {
+                "text": text,
+                "numbers": numbers,
+            }
         with transaction.atomic():
             reservation = next(iter(self._wanted([want.pk])), None)
             if reservation is None:
                 return
             begun = reservation.purchases.filter(status__in=Purchase.UNSETTLED).first()
-            reason = Reason.AFTER_RESTORE
+            reason, answered = Reason.AFTER_RESTORE, StepAnswer(maybe_bought=shown)
             if begun is not None:
                 reason = Reason.WHICH_ORDER if shown else Reason.NOT_LISTED
+                answered = StepAnswer(candidates=shown)
                 if begun.status != Status.NEEDS_PERSON:
                     need_person(begun, reason=text, candidates=shown)
-            _stop(reservation.order, Cause(reason, text), shown, now=database_now())
+            now = database_now()
+            _stop(reservation.order, Cause(reason, text), answered, now=now)
 
     def _wanted(self, pks: Sequence[int]) -> list[Reservation]:
         """Give the reservations that are still wanted, their orders locked."""
@@ -167,9 +175,7 @@ def _purchase_of(
     return purchase
 
 
-def _stop(
-    order: Order, cause: Cause, candidates: list[Candidate], *, now: datetime
-) -> None:
+def _stop(order: Order, cause: Cause, answered: StepAnswer, *, now: datetime) -> None:
     """Let the order's reserve wait for a person, whatever it waited for."""
     for step in order.steps.of_kind(Step.Kind.RESERVE).exclude(
         status__in=(Step.Status.DONE, Step.Status.SKIPPED)
@@ -180,7 +186,7 @@ def _stop(
             Step.objects.filter(pk=step.pk, status=step.status).update(
                 reason=cause.reason,
                 last_error=cause.text,
-                answered={**step.answered, "candidates": candidates},
+                answered=answered,
             )
             return
         elif step.status != Step.Status.IN_FLIGHT:
@@ -191,9 +197,9 @@ def _stop(
                 now=now,
                 reason=cause.reason,
                 last_error=cause.text,
-                answered={"candidates": candidates},
+                answered=answered,
             )
             return
     made = want_step(order, Step.Kind.RESERVE, now=now, needs_person=cause)
     if made is not None:
-        Step.objects.filter(pk=made.pk).update(answered={"candidates": candidates})
+        Step.objects.filter(pk=made.pk).update(answered=answered)

@@ -25,6 +25,8 @@ from plumbing.peers import PeerProtocolError, PeerRefused
 FURTHER = timedelta(days=16)
 # Of a database that knows nothing.
 NOTHING_KNOWN = timedelta(days=45)
+# Orders that wait at Kaspi are not older.
+RECENT = timedelta(days=30)
 # What may hold goods, and what was shipped meanwhile.
 LISTS: tuple[OrderType, ...] = ("index", "current", "archive")
 MOST_PAGES = 200
@@ -40,6 +42,8 @@ class Books:
 
     bought: list[Bought] = field(default_factory=list)
     rows: dict[str, SupplierOrderRow] = field(default_factory=dict)
+    # Whether anybody has ordered there of late.
+    has_recent: bool = False
     failures: list[str] = field(default_factory=list)
 
 
@@ -77,7 +81,12 @@ def _since(*, now: datetime) -> datetime:
 
 
 def read_supplier(
-    clients: Clients, lease: LeaseHandle, *, wants: Sequence[Want], codes: set[str]
+    clients: Clients,
+    lease: LeaseHandle,
+    *,
+    wants: Sequence[Want],
+    codes: set[str],
+    now: datetime,
 ) -> Books:
     """Read the supplier's orders to the last page, and those singly that may be ours.
 
@@ -99,6 +108,10 @@ def read_supplier(
     owned = {number for pair in pairs for number in pair if number}
     nobodys = [row for number, row in listed.items() if number not in owned]
     all_codes = codes | {want.code for want in wants}
+    lately = now - RECENT
+    books.has_recent = any(
+        row.placed_at is None or row.placed_at > lately for row in nobodys
+    )
     likely = [row for row in nobodys if _may_be_ours(row, wants, all_codes)]
     if len(likely) > MOST_READ:
         books.failures.append(f"{len(likely) - MOST_READ} orders not read singly")

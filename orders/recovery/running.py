@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -18,11 +18,13 @@ from orders.supply.learning import learned, learned_seconds
 from orders.supply.settling import LISTED_BY, SUBMIT_IS_OVER
 from orders.supply.wanted import wanted_lines
 from plumbing import epoch
-from plumbing.leases import database_now, under_lease
+from plumbing.leases import LeaseHandle, database_now, under_lease
 from plumbing.models import Epoch
 
 LEASE = "recover"
 AGAIN_AFTER = timedelta(minutes=3)
+# A listed order that is still not shown then holds up nobody any more.
+UNREAD_FOR = timedelta(hours=1)
 # How far Kaspi's clock may be off when it says when an order came.
 CLOCKS_DIFFER = timedelta(minutes=5)
 # The guard is looked at within seconds of a start, a reading may be first.
@@ -78,28 +80,55 @@ def recover(*, now: datetime, dry_run: bool = False) -> Recovered | None:
         if not dry_run:
             return _note(guard, result)
     with under_lease(LEASE) as lease, Clients() as clients:
-        is_empty = _knows_nothing(guard)
-        kaspi = read_kaspi(clients.kaspi, lease, now=now, takes_in_all=is_empty)
-        result.read = kaspi.summary
-        if kaspi.failures:
-            result.waits_for.append(_("Kaspi's orders are read whole"))
-        if is_empty and not dry_run:
-            want_goods_of_accepted()
-        wants = list(wants_of_orders(guard))
-        gone = called_off()
-        books = read_supplier(clients, lease, wants=wants, codes={o.code for o in gone})
-        if books.failures:
-            result.waits_for.append(_("each order at Al-Style is read"))
+        found = _read_books(guard, clients, lease, result, now=now, dry_run=dry_run)
+        result.waits_for += _not_yet(guard, found, now=database_now())
+        _tell(result, found.matched)
         lease.confirm()
-        named = learned(LearnedFact.Name.REFERENCE_SHOWN) == "yes"
-        matched = match(wants, books.bought, named=named)
-        result.waits_for += _not_yet(guard, matched, now=database_now())
-        _tell(result, matched)
-        if not dry_run:
-            _write(matched, books, gone, is_last=not result.waits_for)
-    if not dry_run and not result.waits_for:
-        result.is_lifted = epoch.lift(by=guard.confirmed_by or "bridge")
+        if not dry_run and not result.waits_for:
+            _write(found)
+            result.is_lifted = epoch.lift(by=guard.confirmed_by or "bridge")
     return result if dry_run else _note(guard, result)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """What both books say. `gone`: called-off orders whose goods may be held."""
+
+    books: Books
+    matched: Matched
+    gone: list[Order]
+
+
+def _read_books(
+    guard: Epoch,
+    clients: Clients,
+    lease: LeaseHandle,
+    result: Recovered,
+    *,
+    now: datetime,
+    dry_run: bool,
+) -> _Found:
+    is_empty = _knows_nothing(guard)
+    kaspi = read_kaspi(clients.kaspi, lease, now=now, takes_in_all=is_empty)
+    result.read = kaspi.summary
+    if kaspi.failures:
+        result.waits_for.append(_("Kaspi's orders are read whole"))
+    if is_empty and not dry_run:
+        _want_goods_of(_bare_orders())
+    wants = list(wants_of_orders(guard))
+    gone = called_off()
+    accepted = list(_bare_orders()) if _is_beginning(guard) else []
+    codes = {order.code for order in (*gone, *accepted)}
+    books = read_supplier(clients, lease, wants=wants, codes=codes, now=now)
+    if accepted and not dry_run:
+        _want_goods_of(o for o in accepted if _is_named(o, books))
+        wants = list(wants_of_orders(guard))
+    named = learned(LearnedFact.Name.REFERENCE_SHOWN) == "yes"
+    # With one of them unread, only a reference proves anything.
+    matched = match(wants, books.bought, named=named or bool(books.failures))
+    if _is_beginning(guard):
+        _trust_first_start(matched, books)
+    return _Found(books=books, matched=matched, gone=gone)
 
 
 def recover_when_due(*, now: datetime) -> Recovered | None:
@@ -131,19 +160,46 @@ def wants_of_orders(guard: Epoch) -> Iterator[Want]:
         )
 
 
-def want_goods_of_accepted() -> None:
-    """Give the accepted orders a reservation that an empty database knows nothing of.
+def _bare_orders() -> Iterator[Order]:
+    """Give the accepted orders of whose goods nothing is known here.
 
     Taken for orders from before the bridge, they would be taken care of already.
     """
     bare = Order.objects.open().filter(
         status=Order.ACCEPTED, handed_over_at=None, reservations=None
     )
-    for order in bare.prefetch_related("lines"):
+    yield from bare.prefetch_related("lines")
+
+
+def _want_goods_of(orders: Iterable[Order]) -> None:
+    for order in orders:
         with transaction.atomic():
             now = database_now()
             reservation = Reservation.objects.create(order=order, created_at=now)
             reservation.want(order.lines.all())
+
+
+def _is_beginning(guard: Epoch) -> bool:
+    return guard.guarded_for == Epoch.Reason.BEGINNING
+
+
+def _is_named(order: Order, books: Books) -> bool:
+    """Tell whether an earlier bridge has bought for the order, by its code."""
+    return any(order.code in row.words for row in books.bought)
+
+
+def _trust_first_start(matched: Matched, books: Books) -> None:
+    """Ask a person only where something at the supplier may be an order's.
+
+    Whoever begins is not asked about orders that nobody can have bought for.
+    """
+    asked = []
+    for want, candidates in matched.doubtful:
+        if candidates and books.has_recent:
+            asked.append((want, candidates))
+        else:
+            matched.free.append(want)
+    matched.doubtful = asked
 
 
 def _knows_nothing(guard: Epoch) -> bool:
@@ -168,16 +224,23 @@ def called_off() -> list[Order]:
     return list(over.exclude(reservations__in=kept).order_by("pk"))
 
 
-def _not_yet(guard: Epoch, matched: Matched, *, now: datetime) -> Iterable[str]:
+def _not_yet(guard: Epoch, found: _Found, *, now: datetime) -> Iterable[str]:
     """Say what keeps the reading from being the last one."""
+    books, matched = found.books, found.matched
+    since = guard.confirmed_at or guard.guarded_at or now
+    if books.failures and now - since < UNREAD_FOR:
+        yield _("each order at Al-Style is read")
     if Step.objects.filter(status=Step.Status.IN_FLIGHT).exists():
         yield _("what a lost worker had begun is looked at")
     slowest_s = learned_seconds(LearnedFact.Name.LISTED_AFTER_S)
     wait = LISTED_BY
     if slowest_s is not None:
         wait = min(LISTED_BY, SUBMIT_IS_OVER + timedelta(seconds=2 * slowest_s))
-    # What was bought last may not be listed yet.
-    if matched.doubtful and now < last_moment(guard) + wait:
+    # What was bought last may not be listed yet; with nobody ordering, nothing was.
+    is_open = bool(matched.doubtful) or (
+        _is_beginning(guard) and books.has_recent and bool(matched.free)
+    )
+    if is_open and now < last_moment(guard) + wait:
         yield _("Al-Style lists what was bought last")
 
 
@@ -191,22 +254,19 @@ def _tell(result: Recovered, matched: Matched) -> None:
         numbers = ", ".join(row.number for row in candidates) or "—"
         text = _("%(code)s: a person decides; it may be %(numbers)s")
         result.doubtful.append(text % {"code": want.code, "numbers": numbers})
-    text = _("%(code)s: came later, surely not bought")
+    text = _("%(code)s: surely not bought")
     result.free += [text % {"code": want.code} for want in matched.free]
 
 
-def _write(
-    matched: Matched, books: Books, gone: Sequence[Order], *, is_last: bool
-) -> None:
-    """Write down what is proven; who is asked is clear only when all is read."""
-    adopter = Adopter(rows=books.rows)
-    for found in matched.matches:
-        adopter.adopt(found)
-    for order in gone:
-        adopter.let_go(order, books.bought)
-    if is_last:
-        for want, candidates in matched.doubtful:
-            adopter.ask(want, candidates)
+def _write(found: _Found) -> None:
+    """Write down what is proven, and ask about the rest."""
+    adopter = Adopter(rows=found.books.rows)
+    for pair in found.matched.matches:
+        adopter.adopt(pair)
+    for order in found.gone:
+        adopter.let_go(order, found.books.bought)
+    for want, candidates in found.matched.doubtful:
+        adopter.ask(want, candidates)
 
 
 def _note(guard: Epoch, result: Recovered) -> Recovered:

@@ -127,9 +127,8 @@ def look_before(
         take_out(last, cart, claim, rows)
         note_cleared(last)
         rows = cart.get()
-    elif last is not None and last.cleared_at is None and not last.was_touched:
-        # Whether somebody had his hands on what it left: later it may look like ours.
-        note_since(last, rows)
+    elif last is not None and last.cleared_at is None:
+        _note_touched(last, rows)
     purchase.cart_before = pieces(rows)
     purchase.save(update_fields=["cart_before"])
     try:
@@ -306,6 +305,12 @@ def note_since(purchase: Purchase, rows: Sequence[CartRow]) -> None:
     purchase.save(update_fields=["cart_since"])
 
 
+def _note_touched(purchase: Purchase, rows: Sequence[CartRow]) -> None:
+    """Keep, once, that somebody had his hands on it: later it may look like ours."""
+    if not purchase.was_touched and not purchase.is_untouched_in(pieces(rows)):
+        note_since(purchase, rows)
+
+
 def note_cleared(purchase: Purchase) -> None:
     """Note that nothing of the purchase is in the cart any more."""
     purchase.cleared_at = database_now()
@@ -382,14 +387,17 @@ def take_out(
     if gone and purchase.submits:
         # Committed before the call: if we die in it, a row there may be anybody's.
         _note_clearing(purchase, since=database_now())
+    doubt: PeerError | None = None
     for place, article in enumerate(gone):
         claim.renew()
         try:
             cart.remove(article)
-        except (PeerUnavailable, PeerWriteWithheld):
+        except (PeerAccessRefused, PeerUnavailable, PeerWriteWithheld):
             if not place:
                 _note_clearing(purchase, since=None)
             raise
+        except PeerError as error:
+            doubt = error
     if mixed:
         text = _(
             "A manager's pieces stand in one row with ours in Al-Style's cart "
@@ -399,9 +407,10 @@ def take_out(
     if gone:
         left = [row.article for row in cart.get() if row.article in gone]
         if left:
-            raise PeerOutcomeUnknown(
-                _("%(articles)s are still in the cart") % {"articles": ", ".join(left)}
-            )
+            # Seen right after the call: they are ours still.
+            _note_clearing(purchase, since=None)
+            text = _("%(articles)s are still in the cart")
+            raise doubt or PeerOutcomeUnknown(text % {"articles": ", ".join(left)})
 
 
 def _note_clearing(purchase: Purchase, *, since: datetime | None) -> None:
@@ -446,7 +455,7 @@ def _is_left_of(last: Purchase, rows: Sequence[CartRow]) -> bool:
     keeps = learned(Name.SUBMIT_EMPTIES) == "no"
     there = pieces(rows)
     # With more in one row, take_out could not tell ours from a manager's.
-    is_whole = all(there.get(a) == number for a, number in last.quantities.items())
+    is_whole = last.is_untouched_in(there)
     mine = (row for row in rows if row.article in last.quantities)
     are_ours = all(_is_ours(last, row) for row in mine)
     return keeps and last.cleared_at is None and is_whole and are_ours

@@ -103,7 +103,7 @@ class PriceListReader:
     def _download(self, fetch: Fetch) -> bytes | None:
         if not self.url:
             raise ValueError("Адрес прайс-листа не задан")
-        request = Request(self.url, headers=self._headers())  # noqa: S310
+        request = Request(self.url, headers=self._headers())  # noqa: S310 - http or a file, as the tests say
         try:
             with self._opener.open(request, timeout=self._timeout_s) as answer:
                 data: bytes = answer.read()

@@ -659,6 +659,23 @@ def test_the_same_goods_put_in_where_a_worker_died_taking_ours_out_are_his(
     assert step_of(second).status == S.PENDING
 
 
+@pytest.mark.parametrize("fault", ["drop_before_work", "drop_after_work"])
+def test_rows_left_are_taken_out_though_an_answer_was_lost(
+    supplier, product, process, fault
+):
+    """Without marks, too: what is read right after the lost call is ours still."""
+    supplier.change_settings(submit_keeps_cart=True, cart_marks="changing")
+    supplier.faults.add(fault, method="remove", times=1)
+    make_order((product, 2))
+    process()
+    second = make_order((product_of(supplier, another(supplier, product)), 1))
+    process(also_later=True)
+    process(also_later=True)
+    assert reservation_of(second).status == R.HELD
+    assert supplier.cart.rows == {}
+    assert len(purchase_of(second).cart_since) < 2
+
+
 def test_without_marks_a_row_that_a_worker_died_over_waits_for_a_person(
     supplier, product, process, die_removing
 ):

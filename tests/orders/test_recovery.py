@@ -132,6 +132,7 @@ def shop(supplier, kaspi, process, mark, settings):
     supplier.change_settings(statuses_move=False)
     kaspi.change_settings(states_move=False)
     know_supplier()
+    epoch.begin()
     assert not epoch.is_guarded()
     tasks.poll_orders()
     ReadMark.objects.update(first_read_at=timezone.now() - timedelta(days=60))
@@ -240,7 +241,7 @@ def test_a_managers_order_with_the_same_goods_leaves_it_to_a_person(shop):
     shop.work()
     step = step_of(Order.objects.get())
     assert step.reason == Reason.AFTER_RESTORE
-    assert len(step.answered["candidates"]) == 2
+    assert len(step.answered["maybe_bought"]) == 2
     assert shop.audit.served_twice == []
 
 
@@ -368,3 +369,72 @@ def test_the_task_recovers_by_itself_and_the_reconciler_keeps_out(shop):
     assert tasks.reconcile() == tasks.reconcile_with_peers()
     assert "1 found" in tasks.recover()
     assert tasks.recover() == "nothing to be reconciled"
+
+
+# -- a first start, and a second one that knows nothing of the first ----------------
+
+
+@pytest.fixture
+def beginning(shop, mark):
+    """Both the database and its mark are gone."""
+
+    def begin() -> None:
+        shop.empty()
+        mark.unlink(missing_ok=True)
+        shop.stock_up()
+        tasks.poll_orders()
+        tasks.refresh_orders()
+
+    return begin
+
+
+def test_a_first_start_is_held_back_no_longer_than_the_books_are_read(shop, beginning):
+    shop.order(0)
+    beginning()
+    assert Epoch.objects.get().guarded_for == Epoch.Reason.BEGINNING
+    assert shop.recover().is_lifted
+    shop.work()
+    shop.judge()
+    tasks.poll_orders()
+    assert not epoch.is_guarded()
+
+
+def test_begun_anew_what_was_bought_and_accepted_is_found_by_its_code(shop, beginning):
+    shop.supplier.change_settings(shows_external_id=True, shows_comments=True)
+    shop.order(0)
+    shop.order(1)
+    shop.work()
+    beginning()
+    shop.order(2)
+    result = shop.recover()
+    assert len(result.adopted) == 2
+    assert result.is_lifted
+    tasks.poll_orders()
+    shop.work()
+    shop.judge()
+
+
+def test_begun_anew_a_new_order_that_may_be_bought_waits_for_a_person(
+    shop, beginning, settings
+):
+    settings.AUTO_ACCEPT = False
+    shop.supplier.change_settings(shows_external_id=False, shows_comments=False)
+    shop.order(0)
+    shop.work()
+    settings.AUTO_ACCEPT = True
+    beginning()
+    know_supplier()
+    assert len(shop.recover().doubtful) == 1
+    shop.work()
+    assert shop.audit.served_twice == []
+    assert step_of(Order.objects.get()).reason == Reason.AFTER_RESTORE
+
+
+def test_an_upgraded_bridge_does_not_begin_anew(shop, mark):
+    shop.order(0)
+    shop.work()
+    mark.unlink()
+    Epoch.objects.all().delete()
+    epoch.forget()
+    tasks.poll_orders()
+    assert not epoch.is_guarded()

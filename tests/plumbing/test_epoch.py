@@ -61,6 +61,27 @@ def test_a_backup_since_which_nothing_was_written_is_as_good_as_the_original(mar
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("read", ["read_mark", "_row"])
+def test_what_another_worker_writes_between_two_readings_is_no_restore(
+    mark, monkeypatch, read
+):
+    epoch.count_write()
+    original = getattr(epoch, read)
+
+    def read_while_another_writes(*args):
+        with monkeypatch.context() as meanwhile:
+            meanwhile.setattr(epoch, read, original)
+            found = original(*args)
+            epoch.count_write()
+        return found if read == "_row" else original(*args)
+
+    monkeypatch.setattr(epoch, read, read_while_another_writes)
+    epoch.forget()
+    assert not epoch.is_guarded()
+    assert row().guarded_for == ""
+
+
+@pytest.mark.django_db
 def test_an_emptied_database_is_guarded(mark):
     epoch.count_write()
     Epoch.objects.all().delete()
