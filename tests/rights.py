@@ -104,7 +104,14 @@ PAGES = {
     "owner_settings_observing": Rule(OWNER, OWNER),
     "owner_settings_history": Rule(OWNER, OWNER),
     "owner_settings_back": Rule(None, OWNER),
-    # Staff.
+    # Staff: everybody's own sign-in, and other people's.
+    "security": Rule(ALL, ALL),
+    "second_factor": Rule(ALL, ALL),
+    "second_factor_set_up": Rule(ALL, ALL),
+    "turn_second_factor_off": Rule(ALL, ALL),
+    "renew_recovery_codes": Rule(ALL, ALL),
+    "end_other_sessions": Rule(None, ALL),
+    "take_second_factor": Rule(OWNER, OWNER),
     "staff_deeds": Rule(OWNER, OWNER),
     "new_staff_password": Rule(OWNER, OWNER),
     "end_staff_sessions": Rule(OWNER, OWNER),
