@@ -247,7 +247,8 @@ def _fixed_value(name: str) -> str:
         return _("set") if declared.is_set else _("default")
     if isinstance(value, bool):
         return _("yes") if value else _("no")
-    text = ", ".join(value) if isinstance(value, list) else str(value)
+    several = isinstance(value, (list, tuple))
+    text = ", ".join(map(str, value)) if several else str(value)
     return text or _("not set")
 
 
