@@ -126,7 +126,7 @@ def _run_postgres(program: str, *arguments: str) -> None:
     environment = {**os.environ, **{key: str(v) for key, v in named.items() if v}}
     # pg_restore connects only if it is told a database by name.
     told = [str(database["NAME"]) if each == "" else each for each in arguments]
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(  # noqa: S603 - our own python
         [found, *told],
         env=environment,
         stdin=subprocess.DEVNULL,

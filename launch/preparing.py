@@ -57,7 +57,7 @@ def _rehearse(release: Release, scratch: Path, *, running: Release) -> None:
 def _check(
     release: Release, *arguments: str, environment: dict[str, str] | None = None
 ) -> None:
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(  # noqa: S603 - our own manage.py
         manage_command(release, *arguments),
         cwd=HOME,
         env=environment or environment_of(release),

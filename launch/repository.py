@@ -28,8 +28,8 @@ def git(*arguments: str, folder: Path = HOME) -> str:
     for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
         environment.pop(name, None)
     try:
-        done = subprocess.run(  # noqa: S603
-            ["git", "-c", "core.quotepath=false", *arguments],  # noqa: S607
+        done = subprocess.run(  # noqa: S603 - git
+            ["git", "-c", "core.quotepath=false", *arguments],  # noqa: S607 - of the PATH
             cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,

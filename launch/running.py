@@ -58,7 +58,7 @@ def ask_manage(
     release: Release, *arguments: str, environment: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
     """Run one of a release's commands and return the JSON of its last line."""
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(  # noqa: S603 - our own manage.py
         manage_command(release, *arguments),
         cwd=HOME,
         env=environment or environment_of(release),

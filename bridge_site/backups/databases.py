@@ -111,7 +111,7 @@ def _examine_sqlite(copy: Path) -> Rows:
             )
             return {
                 name: opened.execute(
-                    f'SELECT COUNT(*) FROM "{name}"'  # noqa: S608
+                    f'SELECT COUNT(*) FROM "{name}"'  # noqa: S608 - a table of ours
                 ).fetchone()[0]
                 for (name,) in tables.fetchall()
             }
