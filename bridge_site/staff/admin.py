@@ -15,6 +15,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.formats import date_format as format_date
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
@@ -175,16 +176,22 @@ class StaffUserAdmin(StaffAdmin[User]):
     def object_buttons(self, request: HttpRequest, obj: User) -> list[Button]:
         deeds = f"{reverse('admin:staff_deeds')}?person={obj.pk}"
         offered = [(gettext("What they did"), deeds)]
+        pressing = []
         if self.has_change_permission(request, obj):
             offered += self._changes(request, obj)
-        return [Button(label=what, url=url, asks_first=True) for what, url in offered]
+            if self._locked(obj):
+                what = gettext("Unlock sign-in…")
+                url = _url("unlock_staff", obj)
+                pressing = [Button(label=what, url=url, asks_first=True, is_main=True)]
+        return [
+            *pressing,
+            *(Button(label=what, url=url, asks_first=True) for what, url in offered),
+        ]
 
     def _changes(self, request: HttpRequest, obj: User) -> list[tuple[str, str]]:
         if not obj.is_active:
             return [(gettext("Restore access…"), _url("restore_staff_access", obj))]
         changes = []
-        if self._locked(obj):
-            changes.append((gettext("Unlock sign-in…"), _url("unlock_staff", obj)))
         if obj.pk != request.user.pk:
             # One's own is changed with the old one.
             url = _url("new_staff_password", obj)
@@ -441,15 +448,15 @@ class StaffUserAdmin(StaffAdmin[User]):
         if not obj.is_staff:
             return pill(_("cannot sign in: no role"), Tone.BAD)
         if locked := self._locked(obj):
-            told = "; ".join(
-                gettext("from %(address)s until %(moment)s")
+            told = ", ".join(
+                gettext("from %(address)s; opens at %(clock)s")
                 % {
                     "address": each.address or "?",
-                    "moment": absolute(each.until, now=timezone.now()),
+                    "clock": format_date(timezone.localtime(each.until), "H:i"),
                 }
                 for each in locked[:MOST_ADDRESSES_TOLD]
             )
-            return pill(_("sign-in is closed"), Tone.BAD, hint=told)
+            return two_lines(pill(_("sign-in is closed"), Tone.BAD), told)
         if has_temporary_password(obj):
             given_at = obj.temporary_password.given_at
             hint = absolute(given_at, now=timezone.now())

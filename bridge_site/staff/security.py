@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -19,7 +20,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
-from backoffice.formatting import Tone, pill
+from backoffice.formatting import Tone, pill, span
 from backoffice.pages import actor_pk, log_objects
 from bridge_site.staff import second_factor
 from bridge_site.staff.accounts import end_sessions, sessions_of
@@ -173,7 +174,7 @@ def show_security(request: HttpRequest) -> HttpResponse:
         "codes_left": second_factor.count_codes(user) if is_on else 0,
         "few_codes": FEW_CODES,
         "others": said % {"n": others} if others > 0 else "",
-        "hours": hours_of(user),
+        "lasts": span(timedelta(hours=hours_of(user))),
     }
     return TemplateResponse(request, "bridge/security.html", context)
 
