@@ -32,6 +32,7 @@ from bridge_site.processes import (
     when_parent_ends,
 )
 from bridge_site.schedules import bring_back
+from bridge_site.set_back import bring_moments_back
 from feeds.standing_in import keep_login
 from orders.dispatching import dispatch
 from orders.models import Step
@@ -137,11 +138,13 @@ def run_dispatchers(*, exit_with_parent: bool) -> None:
         )
         for peer in Step.Peer.values
     ]
+    # Not a scheduled task: the schedules themselves wait for a clock that was set back.
+    watch = TimeWatch()
+    # Before anything is decided by what seems to have been seen tomorrow.
+    watch_time(watch)
     for loop in loops:
         loop.start()
     start_watch(wait=stop.wait)
-    # Not a scheduled task: the schedules themselves wait for a clock that was set back.
-    watch = TimeWatch()
     while not stop.wait(WATCH_TIME_EVERY_S):
         if not all(loop.is_alive() for loop in loops):
             # The supervisor starts the part again.
@@ -156,6 +159,7 @@ def watch_time(watch: TimeWatch) -> None:
     try:
         close_old_connections()
         watch.look()
+        bring_moments_back(now=database_now())
         bring_back(now=database_now())
     except DatabaseError:
         # It is away for a moment; the next look tells.
