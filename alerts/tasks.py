@@ -8,9 +8,11 @@ from django.conf import settings
 
 from alerts.models import Alert, Notice
 from plumbing.batches import delete_in_batches
+from plumbing.clocks import when_time_is_sure
 from plumbing.leases import database_now
 
 
+@when_time_is_sure
 def delete_old_alerts() -> str:
     """Delete alerts that are over, and messages, once they are old enough."""
     days = settings.EVENTS_KEPT_DAYS

@@ -37,6 +37,7 @@ from feeds.standing_in import keep_login
 from orders.dispatching import dispatch
 from orders.models import Step
 from plumbing.adjusting import Watcher
+from plumbing.clocks import note_host
 from plumbing.leases import database_now
 from plumbing.timekeeping import TimeWatch
 
@@ -159,6 +160,7 @@ def watch_time(watch: TimeWatch) -> None:
     try:
         close_old_connections()
         watch.look()
+        note_host()
         bring_moments_back(now=database_now())
         bring_back(now=database_now())
     except DatabaseError:

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 # When something was seen, read, done or sent by us.
 OURS: dict[str, tuple[str, ...]] = {
     "bridge_site.CallCount": ("last_at",),
+    "bridge.BackupRun": ("begun_at", "ended_at"),
     "alerts.Alert": ("opened_at", "closed_at", "acknowledged_at", "told_at"),
     "alerts.Channel": ("last_sent_at", "failing_since"),
     "alerts.Notice": ("created_at", "not_before", "sent_at", "given_up_at"),
@@ -78,6 +79,7 @@ NOT_MOVED: dict[str, tuple[str, ...]] = {
     "bridge_site.Heartbeat": ("beaten_at",),
     # Told while it is ahead of now, too.
     "bridge_site.TimeJump": ("noticed_at",),
+    "bridge_site.ClockApart": ("seen_at",),
     # Its own guard watches them.
     "bridge_site.Epoch": (
         *("wrote_at", "marked_at", "vouched_at", "begun_at", "guarded_at"),

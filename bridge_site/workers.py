@@ -25,7 +25,7 @@ from backoffice.formatting import Tone, ago, grouped, when
 from bridge_site.disks import read_disks
 from bridge_site.models import BackupRun
 from plumbing import epoch
-from plumbing.models import Epoch, Heartbeat, TimeJump
+from plumbing.models import ClockApart, Epoch, Heartbeat, TimeJump
 from plumbing.redaction import redact
 
 TASKS_SHOWN = 5
@@ -77,6 +77,7 @@ def ask_workers(*, now: datetime) -> Questions:
         "beats": Rows(Heartbeat.objects.values("name", "host", "beaten_at")),
         "jump": Rows(jumps[:1]),
         "backup": Rows(BackupRun.objects.values()[:1]),
+        "clocks": Rows(ClockApart.objects.order_by("name").values()),
         "guard": Rows(Epoch.objects.exclude(guarded_for="").values()),
         "queued": Number(OrmQ.objects.all()),
         "failures": Number(lately.exclude(Exists(healed))),
@@ -92,6 +93,7 @@ def read_workers(*, now: datetime, answers: Answers | None = None) -> DashboardS
     needs += _needs_of_workers(silent, beats, now=now)
     needs += _needs_of_backups(objects(BackupRun, answers["backup"]), now=now)
     needs += _needs_of_time(objects(TimeJump, answers["jump"]), now=now)
+    needs += _needs_of_clocks(objects(ClockApart, answers["clocks"]), now=now)
     needs += _needs_of_disk()
     details = []
     for name, label in PARTS.items():
@@ -173,6 +175,24 @@ def _needs_of_time(jumps: Sequence[TimeJump], *, now: datetime) -> list[Need]:
     }
     need = Need(tone=Tone.BAD, text=text % figures, kind=CLOCK, subject=str(jump.pk))
     return [need]
+
+
+def _needs_of_clocks(clocks: Sequence[ClockApart], *, now: datetime) -> Iterator[Need]:
+    """Tell of hosts whose clock is wrong, and of peers by whom ours is."""
+    for apart in clocks:
+        if abs(now - apart.seen_at) > ClockApart.KEPT_FOR:
+            continue
+        if apart.host:
+            ahead = _("The clock of host %(name)s is ahead by %(by)s: let NTP set it")
+            behind = _("The clock of host %(name)s is behind by %(by)s: let NTP set it")
+        else:
+            # It is theirs that is behind then.
+            behind = _("The clock is ahead of %(name)s's by %(by)s: let NTP set it")
+            ahead = _("The clock is behind %(name)s's by %(by)s: let NTP set it")
+        text = ahead if apart.seconds > 0 else behind
+        by = timesince(now - timedelta(seconds=abs(apart.seconds)), now)
+        figures = {"name": apart.host or apart.name, "by": by}
+        yield Need(tone=Tone.BAD, text=text % figures, kind=CLOCK, subject=apart.name)
 
 
 def _needs_of_disk() -> Iterator[Need]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from django.utils import timezone
-
 from catalog import importing, retention
 from catalog.alstyle.client import open_client
 from catalog.import_runs import result_of
+from plumbing.clocks import when_time_is_sure
+from plumbing.leases import database_now
 
 
 def sync_catalog() -> str:
@@ -21,8 +21,9 @@ def sync_stock() -> str:
         return result_of(importing.import_stock(client))
 
 
+@when_time_is_sure
 def delete_old_changes() -> str:
     """Delete changes, imports and the history of decisions, each after its time."""
     changes, runs = importing.delete_old_changes()
-    states = retention.delete_old_history(now=timezone.now())
+    states = retention.delete_old_history(now=database_now())
     return f"{changes} changes, {runs} imports and {states} former states deleted"

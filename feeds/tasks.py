@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from catalog.tasks import sync_stock
 from feeds import retention
 from feeds.publishing import build_price_list
-from plumbing.leases import LeaseTaken
+from plumbing.clocks import when_time_is_sure
+from plumbing.leases import LeaseTaken, database_now
 
 
 def build_feed() -> str:
     try:
-        return build_price_list(now=timezone.now()).summary
+        return build_price_list(now=database_now()).summary
     except LeaseTaken:
         return _("Another build is under way.")
 
@@ -28,7 +28,8 @@ def confirm_withdrawals() -> str:
     return f"{said}; {build_feed()}"
 
 
+@when_time_is_sure
 def delete_old_fetches() -> str:
-    deleted = retention.delete_old_fetches(now=timezone.now())
-    retention.delete_old_proposals(now=timezone.now())
+    deleted = retention.delete_old_fetches(now=database_now())
+    retention.delete_old_proposals(now=database_now())
     return _("%(number)d fetches deleted") % {"number": deleted}

@@ -17,7 +17,6 @@ from django.conf import settings
 from django.db import Error as DatabaseTrouble
 from django.db import connection
 from django.http import HttpRequest, StreamingHttpResponse
-from django.utils import timezone
 from django.utils.cache import get_conditional_response
 from django.utils.http import http_date
 from django.views.decorators.csrf import csrf_exempt
@@ -26,6 +25,7 @@ from feeds import files
 from feeds.fetching import Visit, note_visit
 from feeds.offers import clean_text
 from plumbing.callers import caller_address
+from plumbing.leases import database_now
 
 logger = logging.getLogger(__name__)
 CONTENT_TYPE = "application/xml; charset=utf-8"
@@ -112,7 +112,7 @@ class _Fetch:
             bytes_sent=self._sent,
         )
         try:
-            note_visit(visit, now=timezone.now())
+            note_visit(visit, now=database_now())
         except DatabaseTrouble as error:
             logger.warning("A fetch of the price list was not noted: %s", error)
         finally:

@@ -20,6 +20,7 @@ from orders.reconciling import peers, rounds
 from orders.recovery.beginning import hold_back
 from orders.recovery.running import recover_when_due
 from plumbing import epoch
+from plumbing.clocks import when_time_is_sure
 from plumbing.leases import LeaseTaken, database_now
 from plumbing.peers import PeerError
 from plumbing.queue import enqueue
@@ -51,11 +52,13 @@ def refresh_one(order_id: int) -> str:
     return f"{order.code}: {order.state}, {order.status}"
 
 
+@when_time_is_sure
 def delete_buyer_data() -> str:
     """Delete what is known of buyers whose orders ended long enough ago."""
     return f"{retention.delete_buyer_data(now=database_now())} deleted"
 
 
+@when_time_is_sure
 def delete_old_history() -> str:
     """Delete what is kept of settled orders for a set time only."""
     now = database_now()

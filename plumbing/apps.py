@@ -11,3 +11,8 @@ class PlumbingConfig(AppConfig):
     # The name that its tables and their history bear in every database there is.
     label = "bridge_site"
     verbose_name = _("Plumbing")
+
+    def ready(self) -> None:
+        from plumbing.queue_time import share_the_clock
+
+        share_the_clock()

@@ -12,7 +12,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -75,10 +75,11 @@ class CallJournal:
         with self._lock:
             self._join(key, one)
 
-    def add_when_due(self) -> None:
-        """Add the counts to the rows if the last time was a while ago."""
+    def add_when_due(self, also: Callable[[], None] = lambda: None) -> None:
+        """Add the counts to the rows, and `also`, if the last time was a while ago."""
         if time.monotonic() - self._added_at >= ADDED_EVERY_S:
             self.add()
+            also()
 
     def add(self) -> None:
         """Add the counts to the rows; without a database they wait."""

@@ -155,6 +155,33 @@ class TimeJump(models.Model):
         return f"{self.noticed_at:%d.%m.%Y %H:%M} {self.seconds:+} s".replace("-", "−")
 
 
+class ClockApart(models.Model):
+    """A clock that differs from the database's: a host's or a peer's."""
+
+    # Before a host's name; a peer's stands alone.
+    HOST = "host "
+
+    name = models.CharField(_("whose"), max_length=80, primary_key=True)
+    # Ahead of the database's; behind it is negative.
+    seconds = models.BigIntegerField(_("by seconds"))
+    seen_at = models.DateTimeField(_("seen"))
+
+    KEPT_FOR = timedelta(days=1)
+
+    class Meta:
+        verbose_name = _("clock that differs")
+        verbose_name_plural = _("clocks that differ")
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.seconds:+} s".replace("-", "−")
+
+    @property
+    def host(self) -> str:
+        """The host whose clock it is; empty for a peer."""
+        is_host = self.name.startswith(self.HOST)
+        return self.name.removeprefix(self.HOST) if is_host else ""
+
+
 class AdjustedSetting(models.Model):
     """A setting that the owner has changed; without a row the default counts.
 

@@ -24,6 +24,7 @@ from urllib3.util.retry import Retry
 from plumbing import epoch
 from plumbing.call_deadlines import DeadlineAdapter, call_deadline
 from plumbing.calls import CallJournal, method_of
+from plumbing.clocks import PEER_TIMES
 from plumbing.limits import ClockBusy, Priority, TokenClock
 from plumbing.models import Failure
 from plumbing.redaction import redact
@@ -332,7 +333,7 @@ class PeerConnection:
         _refuse_open_transaction()
         if self._journal:
             # Not after the call: nothing stands between an answer and its being kept.
-            self._journal.add_when_due()
+            self._journal.add_when_due(PEER_TIMES.add)
         url = f"{self.base_url}/{path.lstrip('/')}"
         query = {**(params or {}), **self.params}
         deadline = None
@@ -354,6 +355,8 @@ class PeerConnection:
                     headers=headers,
                 )
             self.told_time = (reply.headers.get("Date", ""), timezone.now())
+            if self._journal:
+                PEER_TIMES.note(self.name, self.told_time[0])
             if deadline.has_passed:
                 # A body without a length looks whole wherever it is cut.
                 raise requests.exceptions.ReadTimeout

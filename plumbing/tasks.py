@@ -9,12 +9,14 @@ from django.conf import settings
 from django_q.models import Task
 
 from plumbing.batches import delete_in_batches
+from plumbing.clocks import note_host, when_time_is_sure
 from plumbing.leases import database_now
 from plumbing.models import Heartbeat
 
 
 def beat(cluster: str) -> str:
     """Prove that this cluster takes and finishes tasks."""
+    note_host()
     Heartbeat.objects.update_or_create(
         name=cluster,
         defaults={"host": socket.gethostname(), "beaten_at": database_now()},
@@ -22,6 +24,7 @@ def beat(cluster: str) -> str:
     return f"{cluster} is alive"
 
 
+@when_time_is_sure
 def delete_old_tasks() -> str:
     """Delete the queue's notes on tasks that ended the set time ago, failed or not."""
     days = settings.FAILED_TASKS_KEPT_DAYS

@@ -7,7 +7,6 @@ from datetime import datetime
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.utils import timezone
 
 from bridge_site.adjustable import ADJUSTABLE, OBSERVING
 from bridge_site.schedules import sync_schedules
@@ -34,7 +33,7 @@ def save_settings(raws: Mapping[str, str | None], *, by: User) -> None:
         for name, raw in sorted(raws.items()):
             _save_one(name, raw, by=by, now=now)
         with settled(anew=True):
-            sync_schedules(now=timezone.now())
+            sync_schedules(now=now)
         for task in sorted({KNOWN[name].then for name in raws} - {""}):
             enqueue(task, cluster="imports")
         transaction.on_commit(look)

@@ -4,12 +4,11 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import CommandError
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from feeds.publishing import Override, build_price_list
 from plumbing.commands import SettledCommand
-from plumbing.leases import LeaseTaken
+from plumbing.leases import LeaseTaken, database_now
 
 
 class Command(SettledCommand):
@@ -34,7 +33,7 @@ class Command(SettledCommand):
             override = Override(reason=options["reason"], actor="build_feed")
         try:
             result = build_price_list(
-                now=timezone.now(), override=override, is_dry_run=options["dry_run"]
+                now=database_now(), override=override, is_dry_run=options["dry_run"]
             )
         except LeaseTaken as taken:
             raise CommandError(_("Another build is under way.")) from taken

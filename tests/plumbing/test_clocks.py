@@ -1,0 +1,251 @@
+"""Hosts and peers whose clocks differ: one clock decides, and the others are told."""
+
+from __future__ import annotations
+
+import datetime as dt
+from datetime import timedelta
+from email.utils import format_datetime
+
+import pytest
+import time_machine
+from django.db import connection
+from django.utils import timezone
+from django_q.brokers.orm import ORM
+from django_q.models import OrmQ, Schedule
+from django_q.scheduler import scheduler
+
+from bridge_site.schedules import bring_back, sync_schedules
+from bridge_site.workers import read_workers
+from orders.tasks import delete_buyer_data, delete_old_history
+from plumbing import clocks, leases, queue_time
+from plumbing.clocks import PeerTimes, doubt_of_time, note_host, when_time_is_sure
+from plumbing.leases import LeaseTaken, take_lease
+from plumbing.models import ClockApart, Lease, TimeJump
+from plumbing.tasks import beat
+from tests.staff import make_import
+
+pytestmark = pytest.mark.django_db
+DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
+# "1 day" in words, though a second more or less passes meanwhile.
+LONG = DAY + 30 * MINUTE
+
+
+def true_now() -> dt.datetime:
+    """The database's clock, which no test sets."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT clock_timestamp()")
+            (now,) = cursor.fetchone()
+        return now
+    if time_machine.escape_hatch.is_travelling():
+        return time_machine.escape_hatch.datetime.datetime.now(dt.timezone.utc)
+    return dt.datetime.now(dt.timezone.utc)
+
+
+@pytest.fixture
+def host(monkeypatch):
+    """Set the clock of this host apart from the database's; on SQLite as well.
+
+    SQLite has but one host; its rules are tested as if it had two.
+    """
+    for module in (leases, queue_time, clocks):
+        monkeypatch.setattr(module, "database_now", true_now)
+
+    def apart(by: timedelta):
+        return time_machine.travel(true_now() + by, tick=True)
+
+    return apart
+
+
+@pytest.fixture
+def schedule():
+    return Schedule.objects.create(
+        name="x",
+        func="plumbing.tasks.beat",
+        args="('orders',)",
+        cluster="orders",
+        schedule_type=Schedule.MINUTES,
+        minutes=10,
+        repeats=-1,
+        next_run=true_now() - MINUTE,
+    )
+
+
+def run_scheduler(monkeypatch) -> int:
+    """Let a cluster's guard look once; count what it queued."""
+    monkeypatch.setattr("django_q.conf.Conf.CLUSTER_NAME", "orders")
+    before = OrmQ.objects.count()
+    scheduler(broker=ORM(list_key="orders"))
+    return OrmQ.objects.count() - before
+
+
+# -- what recurs, and the queue ----------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("by", [DAY, -DAY], ids=["ahead", "behind"])
+def test_a_host_whose_clock_differs_runs_schedules_by_the_common_one(
+    host, schedule, monkeypatch, by
+):
+    with host(by):
+        assert run_scheduler(monkeypatch) == 1
+        assert run_scheduler(monkeypatch) == 0
+    schedule.refresh_from_db()
+    assert MINUTE < schedule.next_run - true_now() <= 10 * MINUTE
+    assert bring_back(now=true_now()) == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_by_its_own_clock_it_would_run_them_over_and_over(host, schedule, monkeypatch):
+    """And nobody else would run them: the twin without the common clock."""
+    monkeypatch.setattr("django_q.scheduler.timezone", timezone)
+    monkeypatch.setattr("django_q.scheduler.localtime", timezone.localtime)
+    with host(DAY):
+        queued = 0
+        for _look in range(3):
+            queued += run_scheduler(monkeypatch)
+            # What sees to clocks that were set back takes it for one.
+            assert bring_back(now=true_now()) == 1
+    assert queued == 3
+
+
+@pytest.mark.parametrize("by", [DAY, -DAY], ids=["ahead", "behind"])
+def test_what_a_wrong_host_queues_is_taken_at_once(host, by):
+    with host(by):
+        ORM(list_key="orders").enqueue("task")
+    assert ORM(list_key="orders").dequeue() is not None
+
+
+def test_a_wrong_host_takes_no_task_that_another_is_at(host):
+    ORM(list_key="orders").enqueue("task")
+    assert ORM(list_key="orders").dequeue() is not None
+    with host(DAY):
+        assert OrmQ.objects.get().lock < timezone.now()
+        assert ORM(list_key="orders").dequeue() is None
+
+
+def test_schedules_made_on_a_wrong_host_are_due_in_their_time(host):
+    with host(DAY):
+        sync_schedules(now=leases.database_now())
+    assert not Schedule.objects.filter(next_run__gt=true_now() + DAY).exists()
+
+
+def test_a_lease_taken_on_a_wrong_host_lasts_as_long_as_any(host):
+    with host(DAY):
+        take_lease("work")
+    until = Lease.objects.get().until
+    assert until - true_now() <= timedelta(seconds=leases.LEASE_S)
+    with pytest.raises(LeaseTaken), host(-DAY):
+        take_lease("work")
+
+
+# -- telling -----------------------------------------------------------------------
+
+
+def told() -> list[str]:
+    section = read_workers(now=true_now())
+    return [n.text for n in section.needs if n.kind and n.kind.code == "clock"]
+
+
+@pytest.mark.parametrize(("by", "word"), [(LONG, "ahead"), (-LONG, "behind")])
+def test_a_host_whose_clock_differs_is_told_until_it_is_right(host, settings, by, word):
+    settings.LANGUAGE_CODE = "en"
+    with host(by):
+        beat("orders")
+        note_host()
+    (text,) = told()
+    assert f"is {word} by 1\xa0day" in text
+    assert doubt_of_time(now=true_now()) == ""
+    note_host()
+    assert told() == []
+
+
+def header(by: timedelta) -> str:
+    return format_datetime(true_now() + by, usegmt=True)
+
+
+@pytest.mark.parametrize(("by", "word"), [(LONG, "behind"), (-LONG, "ahead of")])
+def test_peers_by_whom_our_clock_is_wrong_are_heard(host, settings, by, word):
+    settings.LANGUAGE_CODE = "en"
+    times = PeerTimes()
+    times.note("Kaspi", header(by))
+    times.add()
+    (text,) = told()
+    assert f"is {word} Kaspi's by 1\xa0day" in text
+    times.note("Kaspi", header(timedelta(0)))
+    times.add()
+    assert told() == []
+
+
+def test_a_host_that_is_wrong_does_not_make_the_peers_wrong(host):
+    times = PeerTimes()
+    with host(DAY):
+        times.note("Kaspi", header(timedelta(0)))
+        times.add()
+    assert not ClockApart.objects.exists()
+
+
+@pytest.mark.parametrize("words", ["", "yesterday", "Sun, 99 Nov 2026 10:00:00 GMT"])
+def test_what_is_no_date_says_nothing(words):
+    times = PeerTimes()
+    times.note("Kaspi", words)
+    times.add()
+    assert not ClockApart.objects.exists()
+
+
+def test_a_clock_a_few_seconds_off_is_right(host):
+    times = PeerTimes()
+    times.note("Kaspi", header(timedelta(seconds=40)))
+    times.add()
+    with host(timedelta(seconds=20)):
+        note_host()
+    assert not ClockApart.objects.exists()
+
+
+# -- deleting by age ---------------------------------------------------------------
+
+
+@pytest.fixture
+def old_import():
+    return make_import(age=500 * DAY)
+
+
+def jump() -> None:
+    TimeJump.objects.create(noticed_at=true_now(), seconds=366 * 86_400, host="srv")
+
+
+def peer_says_so() -> None:
+    times = PeerTimes()
+    times.note("Kaspi", header(-366 * DAY))
+    times.add()
+
+
+@pytest.mark.parametrize("doubt", [jump, peer_says_so])
+def test_nothing_is_deleted_by_a_clock_that_is_in_doubt(doubt, settings):
+    settings.LANGUAGE_CODE = "en"
+    deleted = []
+    task = when_time_is_sure(lambda: deleted.append(1) or "1 deleted")
+    assert task() == "1 deleted"
+    doubt()
+    for run in (task, delete_buyer_data, delete_old_history):
+        assert run().startswith("nothing is deleted: the clock")
+    assert deleted == [1]
+
+
+def test_each_task_that_deletes_by_age_waits_for_a_sure_clock():
+    from bridge_site.schedules import SCHEDULES
+
+    jump()
+    deleting = [r for r in SCHEDULES if r.name.startswith("delete-")]
+    assert len(deleting) >= 6
+    for recurring in deleting:
+        module, _dot, name = recurring.func.rpartition(".")
+        task = getattr(__import__(module, fromlist=[name]), name)
+        assert "1 deleted" not in task()
+        assert hasattr(task, "__wrapped__"), recurring.func
+
+
+def test_the_doubt_is_over_a_day_later(settings):
+    jump()
+    TimeJump.objects.update(noticed_at=true_now() - DAY - MINUTE)
+    assert doubt_of_time(now=true_now()) == ""
