@@ -30,7 +30,7 @@ DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 LONG = DAY + 30 * MINUTE
 
 
-def true_now() -> dt.datetime:
+def true_now():
     """The database's clock, which no test sets."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
@@ -71,7 +71,7 @@ def schedule():
     )
 
 
-def run_scheduler(monkeypatch) -> int:
+def run_scheduler(monkeypatch):
     """Let a cluster's guard look once; count what it queued."""
     monkeypatch.setattr("django_q.conf.Conf.CLUSTER_NAME", "orders")
     before = OrmQ.objects.count()
@@ -224,7 +224,12 @@ def peer_says_so() -> None:
 def test_nothing_is_deleted_by_a_clock_that_is_in_doubt(doubt, settings):
     settings.LANGUAGE_CODE = "en"
     deleted = []
-    task = when_time_is_sure(lambda: deleted.append(1) or "1 deleted")
+
+    def delete() -> str:
+        deleted.append(1)
+        return "1 deleted"
+
+    task = when_time_is_sure(delete)
     assert task() == "1 deleted"
     doubt()
     for run in (task, delete_buyer_data, delete_old_history):
