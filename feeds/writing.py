@@ -7,8 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
+from xml.sax.saxutils import escape
 
 from django.utils import timezone
 from lxml import etree
@@ -16,15 +18,13 @@ from lxml import etree
 from feeds.city_prices import Supplement
 from feeds.offers import Offer
 
-if TYPE_CHECKING:
-    from lxml.etree import _Element as Element
-
 NAMESPACE = "kaspiShopping"
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
 SCHEMA_LOCATION = "kaspiShopping http://kaspi.kz/kaspishopping.xsd"
 # As Kaspi's example has it; lxml's own has single quotes.
 DECLARATION = b'<?xml version="1.0" encoding="utf-8"?>\n'
 NO_BRAND = "Без бренда"
+AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,85 +86,70 @@ class _Sink:
         return self._digest.hexdigest()
 
 
-class _Stencil:
-    """One offer's elements, filled in again for each offer: twice as fast as new ones.
+class _OfferWriter:
+    """Writes offers as text, which takes a quarter of the time that elements take.
 
-    They carry no namespace, so they are written without a prefix or declaration and
-    stand in the root's default namespace; the validator reads them back as such.
+    A real parser reads them back before a list is published. They name no namespace:
+    they stand in the root's default one.
     """
 
-    def __init__(
-        self, points: Sequence[Point], *, preorder_days: int | None, is_by_city: bool
-    ) -> None:
-        self.offer = etree.Element("offer", sku="")
-        self.model = etree.SubElement(self.offer, "model")
-        self.brand = etree.SubElement(self.offer, "brand")
-        every = etree.SubElement(self.offer, "availabilities")
-        self.points = [
-            self._point(every, point, preorder_days=preorder_days) for point in points
-        ]
-        if is_by_city:
-            by_city = etree.SubElement(self.offer, "cityprices")
-            cities = dict.fromkeys(point.city_code for point in points)
-            self.prices = [
-                etree.SubElement(by_city, "cityprice", cityId=city) for city in cities
-            ]
-        else:
-            self.prices = [etree.SubElement(self.offer, "price")]
-        self.offer.tail = "\n"
-
-    @staticmethod
-    def _point(parent: Element, point: Point, *, preorder_days: int | None) -> Element:
-        element = etree.SubElement(
-            parent, "availability", available="", storeId=point.store_id, stockCount=""
-        )
-        days = preorder_days or point.preorder_days
-        if days:
-            element.set("preOrder", str(days))
-        return element
-
-
-class _OfferWriter:
     def __init__(self, points: Sequence[Point]) -> None:
         self._points = points
         self._shares = [point.stock_share for point in points]
-        self._stencils: dict[tuple[int | None, bool], _Stencil] = {}
-        self._splits: dict[int, list[tuple[str, str]]] = {}
+        cities = dict.fromkeys(point.city_code for point in points)
+        self._cities = [_attribute(city) for city in cities]
+        self._availabilities: dict[tuple[int, int | None], str] = {}
         self.offers = self.on_sale = self.units = 0
 
-    def fill_in(self, offer: Offer) -> Element:
-        """Give the offer's element; it is valid until the next call."""
+    def text_of(self, offer: Offer) -> str:
         sku, model, brand, units, preorder_days, price_kzt, city_prices = offer
-        kind = preorder_days, city_prices is not None
-        stencil = self._stencils.get(kind)
-        if stencil is None:
-            stencil = self._stencils[kind] = _Stencil(
-                self._points, preorder_days=preorder_days, is_by_city=kind[1]
-            )
-        shown = self._splits.get(units)
-        if shown is None:
-            shown = self._splits[units] = [
-                ("yes" if part else "no", str(part))
-                for part in split_units(units, self._shares)
-            ]
-        stencil.offer.set("sku", sku)
-        stencil.model.text = model
-        stencil.brand.text = brand or NO_BRAND
-        for element, (available, count) in zip(stencil.points, shown, strict=True):
-            element.set("available", available)
-            element.set("stockCount", count)
-        for price, kzt in zip(stencil.prices, city_prices or (price_kzt,), strict=True):
-            price.text = str(kzt)
+        key = units, preorder_days
+        availabilities = self._availabilities.get(key)
+        if availabilities is None:
+            availabilities = self._availabilities_of(units, preorder_days)
+            self._availabilities[key] = availabilities
         self.offers += 1
         if units:
             self.on_sale += 1
             self.units += units
-        return stencil.offer
+        price = f"<price>{price_kzt}</price>"
+        if city_prices is not None:
+            price = self._by_city(city_prices)
+        return (
+            f'<offer sku="{_attribute(sku)}"><model>{escape(model)}</model>'
+            f"<brand>{escape(brand or NO_BRAND)}</brand>{availabilities}{price}"
+            "</offer>\n"
+        )
+
+    def _availabilities_of(self, units: int, preorder_days: int | None) -> str:
+        parts = split_units(units, self._shares)
+        every = "".join(
+            f'<availability available="{"yes" if part else "no"}" '
+            f'storeId="{_attribute(point.store_id)}" stockCount="{part}"'
+            f"{_preorder(preorder_days or point.preorder_days)}/>"
+            for point, part in zip(self._points, parts, strict=True)
+        )
+        return f"<availabilities>{every}</availabilities>"
+
+    def _by_city(self, prices: Sequence[int]) -> str:
+        every = "".join(
+            f'<cityprice cityId="{city}">{price}</cityprice>'
+            for city, price in zip(self._cities, prices, strict=True)
+        )
+        return f"<cityprices>{every}</cityprices>"
+
+
+def _preorder(days: int | None) -> str:
+    return f' preOrder="{days}"' if days else ""
+
+
+def _attribute(text: str) -> str:
+    return text if text.isalnum() else escape(text, {'"': "&quot;"})
 
 
 def write_sample(offer: Offer, *, points: Sequence[Point]) -> str:
     """Write one offer as it stands in the list, an element to a line."""
-    element = _OfferWriter(points).fill_in(offer)
+    element = etree.fromstring(_OfferWriter(points).text_of(offer))
     etree.indent(element)
     return str(etree.tostring(element, encoding="unicode")).rstrip()
 
@@ -194,33 +179,21 @@ def write_price_list(
         ):
             xml.flush()
             sink.begin_content()
-            _write_content(
-                xml, offers, writer, company=company, merchant_id=merchant_id
-            )
+            xml.write("\n")
+            for tag, text in (("company", company), ("merchantid", merchant_id)):
+                with xml.element(f"{{{NAMESPACE}}}{tag}"):
+                    xml.write(text)
+                xml.write("\n")
+            with xml.element(f"{{{NAMESPACE}}}offers"):
+                xml.write("\n")
+                xml.flush()
+                texts = map(writer.text_of, offers)
+                while some := "".join(islice(texts, AT_ONCE)):
+                    sink.write(some.encode())
+            xml.write("\n")
     return Written(
         offers=writer.offers,
         on_sale=writer.on_sale,
         units=writer.units,
         content_sha256=sink.hexdigest(),
     )
-
-
-def _write_content(
-    xml: etree._IncrementalFileWriter,
-    offers: Iterable[Offer],
-    writer: _OfferWriter,
-    *,
-    company: str,
-    merchant_id: str,
-) -> None:
-    xml.write("\n")
-    for tag, text in (("company", company), ("merchantid", merchant_id)):
-        with xml.element(f"{{{NAMESPACE}}}{tag}"):
-            xml.write(text)
-        xml.write("\n")
-    with xml.element(f"{{{NAMESPACE}}}offers"):
-        xml.write("\n")
-        write, fill_in = xml.write, writer.fill_in
-        for offer in offers:
-            write(fill_in(offer))
-    xml.write("\n")
