@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from feeds.changes import ListingChanges
 from feeds.cities import city_name
 from feeds.city_prices import CityPrices
 from feeds.comparing import ListDifferences, mass_withdrawal, what_is_withheld
@@ -36,6 +38,17 @@ class Draft:
     checked: Checked | None = None
     # What people must know of it though it may be published.
     remark: str = ""
+
+    @property
+    def changes_path(self) -> Path:
+        """Where it is written what the list changes in the listings."""
+        return self.path.with_suffix(".changes.tmp")
+
+    def remove(self) -> None:
+        """Leave no file behind."""
+        for path in (self.path, self.changes_path):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
 
     @property
     def counts(self) -> dict[str, Any]:
@@ -92,18 +105,23 @@ def write_draft(draft: Draft, *, now: datetime, is_forced: bool = False) -> None
     points = read_points()
     terms = read_terms(now=now, city_prices=city_prices_of(points))
     draft.differences = differences = ListDifferences(settled=settled_skus())
-    offers = stream_offers(now=now, terms=terms, differences=differences)
-    _write(draft, offers, points=points, now=now)
+    with ListingChanges(draft.changes_path) as changes:
+        offers = stream_offers(
+            now=now, terms=terms, differences=differences, changes=changes
+        )
+        _write(draft, offers, points=points, now=now)
     if is_forced or not (said := mass_withdrawal(differences)):
         return
     draft.differences = ListDifferences(settled=differences.settled)
-    offers = stream_offers(
-        now=now,
-        terms=terms,
-        differences=draft.differences,
-        withholder=read_withholding(),
-    )
-    _write(draft, offers, points=points, now=now)
+    with ListingChanges(draft.changes_path) as changes:
+        offers = stream_offers(
+            now=now,
+            terms=terms,
+            differences=draft.differences,
+            withholder=read_withholding(),
+            changes=changes,
+        )
+        _write(draft, offers, points=points, now=now)
     draft.remark = f"{said}: {what_is_withheld(draft.differences)}"
 
 

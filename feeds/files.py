@@ -36,6 +36,11 @@ def version_path(pk: int) -> Path:
     return Path(settings.FEED_DIR) / "versions" / f"{pk}.xml.gz"
 
 
+def changes_path(pk: int) -> Path:
+    """Say where it stands what a list changes in the listings, until they follow."""
+    return Path(settings.FEED_DIR) / "versions" / f"{pk}.changes.csv"
+
+
 def temporary_path(name: str) -> Path:
     """Name a file that only the holder of the build's lease writes."""
     return Path(settings.FEED_DIR) / f"{name}.tmp"
@@ -165,7 +170,16 @@ def gzip_is_paired() -> bool:
 
 def remove_strays() -> None:
     """Remove what an interrupted build left."""
-    for stray in Path(settings.FEED_DIR).glob("*.tmp"):
+    _remove_all(Path(settings.FEED_DIR), "*.tmp")
+
+
+def remove_changes() -> None:
+    """Remove what no listing has to follow any more."""
+    _remove_all(changes_path(0).parent, "*.changes.csv")
+
+
+def _remove_all(folder: Path, pattern: str) -> None:
+    for stray in folder.glob(pattern):
         # Windows keeps a file that is still open; a later build removes it.
         with contextlib.suppress(OSError):
             stray.unlink()

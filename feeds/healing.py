@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from feeds import files
+from feeds.changes import follow_changes
 from feeds.listings import follow_price_list
 from feeds.models import FeedBuild
 
@@ -25,6 +26,7 @@ def heal(*, now: datetime) -> FeedBuild | None:
     files.remove_strays()
     for build in FeedBuild.objects.under_way().order_by("pk"):
         settle_interrupted(build.pk, now=now)
+    files.remove_changes()
     active = FeedBuild.objects.live().first()
     if active is None or not _live_is(active):
         return None
@@ -53,7 +55,11 @@ def finish_publication(pk: int, *, now: datetime) -> None:
     The listings follow first and in small transactions: the row says "being
     published" until they are done, so that an interruption shows and is healed.
     """
-    follow_price_list(files.live_path(), now=now)
+    changes = files.changes_path(pk)
+    if changes.exists():
+        follow_changes(changes, now=now)
+    else:
+        follow_price_list(files.live_path(), now=now)
     with transaction.atomic():
         FeedBuild.objects.live().exclude(pk=pk).update(
             status=Status.ARCHIVED, pinned_until=None
@@ -61,6 +67,7 @@ def finish_publication(pk: int, *, now: datetime) -> None:
         FeedBuild.objects.filter(pk=pk, status=Status.PUBLISHING).update(
             status=Status.ACTIVE, published_at=now
         )
+    files.remove_changes()
 
 
 def _live_is(active: FeedBuild) -> bool:

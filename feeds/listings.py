@@ -36,8 +36,8 @@ class _Known(NamedTuple):
 def follow_price_list(path: Path, *, now: datetime) -> None:
     """Make the listings say what the file says; only what differs is written.
 
-    Works from the file alone, in small transactions, so that it can be repeated from
-    the start after any interruption.
+    For a list whose changes nobody wrote down. Works from the file alone, in small
+    transactions, so that it can be repeated from the start after any interruption.
     """
     newest = Listing.objects.order_by("-pk").values_list("pk", flat=True).first()
     # Eight bytes each: a set of a million numbers would take seventy megabytes.

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol
 
 from django.conf import settings
 from django.db import models
@@ -28,6 +28,7 @@ from catalog.availability import (
 )
 from catalog.explaining import Line
 from catalog.models import SKU, Category, Product
+from feeds.changes import Listed, ListingChanges
 from feeds.city_prices import CityPrices
 from feeds.comparing import ListDifferences
 from feeds.models import Listing
@@ -40,8 +41,6 @@ MEMO_LIMIT = 100_000
 # A column of no type is not converted: SQLite keeps truth as 0 and 1, a conversion
 # costs a call for each value, and the decision only asks whether it is true.
 RAW: models.Field[object, object] = models.Field()
-# How an SKU is listed: on sale, stock, price, withdrawn long enough to be dropped.
-Listed: TypeAlias = "tuple[bool | None, int, int, bool | None]"
 
 
 class Reason(models.TextChoices):
@@ -109,6 +108,7 @@ class LeftBehind(NamedTuple):
     """A listed SKU that its product no longer has."""
 
     sku: str
+    product_id: int
     name: str
     brand: str
     was_available: bool
@@ -118,7 +118,7 @@ class LeftBehind(NamedTuple):
 
     @property
     def listed(self) -> Listed:
-        return self[3:]
+        return self[4:]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -245,16 +245,45 @@ def stream_offers(
     terms: Terms,
     differences: ListDifferences,
     withholder: Withholder | None = None,
+    changes: ListingChanges | None = None,
 ) -> Iterator[Offer]:
     """Stream the list's offers by product, then the SKUs their products left behind.
 
-    Everything that differs from what is listed goes into `differences`.
+    Everything that differs from what is listed is counted in `differences`, and written
+    down in `changes`.
     """
     left_behind = {row.sku: row for row in left_behind_rows(now=now)}
+    yield from _offers_of_products(
+        left_behind,
+        now=now,
+        terms=terms,
+        differences=differences,
+        withholder=withholder,
+        changes=changes,
+    )
+    for left in left_behind.values():
+        kept = _place(left.sku, left.listed, differences, units=0, reason="remapped")
+        if changes is not None:
+            changes.note(left.sku, left.product_id, left.listed, 0, kept)
+        if kept is not None:
+            model = clean_text(left.name) or left.sku
+            yield Offer(left.sku, model, clean_text(left.brand), 0, None, kept)
+
+
+def _offers_of_products(
+    left_behind: dict[str, LeftBehind],
+    *,
+    now: datetime,
+    terms: Terms,
+    differences: ListDifferences,
+    withholder: Withholder | None,
+    changes: ListingChanges | None,
+) -> Iterator[Offer]:
+    """Stream the offers by product; takes what they have now out of `left_behind`."""
     for row in product_rows(now=now):
         differences.products += 1
         units, reason = decide_offer(row, terms)
-        listed, sku = row.listed, row.sku
+        listed, sku, moved = row.listed, row.sku, None
         if withholder is not None and not units:
             units, is_confirmed = withholder.units(row, terms, reason=reason)
             if units:
@@ -273,16 +302,13 @@ def stream_offers(
             reason=reason,
             price_kzt=price,
         )
+        if changes is not None:
+            changes.note(sku, row.pk, listed, units, kept, is_moved=moved is not None)
         if kept is not None:
             # Only a product that is listed already can have a blank name.
             model = clean_text(row.name) or sku
             brand = clean_text(row.brand)
             yield Offer(sku, model, brand, units, row.preorder_days, kept, by_city)
-    for left in left_behind.values():
-        kept = _place(left.sku, left.listed, differences, units=0, reason="remapped")
-        if kept is not None:
-            model = clean_text(left.name) or left.sku
-            yield Offer(left.sku, model, clean_text(left.brand), 0, None, kept)
 
 
 def show_prices(prices: tuple[int, ...]) -> tuple[int, tuple[int, ...] | None]:
@@ -369,6 +395,7 @@ def left_behind_rows(*, now: datetime) -> Iterable[LeftBehind]:
         .order_by("sku")
         .values_list(
             "sku",
+            "product_id",
             "product__name",
             "product__brand",
             "is_available",

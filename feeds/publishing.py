@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -174,8 +173,7 @@ class _Attempt:
             self._failed(redact(f"{type(error).__name__}: {error}"))
             raise
         finally:
-            with contextlib.suppress(OSError):
-                self.draft.path.unlink(missing_ok=True)
+            self.draft.remove()
         delete_old_builds(now=self.now)
         return result
 
@@ -287,6 +285,8 @@ def _publish(attempt: _Attempt, **known: Any) -> BuildResult:
     if checked is None:
         raise Refusal(_("the file was not checked"))
     files.keep_version(attempt.draft.path, pk)
+    if attempt.draft.changes_path.exists():
+        files.replace(attempt.draft.changes_path, files.changes_path(pk))
     attempt.lease.confirm()
     FeedBuild.objects.filter(pk=pk).update(
         status=Status.PUBLISHING,
@@ -374,6 +374,5 @@ def _try_out(*, now: datetime) -> BuildResult:
     except OSError as error:
         return BuildResult(end=BuildEnd.FAILED, reason=str(error))
     finally:
-        with contextlib.suppress(OSError):
-            draft.path.unlink(missing_ok=True)
+        draft.remove()
     return BuildResult(end=BuildEnd.VALID, reason=draft.remark, counts=draft.counts)

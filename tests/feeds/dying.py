@@ -47,22 +47,22 @@ def dies_after(module, name, call=1):
 
 
 def plan(point):
-    from feeds import files, healing, listings, publishing, writing
+    from feeds import changes, files, healing, publishing, writing
 
     return {
-        "while writing": lambda: dies_before(writing._OfferWriter, "fill_in", 700),
+        "while writing": lambda: dies_before(writing._OfferWriter, "text_of", 700),
         "before checking": lambda: dies_before(publishing, "check_draft"),
         "before keeping": lambda: dies_before(files, "keep_version"),
         "while keeping": lambda: dies_before(files, "replace", 1),
         "before announcing": lambda: dies_after(files, "keep_version"),
         "before going live": lambda: dies_before(files, "put_live"),
-        "at the door": lambda: dies_before(files, "replace", 2),
-        "just live": lambda: dies_after(files, "replace", 2),
+        "before keeping the changes": lambda: dies_before(files, "replace", 2),
+        "at the door": lambda: dies_before(files, "replace", 3),
+        "just live": lambda: dies_after(files, "replace", 3),
         "before the twin": lambda: dies_before(files, "pair_gzip"),
-        "before the listings": lambda: dies_before(healing, "follow_price_list"),
-        "amid the listings": lambda: dies_before(listings, "_follow_batch", 2),
-        "before dropping": lambda: dies_before(listings, "_missing"),
-        "before the flip": lambda: dies_after(healing, "follow_price_list"),
+        "before the listings": lambda: dies_before(healing, "follow_changes"),
+        "amid the listings": lambda: dies_before(changes, "_upsert", 2),
+        "before the flip": lambda: dies_after(healing, "follow_changes"),
         "before forgetting": lambda: dies_before(publishing, "delete_old_builds"),
     }[point]
 
@@ -72,6 +72,7 @@ POINTS = (
     "before checking",
     "before keeping",
     "while keeping",
+    "before keeping the changes",
     "before announcing",
     "before going live",
     "at the door",
@@ -79,7 +80,6 @@ POINTS = (
     "before the twin",
     "before the listings",
     "amid the listings",
-    "before dropping",
     "before the flip",
     "before forgetting",
 )

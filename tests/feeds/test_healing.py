@@ -42,7 +42,7 @@ def in_step(feed_dir):
     assert kept == live_bytes(feed_dir)
     unsettled = [Status.BUILDING, Status.PUBLISHING]
     assert not FeedBuild.objects.filter(status__in=unsettled).exists()
-    assert not list(feed_dir.rglob("*.tmp"))
+    assert not [*feed_dir.rglob("*.tmp"), *feed_dir.rglob("*.changes.csv")]
     return offers
 
 
@@ -91,6 +91,22 @@ def test_killed_at_any_point_the_next_run_heals(goods, environment, feed_dir, po
     assert len(offers) == 1199
     assert offers[goods[2].sku].units == 4
     assert FeedBuild.objects.filter(status=Status.FAILED).count() == (not went_live)
+
+
+@pytest.mark.parametrize("point", ["before the listings", "amid the listings"])
+def test_without_the_changes_the_listings_follow_the_file(
+    goods, environment, feed_dir, point
+):
+    call_command("build_feed")
+    Product.objects.filter(pk__in=[x.pk for x in goods[::2]]).update(stock=4)
+    command = [sys.executable, "-m", "tests.feeds.dying", point]
+    died = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True)
+    assert died.returncode == KILLED, died.stderr.decode()
+    (changes,) = feed_dir.rglob("*.changes.csv")
+    changes.unlink()
+    expire_leases()
+    assert build().end == "unchanged"
+    assert in_step(feed_dir)[goods[2].sku].units == 4
 
 
 def expire_leases():
