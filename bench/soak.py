@@ -14,6 +14,7 @@ With --personality SEED both peers are what `sandbox.personalities` makes of the
 (0 = friendly), delays are --scale times shorter than life, here and in the bridge, a
 manager comes at any moment, for the same goods too, and Kaspi cuts lines. What nobody
 can be sure of may be left to a person; the share is told, and nothing may wait unseen.
+A person who is told for long that somebody's goods are in the cart empties it.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from bench.soaking.certainty import judge_certainty
 from bench.soaking.fire import (
     Cutter,
     Manager,
+    Operator,
     Porter,
     Workers,
     lose_submits,
@@ -121,6 +123,7 @@ class Soak:
         self.kaspi = KaspiServer(merchant_id=MERCHANT_ID, seed=options.seed, **kaspi)
         self.kaspi.settings.hang_s = 2.0
         self.cutter = Cutter(self.kaspi, dice=self.dice)
+        self.operator = Operator(self.supplier, scale=options.scale)
         self.porter = Porter(self.supplier, self.kaspi)
         self.watch: StockWatch | None = None
         self.report = Report()
@@ -235,7 +238,7 @@ class Soak:
         while (now_s := time.monotonic() - began) < over_s:
             buyers.turn(now_s)
             unrest.turn(now_s)
-            self.porter.turn()
+            self._turn_people()
             self._look(now_s)
             time.sleep(TICK_S)
         struck = put_out(self.supplier, self.kaspi)
@@ -244,6 +247,11 @@ class Soak:
         self._say(workers, manager, struck)
         self.report.say("seconds of fire", round(over_s))
         self.report.say("seconds until all was settled", round(took_s))
+
+    def _turn_people(self) -> None:
+        self.porter.turn()
+        if self.waits is not None:
+            self.operator.turn()
 
     def _look(self, now_s: float) -> None:
         if self.waits is not None and now_s >= self._looks_at_s:
@@ -254,7 +262,7 @@ class Soak:
         """Let parcels come home, stop the clocks of life, wait for the workers."""
         began = time.monotonic()
         while time.monotonic() - began < self.options.calm_s:
-            self.porter.turn()
+            self._turn_people()
             time.sleep(TICK_S)
         self.supplier.change_settings(statuses_move=False)
         self.kaspi.change_settings(states_move=False)
@@ -262,7 +270,7 @@ class Soak:
         if self.waits is not None:
             longest_s = self.waits.longest.total_seconds() + SLACK_S
         while time.monotonic() - began < longest_s:
-            self.porter.turn()
+            self._turn_people()
             if self.waits is not None:
                 self.waits.turn()
                 told = set(self.waits.told)
@@ -284,6 +292,7 @@ class Soak:
         say("workers killed", workers.kills)
         say("manager's rows in the cart", manager.rows)
         say("supplier orders merged by its staff", manager.merges)
+        say("the cart emptied by a person who was told", self.operator.times)
 
     @property
     def _peers(self) -> tuple[AlStyleServer, KaspiServer]:

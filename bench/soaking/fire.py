@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 from sandbox import AlStyleServer, KaspiServer
@@ -13,6 +15,7 @@ from sandbox import AlStyleServer, KaspiServer
 STALL_S = 1.6
 DROPPED, FAILING = 0.10, 0.10
 SHIPPED = ("P", "F")
+LOOK_EVERY_S = 1.0
 # After so many submits one more is lost, besides the one in ten.
 LOST_AFTER = (1, 6, 12)
 
@@ -138,6 +141,34 @@ class Manager:
             if len(young) >= 2:
                 self._supplier.merge_orders(young[1].id, young[0].id)
                 self.merges += 1
+
+
+class Operator:
+    """Empties the cart at the portal when told for long that it is occupied.
+
+    Whose a row is that somebody changed beside ours, nobody but people can know.
+    """
+
+    def __init__(self, supplier: AlStyleServer, *, scale: float) -> None:
+        self._supplier, self._scale = supplier, scale
+        self.times = 0
+        self._looks_at_s = 0.0
+
+    def turn(self) -> None:
+        if time.monotonic() < self._looks_at_s:
+            return
+        self._looks_at_s = time.monotonic() + LOOK_EVERY_S
+        from django.utils import timezone
+
+        from orders.models import Purchase
+        from orders.needs import CART_OCCUPIED_LONG
+
+        begun = Purchase.objects.exclude(status=Purchase.Status.OPENED)
+        kept_out = list(takewhile(lambda p: p.was_kept_out, begun.iterator()))
+        if not kept_out:
+            return
+        if timezone.now() - kept_out[-1].created_at > CART_OCCUPIED_LONG / self._scale:
+            self.times += self._supplier.empty_cart_by_hand()
 
 
 class Porter:

@@ -67,6 +67,10 @@ class OtherPeople:
         is_here = self._settings.manager_every_s > 0 or self._leaves_at is not None
         return is_here or bool(self._coming)
 
+    @property
+    def is_at_cart(self) -> bool:
+        return self._leaves_at is not None
+
     def settle(self) -> None:
         now = self._clock.timestamp()
         for due in [item for item in self._coming if item[0] <= now]:

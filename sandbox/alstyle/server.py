@@ -159,6 +159,17 @@ class AlStyleServer(PeerServer):
         with self.lock:
             return self.cart.drop_foreign()
 
+    def empty_cart_by_hand(self) -> bool:
+        """Let a person at the portal empty the cart; says whether anything was in it.
+
+        Not while the manager fills it: he orders himself, or takes his rows out.
+        """
+        with self.lock:
+            if self.others.is_at_cart or not self.cart.rows:
+                return False
+            self.cart.rows.clear()
+            return True
+
     def manager_order(self, lines: dict[int, int], **fields: Any) -> SupplierOrder:
         """Let a manager order {article: quantity} in the portal."""
         with self.lock:
