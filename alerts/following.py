@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from alerts.models import Alert
 from backoffice.dashboard import Need, NeedKind, Role
 from plumbing.redaction import redact, without_phones
 
-SEEN = ("source", "title", "text", "url", "tone", "is_urgent")
+SEEN = ("source", "title", "text", "translations", "url", "tone", "is_urgent")
 AUDIENCE = ("for_operator", "for_owner")
 TOLD = ("told_at", "acknowledged_at", "acknowledged_by")
 
@@ -23,10 +23,34 @@ class Look:
     needs: Sequence[Need] | None
 
 
-def follow(looks: Iterable[Look], *, now: datetime) -> None:
+# What is told, by kind and subject: title and text.
+Words = dict[tuple[str, str], tuple[str, str]]
+
+
+def words_of(looks: Iterable[Look]) -> Words:
+    """Give each need's title and text, in the language that is spoken now."""
+    return {
+        (need.kind.code, need.subject): (
+            str(need.kind.label),
+            without_secrets(need.text),
+        )
+        for look in looks
+        for need in look.needs or ()
+        if need.kind is not None
+    }
+
+
+def follow(
+    looks: Iterable[Look],
+    *,
+    now: datetime,
+    translated: Mapping[str, Words] | None = None,
+) -> None:
     """Open what is new, keep what goes on, close what is over.
 
-    Call it under the lease of the watch, in a transaction.
+    `translated`: the same looks' words in other languages, by their codes; what was
+    not seen in one of them is told in the usual one. Call it under the lease of the
+    watch, in a transaction.
     """
     open_alerts = {(a.kind, a.subject): a for a in Alert.objects.open()}
     fresh, changed, over = [], [], []
@@ -40,6 +64,11 @@ def follow(looks: Iterable[Look], *, now: datetime) -> None:
         for key, (kind, need) in seen.items():
             alert = open_alerts.get(key)
             values = _values(kind, need, source=look.source)
+            values["translations"] = {
+                language: list(words[key])
+                for language, words in (translated or {}).items()
+                if key in words
+            }
             if alert is None:
                 code, subject = key
                 fresh.append(Alert(kind=code, subject=subject, opened_at=now, **values))

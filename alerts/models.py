@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from backoffice.dashboard import Role
 from backoffice.formatting import Tone
+
+
+def usual_language() -> str:
+    """The language of whoever has not chosen another."""
+    return settings.LANGUAGE_CODE
 
 
 class AlertQuerySet(models.QuerySet["Alert"]):
@@ -32,6 +39,8 @@ class Alert(models.Model):
     source = models.CharField(_("noticed by"), max_length=20)
     title = models.CharField(_("what"), max_length=120)
     text = models.TextField(_("what happened"))
+    # Title and text in the other languages that channels ask for, by their codes.
+    translations = models.JSONField(default=dict, blank=True, editable=False)
     url = models.CharField(_("page"), max_length=300, blank=True)
     tone = models.CharField(
         _("severity"),
@@ -87,6 +96,12 @@ class Alert(models.Model):
         return self.closed_at is None
 
     @property
+    def words(self) -> tuple[str, str]:
+        """Title and text in the language that is spoken now, else in the usual one."""
+        title, text = self.translations.get(get_language(), (self.title, self.text))
+        return title, text
+
+    @property
     def is_acknowledged(self) -> bool:
         return self.acknowledged_at is not None
 
@@ -106,6 +121,12 @@ class ChannelQuerySet(models.QuerySet["Channel"]):
     def failing(self) -> ChannelQuerySet:
         """Those whose last message did not arrive."""
         return self.active().filter(failing_since__isnull=False)
+
+    def languages(self) -> list[str]:
+        """Name the languages that messages are written in, the usual one first."""
+        chosen = set(self.active().order_by().values_list("language", flat=True))
+        usual = usual_language()
+        return [usual, *sorted(chosen - {usual})]
 
 
 class Channel(models.Model):
@@ -131,6 +152,12 @@ class Channel(models.Model):
         help_text=_("For a phone that rings: deadlines, workers, lost access."),
     )
     takes_digest = models.BooleanField(_("daily digest"), default=True)
+    language = models.CharField(
+        _("language of the messages"),
+        max_length=8,
+        choices=settings.LANGUAGES,
+        default=usual_language,
+    )
     is_active = models.BooleanField(_("switched on"), default=True)
     last_sent_at = models.DateTimeField(_("last arrived"), null=True, blank=True)
     failing_since = models.DateTimeField(_("failing since"), null=True, blank=True)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import override
 
 from alerts.channels import address_of
 from alerts.couriers import TIME_LIMIT_S, Answer, send_all
@@ -30,11 +31,14 @@ def send_due(*, now: datetime) -> int:
 
 def send_test(channel: Channel, *, actor: str, now: datetime) -> Notice:
     """Send a test message now, and return it with what became of it."""
+    with override(channel.language):
+        title = _("Test message")
+        body = _("Messages of the bridge arrive here. Sent by %(who)s.")
     notice = Notice.objects.create(
         channel=channel,
         kind=Notice.Kind.TEST,
-        title=_("Test message"),
-        body=_("Messages of the bridge arrive here. Sent by %(who)s.") % {"who": actor},
+        title=title,
+        body=body % {"who": actor},
         created_at=now,
         not_before=now,
     )

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateformat import format as format_date
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, override
 
 from alerts.models import Alert, Channel, Notice
 from alerts.schedule import is_digest_due, is_quiet, repeated_at
@@ -65,11 +65,13 @@ def tell(*, now: datetime) -> int:
     for channel in Channel.objects.active():
         its = due.for_channel(channel)
         if its.all:
+            with override(channel.language):
+                title, body = write_title(its), write_body(its, now=now)
             notice = Notice.objects.create(
                 channel=channel,
                 kind=Notice.Kind.ALERTS,
-                title=write_title(its),
-                body=write_body(its, now=now),
+                title=title,
+                body=body,
                 created_at=now,
                 not_before=now,
             )
@@ -114,7 +116,7 @@ def _was_end_just_told(*, now: datetime) -> bool:
 def tell_digest(
     lines: Sequence[DigestLine], *, channels: Sequence[Channel], now: datetime
 ) -> None:
-    """Write the day's digest for these channels."""
+    """Write the day's digest for these channels, in the language spoken now."""
     day = timezone.localtime(now).date()
     Notice.objects.bulk_create(
         [
@@ -161,10 +163,10 @@ def write_title(due: Due) -> str:
     if len(due.all) == 1:
         (alert,) = due.all
         if due.over:
-            return _("Over: %(what)s") % {"what": alert.title}
+            return _("Over: %(what)s") % {"what": alert.words[0]}
         is_urgent = alert.is_urgent and alert.tone == Tone.BAD.value
         words = _("Urgent: %(what)s") if is_urgent else "%(what)s"
-        return words % {"what": alert.title}
+        return words % {"what": alert.words[0]}
     parts = []
     if due.fresh:
         number = len(due.fresh)
@@ -182,11 +184,11 @@ def write_title(due: Due) -> str:
 def write_body(due: Due, *, now: datetime) -> str:
     sections = []
     if due.fresh:
-        lines = (f"• {_short(a.text)}{_page(a)}" for a in due.fresh)
+        lines = (f"• {_short(a.words[1])}{_page(a)}" for a in due.fresh)
         sections.append(_section(_("New:"), lines, number=len(due.fresh)))
     if due.again:
         lines = (
-            f"• {_short(a.text)} ({ago(a.opened_at, now=now)}){_page(a)}"
+            f"• {_short(a.words[1])} ({ago(a.opened_at, now=now)}){_page(a)}"
             for a in due.again
         )
         heading = _("Still so, and not acknowledged:")
@@ -217,7 +219,7 @@ def _section(heading: str, lines: Iterator[str], *, number: int) -> str:
 def _ended(alert: Alert, *, now: datetime) -> str:
     text = _("%(text)s (lasted %(span)s)")
     took = (alert.closed_at or now) - alert.opened_at
-    return "✓ " + text % {"text": _short(alert.text), "span": span(took)}
+    return "✓ " + text % {"text": _short(alert.words[1]), "span": span(took)}
 
 
 def _page(alert: Alert) -> str:

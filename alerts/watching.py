@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import socket
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +20,8 @@ from django.utils import translation
 
 from alerts.channels import sync_environment
 from alerts.deadman import call_outside
-from alerts.following import Look, follow
+from alerts.following import Look, follow, words_of
+from alerts.models import Channel
 from alerts.sending import send_due
 from alerts.telling import lacking_digest, tell, tell_digest
 from backoffice.dashboard import DigestLine
@@ -82,20 +84,37 @@ class Watch:
             if wait(max(1.0, LOOK_EVERY_S - (time.monotonic() - begun))):
                 return True
 
+    def _read_digests(
+        self, now: datetime
+    ) -> list[tuple[str, list[Channel], Sequence[DigestLine]]]:
+        """Read the digest in each language of the channels that lack today's."""
+        lacking = defaultdict(list)
+        for channel in lacking_digest(now=now):
+            lacking[channel.language].append(channel)
+        found = []
+        for language, channels in lacking.items():
+            with translation.override(language):
+                found.append((language, channels, self.digest(now)))
+        return found
+
     def round(self, lease: LeaseHandle, *, now: datetime) -> None:
         """Look once, tell what is due, and show life."""
         with translation.override(settings.LANGUAGE_CODE):
             sync_environment()
             looks = list(self.look(now))
-            lacking = lacking_digest(now=now)
-            lines = self.digest(now) if lacking else []
+            translated = {}
+            for language in Channel.objects.languages()[1:]:
+                with translation.override(language):
+                    translated[language] = words_of(self.look(now))
+            digests = self._read_digests(now)
             with transaction.atomic():
                 # Locks the lease's row: nobody takes it over meanwhile.
                 lease.confirm()
-                follow(looks, now=now)
+                follow(looks, now=now, translated=translated)
                 tell(now=now)
-                if lacking:
-                    tell_digest(lines, channels=lacking, now=now)
+                for language, channels, lines in digests:
+                    with translation.override(language):
+                        tell_digest(lines, channels=channels, now=now)
             send_due(now=now)
         if settings.HEARTBEAT_URL and self.is_alive(now):
             call_outside()

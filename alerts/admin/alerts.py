@@ -158,7 +158,7 @@ class AlertAdmin(ReadOnlyAdmin[Alert]):
 
     @admin.display(description=_("what happened"))
     def show_what(self, obj: Alert) -> SafeString:
-        return two_lines(obj.title, obj.text)
+        return two_lines(*obj.words)
 
     @admin.display(description=_("status"))
     def show_state(self, obj: Alert) -> SafeString:
@@ -176,8 +176,8 @@ class AlertAdmin(ReadOnlyAdmin[Alert]):
     @admin.display(description=_("what happened"))
     def show_text(self, obj: Alert) -> SafeString:
         if not obj.url:
-            return format_html('<span class="long">{}</span>', obj.text)
-        return format_html('<a class="long" href="{}">{}</a>', obj.url, obj.text)
+            return format_html('<span class="long">{}</span>', obj.words[1])
+        return format_html('<a class="long" href="{}">{}</a>', obj.url, obj.words[1])
 
     @admin.display(description=_("noticed"), ordering="opened_at")
     def show_opened(self, obj: Alert) -> SafeString:

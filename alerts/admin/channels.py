@@ -75,7 +75,15 @@ class ChannelAdmin(StaffAdmin[Channel]):
         (None, {"fields": ("name", "address")}),
         (
             _("What is told"),
-            {"fields": ("audience", "urgent_only", "takes_digest", "is_active")},
+            {
+                "fields": (
+                    "audience",
+                    "language",
+                    "urgent_only",
+                    "takes_digest",
+                    "is_active",
+                )
+            },
         ),
         (_("State"), {"fields": ("show_state", "show_sent")}),
     )

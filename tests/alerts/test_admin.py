@@ -37,7 +37,13 @@ def acknowledge_chosen(client, *alerts):
 
 
 def new_channel(client, address: str, **values: str):
-    data = {"name": "Desk", "address": address, "audience": "all", "is_active": "on"}
+    data = {
+        "name": "Desk",
+        "address": address,
+        "audience": "all",
+        "language": "en",
+        "is_active": "on",
+    }
     return client.post(f"{CHANNELS}add/", {**data, **values}, follow=True)
 
 
@@ -133,7 +139,13 @@ def test_an_address_left_blank_stays_and_a_new_one_replaces_it(settings, receive
     new_channel(client, receiver.address)
     kept = Channel.objects.get()
     url = f"{CHANNELS}{kept.pk}/change/"
-    data = {"name": "Desk 2", "address": "", "audience": "owner", "is_active": "on"}
+    data = {
+        "name": "Desk 2",
+        "address": "",
+        "audience": "owner",
+        "language": "ru",
+        "is_active": "on",
+    }
     client.post(url, data)
     channel = Channel.objects.get()
     assert (channel.name, channel.audience) == ("Desk 2", "owner")
@@ -158,7 +170,12 @@ def test_a_channel_of_the_environment_is_changed_there(settings, channel):
     assert "set in ALERT_URLS" in text
     assert 'name="address"' not in text
     assert "deletelink" not in text
-    data = {"name": "Phone", "audience": "owner", "address": "json://evil/x"}
+    data = {
+        "name": "Phone",
+        "audience": "owner",
+        "language": "ru",
+        "address": "json://evil/x",
+    }
     client.post(f"{CHANNELS}{channel.pk}/change/", data)
     channel.refresh_from_db()
     assert (channel.name, channel.audience) == ("Phone", "owner")

@@ -312,7 +312,7 @@ def channel_fails() -> Undo:
 CASES = [
     (stick, "order-stuck", ". Reserve: Kaspi: no, says", False),
     (loss, "order-loss", ". The order loses money at today's prices", False),
-    (accept_soon, "accept-soon", "must be accepted by today", True),
+    (accept_soon, "accept-soon", "must be accepted by", True),
     (due_soon, "due-soon", "is due by", False),
     (doubtful_purchase, "purchase", "what came of it is in doubt", False),
     (watched_purchase, "purchase", "waits for your word", False),
