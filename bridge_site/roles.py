@@ -62,8 +62,9 @@ PERSONAL = frozenset(
         "orders.view_supplieraccount",
     }
 )
-# What the business earns as a whole: the owner's, and whom a superuser lets see it.
-EARNINGS = frozenset({"orders.view_booking"})
+# What the business earns as a whole: the owner's, and theirs whom an owner lets see it.
+SEES_EARNINGS = "orders.view_booking"
+EARNINGS = frozenset({SEES_EARNINGS})
 STAFF_MANAGEMENT = frozenset(
     {
         "auth.add_user",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from django.contrib.auth import SESSION_KEY
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
 from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import ProtectedError, QuerySet
 from django.utils import timezone
 
 from bridge_site.passwords import give_temporary_password
-from bridge_site.roles import OWNER, ROLES, refuse_last_owner
+from bridge_site.roles import OWNER, ROLES, SEES_EARNINGS, refuse_last_owner
 from bridge_site.staff.guarding import unlock
 
 
@@ -28,6 +28,28 @@ def give_role(user: User, role: str) -> None:
     user.is_staff = True
     user.save(update_fields=["is_staff"])
     user.groups.set([Group.objects.get(name=role)])
+
+
+def may_see_earnings(user: User) -> bool:
+    """Tell whether an owner lets this person see what the shop earns."""
+    return user.user_permissions.filter(**_named(SEES_EARNINGS)).exists()
+
+
+def let_see_earnings(user: User, *, may: bool) -> None:
+    """Let a person see the profit report beyond their role, or no more.
+
+    An owner sees it by the role: nothing of it is left when they step down.
+    """
+    right = Permission.objects.get(**_named(SEES_EARNINGS))
+    if may and role_of(user) != OWNER:
+        user.user_permissions.add(right)
+    else:
+        user.user_permissions.remove(right)
+
+
+def _named(permission: str) -> dict[str, str]:
+    app, codename = permission.split(".")
+    return {"content_type__app_label": app, "codename": codename}
 
 
 @transaction.atomic

@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy as _
 from backoffice.confirming import answer_form, ask
 from backoffice.formatting import Tone, absolute, pill, two_lines, when
 from backoffice.pages import Button, StaffAdmin, log_objects
-from bridge_site.roles import LastOwner
+from bridge_site.roles import SEES_EARNINGS, LastOwner
 from bridge_site.staff import accounts
 from bridge_site.staff.deeds import read_deeds
 from bridge_site.staff.forms import (
@@ -50,6 +50,7 @@ STATE = (
     *("username", "show_state", "show_second_factor", "show_last_login"),
     "show_sessions",
 )
+SEES = "sees_earnings"
 
 
 class RoleFilter(admin.SimpleListFilter):
@@ -111,18 +112,22 @@ class StaffUserAdmin(StaffAdmin[User]):
         if obj is None:
             return [
                 (_("Person"), {"fields": person}),
-                (_("Access"), {"fields": ("role", "username", "chosen_password")}),
+                (
+                    _("Access"),
+                    {"fields": ("role", SEES, "username", "chosen_password")},
+                ),
             ]
-        role = "role" if self.has_change_permission(request, obj) else "show_role"
+        may = self.has_change_permission(request, obj)
+        rights = ("role", SEES) if may else ("show_role", "show_sees")
         return [
             (_("Person"), {"fields": person}),
-            (_("Access"), {"fields": (role, *STATE)}),
+            (_("Access"), {"fields": (*rights, *STATE)}),
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
         if obj is None:
             return ()
-        return (*STATE, "show_role")
+        return (*STATE, "show_role", "show_sees")
 
     def add_view(
         self,
@@ -440,6 +445,10 @@ class StaffUserAdmin(StaffAdmin[User]):
         if obj.is_superuser:
             names.append(gettext("superuser"))
         return ", ".join(names) or gettext("no role: cannot do anything")
+
+    @admin.display(description=_("Sees the profit report"))
+    def show_sees(self, obj: User) -> str:
+        return gettext("yes") if obj.has_perm(SEES_EARNINGS) else gettext("no")
 
     @admin.display(description=_("state"), ordering="is_active")
     def show_state(self, obj: User) -> SafeString:

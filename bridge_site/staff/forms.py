@@ -15,7 +15,12 @@ from django.utils.translation import gettext_lazy as _
 from backoffice.pages import GenericForm
 from bridge_site.models import TemporaryPassword
 from bridge_site.roles import ROLES, LastOwner, refuse_last_owner
-from bridge_site.staff.accounts import give_role, role_of
+from bridge_site.staff.accounts import (
+    give_role,
+    let_see_earnings,
+    may_see_earnings,
+    role_of,
+)
 
 ROLE_NAMES = {
     "viewer": _("viewer"),
@@ -43,6 +48,14 @@ class PersonForm(GenericForm[User]):
         choices=[(role, ROLE_DUTIES.get(role, role)) for role in ROLES],
         widget=forms.RadioSelect,
     )
+    sees_earnings = forms.BooleanField(
+        label=_("Sees the profit report"),
+        required=False,
+        help_text=_(
+            "What the shop earns, with costs and commission: by day, product, brand "
+            "and order. An owner sees it anyway."
+        ),
+    )
 
     class Meta:
         model = User
@@ -54,6 +67,7 @@ class PersonForm(GenericForm[User]):
         super().__init__(*args, **kwargs)
         if self.instance.pk:
             self.fields["role"].initial = role_of(self.instance)
+            self.fields["sees_earnings"].initial = may_see_earnings(self.instance)
             # Rights beyond the roles: a person may have these without a role.
             self.fields["role"].required = not self.instance.is_superuser
         # A viewer's form has no fields.
@@ -158,7 +172,8 @@ def check_password(form: forms.BaseForm, user: User) -> None:
 
 
 def save_role(form: forms.BaseForm, user: User) -> None:
-    """Give the account the role that was chosen, if one was."""
+    """Give the account the role that was chosen, if one was, and what goes beyond."""
     role = form.cleaned_data.get("role")
     if role and role != role_of(user):
         give_role(user, role)
+    let_see_earnings(user, may=bool(form.cleaned_data.get("sees_earnings")))

@@ -188,6 +188,34 @@ def test_the_right_to_enter_follows_the_role(owner):
     assert role_of(user) == "viewer"
 
 
+@pytest.mark.parametrize("role", ["viewer", "packer", "operator"])
+def test_an_owner_lets_somebody_see_the_profit_report_and_no_more(owner, role):
+    client, _answer = sign_in("aigul", told_password(hire(owner, role=role)))
+    user = User.objects.get(username="aigul")
+    TemporaryPassword.objects.all().delete()
+    report = reverse("admin:orders_booking_changelist")
+    assert client.get(report).status_code == 403
+    form = {"first_name": "Айгуль", "last_name": "", "email": "", "role": role}
+    url = about("auth_user_change", user)
+    assert "Sees the profit report" in page(owner, url)
+    owner.post(url, {**form, "sees_earnings": "on"})
+    assert client.get(report).status_code == 200
+    (box,) = re.findall(r'<input[^>]*name="sees_earnings"[^>]*>', page(owner, url))
+    assert "checked" in box
+    owner.post(url, form)
+    assert client.get(report).status_code == 403
+
+
+def test_who_steps_down_from_owner_does_not_keep_the_profit_report(owner):
+    hire(owner, role="owner", sees_earnings="on")
+    user = User.objects.get(username="aigul")
+    assert user.has_perm("orders.view_booking")
+    assert not user.user_permissions.exists()
+    form = {"first_name": "Айгуль", "last_name": "", "email": "", "role": "operator"}
+    owner.post(about("auth_user_change", user), form)
+    assert not User.objects.get(pk=user.pk).has_perm("orders.view_booking")
+
+
 def test_whoever_leaves_is_out_at_once_and_stays_in_the_history(owner, newcomer):
     user = User.objects.get(username="aigul")
     answer = owner.post(about("close_staff_access", user), follow=True)
