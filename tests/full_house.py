@@ -99,7 +99,7 @@ def _furnish_orders(supplier: Any) -> None:
     supplier.set_good(int(goods[1].article), quantity=0)
     make_order((goods[1], 1))
     _process()
-    unknown = make_order(problem="XX-999: такого SKU у нас нет, укажите товар")
+    unknown = make_order(("XX-999", 1))
     doubt(make_order((goods[2], 2)))
     now = timezone.now()
     make_order((goods[3], 1), accept_by=now + timedelta(minutes=20))

@@ -7,12 +7,11 @@ import re
 from pathlib import Path
 
 import pytest
+import time_machine
 from django.urls import reverse
 
-from orders.models import Order, Step
-from tests.full_house import furnish_house, sign_in
-from tests.orders.factories import make_product
-from tests.orders.parcels import make_parcel
+from orders.models import Order, Reason, Step
+from tests.morning import NINE, furnish_morning
 
 pytestmark = [
     pytest.mark.browser,
@@ -22,22 +21,13 @@ pytestmark = [
 GUIDES = Path(__file__).resolve().parents[2] / "docs" / "ru"
 PASSWORD = "a-long-password"
 WIDTH, HEIGHT = 1280, 720
-TOLD = {"884001": "найти 3", "103704": "верно"}
+TOLD = {"884001": "найти 3", "103702": "верно"}
 SHOWN = re.compile(r"!\[[^\]]+\]\(img/([\w-]+)\.png\)")
 
 
 def undecided() -> Order:
-    """Find an order whose goods could not be bought."""
-    stuck = Step.objects.stuck().filter(order__lines__isnull=False)
-    return stuck.filter(kind=Step.Kind.RESERVE).earliest("pk").order
-
-
-def furnish_parcels():
-    """Make the parcels of a morning."""
-    mouse = make_product("103704", name="Мышь беспроводная, чёрная")
-    kettle = make_product("98120", name="Чайник электрический")
-    make_parcel((mouse, 2), (kettle, 1), waybill="884001")
-    make_parcel((kettle, 1), waybill="884002")
+    """Find the order whose goods ran out."""
+    return Step.objects.stuck().get(reason=Reason.OUT_OF_STOCK).order
 
 
 PICTURES = {
@@ -66,12 +56,14 @@ def test_each_picture_of_the_guides_is_one_that_can_be_made_anew():
     assert max(kept.values()) < 150_000
 
 
-def test_the_pages_of_the_pictures_are_there(
-    settings, alstyle, tmp_path, live_server, chromium
-):
-    furnish_house(settings, alstyle, tmp_path / "feed")
-    furnish_parcels()
-    sign_in("owner", PASSWORD)
+@pytest.fixture
+def morning(settings, tmp_path):
+    with time_machine.travel(NINE):
+        furnish_morning(settings, tmp_path / "feed", password=PASSWORD)
+        yield
+
+
+def test_the_pages_of_the_pictures_are_there(morning, tmp_path, live_server, chromium):
     folder = Path(os.environ.get("SCREENSHOTS") or tmp_path)
     page = chromium.new_page(viewport={"width": WIDTH, "height": HEIGHT})
     page.goto(f"{live_server.url}/admin/login/")
@@ -82,7 +74,7 @@ def test_the_pages_of_the_pictures_are_there(
         answer = page.goto(f"{live_server.url}{address()}")
         assert answer.ok, name
         if name == "check":
-            for code in ("884001", "103704"):
+            for code in TOLD:
                 page.fill("#code", code)
                 page.press("#code", "Enter")
                 page.wait_for_selector(f".verdict:has-text('{TOLD[code]}')")

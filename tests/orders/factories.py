@@ -49,10 +49,11 @@ def product_of(supplier, article: int | str, **fields: object) -> Product:
     return make_product(str(article), **{**defaults, **fields})
 
 
-def make_order(*wanted: tuple[Product, int], **fields: object) -> Order:
+def make_order(*wanted: tuple[Product | str, int], **fields: object) -> Order:
     """Store a new order as intake does, its first step included.
 
-    The buyer pays twice the dealer price, so that buying is worth its while.
+    A text instead of a product is a SKU that nobody knows. The buyer pays twice the
+    dealer price, so that buying is worth its while.
     """
     ensure_price_rule()
     now = timezone.now()
@@ -73,12 +74,12 @@ def make_order(*wanted: tuple[Product, int], **fields: object) -> Order:
         OrderLine.objects.create(
             order=order,
             entry_id=f"{number}##{place}",
-            sku=product.sku,
-            product=product,
+            sku=good if isinstance(good, str) else good.sku,
+            product=None if isinstance(good, str) else good,
             quantity=quantity,
-            price_kzt=2 * (product.cost_kzt or 1000),
+            price_kzt=2 * (getattr(good, "cost_kzt", None) or 1000),
         )
-        for place, (product, quantity) in enumerate(wanted)
+        for place, (good, quantity) in enumerate(wanted)
     ]
     opening = open_order(order, lines, now=now, reserve=True)
     if opening.reservation is not None:
