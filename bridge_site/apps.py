@@ -43,7 +43,8 @@ class BridgeSiteConfig(AppConfig):
         from django.db.models.signals import pre_delete
         from django_q.signals import pre_execute
 
-        from bridge_site import checks  # noqa: F401  (registers the system checks)
+        # They register the system checks.
+        from bridge_site import checks, modes  # noqa: F401
         from bridge_site.adjustable import adjustable_parsers
         from bridge_site.staff.accounts import refuse_deletion
         from bridge_site.staff.signing_in import begin_session

@@ -62,7 +62,8 @@ class Gate:
     ) -> Iterable[bytes]:
         """Answer, or say 503 at once: whoever waited would hold a thread."""
         path = environ.get("PATH_INFO", "")
-        if path in ALWAYS:
+        # A page asks for its files all at once; each takes a thread for a moment only.
+        if path in ALWAYS or path.startswith(settings.STATIC_URL):
             return self._application(environ, start_response)
         with ExitStack() as held:
             if not self._pages.acquire(blocking=False):

@@ -214,7 +214,7 @@ BACKUP_SECOND_DIR = (
 BACKUP_RECIPIENT = read.text("BACKUP_RECIPIENT")
 
 # --- Database -------------------------------------------------------------------------
-VAR_DIR.mkdir(parents=True, exist_ok=True)
+VAR_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
 DATABASE_URL_DEFAULT = f"sqlite:///{(VAR_DIR / 'bridge.sqlite3').as_posix()}"
 DATABASES = {"default": read.database("DATABASE_URL", DATABASE_URL_DEFAULT)}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
@@ -343,6 +343,7 @@ USE_I18N = USE_TZ = True
 
 # --- Static files ---------------------------------------------------------------------
 STATIC_URL = "static/"
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o755
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [
     BASE_DIR / "static",

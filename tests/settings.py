@@ -33,6 +33,9 @@ os.environ.update(
 
 from bridge_site.settings import *  # noqa: F403
 
+# A folder from before may be open to others, which would be told.
+VAR_DIR.chmod(0o700)  # noqa: F405
+
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
     # A file, not memory: threads and other processes must meet on it.
     DATABASES["default"]["TEST"] = {"NAME": VAR_DIR / "test.sqlite3"}  # noqa: F405

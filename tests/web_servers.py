@@ -52,7 +52,6 @@ PidFile {run}/apache.pid
 Mutex file:{run} default
 ErrorLog {run}/error.log
 TypesConfig /dev/null
-AddType text/css .css
 ServerName localhost
 Listen 127.0.0.1:{http}
 Listen 127.0.0.1:{https}
@@ -98,13 +97,8 @@ class Ground:
     def feed(self) -> Path:
         return self.path / "feed"
 
-    @property
-    def static(self) -> Path:
-        return self.path / "project" / "staticfiles"
-
     def make(self) -> None:
         self.path.chmod(0o755)
-        self.static.mkdir(parents=True)
         shutil.copytree(DEPLOY, self.path / "project" / "deploy")
         self.feed.mkdir()
         if os.geteuid() == 0:

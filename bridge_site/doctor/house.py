@@ -38,7 +38,8 @@ def look_at_settings(check: Check) -> Iterator[Finding]:
     """Run the checks of the start, and see what is set that should not stay so."""
     problems = run_checks(tags=["bridge"])
     for problem in problems:
-        yield check.fail(problem.msg, advice=problem.hint or "")
+        tell = check.fail if problem.is_serious() else check.warn
+        yield tell(problem.msg, advice=problem.hint or "")
     if not problems:
         yield check.ok(_("All required settings are there and can be read"))
     for row in AdjustedSetting.objects.filter(name__in=KNOWN):

@@ -11,6 +11,7 @@ from bridge_site.gate import Gate
 
 pytestmark = pytest.mark.once
 LIST, PAGE, LOGIN = "/kaspi_price_list.xml", "/admin/", "/admin/login/"
+STYLE = "/static/bridge/fault.css"
 
 
 class Busy:
@@ -59,10 +60,11 @@ def test_when_pages_take_all_they_may_the_list_is_answered(busy, pool):
     pages = [pool.submit(ask, gate, PAGE) for _page in range(4)]
     wait_inside(busy, 4)
     assert ask(gate, PAGE).startswith("503")
-    fetch = pool.submit(ask, gate, LIST)
-    wait_inside(busy, 1)
+    # And so are the files of pages that are being opened.
+    fetches = [pool.submit(ask, gate, path) for path in (LIST, STYLE)]
+    wait_inside(busy, 2)
     busy.go.set()
-    assert fetch.result(20) == "200 OK"
+    assert {fetch.result(20) for fetch in fetches} == {"200 OK"}
     assert {page.result(20) for page in pages} == {"200 OK"}
     assert ask(gate, PAGE) == "200 OK"
 
