@@ -23,6 +23,8 @@ CLOSING_LINE = re.compile(
     r".*\b(passed|failed|errors?|skipped|deselected|no tests ran)\b.* in [\d.]+s\b"
 )
 NO_TESTS = 5
+# The whole suite takes all processors; a few files start sooner in one process.
+AT_ONCE = ("-n", "logical", "--dist", "worksteal")
 
 
 @dataclass
@@ -97,7 +99,9 @@ def run_tests(arguments: Sequence[str]) -> int:
     environment = child_environment(without_settings=True)
     del environment["DJANGO_SETTINGS_MODULE"]
     url = environment.pop("TEST_DATABASE_URL", "")
-    suite = Suite(python=python, arguments=arguments, environment=environment)
+    suite = Suite(
+        python=python, arguments=arguments or AT_ONCE, environment=environment
+    )
     if chromium := find_chromium():
         environment["CHROMIUM"] = str(chromium)
     else:

@@ -2,8 +2,16 @@
 
 import os
 import zlib
+from pathlib import Path
 from tempfile import gettempdir
 
+# Two checkouts on one machine may be tested at once, and each by several workers.
+var_dir = Path(
+    os.environ.get("TEST_VAR_DIR")
+    or f"{gettempdir()}/kaspi-bridge-tests-{zlib.crc32(__file__.encode()):08x}",
+    os.environ.get("PYTEST_XDIST_WORKER", ""),
+)
+var_dir.mkdir(parents=True, exist_ok=True)
 os.environ.update(
     ENV_FILE=os.devnull,
     SECRET_KEY="tests-only-" + "k" * 50,
@@ -23,11 +31,7 @@ os.environ.update(
     SUPERVISE_FIRST_PURCHASE="0",
     # The test machine's disk is not what is tested.
     DISK_LOW_MB="0",
-    # Two checkouts on one machine may be tested at once.
-    VAR_DIR=os.environ.get(
-        "TEST_VAR_DIR",
-        f"{gettempdir()}/kaspi-bridge-tests-{zlib.crc32(__file__.encode()):08x}",
-    ),
+    VAR_DIR=str(var_dir),
     DATABASE_URL=os.environ.get("TEST_DATABASE_URL", ""),
 )
 
