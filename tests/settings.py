@@ -35,7 +35,7 @@ os.environ.update(
     DATABASE_URL=os.environ.get("TEST_DATABASE_URL", ""),
 )
 
-from bridge_site.settings import *  # noqa: F403
+from bridge_site.settings import *  # noqa: E402, F403
 
 # A folder from before may be open to others, which would be told.
 VAR_DIR.chmod(0o700)  # noqa: F405
