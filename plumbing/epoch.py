@@ -20,7 +20,14 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from plumbing.leases import database_now
-from plumbing.marks import Mark, hardware, read_mark, write_mark
+from plumbing.marks import (
+    Mark,
+    anchor_of,
+    drop_anchor,
+    hardware,
+    read_mark,
+    write_mark,
+)
 from plumbing.models import Epoch
 
 log = logging.getLogger(__name__)
@@ -234,7 +241,9 @@ def _contradiction(epoch: Epoch, mark: Mark | None) -> Reason | None:
         return Reason.EMPTIED if epoch.marked_at is None else Reason.FOREIGN
     if mark.sequence > epoch.sequence:
         return Reason.RESTORED
-    if mark.was_made_elsewhere(place=_here(), hardware=hardware()):
+    if mark.was_made_elsewhere(
+        place=_here(), hardware=hardware(), anchor=anchor_of(_path())
+    ):
         return Reason.MOVED
     return None
 
@@ -262,6 +271,7 @@ def _mark_of(epoch: Epoch) -> Mark:
         alive_at=database_now(),
         place=_here(),
         hardware=hardware(),
+        anchor=drop_anchor(_path()),
     )
 
 

@@ -23,8 +23,8 @@ class Mark:
     """What this host knows of the database that it wrote to last.
 
     `sequence`: the number of the last write to a peer that the database had counted.
-    `place` and `hardware`: where the mark was written; a copy of both, database and
-    mark, shows by these.
+    `place`, `hardware` and `anchor`: where the mark was written; a copy of both,
+    database and mark, shows by these.
     """
 
     identity: str
@@ -33,13 +33,17 @@ class Mark:
     alive_at: datetime
     place: str
     hardware: tuple[str, ...]
+    anchor: str = ""
 
-    def was_made_elsewhere(self, *, place: str, hardware: tuple[str, ...]) -> bool:
+    def was_made_elsewhere(
+        self, *, place: str, hardware: tuple[str, ...], anchor: str
+    ) -> bool:
         """Tell whether the mark was moved, or copied, to where it was found."""
         is_other = bool(self.hardware and hardware) and not (
             {*self.hardware} & {*hardware}
         )
-        return self.place != place or is_other
+        is_copied = bool(self.anchor) and self.anchor != anchor
+        return self.place != place or is_other or is_copied
 
 
 def read_mark(path: Path) -> Mark | None:
@@ -54,6 +58,7 @@ def read_mark(path: Path) -> Mark | None:
             alive_at=datetime.fromisoformat(raw["alive_at"]),
             place=str(raw["place"]),
             hardware=tuple(map(str, raw["hardware"])),
+            anchor=str(raw.get("anchor", "")),
         )
     except FileNotFoundError:
         return None
@@ -75,6 +80,29 @@ def write_mark(path: Path, mark: Mark) -> None:
     finally:
         with contextlib.suppress(FileNotFoundError):
             draft.unlink()
+
+
+def anchor_of(path: Path) -> str:
+    """Tell which file stands beside the mark and is never written anew; "" = none.
+
+    A copied folder, container's volume or restored archive has another one.
+    """
+    try:
+        return str(_anchor(path).stat().st_ino or "")
+    except OSError:
+        return ""
+
+
+def drop_anchor(path: Path) -> str:
+    """Make that file if there is none; as young as the mark, lest a copy skip it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(OSError):
+        _anchor(path).touch()
+    return anchor_of(path)
+
+
+def _anchor(path: Path) -> Path:
+    return path.with_suffix(".anchor")
 
 
 def _replace(draft: Path, path: Path) -> None:

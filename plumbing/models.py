@@ -271,6 +271,12 @@ class Epoch(models.Model):
         return self.guarded_for in self.MAY_HAVE_TWIN
 
     @property
+    def needs_word(self) -> bool:
+        """Tell whether a person must say first that no other bridge is at work."""
+        is_asked = self.may_have_twin or bool(self.progress.get("needs_word"))
+        return is_asked and self.is_guarded and self.confirmed_at is None
+
+    @property
     def reason_label(self) -> str:
         known = self.guarded_for in self.Reason.values
         return str(self.Reason(self.guarded_for).label) if known else ""

@@ -90,9 +90,7 @@ def show_recovery(request: HttpRequest) -> HttpResponse:
         "run_at": when(parse_datetime(progress.get("at", ""))),
         "summary": progress.get("summary", ""),
         "lines": progress.get("lines", []),
-        "needs_word": guard is not None
-        and guard.may_have_twin
-        and guard.confirmed_at is None,
+        "needs_word": guard is not None and guard.needs_word,
         "may_let_go_on": request.user.has_perm(LET_GO_ON),
         "may_decide": request.user.has_perm(DECIDE),
         "rows": [_row(step) for step in steps[:ROWS_SHOWN]],

@@ -13,7 +13,7 @@ from orders.clients import Clients
 from orders.models import LearnedFact, Order, ReadMark, Reservation, Step
 from orders.recovery.adopting import Adopter
 from orders.recovery.books import Books, read_kaspi, read_supplier
-from orders.recovery.matching import Matched, Want, match
+from orders.recovery.matching import Bought, Matched, Want, match
 from orders.supply.learning import learned, learned_seconds
 from orders.supply.settling import LISTED_BY, SUBMIT_IS_OVER
 from orders.supply.wanted import wanted_lines
@@ -25,6 +25,8 @@ LEASE = "recover"
 AGAIN_AFTER = timedelta(minutes=3)
 # A listed order that is still not shown then holds up nobody any more.
 UNREAD_FOR = timedelta(hours=1)
+# A bridge that bought so lately may still be at work elsewhere.
+OF_LATE = timedelta(days=3)
 # How far Kaspi's clock may be off when it says when an order came.
 CLOCKS_DIFFER = timedelta(minutes=5)
 # The guard is looked at within seconds of a start, a reading may be first.
@@ -43,6 +45,8 @@ class Recovered:
     read: str = ""
     waits_for: list[str] = field(default_factory=list)
     is_lifted: bool = False
+    # Somebody buys, or bought lately, for the same orders: it may be at it still.
+    needs_word: bool = False
 
     @property
     def summary(self) -> str:
@@ -73,10 +77,8 @@ def recover(*, now: datetime, dry_run: bool = False) -> Recovered | None:
     if guard is None:
         return None
     result = Recovered()
-    if guard.may_have_twin and guard.confirmed_at is None:
-        result.waits_for.append(
-            _("a person says that no other bridge works with these accounts")
-        )
+    if guard.needs_word:
+        _ask_for_word(result)
         if not dry_run:
             return _note(guard, result)
     with under_lease(LEASE) as lease, Clients() as clients:
@@ -88,6 +90,13 @@ def recover(*, now: datetime, dry_run: bool = False) -> Recovered | None:
             _write(found)
             result.is_lifted = epoch.lift(by=guard.confirmed_by or "bridge")
     return result if dry_run else _note(guard, result)
+
+
+def _ask_for_word(result: Recovered) -> None:
+    result.needs_word = True
+    result.waits_for.append(
+        _("a person says that no other bridge works with these accounts")
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +137,9 @@ def _read_books(
     matched = match(wants, books.bought, named=named or bool(books.failures))
     if _is_beginning(guard):
         _trust_first_start(matched, books)
+        is_at_work = any(_is_of_late(f.bought, now=now) for f in matched.matches)
+        if is_at_work and guard.confirmed_at is None:
+            _ask_for_word(result)
     return _Found(books=books, matched=matched, gone=gone)
 
 
@@ -186,6 +198,10 @@ def _is_beginning(guard: Epoch) -> bool:
 def _is_named(order: Order, books: Books) -> bool:
     """Tell whether an earlier bridge has bought for the order, by its code."""
     return any(order.code in row.words for row in books.bought)
+
+
+def _is_of_late(row: Bought, *, now: datetime) -> bool:
+    return row.made_at is None or now - row.made_at < OF_LATE
 
 
 def _trust_first_start(matched: Matched, books: Books) -> None:
@@ -276,6 +292,7 @@ def _note(guard: Epoch, result: Recovered) -> Recovered:
             "at": database_now().isoformat(),
             "summary": result.summary,
             "lines": result.lines,
+            "needs_word": result.needs_word,
         }
     )
     return result

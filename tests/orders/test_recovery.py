@@ -406,6 +406,10 @@ def test_begun_anew_what_was_bought_and_accepted_is_found_by_its_code(shop, begi
     shop.work()
     beginning()
     shop.order(2)
+    assert not shop.recover().is_lifted
+    # Whoever bought for them a moment ago may be at it still.
+    assert Epoch.objects.get().needs_word
+    epoch.confirm(by="anna")
     result = shop.recover()
     assert len(result.adopted) == 2
     assert result.is_lifted

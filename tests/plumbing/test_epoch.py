@@ -125,6 +125,30 @@ def test_a_folder_or_a_machine_copied_with_its_mark_is_guarded(mark, values):
 
 
 @pytest.mark.django_db
+def test_a_copied_volume_is_guarded_though_it_lies_at_the_same_place(mark, tmp_path):
+    """A container has no card of its own, and its paths are everywhere the same."""
+    epoch.count_write()
+    anchor = mark.with_suffix(".anchor")
+    (copy := tmp_path / "copied").write_bytes(anchor.read_bytes())
+    copy.replace(anchor)
+    epoch.forget()
+    assert epoch.is_guarded()
+    assert row().guarded_for == Reason.MOVED
+    epoch.lift(by="anna")
+    epoch.count_write()
+    assert row().guarded_for == ""
+
+
+@pytest.mark.django_db
+def test_a_mark_copied_without_its_anchor_is_guarded(mark):
+    epoch.count_write()
+    mark.with_suffix(".anchor").unlink()
+    epoch.forget()
+    assert epoch.is_guarded()
+    assert row().guarded_for == Reason.MOVED
+
+
+@pytest.mark.django_db
 def test_a_container_without_cards_of_its_own_is_not_taken_for_a_copy(mark):
     epoch.count_write()
     edit(mark, hardware=[])
