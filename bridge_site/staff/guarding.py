@@ -68,6 +68,8 @@ class SignInHandler(AxesDatabaseHandler):  # type: ignore[misc]
         name = {"username": user.get_username()}
         try:
             self.reset_user_attempts(request, name)
+            # What strangers typed, and from where, is kept no longer than it counts.
+            self.clean_expired_user_attempts(request, name)
         except DatabaseError:
             log.exception("failed sign-ins could not be forgotten")
         log.info("signed in from %s: %s", caller_address(request), name["username"])

@@ -142,6 +142,9 @@ def test_a_flood_leaves_few_rows_and_no_password():
     with time_machine.travel(later, tick=False):
         guess(1, username="nobody")
     assert AccessAttempt.objects.count() == 1
+    with time_machine.travel(later + timedelta(hours=1), tick=False):
+        sign_in(RIGHT)
+    assert not AccessAttempt.objects.exists()
 
 
 @pytest.mark.parametrize(
