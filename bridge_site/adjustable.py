@@ -502,7 +502,7 @@ OBSERVING = Adjustable(
 
 SECRETS = (
     *("SECRET_KEY", "ALSTYLE_TOKEN", "KASPI_TOKEN", "FEED_PASSWORD", "HEALTH_TOKEN"),
-    "METRICS_TOKEN",
+    *("METRICS_TOKEN", "SENTRY_DSN"),
     # Who knows such an address may write to it.
     *("ALERT_URLS", "HEARTBEAT_URL"),
 )
@@ -518,6 +518,8 @@ FIXED: Mapping[Words, Sequence[str]] = {
         *("VAR_DIR", "DATABASE_URL", "LOG_LEVEL", "FEED_DIR", "ALLOW_UNSAFE"),
         *("EPOCH_MARK", "BACKUP_DIR", "BACKUP_SECOND_DIR", "BACKUP_RECIPIENT"),
         "BACKUP_KEEP",
+        *("LOG_FILE", "LOG_FILE_MB", "LOG_FILES_KEPT", "LOG_FORMAT"),
+        "SENTRY_ENVIRONMENT",
     ),
     _("How either side is reached"): (
         *("ALSTYLE_URL", "ALSTYLE_INTERVAL_S", "ALSTYLE_TIMEOUT_S", "KASPI_URL"),

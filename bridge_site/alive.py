@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,10 +21,11 @@ STARTS_WITHIN_S = 90.0
 SILENT_FOR_S = 45.0
 
 
-def show_life() -> None:
+def show_life(*, look: Callable[[], None] = lambda: None) -> None:
     """Touch this part's file every few seconds, from a thread, for as long as it runs.
 
-    A stopped process and one without memory or processor touch nothing.
+    A stopped process and one without memory or processor touch nothing. `look` is
+    called each time.
     """
     name = os.environ.get(ALIVE_FILE)
     if not name:
@@ -35,6 +37,7 @@ def show_life() -> None:
                 Path(name).touch()
             except OSError:
                 return
+            look()
             time.sleep(SHOWN_EVERY_S)
 
     threading.Thread(target=touch, name="show-life", daemon=True).start()

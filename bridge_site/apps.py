@@ -46,13 +46,21 @@ class BridgeSiteConfig(AppConfig):
         # They register the system checks.
         from bridge_site import checks, modes  # noqa: F401
         from bridge_site.adjustable import adjustable_parsers
+        from bridge_site.sentry import start_sentry
         from bridge_site.staff.accounts import refuse_deletion
+        from bridge_site.staff.sessions import note_last_login
         from bridge_site.staff.signing_in import begin_session
         from plumbing.adjusting import make_adjustable, settle_for_task
+        from plumbing.tracing import begin_task
 
         make_adjustable(adjustable_parsers())
         pre_execute.connect(settle_for_task, dispatch_uid="settled-settings")
         user_logged_in.connect(begin_session, dispatch_uid="signed-in-at")
+        pre_execute.connect(begin_task, dispatch_uid="trace")
+        start_sentry()
+        # In the place of Django's own, which keeps people out while the disk is full.
+        user_logged_in.disconnect(dispatch_uid="update_last_login")
+        user_logged_in.connect(note_last_login, dispatch_uid="update_last_login")
         # The model is Django's, and every way of deleting a row passes here.
         pre_delete.connect(refuse_deletion, sender=User, dispatch_uid="kept-accounts")
 

@@ -9,6 +9,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
+from bridge_site.sentry import is_installed
 from plumbing.redaction import setting_text
 
 REQUIRED = {
@@ -90,6 +91,14 @@ def _risky_settings() -> list[CheckMessage]:
                     id="bridge.E005",
                 )
             )
+    if settings.SENTRY_DSN and not is_installed():
+        found.append(
+            Error(
+                "SENTRY_DSN is set, but sentry-sdk is not installed.",
+                hint="Run .venv/bin/pip install sentry-sdk, or remove SENTRY_DSN.",
+                id="bridge.E010",
+            )
+        )
     return [*found, *_open_doors()]
 
 

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from bridge_site.checks import LOOPBACK
+from bridge_site.disks import is_any_full
 from bridge_site.guides.places import place_of
 from plumbing import epoch
 
@@ -21,6 +22,7 @@ def bridge(request: HttpRequest) -> dict[str, Any]:
         "observe_only": settings.OBSERVE_ONLY,
         # Asked for by the pages that show it.
         "read_guard": epoch.shown,
+        "is_disk_full": is_any_full,
         "is_sandbox": hosts <= LOOPBACK,
         "is_debug": settings.DEBUG,
         "help_url": help_url(request.path_info),

@@ -24,6 +24,7 @@ from django_q.conf import Conf
 
 from bridge_site.alerting import make_watch
 from bridge_site.alive import show_life
+from bridge_site.cluster_family import StoppedChildren, end_part, was_killed
 from bridge_site.gate import Gate
 from bridge_site.processes import (
     PART_STOPS_WITHIN_S,
@@ -65,7 +66,7 @@ def run_part(name: str, *, listen: str, exit_with_parent: bool) -> None:
         show_life()
         run_dispatchers(exit_with_parent=exit_with_parent)
     else:
-        show_life()
+        show_life(look=StoppedChildren().look)
         run_cluster(name, exit_with_parent=exit_with_parent)
 
 
@@ -199,6 +200,11 @@ class _Sentinel(django_q.cluster.Sentinel):  # type: ignore[misc]
         if self._exit_with_parent:
             when_parent_ends(self._stop_soon)
         super().start()
+
+    def reincarnate(self, process: multiprocessing.Process) -> None:
+        if was_killed(process):
+            end_part(f"{process.name} was killed (code {process.exitcode})")
+        super().reincarnate(process)
 
     def _stop_soon(self) -> None:
         # In a thread of its own: a signal may come while this one holds the event.

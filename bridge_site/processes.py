@@ -7,6 +7,8 @@ does, however it ends: on Windows there is no signal that would do it.
 from __future__ import annotations
 
 import argparse
+import json
+import logging
 import os
 import signal
 import socket
@@ -25,6 +27,7 @@ import psutil
 
 from bridge_site.alive import ALIVE_FILE, Life, reached_at, tell_systemd
 from bridge_site.control import Control, find_control
+from plumbing.logfile import LINE, PartFileHandler, event_of
 
 MANAGE = Path(__file__).resolve().parent.parent / "manage.py"
 PARTS = ("web", "dispatch", "orders", "imports")
@@ -41,6 +44,7 @@ STEADY_AFTER_S = 60.0
 # In the environment of everything a part starts, so that orphans are found too.
 MARK = "BRIDGE_PART_MARK"
 
+log = logging.getLogger("bridge.supervisor")
 Say = Callable[[str], None]
 
 
@@ -357,10 +361,27 @@ def part_environment(name: str, *, mark: str, listen: str) -> dict[str, str]:
     return environment
 
 
-def replace_with_supervisor(listen: str, *, exit_with_parent: bool) -> None:
+def supervisors_log() -> list[str]:
+    """Say on the supervisor's command line how it is to write its log."""
+    from django.conf import settings
+
+    if settings.LOG_FILE == "-":
+        return []
+    path = settings.BASE_DIR / settings.LOG_FILE.replace("{part}", "supervisor")
+    return [
+        *("--log-file", str(path), "--log-format", settings.LOG_FORMAT),
+        *("--log-bytes", str(settings.LOG_FILE_MB * 1_000_000)),
+        *("--log-kept", str(settings.LOG_FILES_KEPT)),
+    ]
+
+
+def replace_with_supervisor(
+    listen: str, *, exit_with_parent: bool, log: Sequence[str] = ()
+) -> None:
     """Become the supervisor without Django, which takes 25 MB it has no use for."""
     command = [sys.executable, "-m", "bridge_site.processes", "--listen", listen]
     command += ["--exit-with-parent"] if exit_with_parent else []
+    command += log
     if os.name == "nt":
         # There exec would let our caller go on as if we had ended.
         supervise(command[3:])
@@ -374,7 +395,13 @@ def supervise(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="bridge")
     parser.add_argument("--listen", required=True)
     parser.add_argument("--exit-with-parent", action="store_true")
+    parser.add_argument("--log-file", default="")
+    parser.add_argument("--log-bytes", type=int, default=0)
+    parser.add_argument("--log-kept", type=int, default=0)
+    parser.add_argument("--log-format", default="text")
     options = parser.parse_args(arguments)
+    if options.log_file:
+        _log_to(options)
     supervisor = Supervisor(listen=options.listen, say=_say)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: supervisor.stop.set())
@@ -384,9 +411,29 @@ def supervise(arguments: Sequence[str] | None = None) -> None:
     supervisor.run()
 
 
+def _log_to(options: argparse.Namespace) -> None:
+    """Write to a file, too, what is said: a service on Windows has no console."""
+    handler = PartFileHandler(
+        options.log_file, most_bytes=options.log_bytes, kept=options.log_kept
+    )
+    is_json = options.log_format == "json"
+    handler.setFormatter(_Json() if is_json else logging.Formatter(LINE))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.propagate = False
+
+
+class _Json(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return json.dumps(event_of(record), ensure_ascii=False)
+
+
 def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+    log.info(text)
+    # A service on Windows has none.
+    if sys.stdout is not None:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

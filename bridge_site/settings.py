@@ -11,6 +11,7 @@ from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from bridge_site.env import SettingsReader
+from plumbing.logfile import part_name
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 # Where .env and the data are, whichever release's code runs (launch.releases).
@@ -255,6 +256,7 @@ INSTALLED_APPS = [
     "feeds",
 ]
 MIDDLEWARE = [
+    "bridge_site.middleware.RequestIdMiddleware",
     "bridge_site.callers.TrueCallerMiddleware",
     "csp.middleware.CSPMiddleware",
     "bridge_site.middleware.HeadersMiddleware",
@@ -277,6 +279,7 @@ MIDDLEWARE = [
     # Innermost: it answers in place of the sign-in page.
     "axes.middleware.AxesMiddleware",
 ]
+SESSION_ENGINE = "bridge_site.staff.sessions"
 ROOT_URLCONF = "bridge_site.urls"
 WSGI_APPLICATION = "bridge_site.wsgi.application"
 TEMPLATES = [
@@ -440,28 +443,46 @@ Q_CLUSTER: dict[str, Any] = {
 FAILED_TASKS_KEPT_DAYS = read.integer("FAILED_TASKS_KEPT_DAYS", 30, at_most=3_650)
 
 # --- Logging --------------------------------------------------------------------------
-LOGGING = {
+# A file for each part; "-" = none. The console has the same lines but for each call.
+LOG_FILE = read.text("LOG_FILE", str(VAR_DIR / "log" / "{part}.log"))
+LOG_FILE_MB = read.integer("LOG_FILE_MB", 10, at_least=1, at_most=10_000)
+LOG_FILES_KEPT = read.integer("LOG_FILES_KEPT", 5, at_most=1_000)
+LOG_FORMAT = read.choice("LOG_FORMAT", "text", "json")
+# Where faults are told besides, if sentry-sdk is installed.
+SENTRY_DSN = read.text("SENTRY_DSN")
+SENTRY_ENVIRONMENT = read.text("SENTRY_ENVIRONMENT", "production")
+LOG_PATH = (
+    str(BASE_DIR / LOG_FILE.replace("{part}", part_name())) if LOG_FILE != "-" else ""
+)
+LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "redacted": {
-            "()": "plumbing.redaction.RedactingFormatter",
-            "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
-        }
+        "text": {"()": "plumbing.logs.LineFormatter"},
+        "json": {"()": "plumbing.logs.JsonFormatter"},
     },
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "redacted"},
+        "console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT},
+        "file": {
+            "class": "plumbing.logfile.PartFileHandler",
+            "formatter": LOG_FORMAT,
+            "path": LOG_PATH,
+            "most_bytes": LOG_FILE_MB * 1_000_000,
+            "kept": LOG_FILES_KEPT,
+        }
+        if LOG_PATH
+        else {"class": "logging.NullHandler"},
     },
-    "root": {"handlers": ["console"], "level": read.text("LOG_LEVEL", "INFO")},
+    "root": {"handlers": ["console", "file"], "level": read.text("LOG_LEVEL", "INFO")},
     "loggers": {
         # At DEBUG these print whole URLs; Al-Style's carry the token.
         "urllib3": {"level": "INFO"},
-        # Attackers write these lines; ours of the same are in `bridge.sign_in`.
-        "axes": {"level": "CRITICAL"},
-        "waitress.queue": {"level": "ERROR"},
-        # Whatever LOG_LEVEL says: fail2ban reads it.
-        "bridge.sign_in": {"level": "INFO"},
         "django-q": {"handlers": [], "propagate": True, "level": "WARNING"},
+        # Each call and each request: too many for a console.
+        "plumbing.calls": {"handlers": ["file"], "propagate": False},
+        "bridge.requests": {"handlers": ["file"], "propagate": False},
+        # Instead of Django's own way, which would mail faults to ADMINS.
+        "django": {"handlers": [], "propagate": True, "level": "INFO"},
     },
 }
 SETTING_PROBLEMS = read.problems

@@ -53,3 +53,5 @@ urlpatterns = [
 if settings.ADMIN_PATH == ADMIN_PATH_DEFAULT:
     # Another one is not to be told to whoever asks.
     urlpatterns.insert(0, path("", RedirectView.as_view(pattern_name="admin:index")))
+
+handler500 = "bridge_site.outages.fault"

@@ -10,6 +10,7 @@ import os
 import shutil
 import time
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from django.conf import settings
@@ -97,17 +98,30 @@ def _sync_directory(path: Path) -> None:
             os.close(handle)
 
 
+@contextlib.contextmanager
+def gone_unless_whole(path: Path) -> Iterator[Path]:
+    """Let the block write a file; if it cannot, the disk gets the room back at once."""
+    try:
+        yield path
+    except OSError:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        raise
+
+
 def keep_version(source: Path, pk: int) -> None:
     """Keep a compressed copy of a list: the same bytes for the same list."""
-    compressed = temporary_path(f"version-{pk}.gz")
     with (
+        gone_unless_whole(temporary_path(f"version-{pk}.gz")) as compressed,
         source.open("rb") as plain,
         compressed.open("wb") as raw,
         # zlib's own default level: 9 takes longer and saves a hundredth.
         gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as packed,
     ):
         shutil.copyfileobj(plain, packed, CHUNK_BYTES)
-    sync_to_disk(compressed)
+        packed.close()
+        raw.close()
+        sync_to_disk(compressed)
     replace(compressed, version_path(pk))
 
 
@@ -115,7 +129,11 @@ def unpack_version(pk: int, target: Path) -> str:
     """Unpack a kept version and give its digest; "" when it is missing or damaged."""
     digest = hashlib.sha256()
     try:
-        with gzip.open(version_path(pk)) as packed, target.open("wb") as plain:
+        with (
+            gone_unless_whole(target),
+            gzip.open(version_path(pk)) as packed,
+            target.open("wb") as plain,
+        ):
             while chunk := packed.read(CHUNK_BYTES):
                 digest.update(chunk)
                 plain.write(chunk)
@@ -151,9 +169,9 @@ def put_live(source: Path, pk: int) -> None:
 def pair_gzip(pk: int) -> None:
     """Give the live list the compressed twin that belongs to it."""
     modified_ns = live_path().stat().st_mtime_ns
-    twin = temporary_path("live.gz")
-    shutil.copyfile(version_path(pk), twin)
-    sync_to_disk(twin)
+    with gone_unless_whole(temporary_path("live.gz")) as twin:
+        shutil.copyfile(version_path(pk), twin)
+        sync_to_disk(twin)
     os.utime(twin, ns=(modified_ns, modified_ns))
     twin.chmod(LIVE_MODE)
     replace(twin, live_gzip_path())

@@ -35,7 +35,7 @@ shared_buffers = 64MB
 def throw_away_server(programs: Path) -> Iterator[str]:
     """Start a server with an empty database and give its URL; then remove it all."""
     folder = Path(tempfile.mkdtemp(prefix="bridge-postgresql-"))
-    server = _Server(programs=programs, folder=folder)
+    server = Server(programs=programs, folder=folder)
     try:
         yield server.start()
     finally:
@@ -43,7 +43,9 @@ def throw_away_server(programs: Path) -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-class _Server:
+class Server:
+    """A server of our own, which a test may also stop for a while."""
+
     def __init__(self, *, programs: Path, folder: Path) -> None:
         self._programs = programs
         self._folder = folder
@@ -65,9 +67,12 @@ class _Server:
         configuration = CONFIGURATION.format(port=port)
         with (self._data / "postgresql.conf").open("a", encoding="utf-8") as file:
             file.write(configuration)
+        self.start_again()
+        return f"postgres://bridge:{password}@127.0.0.1:{port}/postgres"
+
+    def start_again(self) -> None:
         if self._run(*self._control("start"), "-l", str(self._folder / "server.log")):
             raise CannotGoOn("PostgreSQL did not start: the lines above say why.")
-        return f"postgres://bridge:{password}@127.0.0.1:{port}/postgres"
 
     def stop(self) -> None:
         if (self._data / "postmaster.pid").is_file():

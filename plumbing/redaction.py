@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from urllib.parse import quote, quote_plus, urlsplit
 
@@ -12,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 MASK = "***"
 SECRET_SETTINGS = (
     *("ALSTYLE_TOKEN", "KASPI_TOKEN", "FEED_PASSWORD", "SECRET_KEY"),
-    *("HEALTH_TOKEN", "METRICS_TOKEN"),
+    *("HEALTH_TOKEN", "METRICS_TOKEN", "SENTRY_DSN"),
 )
 # Shapes that are secret even when the value is not one of ours, such as a token
 # that was replaced a minute ago.
@@ -73,10 +72,3 @@ def redact(text: str) -> str:
 def without_phones(text: str) -> str:
     """Replace whatever looks like somebody's phone by `***`."""
     return PHONE.sub(MASK, text)
-
-
-class RedactingFormatter(logging.Formatter):
-    """Redacts the finished line, traceback included, whoever logged it."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return redact(super().format(record))

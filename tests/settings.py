@@ -43,6 +43,8 @@ VAR_DIR.chmod(0o700)  # noqa: F405
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
     # A file, not memory: threads and other processes must meet on it.
     DATABASES["default"]["TEST"] = {"NAME": VAR_DIR / "test.sqlite3"}  # noqa: F405
+# Processes that tests start write logs; the tests themselves only to pytest.
+LOGGING["handlers"]["file"] = {"class": "logging.NullHandler"}  # noqa: F405
 STORAGES["staticfiles"] = {  # noqa: F405
     "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
 }

@@ -17,7 +17,7 @@ ALLOWED_HOSTS = ["127.0.0.1", "testserver"]
 STORAGES["staticfiles"] = {  # noqa: F405
     "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
 }
-LOGGING["root"]["handlers"] = ["console"]  # type: ignore[index]  # noqa: F405
+LOGGING["root"]["handlers"] = ["console"]  # noqa: F405
 
 
 # Constant → the least it may be here, in seconds: calls and a loaded machine do not

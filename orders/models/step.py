@@ -324,6 +324,8 @@ class OrderEvent(models.Model):
     # A user's name, or "bridge".
     actor = models.CharField(_("who"), max_length=150, default="bridge")
     text = models.TextField(_("what happened"))
+    # By which the log tells more: "request=…" or "task=…"; a step has its own number.
+    trace = models.CharField(_("in the log"), max_length=80, blank=True, default="")
 
     class Meta:
         verbose_name = _("event")

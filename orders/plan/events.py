@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from orders.models import Order, OrderEvent, Step
+from plumbing import tracing
 from plumbing.redaction import redact
 
 BRIDGE = "bridge"
@@ -20,7 +21,12 @@ def make_event(
 ) -> OrderEvent:
     """Make an event, unsaved; secrets are taken out."""
     return OrderEvent(
-        order=order, step=step, happened_at=now, actor=actor, text=redact(text)
+        order=order,
+        step=step,
+        happened_at=now,
+        actor=actor,
+        text=redact(text),
+        trace=tracing.trace(),
     )
 
 

@@ -23,7 +23,7 @@ from orders.reading.refreshing import OrderNotShown
 from orders.steps import HANDLERS, outcomes
 from orders.steps.outcomes import Outcome
 from orders.supply.cart import CART_LEASE
-from plumbing import epoch
+from plumbing import epoch, tracing
 from plumbing.leases import database_now, is_taken
 from plumbing.peers import (
     PeerAccessRefused,
@@ -147,6 +147,19 @@ def run_step(step: Step, clients: Clients, result: Processed) -> None:
     claim = claim_step(step, text=_("%(step)s: begun") % {"step": name})
     if claim is None:
         return
+    with tracing.traced(step=str(step.pk), order=step.order.code):
+        _do_claimed(step, claim, clients, result, name=name, is_look=is_look)
+
+
+def _do_claimed(
+    step: Step,
+    claim: Claim,
+    clients: Clients,
+    result: Processed,
+    *,
+    name: str,
+    is_look: bool,
+) -> None:
     if step.attempts > settings.STEP_ATTEMPTS and not is_look:
         outcome = outcomes.needs_person(
             Reason.TRIED_IN_VAIN,

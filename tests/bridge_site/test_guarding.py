@@ -71,7 +71,8 @@ def lines(caplog):
     """Give what was logged of sign-ins, as it stands in the log."""
     caplog.set_level(logging.INFO, logger="bridge.sign_in")
     form = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
-    return lambda: [form.format(r) for r in caplog.records if r.name.startswith("bri")]
+    mine = "bridge.sign_in"
+    return lambda: [form.format(r) for r in caplog.records if r.name == mine]
 
 
 # --- Kept out -------------------------------------------------------------------------
@@ -258,7 +259,9 @@ def test_fail2bans_filter_finds_refusals_and_nothing_else(lines):
     guess(2)
     found = failregex()
     for line in lines():
-        for written in (line, f"vps bridge[812]: {line}", line.split(" ", 2)[2]):
+        joined = f"{line} [request=0123456789abcdef]"
+        journal = f"vps bridge[812]: {joined}"
+        for written in (line, joined, journal, line.split(" ", 2)[2]):
             assert [m["host"] for m in found.finditer(written)] == [HERE]
     for forged in FORGED:
         line = forged.format(moment="2027-01-04 10:00:00,123")

@@ -9,7 +9,9 @@ import threading
 import time
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -280,6 +282,52 @@ def test_a_part_that_hangs_is_ended_and_started_again(bridge_env, monkeypatch, p
         supervisor.stop.set()
         thread.join(20)
     assert not psutil.pid_exists(first)
+
+
+def are_gone(family: Sequence[psutil.Process]) -> bool:
+    for process in family:
+        with suppress(psutil.NoSuchProcess):
+            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                return False
+    return True
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="Windows stops no process like this")
+def test_a_cluster_whose_processes_are_stopped_or_killed_works_on(
+    bridge_env, monkeypatch
+):
+    """Its sentinel lives and shows it; what it watches over does nothing any more.
+
+    A worker that is killed takes the lock of its queue along.
+    """
+    for name, value in bridge_env().items():
+        monkeypatch.setenv(name, value)
+    supervisor = Supervisor(
+        listen=settle_address("127.0.0.1:0"), say=lambda _text: None, parts=["orders"]
+    )
+    thread = threading.Thread(target=supervisor.run)
+    thread.start()
+
+    def works() -> bool:
+        Heartbeat.objects.all().delete()
+        enqueue("plumbing.tasks.beat", "orders", cluster="orders")
+        return bool(wait_for(lambda: Heartbeat.objects.count(), timeout_s=90))
+
+    try:
+        (watched,) = wait_for(lambda: supervisor._parts, timeout_s=10)
+        wait_for(lambda: watched.process, timeout_s=10)
+        assert works()
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            family = psutil.Process(watched.process.pid).children(recursive=True)
+            assert len(family) == 3
+            for process in family:
+                process.send_signal(number)
+            wait_for(partial(are_gone, family), timeout_s=60)
+            assert works()
+    finally:
+        supervisor.stop.set()
+        thread.join(20)
 
 
 def test_the_service_manager_is_told_as_long_as_the_supervisor_turns(

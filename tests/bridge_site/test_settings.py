@@ -18,7 +18,8 @@ from django.core.checks import run_checks
 from bridge_site.adjustable import ADJUSTABLE, FIXED, GROUPS, OBSERVING, UNSHOWN
 from bridge_site.env import SettingsReader
 from orders.checks import PARSERS
-from plumbing.redaction import RedactingFormatter, redact
+from plumbing.logs import LineFormatter
+from plumbing.redaction import redact
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = ROOT / "bridge_site" / "settings.py"
@@ -215,7 +216,7 @@ def test_a_logged_traceback_is_masked():
     error = RuntimeError("https://api/x?access-token=alstyle-test-token")
     info = (RuntimeError, error, None)
     record = logging.LogRecord("x", logging.ERROR, "f", 1, "failed", (), info)
-    line = RedactingFormatter().format(record)
+    line = LineFormatter().format(record)
     assert "alstyle-test-token" not in line
     assert "RuntimeError" in line
 

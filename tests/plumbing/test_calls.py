@@ -89,8 +89,9 @@ def test_processes_add_to_the_same_rows(in_threads):
     assert (row.calls, row.under_ms) == (80, 0)
 
 
-def test_each_call_is_written_down(alstyle, caplog):
-    caplog.set_level(logging.INFO, "plumbing.calls")
+def test_each_call_is_written_down(alstyle, caplog, monkeypatch):
+    log = logging.getLogger("plumbing.calls")
+    monkeypatch.setattr(log, "handlers", [caplog.handler])
     with open_client() as client:
         client.date()
     assert "Al-Style, GET api/date: ok in 0." in caplog.text

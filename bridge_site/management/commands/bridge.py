@@ -5,7 +5,11 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from bridge_site.processes import replace_with_supervisor, settle_address
+from bridge_site.processes import (
+    replace_with_supervisor,
+    settle_address,
+    supervisors_log,
+)
 
 
 class Command(BaseCommand):
@@ -20,4 +24,6 @@ class Command(BaseCommand):
             listen = settle_address(settings.LISTEN)
         except ValueError as error:
             raise CommandError(str(error)) from None
-        replace_with_supervisor(listen, exit_with_parent=exit_with_parent)
+        replace_with_supervisor(
+            listen, exit_with_parent=exit_with_parent, log=supervisors_log()
+        )
