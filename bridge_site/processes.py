@@ -367,7 +367,7 @@ def supervisors_log() -> list[str]:
 
     if settings.LOG_FILE == "-":
         return []
-    path = settings.BASE_DIR / settings.LOG_FILE.replace("{part}", "supervisor")
+    path = settings.HOME_DIR / settings.LOG_FILE.replace("{part}", "supervisor")
     return [
         *("--log-file", str(path), "--log-format", settings.LOG_FORMAT),
         *("--log-bytes", str(settings.LOG_FILE_MB * 1_000_000)),

@@ -452,7 +452,7 @@ LOG_FORMAT = read.choice("LOG_FORMAT", "text", "json")
 SENTRY_DSN = read.text("SENTRY_DSN")
 SENTRY_ENVIRONMENT = read.text("SENTRY_ENVIRONMENT", "production")
 LOG_PATH = (
-    str(BASE_DIR / LOG_FILE.replace("{part}", part_name())) if LOG_FILE != "-" else ""
+    str(HOME_DIR / LOG_FILE.replace("{part}", part_name())) if LOG_FILE != "-" else ""
 )
 LOGGING: dict[str, Any] = {
     "version": 1,

@@ -9,10 +9,14 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from orders.clients import Clients
+from orders.steps.machine import process_due
 from plumbing import tracing
 from plumbing.logfile import PartFileHandler
 from plumbing.logs import JsonFormatter, LineFormatter
@@ -160,6 +164,19 @@ def test_a_full_disk_loses_lines_and_nothing_else(small_disk, capsys):
     assert capsys.readouterr().err.count("cannot be written") == 1
 
 
+@contextmanager
+def logged_to(path: Path) -> Iterator[None]:
+    handler = PartFileHandler(str(path), most_bytes=10**9, kept=0)
+    handler.setFormatter(LineFormatter())
+    calls = logging.getLogger("plumbing.calls")
+    calls.addHandler(handler)
+    try:
+        yield
+    finally:
+        calls.removeHandler(handler)
+        handler.close()
+
+
 def test_a_whole_reading_writes_down_no_buyer_and_no_token(
     kaspi, alstyle, bridge_env, settings, tmp_path
 ):
@@ -186,10 +203,13 @@ def test_a_whole_reading_writes_down_no_buyer_and_no_token(
         kaspi.faults.add(fault, times=2)
         said.append(manage("poll_orders"))
         kaspi.faults.clear()
-    said += [manage("poll_orders"), manage("process_orders")]
+    said.append(manage("poll_orders"))
+    path = tmp_path / "var" / "log" / "commands.log"
+    with logged_to(path), Clients() as clients:
+        process_due(clients, budget_s=30)
     files = sorted(f.name for f in (tmp_path / "var" / "log").glob("*.log"))
     assert files == ["commands.log"]
-    text = (tmp_path / "var" / "log" / "commands.log").read_text("utf-8")
+    text = path.read_text("utf-8")
     assert re.search(r"plumbing\.calls: Kaspi, GET v2/orders: ok in", text)
     assert re.search(r"plumbing\.calls: .*\[step=\d+ order=\d+\]", text)
     everything = text + "".join(said)
