@@ -21,10 +21,17 @@ from urllib.parse import urlencode
 
 import pytest
 
+from bench.attacks.connections import (
+    Held,
+    Site,
+    begin_reading,
+    begin_request,
+    post_much,
+)
+from bench.web_servers import HOST, Ground, WebServer, free_ports, missing_programs
 from tests.bridge_site.test_processes import wait_for
 from tests.conftest import REQUIRE_ALL
 from tests.header_rules import faults_of
-from tests.web_servers import HOST, Ground, WebServer, free_ports, missing_programs
 
 pytestmark = [pytest.mark.slow, pytest.mark.once]
 LIST, NAME = "/kaspi_price_list.xml", "kaspi_price_list.xml"
@@ -259,64 +266,23 @@ def test_passwords_are_tried_a_few_times_a_minute(server):
     assert answer.status == 403
 
 
-def half_open(server, number):
-    """Begin requests and leave it at that, on either port."""
-    begun = []
-    for place in range(number):
-        port = server.http if place % 2 else server.https
-        sock = socket.create_connection(("127.0.0.1", port), 5, ("127.0.0.31", 0))
-        sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
-        begun.append(sock)
-    return begun
-
-
-def slow_readers(server, number):
-    readers = []
-    for _reader in range(number):
-        sock = socket.socket()
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        sock.bind(("127.0.0.32", 0))
-        sock.connect(("127.0.0.1", server.http))
-        asked = f"GET {LIST} HTTP/1.1\r\nHost: {HOST}\r\nAuthorization: {LOGIN}"
-        sock.sendall(f"{asked}\r\n\r\n".encode())
-        readers.append(sock)
-    return readers
-
-
-def post_much(server, megabytes=300):
-    """Send a body for as long as it is taken; gives the beginning of the answer."""
-    chunk = b"x" * 1_000_000
-    told = f"Content-Length: {megabytes * len(chunk)}"
-    with socket.create_connection(("127.0.0.1", server.http), 10) as sock:
-        sock.sendall(f"POST {LIST} HTTP/1.1\r\nHost: {HOST}\r\n{told}\r\n\r\n".encode())
-        said = sock.recv(100)
-        try:
-            for _chunk in range(megabytes):
-                sock.sendall(chunk)
-        except OSError:
-            # Nobody listens any more.
-            return said
-        return said
-
-
 def test_half_open_requests_slow_readers_and_large_bodies_do_not_stop_it(server):
-    held = half_open(server, 150) + slow_readers(server, 6)
-    try:
+    site = Site(server.http, login=LOGIN)
+    half_open, slow = Held(site, begin_request, 150), Held(site, begin_reading, 6)
+    with half_open, slow:
+        wait_for(lambda: half_open.begun >= 150 and slow.begun >= 6, timeout_s=20)
         with ThreadPoolExecutor(1) as pool:
-            refused = pool.submit(post_much, server)
+            refused = pool.submit(post_much, site)
             for _fetch in range(5):
                 began = time.monotonic()
                 answer, body = server.ask(LIST, Authorization=LOGIN)
                 assert (answer.status, body == CONTENT) == (200, True)
                 assert time.monotonic() - began < 5
-            said = refused.result(20)
+            said, _sent = refused.result(20)
         assert b" 413 " in said
         # Read, if at all, to be thrown away.
         kept = (f.stat().st_size for f in server.run.rglob("*") if f.is_file())
         assert sum(kept) < 40_000_000
-    finally:
-        for sock in held:
-            sock.close()
 
 
 def test_ten_seconds_of_load_bring_no_error(servers, capsys):
