@@ -210,7 +210,8 @@ def _sites() -> Iterator[dict[str, Site]]:
     with TemporaryDirectory() as folder:
         ground = Ground(path=Path(folder))
         ground.make()
-        with embedded_bridge(FEED_DIR=str(ground.feed), ALLOWED_HOSTS=HOST) as bridge:
+        names = {"FEED_DIR": str(ground.feed), "ALLOWED_HOSTS": f"{HOST},127.0.0.1"}
+        with embedded_bridge(**names) as bridge:
             _put_large_list(ground.feed)
             port = int(bridge.site.rpartition(":")[2])
             sites, servers = {"bridge": Site(port)}, []
