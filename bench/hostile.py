@@ -14,11 +14,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from bench.attacks.answers import answers
 from bench.attacks.connections import half_open, large_bodies, slow_readers
 from bench.attacks.logins import many_names, one_name
 
 # By name: attacks for so many seconds, prints what it saw, says whether all bars held.
 ATTACKS: dict[str, Callable[[float], bool]] = {
+    "answers": answers,
     "logins": one_name,
     "logins-many-names": many_names,
     "half-open": half_open,

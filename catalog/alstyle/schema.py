@@ -7,7 +7,7 @@ of them are made and compared with database rows in one import.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from django.utils.translation import gettext as _
 
@@ -25,6 +25,7 @@ FULL_NAME_LENGTH = 5000
 # (stock, stock_is_lower_bound, cost_kzt, retail_kzt) of one article, named below.
 Figures = tuple[int, bool, int | None, int | None]
 FIGURES = ("stock", "stock_is_lower_bound", "cost_kzt", "retail_kzt")
+Rows = TypeVar("Rows", list[Any], dict[str, Any])
 ADDITIONAL_FIELDS = "brand,barcode,multiplicity,rrp"
 
 
@@ -127,22 +128,36 @@ class StockList:
     unsound: frozenset[str]
 
 
+# A larger catalogue than any is; each row that is none is kept as a problem of its
+# own, many times its size, so that millions would take the host's memory.
+MOST_ROWS = 1_200_000
+
+
 def as_list(raw: Any, *, name: str) -> list[Any]:
     """Take an array, flat or nested once."""
     if not isinstance(raw, list):
         raise UnreadableAnswer(doubt(name, _("not an array"), raw))
+    rows: list[Any] = raw
     if len(raw) == 1 and isinstance(raw[0], list):
-        return raw[0]
-    return raw
+        rows = raw[0]
+    return _not_too_many(rows, name=name)
 
 
 def as_map(raw: Any, *, name: str) -> dict[str, Any]:
     """Take an object; PHP writes an empty one as `[]`."""
     if isinstance(raw, dict):
-        return raw
+        return _not_too_many(raw, name=name)
     if raw == []:
         return {}
     raise UnreadableAnswer(doubt(name, _("not an object"), raw))
+
+
+def _not_too_many(rows: Rows, *, name: str) -> Rows:
+    if len(rows) > MOST_ROWS:
+        raise UnreadableAnswer(
+            f"{name}: {len(rows)}, {_('more rows than goods exist')}"
+        )
+    return rows
 
 
 def parse_data(raw: Any) -> Any:

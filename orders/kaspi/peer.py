@@ -16,6 +16,8 @@ from orders.kaspi.schema import parse_error_title
 from plumbing.peers import PeerAccessRefused, PeerConnection, PeerError, PeerReply
 
 KASPI_DOMAIN = "kaspi.kz"
+# An answer that says why it says no is short; a long one is not worth its memory.
+LONGEST_REASON = 1 << 16
 LABEL = r"[a-zA-Z0-9]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9])?"
 HOST = re.compile(rf"{LABEL}(\.{LABEL})*\.?|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*")
 
@@ -106,6 +108,8 @@ def reason_of(reply: PeerReply) -> str:
     """Give Kaspi's own words for a refusal; JSON that names no reason is not quoted."""
     if reply.body.lstrip()[:1] not in (b"{", b"["):
         return reply.words()
+    if len(reply.body) > LONGEST_REASON:
+        return _("no reason given")
     try:
         title = parse_error_title(json.loads(reply.body))
     except (ValueError, RecursionError):
@@ -115,6 +119,8 @@ def reason_of(reply: PeerReply) -> str:
 
 
 def _is_json(reply: PeerReply) -> bool:
+    if len(reply.body) > LONGEST_REASON:
+        return False
     try:
         json.loads(reply.body)
     except (ValueError, RecursionError):

@@ -35,6 +35,9 @@ SKU_LENGTH = 80
 NAME_LENGTH = 500
 CATEGORY_LENGTH = 200
 BUYER_NAME_LENGTH = 200
+# A page holds a hundred orders, an order a few lines. Each row becomes an object many
+# times its size, so an answer of millions would take the host's memory.
+MOST_ROWS = 2_000
 
 
 class UnreadableAnswer(ValueError):
@@ -141,6 +144,8 @@ def parse_orders_page(raw: Any) -> OrdersPage:
         rows = []
     if not isinstance(rows, list):
         raise UnreadableAnswer(_("the list of orders is not a list"))
+    if len(rows) > MOST_ROWS:
+        raise UnreadableAnswer(_("the list has more rows than a page can hold"))
     included = _included(answer.get("included"))
     orders, bad_rows = [], []
     for row in rows:
@@ -176,6 +181,8 @@ def parse_entries(raw: Any) -> tuple[KaspiEntry, ...]:
     rows = _answer(raw).get("data")
     if not isinstance(rows, list):
         raise UnreadableAnswer(_("the list of lines is not a list"))
+    if len(rows) > MOST_ROWS:
+        raise UnreadableAnswer(_("the list has more rows than a page can hold"))
     return _entries(rows)
 
 
@@ -326,7 +333,7 @@ def _entries_of(row: Json, included: dict[str, Json]) -> tuple[KaspiEntry, ...] 
     """Join an order with the included lines; None when any of them is missing."""
     relation = as_object(as_object(row.get("relationships")).get("entries"))
     links = relation.get("data")
-    if not isinstance(links, list):
+    if not isinstance(links, list) or len(links) > MOST_ROWS:
         return None
     ids = [read_id(as_object(link).get("id")) for link in links]
     # No line at all is too strange to be believed without asking for them.

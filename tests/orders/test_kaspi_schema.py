@@ -397,3 +397,12 @@ def test_an_answer_is_read_or_refused_and_never_crashes(raw):
             parse(raw)
         except UnreadableAnswer as error:
             assert str(error)
+
+
+def test_a_list_of_millions_is_refused_before_a_row_of_it_is_read():
+    """Each row becomes an object many times its size: 16 MiB of zeros took 1.6 GiB."""
+    many = [0] * (schema.MOST_ROWS + 1)
+    for parse in (schema.parse_orders_page, schema.parse_entries):
+        with pytest.raises(schema.UnreadableAnswer, match="more rows"):
+            parse({"data": many, "meta": {"totalCount": len(many)}})
+    assert len(schema.parse_orders_page({"data": many[1:]}).bad_rows) == len(many) - 1
