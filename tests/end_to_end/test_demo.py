@@ -188,6 +188,12 @@ def test_a_newcomer_sees_the_goods_on_sale_and_stops_it_all_with_ctrl_c(demo):
     assert b"csrfmiddlewaretoken" in fetch(running.address("Admin") + "login/")
     assert "real-kaspi-token" not in running.text
 
+    another = demo()
+    assert another.process.wait(60) == 1
+    another.reader.join(10)
+    assert "runs already at http://127.0.0.1:" in another.text
+    assert "Traceback" not in another.text
+
     assert len(running.tree()) >= 6
     started = time.monotonic()
     running.interrupt()
@@ -198,29 +204,37 @@ def test_a_newcomer_sees_the_goods_on_sale_and_stops_it_all_with_ctrl_c(demo):
     assert "Traceback" not in running.text, running.text
 
 
-def test_a_second_demo_works_and_a_third_at_once_says_where_the_second_is(demo):
-    second = demo()
-    second.await_start()
-    assert offers_on_sale(fetch(second.address("Feed")))
-    third = demo()
-    assert third.process.wait(60) == 1
-    third.reader.join(10)
-    assert "runs already at http://127.0.0.1:" in third.text
-    assert "Traceback" not in third.text
+def ordered_at(project: Path, running: Demo) -> set[int]:
+    """Give the numbers of the orders placed with the pretended supplier."""
+    assert running.process.poll() is None, running.text
+    addresses = json.loads((project / "var/demo/sandbox.json").read_text())
+    orders = Control(addresses["alstyle_control_url"]).call("orders")
+    return {order["id"] for order in orders if order["by"] == "api"}
 
 
-def test_a_demo_killed_hard_leaves_no_process_and_the_next_one_heals(demo):
-    killed = demo()
+def test_a_demo_killed_hard_leaves_no_process_and_the_next_one_goes_on(demo, project):
+    killed = demo("--orders-every", "3")
     killed.await_start()
+    before = wait_for(
+        lambda: ordered_at(project, killed), timeout_s=150, why="nothing was ordered"
+    )
     killed.process.kill()
     killed.process.wait(5)
     wait_for(
         lambda: killed.tree() == [], timeout_s=15, why="processes were left behind"
     )
-    following = demo()
+    following = demo("--orders-every", "3")
     following.await_start()
     assert following.password() != killed.password()
     assert offers_on_sale(fetch(following.address("Feed")))
+    assert "The sandbox goes on with" in following.text
+    assert ordered_at(project, following) >= before
+    more = wait_for(
+        lambda: ordered_at(project, following) - before,
+        timeout_s=150,
+        why="nothing more was ordered",
+    )
+    assert min(more) > max(before)
 
 
 def test_ctrl_c_while_it_is_being_prepared_stops_it_all(demo):
@@ -250,25 +264,3 @@ def taken_port() -> Iterator[int]:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         yield taken.getsockname()[1]
-
-
-def test_the_next_demo_knows_the_orders_of_the_last(demo, project):
-    def ordered(running: Demo) -> set[int]:
-        assert running.process.poll() is None, running.text
-        addresses = json.loads((project / "var/demo/sandbox.json").read_text())
-        orders = Control(addresses["alstyle_control_url"]).call("orders")
-        return {order["id"] for order in orders if order["by"] == "api"}
-
-    first = demo("--orders-every", "3")
-    first.await_start()
-    before = wait_for(lambda: ordered(first), timeout_s=150, why="nothing was ordered")
-    first.interrupt()
-    first.process.wait(15)
-    second = demo("--orders-every", "3")
-    second.await_start()
-    assert "The sandbox goes on with" in second.text
-    assert ordered(second) >= before
-    more = wait_for(
-        lambda: ordered(second) - before, timeout_s=150, why="nothing more was ordered"
-    )
-    assert min(more) > max(before)
