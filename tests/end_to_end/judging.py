@@ -1,0 +1,77 @@
+"""Judges a page that is open, on each screen: does it fit, and does axe-core agree?
+
+A page is loaded once; its window is narrowed and its colours are changed under it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+
+WIDE, NARROW = 1440, 390
+# Every rule, the "best practices" included.
+ALL_RULES: dict[str, Any] = {"resultTypes": ["violations"]}
+# On another screen the style sheets, which axe-core fetches anew, are the same.
+ALL_RULES_AGAIN = {**ALL_RULES, "preload": False}
+# What another colour scheme can break: the document is the same.
+COLOURS = {**ALL_RULES, "runOnly": ["color-contrast", "link-in-text-block"]}
+# In an order in which one thing at a time is changed.
+SCREENS = (
+    (WIDE, "light", ALL_RULES),
+    (WIDE, "dark", COLOURS),
+    (NARROW, "dark", COLOURS),
+    (NARROW, "light", ALL_RULES_AGAIN),
+)
+# What follows a change of the screen is drawn when the frame after the next begins.
+DRAWN = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+RUN = "([within, rules]) => axe.run(within || document, rules)"
+# For pages that ask for themselves anew every few seconds: it would take the place of
+# the page that is asked for next (net::ERR_ABORTED).
+STAY = "window.setInterval = () => 0"
+_axe = Axe()
+
+
+def new_page(browser: Any) -> Any:
+    """Open a page that stays what it is until it is led on."""
+    context = browser.new_context(
+        viewport={"width": WIDE, "height": 900},
+        color_scheme="light",
+        reduced_motion="reduce",
+        locale="ru-RU",
+    )
+    context.add_init_script(STAY)
+    return context.new_page()
+
+
+def problems_of(
+    page: Any, name: str, *, within: str = "", screens: Sequence[Any] = SCREENS
+) -> Iterator[str]:
+    """Name what is wrong with the open page on each screen, or with a part of it."""
+    if not page.evaluate("Boolean(window.axe)"):
+        page.evaluate(_axe.axe_script)
+    for width, scheme, rules in screens:
+        page.set_viewport_size({"width": width, "height": 900})
+        # Else colours are judged on their way from one to the other.
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        page.evaluate(DRAWN)
+        keep_picture(page, f"{name}-{width}-{scheme}", within=within)
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        if wide > width:
+            yield f"{name} {width} {scheme}: {wide} px wide"
+        for found in page.evaluate(RUN, [within, rules])["violations"]:
+            for node in found["nodes"]:
+                yield f"{name} {width} {scheme}: {found['id']}: {node['html'][:160]}"
+    page.set_viewport_size({"width": WIDE, "height": 900})
+
+
+def keep_picture(page: Any, name: str, *, within: str = "") -> None:
+    if folder := os.environ.get("SCREENSHOTS"):
+        path = Path(folder) / f"{re.sub(r'[^а-яёa-z0-9]+', '-', name.lower())}.png"
+        page.screenshot(path=path, full_page=True)
+        if within:
+            page.locator(within).first.screenshot(path=path.with_stem(f"{path.stem}-1"))
