@@ -37,13 +37,14 @@ class Site:
     port: int
     name: str = HOST
     login: str = ""
+    caller: str = ATTACKER
 
     def connect(self) -> socket.socket:
         made = socket.socket()
         made.settimeout(20)
         # The reader's window: what he has not taken, the server must keep.
         made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        made.bind((ATTACKER, 0))
+        made.bind((self.caller, 0))
         made.connect(("127.0.0.1", self.port))
         return made
 

@@ -272,7 +272,8 @@ def test_half_open_requests_slow_readers_and_large_bodies_do_not_stop_it(server)
     with half_open, slow:
         wait_for(lambda: half_open.begun >= 150 and slow.begun >= 6, timeout_s=20)
         with ThreadPoolExecutor(1) as pool:
-            refused = pool.submit(post_much, site)
+            another = Site(server.http, login=LOGIN, caller="127.0.0.67")
+            refused = pool.submit(post_much, another)
             for _fetch in range(5):
                 began = time.monotonic()
                 answer, body = server.ask(LIST, Authorization=LOGIN)
