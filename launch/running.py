@@ -7,7 +7,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -54,23 +54,28 @@ def manage_to_end(release: Release, *arguments: str) -> None:
     )
 
 
-def ask_manage(
-    release: Release, *arguments: str, environment: Mapping[str, str] | None = None
-) -> dict[str, Any]:
-    """Run one of a release's commands and return the JSON of its last line."""
-    done = subprocess.run(  # noqa: S603 - our own manage.py
-        manage_command(release, *arguments),
+def ask_manage(release: Release, *arguments: str) -> dict[str, Any]:
+    """Run a release's command that ends with us; return the JSON of its last line."""
+    command = manage_command(release, *arguments, "--exit-with-parent")
+    with subprocess.Popen(  # noqa: S603 - our own manage.py
+        command,
         cwd=HOME,
-        env=environment or environment_of(release),
-        stdin=subprocess.DEVNULL,
+        env=environment_of(release),
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
         errors="replace",
-        check=False,
-    )
-    lines = done.stdout.strip().splitlines()
-    if done.returncode:
+        start_new_session=True,
+        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+    ) as process:
+        try:
+            said = process.stdout.read() if process.stdout else ""
+        except BaseException:
+            process.kill()
+            raise
+    lines = said.strip().splitlines()
+    if process.returncode:
         raise CannotGoOn(f"“{' '.join(arguments[:2])}” failed: {last_words(lines)}")
     told = json.loads(lines[-1])
     return told if isinstance(told, dict) else {}

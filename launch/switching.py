@@ -165,7 +165,7 @@ def _go_forward(update: Update, host: Host) -> None:
         update.kept, update.sequence = kept["file"], kept["sequence"]
         update.is_migrating = True
         _reach(update, "migrating")
-        manage_to_end(after, "migrate", "--noinput", "-v", "0")
+        ask_manage(after, "update_database", "migrate")
     _reach(update, "switching")
     point_at(after)
     _try_new(update, host)

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from bridge_site.processes import when_parent_ends
 from bridge_site.updating import (
     CannotKeep,
     copy_for_rehearsal,
@@ -14,16 +17,29 @@ from bridge_site.updating import (
     write_sequence,
 )
 
+ACTIONS = ("keep", "take_back", "copy", "migrate", "sequence")
+
 
 class Command(BaseCommand):
-    help = "Copies the database for run.py update, and takes it back."
+    help = "Copies, migrates and takes back the database for run.py update."
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("action", choices=("keep", "take_back", "copy", "sequence"))
+        parser.add_argument("action", choices=ACTIONS)
         parser.add_argument("name", nargs="?", default="")
+        parser.add_argument("--exit-with-parent", action="store_true")
 
-    def handle(self, *args: Any, action: str, name: str, **options: Any) -> None:
+    def handle(
+        self,
+        *args: Any,
+        action: str,
+        name: str,
+        exit_with_parent: bool,
+        **options: Any,
+    ) -> None:
+        if exit_with_parent:
+            # Whoever goes on with a killed update must not meet its migrations.
+            when_parent_ends(lambda: os._exit(1))
         told: dict[str, Any] = {}
         try:
             if action == "keep":
@@ -31,6 +47,8 @@ class Command(BaseCommand):
                 told["file"] = str(keep_database(name))
             elif action == "take_back":
                 take_back(Path(name))
+            elif action == "migrate":
+                call_command("migrate", interactive=False, verbosity=0)
             elif action == "copy":
                 told["is_copied"] = copy_for_rehearsal(Path(name))
             else:
