@@ -1,0 +1,153 @@
+"""Migrations leave a database on which the release before works, too.
+
+An update that fails after something was sent to a peer goes back to the old code and
+keeps the database; so does a rollback. What the old code reads must stay, and what it
+does not know must have a value in the database itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.apps import apps
+from django.conf import settings
+from django.db import migrations, models
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.operations.base import Operation
+from django.db.migrations.state import ProjectState
+from django.db.models.constraints import BaseConstraint
+from django.db.models.fields import NOT_PROVIDED
+
+pytestmark = pytest.mark.once
+# The first release's: nothing older is ever gone back to.
+FIRST_RELEASE = {
+    "alerts": "0003_name_headings",
+    "bridge": "0003_keep_backup_runs",
+    "bridge_site": "0009_count_calls",
+    "catalog": "0013_find_by_barcode",
+    "feeds": "0006_sum_visits",
+    "orders": "0023_keep_the_report_in_its_index",
+}
+# Why what is found below may stand nevertheless, by migration: say that the release
+# before does not use the column any more, and which one stopped.
+ALLOWED: dict[str, str] = {}
+GOES = (
+    migrations.RemoveField,
+    migrations.DeleteModel,
+    migrations.RenameField,
+    migrations.RenameModel,
+    migrations.AlterModelTable,
+)
+
+
+def what_hinders(operation: Operation, app: str, before: ProjectState) -> str:
+    """Say why the release before could not work after this; empty if it could."""
+    if isinstance(operation, GOES):
+        return "the old code still reads it: stop using it one release earlier"
+    if isinstance(operation, migrations.RunSQL):
+        return "only a person can tell what it does"
+    if isinstance(operation, migrations.AddField):
+        return _of_new(operation.field)
+    if isinstance(operation, migrations.AddConstraint):
+        return _of_constraint(operation.constraint)
+    if isinstance(operation, migrations.AlterUniqueTogether):
+        return "the old code may write what it forbids"
+    if isinstance(operation, migrations.AlterField):
+        model = before.models[app, operation.model_name.lower()]
+        return _of_altered(model.fields[operation.name], operation.field)
+    return ""
+
+
+def _of_new(field: models.Field) -> str:
+    if field.many_to_many or field.null or field.db_default is not NOT_PROVIDED:
+        return ""
+    return "the old code writes rows without it: null=True or db_default="
+
+
+def _of_constraint(constraint: BaseConstraint) -> str:
+    return f"the old code may write what {constraint.name} forbids"
+
+
+def _of_altered(old: models.Field, new: models.Field) -> str:
+    if old.null and not new.null:
+        return "the old code may write nothing there"
+    if old.get_internal_type() != new.get_internal_type():
+        return "the old code reads another type"
+    if new.unique and not old.unique:
+        return "the old code may write the same twice"
+    longest = (getattr(old, "max_length", None), getattr(new, "max_length", None))
+    if None not in longest and longest[0] > longest[1]:
+        return "the old code may write more than fits"
+    return ""
+
+
+def flattened(operations: list[Operation]) -> Iterator[Operation]:
+    for operation in operations:
+        if isinstance(operation, migrations.SeparateDatabaseAndState):
+            yield from flattened(operation.database_operations)
+        else:
+            yield operation
+
+
+def is_ours(app: str) -> bool:
+    folder = Path(apps.get_app_config(app).path)
+    return folder.is_relative_to(settings.BASE_DIR)
+
+
+def hindrances(loader: MigrationLoader, last: dict[str, str]) -> list[str]:
+    found = []
+    for (app, name), migration in sorted(loader.disk_migrations.items()):
+        if not is_ours(app) or name <= last.get(app, "") or f"{app}.{name}" in ALLOWED:
+            continue
+        before = loader.project_state((app, name), at_end=False)
+        for operation in flattened(migration.operations):
+            if why := what_hinders(operation, app, before):
+                found.append(f"{app}.{name}: {operation.describe()}: {why}")
+            operation.state_forwards(app, before)
+    return found
+
+
+def test_the_release_before_works_on_what_migrations_leave():
+    found = hindrances(MigrationLoader(None), FIRST_RELEASE)
+    assert found == []
+
+
+def test_what_was_allowed_is_there():
+    known = {f"{app}.{name}" for app, name in MigrationLoader(None).disk_migrations}
+    assert known >= {*ALLOWED}
+    assert known >= {f"{app}.{name}" for app, name in FIRST_RELEASE.items()}
+
+
+def a_model(**fields: models.Field) -> ProjectState:
+    state = ProjectState()
+    made = migrations.CreateModel("Thing", [("id", models.AutoField(primary_key=True))])
+    made.state_forwards("orders", state)
+    for name, field in fields.items():
+        migrations.AddField("thing", name, field).state_forwards("orders", state)
+    return state
+
+
+@pytest.mark.parametrize(
+    ("operation", "is_fine"),
+    [
+        (migrations.AddField("thing", "a", models.IntegerField(default=0)), False),
+        (migrations.AddField("thing", "a", models.IntegerField(db_default=0)), True),
+        (migrations.AddField("thing", "a", models.IntegerField(null=True)), True),
+        (migrations.RemoveField("thing", "text"), False),
+        (migrations.RenameField("thing", "text", "words"), False),
+        (migrations.DeleteModel("Thing"), False),
+        (migrations.AlterField("thing", "text", models.CharField(max_length=5)), False),
+        (migrations.AlterField("thing", "text", models.CharField(max_length=20)), True),
+        (migrations.AlterField("thing", "text", models.IntegerField()), False),
+        (migrations.AlterField("thing", "maybe", models.IntegerField()), False),
+        (migrations.RunSQL("SELECT 1"), False),
+        (migrations.RunPython(migrations.RunPython.noop), True),
+    ],
+)
+def test_each_kind_of_change_is_judged(operation, is_fine):
+    state = a_model(
+        text=models.CharField(max_length=10), maybe=models.IntegerField(null=True)
+    )
+    assert (what_hinders(operation, "orders", state) == "") == is_fine
