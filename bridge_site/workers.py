@@ -23,6 +23,7 @@ from backoffice.asking import Answers, Number, Questions, Rows, ask, objects
 from backoffice.dashboard import DashboardSection, Need, NeedKind, Role, StatusCard
 from backoffice.formatting import Tone, ago, grouped, when
 from bridge_site.disks import read_disks
+from bridge_site.last_update import needs_of_updates
 from bridge_site.models import BackupRun
 from plumbing import epoch
 from plumbing.models import ClockApart, Epoch, Heartbeat, TimeJump
@@ -95,6 +96,7 @@ def read_workers(*, now: datetime, answers: Answers | None = None) -> DashboardS
     needs += _needs_of_time(objects(TimeJump, answers["jump"]), now=now)
     needs += _needs_of_clocks(objects(ClockApart, answers["clocks"]), now=now)
     needs += _needs_of_disk()
+    needs += needs_of_updates(now=now)
     details = []
     for name, label in PARTS.items():
         beat = beats.get(name)

@@ -22,6 +22,8 @@ STATE = RELEASES / "state"
 POINTER = STATE / "current"
 UPDATE = STATE / "update.json"
 HISTORY = STATE / "history.json"
+# Why the last update could not begin.
+REFUSED = STATE / "refused.json"
 # Held by whoever prepares an update, and by whoever keeps the bridge running.
 UPDATE_LOCK = STATE / "update.lock"
 SERVE_LOCK = STATE / "serve.lock"

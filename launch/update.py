@@ -12,9 +12,11 @@ from launch.locks import FileLock, Locked
 from launch.preparing import prepare
 from launch.pruning import prune
 from launch.releases import (
+    REFUSED,
     SERVE_LOCK,
     UPDATE_LOCK,
     current_release,
+    write_json,
 )
 from launch.repository import (
     Target,
@@ -45,9 +47,16 @@ def update(arguments: Sequence[str]) -> int:
         lock = _only_update()
         try:
             _finish_interrupted()
-            return _update(options)
+            status = _update(options)
+        except CannotGoOn as error:
+            if not options.check:
+                # A timer's words are read by nobody; an alert's are.
+                write_json(REFUSED, {"at": time.time(), "reason": str(error)})
+            raise
         finally:
             lock.release()
+    REFUSED.unlink(missing_ok=True)
+    return status
 
 
 def rollback(arguments: Sequence[str]) -> int:

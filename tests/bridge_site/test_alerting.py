@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -15,7 +16,7 @@ from alerts import telling
 from alerts.channels import sync_environment
 from alerts.models import Alert, Channel
 from bridge_site.alerting import is_alive, look, make_watch, read_digest
-from bridge_site.workers import PARTS
+from bridge_site.workers import PARTS, read_workers
 from catalog.models import ImportRun, Product, ProductChange
 from feeds.models import FeedBuild, FeedFetch, Listing, Store
 from orders.models import (
@@ -537,3 +538,27 @@ def test_the_environments_channels_are_there_before_the_first_message(settings):
     settings.ALERT_URLS = ["json://127.0.0.1:9/aaaaaaaaaa"]
     sync_environment()
     assert Channel.objects.get().name == "ALERT_URLS №1"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        (
+            "update.json",
+            {"stage": "undone", "revision": "0123456789abcdef", "reason": "web died"},
+            "The update to 0123456789ab was taken back: web died",
+        ),
+        ("refused.json", {"reason": "no git"}, "The bridge cannot be updated: no git"),
+    ],
+)
+def test_a_failed_update_is_told_for_a_week(settings, tmp_path, name, content, told):
+    settings.HOME_DIR = tmp_path
+    state = tmp_path / "releases" / "state"
+    state.mkdir(parents=True)
+    now = timezone.now()
+    for days, expected in ((1, [told]), (8, [])):
+        moment = (now - timedelta(days=days)).timestamp()
+        written = {**content, "asked_at": moment, "at": moment}
+        (state / name).write_text(json.dumps(written))
+        needs = [need for need in read_workers(now=now).needs if need.kind]
+        assert [str(n.text) for n in needs if n.kind.code == "update"] == expected
