@@ -162,12 +162,15 @@ def parse_address(listen: str) -> tuple[str, int]:
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
-def settle_address(listen: str) -> str:
+def settle_address(listen: str, *, is_free_later: bool = False) -> str:
     """Return the address with a real port: a free one for 0; raises ValueError.
 
-    The port is fixed once, so that a restarted web part is found where it was.
+    The port is fixed once, so that a restarted web part is found where it was. One that
+    will be free later is not tried.
     """
     host, port = parse_address(listen)
+    if is_free_later and port:
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         if os.name != "nt":

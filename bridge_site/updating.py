@@ -1,17 +1,21 @@
-"""What an update asks of the database: a copy, the way back, the last write."""
+"""What an update asks of the database: a copy, the way back, the last write.
+
+The nightly backup packs and proves what it keeps, which takes longer than the site may
+be away: SQLite's copy is a plain file here. PostgreSQL's is the backup's own.
+"""
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
-import subprocess
 from contextlib import closing
 from pathlib import Path
 
 from django.conf import settings
 from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 
+from bridge_site.backups import databases
 from plumbing.models import Epoch
 
 # Beside the data, for as long as an update may want them back.
@@ -26,36 +30,39 @@ class CannotKeep(Exception):
 
 def write_sequence() -> int:
     """Return the number of the last write to a peer."""
-    return (
-        Epoch.objects.filter(pk=Epoch.ONLY).values_list("sequence", flat=True).first()
-        or 0
-    )
+    numbers = Epoch.objects.filter(pk=Epoch.ONLY).values_list("sequence", flat=True)
+    return numbers.first() or 0
+
+
+def has_migrations() -> bool:
+    """Tell whether this release's code wants anything of the database changed."""
+    executor = MigrationExecutor(connection)
+    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
 
 
 def keep_database(name: str) -> Path:
-    """Copy the database as it is this moment; raises `CannotKeep`."""
-    folder = settings.VAR_DIR / "before-updates"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file = folder / f"{name}.{_kind()}"
+    """Copy the database as it is this moment into a folder; raises `CannotKeep`."""
+    kept = settings.VAR_DIR / "before-updates"
+    folder = kept / name
     try:
-        if _kind() == "sqlite3":
-            copy_sqlite(file)
+        # It holds what the database holds.
+        kept.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if connection.vendor == "sqlite":
+            copy_sqlite(folder / "database.sqlite3")
         else:
-            _run_postgres("pg_dump", "--format=custom", f"--file={file}")
-    except (OSError, sqlite3.Error) as error:
-        file.unlink(missing_ok=True)
+            databases.dump(folder)
+    except (OSError, sqlite3.Error, databases.DatabaseToolFailed) as error:
+        shutil.rmtree(folder, ignore_errors=True)
         raise CannotKeep(f"the database cannot be copied: {error}") from None
-    # It holds what the database holds.
-    file.chmod(0o600)
-    kept = sorted(folder.iterdir(), key=lambda each: each.stat().st_mtime)
-    for old in kept[:-KEPT]:
-        old.unlink()
-    return file
+    for old in sorted(kept.iterdir(), key=lambda each: each.stat().st_mtime)[:-KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
+    return folder
 
 
 def copy_for_rehearsal(file: Path) -> bool:
     """Copy the database to try migrations on; False where that is not its way."""
-    if _kind() != "sqlite3":
+    if connection.vendor != "sqlite":
         return False
     try:
         copy_sqlite(file)
@@ -70,10 +77,8 @@ def copy_sqlite(file: Path) -> None:
     needed = source.stat().st_size * ROOM
     if shutil.disk_usage(file.parent).free < needed:
         raise OSError(f"the disk lacks room: {needed / 2**20:.0f} MiB are needed")
-    with (
-        closing(sqlite3.connect(source)) as live,
-        closing(sqlite3.connect(file)) as copy,
-    ):
+    live, copy = sqlite3.connect(source), sqlite3.connect(file)
+    with closing(live), closing(copy):
         live.backup(copy)
         # Whole in one file, whatever becomes of the other two.
         copy.execute("PRAGMA journal_mode=DELETE")
@@ -82,59 +87,33 @@ def copy_sqlite(file: Path) -> None:
         raise OSError(f"the copy is damaged: {found}")
 
 
-def take_back(file: Path) -> None:
-    """Let the database be what the copy holds; nothing else may use it meanwhile."""
+def take_back(folder: Path) -> None:
+    """Let the database be what was kept; nothing else may use it meanwhile."""
+    if connection.vendor == "sqlite":
+        _take_sqlite_back(folder / "database.sqlite3")
+        return
+    if not (folder / databases.FILES["postgresql"]).is_file():
+        raise CannotKeep(f"the copy in {folder} is missing")
+    with connection.cursor() as cursor:
+        # What newer migrations made is not in the copy: it would stay, and hold fast
+        # what it refers to.
+        for table in connection.introspection.table_names(cursor):
+            cursor.execute(f"DROP TABLE {connection.ops.quote_name(table)} CASCADE")
+    try:
+        databases.put_back(folder, "postgresql")
+    except databases.DatabaseToolFailed as error:
+        raise CannotKeep(str(error)) from None
+
+
+def _take_sqlite_back(file: Path) -> None:
     if not file.is_file():
         raise CannotKeep(f"the copy {file} is missing")
-    if _kind() == "sqlite3":
-        connection.close()
-        live_file = settings.DATABASES["default"]["NAME"]
-        copy, live = sqlite3.connect(file), sqlite3.connect(live_file, timeout=30)
+    connection.close()
+    name = settings.DATABASES["default"]["NAME"]
+    copy, live = sqlite3.connect(file), sqlite3.connect(name, timeout=30)
+    try:
         with closing(copy), closing(live):
             # One transaction: killed in its middle, nothing has changed.
             copy.backup(live)
-        return
-    with connection.cursor() as cursor:
-        # What newer migrations made is not in the copy and would stay.
-        for table in connection.introspection.table_names(cursor):
-            cursor.execute(f"DROP TABLE {connection.ops.quote_name(table)} CASCADE")
-    connection.close()
-    _run_postgres(
-        "pg_restore", "--no-owner", "--single-transaction", "--dbname", "", str(file)
-    )
-
-
-def _kind() -> str:
-    return "sqlite3" if connection.vendor == "sqlite" else "dump"
-
-
-def _run_postgres(program: str, *arguments: str) -> None:
-    found = shutil.which(program)
-    if found is None:
-        raise CannotKeep(
-            f"{program} is not installed (Debian and Ubuntu: postgresql-client): "
-            f"without it there is no way back, so nothing is updated"
-        )
-    database = settings.DATABASES["default"]
-    named = {
-        "PGHOST": database.get("HOST"),
-        "PGPORT": database.get("PORT"),
-        "PGUSER": database.get("USER"),
-        "PGPASSWORD": database.get("PASSWORD"),
-        "PGDATABASE": database.get("NAME"),
-    }
-    environment = {**os.environ, **{key: str(v) for key, v in named.items() if v}}
-    # pg_restore connects only if it is told a database by name.
-    told = [str(database["NAME"]) if each == "" else each for each in arguments]
-    done = subprocess.run(  # noqa: S603 - our own python
-        [found, *told],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    if done.returncode:
-        raise CannotKeep(f"{program} failed: {done.stderr.strip()[-500:]}")
+    except sqlite3.Error as error:
+        raise CannotKeep(f"the database cannot be taken back: {error}") from None

@@ -110,6 +110,15 @@ class Bridge:
             },
         )
 
+    def await_supervisor(self) -> None:
+        """Wait until it turns, whatever parts it has; raises `CannotGoOn`."""
+        until = time.monotonic() + WEB_WITHIN_S
+        while not self._running.exists():
+            self._refuse_the_fallen(())
+            if time.monotonic() > until:
+                raise CannotGoOn("The new release's supervisor does not start.")
+            pause()
+
     def want(self, parts: Sequence[str]) -> None:
         """Tell the supervisor which parts shall run from now on."""
         draft = self._folder / "wanted.new"

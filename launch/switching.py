@@ -99,18 +99,35 @@ class Host:
     bridge: Bridge | None
     # A stopped bridge is tried with the site alone, and is stopped again.
     is_serving: bool
-    # Of what comes after the pointer was switched, in a second process: see resume().
+    # The next release's supervisor, with no part yet: the site is away the shorter.
+    waiting: Bridge | None = None
     away_since: float = 0.0
 
     def stop(self) -> None:
+        """Stop all there is."""
+        for bridge in (self.bridge, self.waiting):
+            if bridge is not None:
+                bridge.stop()
+        self.bridge = self.waiting = None
+
+    def make_way(self, release: Release) -> None:
+        """Stop what runs, once the next release only waits for its parts."""
+        self.waiting = Bridge(release)
+        self.waiting.start(())
+        self.waiting.await_supervisor()
+        self.away_since = time.monotonic()
         if self.bridge is not None:
             self.bridge.stop()
             self.bridge = None
 
     def start(self, release: Release) -> Bridge:
         """Start the site of a release, nothing else yet."""
-        self.bridge = Bridge(release)
-        self.bridge.start(WEB)
+        if self.waiting is not None:
+            self.bridge, self.waiting = self.waiting, None
+            self.bridge.want(WEB)
+        else:
+            self.bridge = Bridge(release)
+            self.bridge.start(WEB)
         return self.bridge
 
 
@@ -151,24 +168,37 @@ def resume(host: Host) -> Update | None:
 
 
 def _go_forward(update: Update, host: Host) -> None:
-    before, after = Release(update.before), Release(update.after)
+    after = Release(update.after)
     if host.bridge is not None:
         _reach(update, "draining")
         host.bridge.want(WEB)
         host.bridge.await_end(WORKERS)
+    if (
+        update.kind == "update"
+        and ask_manage(after, "update_database", "pending")["pending"]
+    ):
         _reach(update, "stopping")
-        host.stop()
-    host.away_since = time.monotonic()
-    if update.kind == "update":
-        _reach(update, "keeping")
-        kept = ask_manage(before, "update_database", "keep", update.id)
-        update.kept, update.sequence = kept["file"], kept["sequence"]
+        host.make_way(after)
+        _keep(update)
         update.is_migrating = True
         _reach(update, "migrating")
         ask_manage(after, "update_database", "migrate")
+    else:
+        # The copy changes nothing, so the site may answer meanwhile.
+        _keep(update)
+        _reach(update, "stopping")
+        host.make_way(after)
     _reach(update, "switching")
     point_at(after)
     _try_new(update, host)
+
+
+def _keep(update: Update) -> None:
+    if update.kind == "update":
+        _reach(update, "keeping")
+        before = Release(update.before)
+        kept = ask_manage(before, "update_database", "keep", update.id)
+        update.kept, update.sequence = kept["file"], kept["sequence"]
 
 
 def _try_new(update: Update, host: Host) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -10,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 
 import psutil
 import pytest
@@ -20,6 +22,17 @@ from sandbox import AlStyleServer, KaspiServer
 from tests.launch.published import Published, copy_of_the_project
 
 LIST = '<?xml version="1.0" encoding="utf-8"?>\n<kaspi_catalog/>\n'
+MIGRATION = """from django.db import migrations
+
+
+class Migration(migrations.Migration):
+    dependencies = [("feeds", "{}")]
+"""
+DYING = """
+
+def run_dispatchers(**_options: object) -> None:
+    raise SystemExit(3)
+"""
 pytestmark = [pytest.mark.once, pytest.mark.slow]
 
 
@@ -70,6 +83,17 @@ class Served:
                 now = time.monotonic()
                 self.longest_gap_s = max(self.longest_gap_s, now - heard_at)
                 heard_at = now
+
+    def update(self) -> subprocess.CompletedProcess[str]:
+        return self.project.run("update", "--watch", "2", environment=self.environment)
+
+    def migrations_of_feeds(self) -> list[str]:
+        file = self.project.home / "var" / "bridge.sqlite3"
+        with closing(sqlite3.connect(file, timeout=30)) as database:
+            found = database.execute(
+                "SELECT name FROM django_migrations WHERE app = 'feeds' ORDER BY name"
+            )
+            return [name for (name,) in found]
 
     def close(self) -> None:
         self.is_over.set()
@@ -128,15 +152,27 @@ def served(published) -> Iterator[Served]:
             served.close()
 
 
-def test_a_good_update_runs_and_the_list_is_hardly_away(published, served):
+def test_a_good_update_runs_and_one_whose_worker_dies_is_taken_back(published, served):
     before = served.asked("/healthz")
+    last = sorted((published.source / "feeds" / "migrations").glob("0*.py"))[-1].stem
     published.add("CHANGELOG.md", "- Everything is better.\n")
+    published.add("feeds/migrations/9998_new.py", MIGRATION.format(last))
     revision = published.publish("Be better.")
-    done = published.run("update", "--watch", "2", environment=served.environment)
+    done = served.update()
     assert done.returncode == 0, done.stdout + served.said
     assert "- Everything is better." in done.stdout
+    assert revision[:12] in str(served.asked("/healthz"))
+    assert served.asked("/healthz") != before
+    assert served.migrations_of_feeds()[-1] == "9998_new"
+    print(f"\nThe list was away for {served.longest_gap_s:.1f} s")
+    served.longest_gap_s = 0
+    published.add("feeds/migrations/9999_newer.py", MIGRATION.format("9998_new"))
+    published.add("bridge_site/parts.py", DYING)
+    published.publish("Be worse.")
+    done = served.update()
+    assert done.returncode == 1
+    assert "dispatch ended by itself" in done.stdout, done.stdout + served.said
     assert published.pointer == revision[:12]
-    after = served.asked("/healthz")
-    assert revision[:12] in str(after)
-    assert after != before
-    print(done.stdout, served.said, f"away for {served.longest_gap_s:.1f} s")
+    assert revision[:12] in str(served.asked("/healthz"))
+    assert served.migrations_of_feeds()[-1] == "9998_new"
+    print(f"With the way back, for {served.longest_gap_s:.1f} s")

@@ -5,7 +5,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from bridge_site.control import find_control
 from bridge_site.processes import (
+    PARTS,
     replace_with_supervisor,
     settle_address,
     supervisors_log,
@@ -21,9 +23,15 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, exit_with_parent: bool, **options: Any) -> None:
         try:
-            listen = settle_address(settings.LISTEN)
+            listen = settle_address(settings.LISTEN, is_free_later=_is_waiting())
         except ValueError as error:
             raise CommandError(str(error)) from None
         replace_with_supervisor(
             listen, exit_with_parent=exit_with_parent, log=supervisors_log()
         )
+
+
+def _is_waiting() -> bool:
+    """Tell whether run.py lets nothing start yet: an older release still listens."""
+    control = find_control()
+    return control is not None and not control.wanted(PARTS)

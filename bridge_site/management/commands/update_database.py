@@ -12,12 +12,13 @@ from bridge_site.processes import when_parent_ends
 from bridge_site.updating import (
     CannotKeep,
     copy_for_rehearsal,
+    has_migrations,
     keep_database,
     take_back,
     write_sequence,
 )
 
-ACTIONS = ("keep", "take_back", "copy", "migrate", "sequence")
+ACTIONS = ("keep", "take_back", "copy", "migrate", "pending", "sequence")
 
 
 class Command(BaseCommand):
@@ -47,6 +48,8 @@ class Command(BaseCommand):
                 told["file"] = str(keep_database(name))
             elif action == "take_back":
                 take_back(Path(name))
+            elif action == "pending":
+                told["pending"] = has_migrations()
             elif action == "migrate":
                 call_command("migrate", interactive=False, verbosity=0)
             elif action == "copy":

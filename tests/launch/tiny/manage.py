@@ -73,6 +73,8 @@ def update_database(action, name=""):
         hold("take_back")
         shutil.copy(name, DATABASE)
         note("took the database back")
+    elif action == "pending":
+        told = {"pending": bool({*PLAN["migrations"]} - {*read()["migrations"]})}
     elif action == "migrate":
         migrate()
     elif action == "copy" and DATABASE.exists():
