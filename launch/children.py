@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from launch.accounts import service_account
 from launch.console import HOME, CannotGoOn, complain
 
 # Children have 8 s of their own to stop in; what is left then is ended by force.
@@ -38,6 +39,7 @@ class Child:
         self._process = subprocess.Popen(  # noqa: S603 - the bridge's own programs
             command,
             cwd=folder,
+            **service_account(),
             env=environment,
             stdin=subprocess.PIPE,
             # A Ctrl-C in the console reaches us alone, and we stop them in order.

@@ -5,7 +5,9 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
+from launch.accounts import hand_over, service_account
 from launch.console import HOME, CannotGoOn, say
 from launch.releases import RELEASES, SHORT, Release
 from launch.repository import make_worktree
@@ -24,7 +26,8 @@ def prepare(revision: str, *, running: Release) -> Release:
     say("Checking it while the old release works…")
     _check(release, "check", "--tag", "bridge")
     _check(release, "check", "--deploy")
-    _check(release, "collectstatic", "--noinput", "-v", "0")
+    # Into the release's folder, which is its maker's.
+    _check(release, "collectstatic", "--noinput", "-v", "0", account={})
     with TemporaryDirectory(
         prefix="bridge-rehearsal-", ignore_cleanup_errors=True
     ) as scratch:
@@ -39,6 +42,7 @@ def _rehearse(release: Release, scratch: Path, *, running: Release) -> None:
     of the real one.
     """
     # What a relative name means depends on none of it, and no mark is shared.
+    hand_over(scratch)
     elsewhere = {
         "VAR_DIR": str(scratch),
         "FEED_DIR": str(scratch / "feed"),
@@ -55,7 +59,10 @@ def _rehearse(release: Release, scratch: Path, *, running: Release) -> None:
 
 
 def _check(
-    release: Release, *arguments: str, environment: dict[str, str] | None = None
+    release: Release,
+    *arguments: str,
+    environment: dict[str, str] | None = None,
+    account: dict[str, Any] | None = None,
 ) -> None:
     done = subprocess.run(  # noqa: S603 - our own manage.py
         manage_command(release, *arguments),
@@ -68,6 +75,7 @@ def _check(
         errors="replace",
         timeout=CHECKED_WITHIN_S,
         check=False,
+        **(service_account() if account is None else account),
     )
     if done.returncode:
         raise CannotGoOn(

@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from launch.accounts import hand_over, service_account
 from launch.children import Child, pause, run_to_end, stop_all
 from launch.console import HOME, CannotGoOn
 from launch.environment import child_environment
@@ -68,6 +69,7 @@ def ask_manage(release: Release, *arguments: str) -> dict[str, Any]:
         errors="replace",
         start_new_session=True,
         creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+        **service_account(),
     ) as process:
         try:
             said = process.stdout.read() if process.stdout else ""
@@ -100,6 +102,7 @@ class Bridge:
 
     def start(self, parts: Sequence[str]) -> None:
         """Start the supervisor with these parts."""
+        hand_over(self._folder)
         self.want(parts)
         self._child = Child(
             "bridge",
@@ -177,14 +180,14 @@ class Bridge:
     def _refuse_the_fallen(self, parts: Sequence[str]) -> None:
         if self.exit_code is not None:
             raise CannotGoOn(
-                f"The bridge ended by itself with code {self.exit_code}: the lines "
-                f"above say why."
+                f"The bridge ended by itself with code {self.exit_code}: its log "
+                f"says why."
             )
         told = self._parts()
         for name in parts:
             if told and told[name]["starts"] > 1:
                 raise CannotGoOn(
-                    f"{name} ended by itself soon after its start: the lines above say "
+                    f"{name} ended by itself soon after its start: its log says "
                     f"why."
                 )
 

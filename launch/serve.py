@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from collections.abc import Sequence
@@ -79,7 +80,9 @@ def _only_bridge() -> FileLock:
 def _start(host: Host) -> None:
     release = current_release()
     for command in PREPARATIONS:
-        manage_to_end(release, *command)
+        # Of code that is root's, whoever brought it has collected them.
+        if command[0] != "collectstatic" or os.access(release.folder, os.W_OK):
+            manage_to_end(release, *command)
     say(HTTPS_HINT)
     host.bridge = Bridge(release)
     host.bridge.start((*WEB, *WORKERS))

@@ -6,6 +6,7 @@ import argparse
 import time
 from collections.abc import Sequence
 
+from launch.accounts import hand_over
 from launch.children import pause, stop_signals
 from launch.console import CannotGoOn, complain, say
 from launch.locks import FileLock, Locked
@@ -225,9 +226,12 @@ def _switch(update: Update, *, keep: int | None = None) -> int:
 def _stopped_bridge() -> FileLock | None:
     """Return the lock that keeps a stopped bridge from starting; None if it runs."""
     try:
-        return FileLock(SERVE_LOCK)
+        lock = FileLock(SERVE_LOCK)
     except Locked:
         return None
+    # Whoever makes it first, the bridge must be able to lock it.
+    hand_over(SERVE_LOCK)
+    return lock
 
 
 def _follow(asked: Update) -> None:
