@@ -187,8 +187,7 @@ class Bridge:
         for name in parts:
             if told and told[name]["starts"] > 1:
                 raise CannotGoOn(
-                    f"{name} ended by itself soon after its start: its log says "
-                    f"why."
+                    f"{name} ended by itself soon after its start: its log says why."
                 )
 
     @property
