@@ -7,8 +7,9 @@ does not know must have a value in the database itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.apps import apps
@@ -60,7 +61,7 @@ def what_hinders(operation: Operation, app: str, before: ProjectState) -> str:
     return ""
 
 
-def _of_new(field: models.Field) -> str:
+def _of_new(field: models.Field[Any, Any]) -> str:
     if field.many_to_many or field.null or field.db_default is not NOT_PROVIDED:
         return ""
     return "the old code writes rows without it: null=True or db_default="
@@ -70,7 +71,7 @@ def _of_constraint(constraint: BaseConstraint) -> str:
     return f"the old code may write what {constraint.name} forbids"
 
 
-def _of_altered(old: models.Field, new: models.Field) -> str:
+def _of_altered(old: models.Field[Any, Any], new: models.Field[Any, Any]) -> str:
     if old.null and not new.null:
         return "the old code may write nothing there"
     if old.get_internal_type() != new.get_internal_type():
@@ -83,7 +84,7 @@ def _of_altered(old: models.Field, new: models.Field) -> str:
     return ""
 
 
-def flattened(operations: list[Operation]) -> Iterator[Operation]:
+def flattened(operations: Sequence[Operation]) -> Iterator[Operation]:
     for operation in operations:
         if isinstance(operation, migrations.SeparateDatabaseAndState):
             yield from flattened(operation.database_operations)
@@ -120,7 +121,7 @@ def test_what_was_allowed_is_there():
     assert known >= {f"{app}.{name}" for app, name in FIRST_RELEASE.items()}
 
 
-def a_model(**fields: models.Field) -> ProjectState:
+def a_model(**fields: models.Field[Any, Any]) -> ProjectState:
     state = ProjectState()
     made = migrations.CreateModel("Thing", [("id", models.AutoField(primary_key=True))])
     made.state_forwards("orders", state)
