@@ -65,7 +65,7 @@ class Shop:
     def live(self, seconds: float, *, works: Callable[[], None] | None = None) -> None:
         """Let time pass; the bridge, or whatever `works`, has a turn now and then."""
         until = self.simulated.monotonic() + seconds
-        step_s = min(max(seconds / 200, MINUTE), 20 * MINUTE)
+        step_s = min(max(seconds / 200, 5 * MINUTE), 2 * HOUR, seconds)
         while self.simulated.monotonic() < until:
             self._let_buyers_come()
             if works is not None:

@@ -296,6 +296,11 @@ class PeerConnection:
             epoch.count_write()
         except epoch.WritesGuarded as error:
             raise PeerWriteGuarded(str(error)) from None
+        except OSError as error:
+            # Uncounted outside the database, an older copy of it would not show.
+            message = _("%(peer)s: not sent, the mark cannot be written: %(error)s")
+            figures = {"peer": self.name, "error": error.strerror or error}
+            raise PeerUnavailable(message % figures) from None
         # A fresh connection: on a kept one that the peer has just closed, nobody
         # could tell whether the write arrived.
         self._session.close()

@@ -60,7 +60,7 @@ def restore(path: Path, *, identity: Path | None = None) -> Restored:
         if manifest.kind != connection.vendor:
             raise BackupFailed(
                 f"it is of {manifest.kind}, DATABASE_URL names {connection.vendor}: "
-                "restore it there, then `move_database`"
+                "restore it where that one is in use"
             )
         note_erased_if_readable()
         known = _last_write()

@@ -63,6 +63,21 @@ class Adopter:
             reservation.want(order.lines.all())
             take_for([reservation], self._supplied(mine[0].number), by="evidence")
 
+    def tell_held(self, order: Order, want: Want, bought: Sequence[Bought]) -> None:
+        """Let a person see what may still be held for an order that was called off.
+
+        Nothing names it: it may be somebody else's, so nothing is cancelled unseen.
+        """
+        numbers = [row.number for row in bought if row.fits(want)]
+        if not numbers:
+            return
+        text = _(
+            "The order is called off, and its goods may have been bought before the "
+            "restore: if Al-Style's order %(numbers)s is this one's, cancel it there"
+        )
+        cause = Cause(Reason.AFTER_RESTORE, text % {"numbers": ", ".join(numbers)})
+        want_step(order, Step.Kind.CHECK, now=database_now(), needs_person=cause)
+
     def ask(self, want: Want, candidates: Sequence[Bought]) -> None:
         """Let a person say whether the goods of an order were bought."""
         shown = [candidate_of(self._rows[row.number]) for row in candidates]

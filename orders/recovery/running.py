@@ -10,7 +10,14 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from orders.clients import Clients
-from orders.models import LearnedFact, Order, ReadMark, Reservation, Step
+from orders.models import (
+    LearnedFact,
+    Order,
+    ReadMark,
+    Reservation,
+    Step,
+    supplied_quantity,
+)
 from orders.recovery.adopting import Adopter
 from orders.recovery.books import Books, read_kaspi, read_supplier
 from orders.recovery.matching import Bought, Matched, Want, match
@@ -101,11 +108,15 @@ def _ask_for_word(result: Recovered) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Found:
-    """What both books say. `gone`: called-off orders whose goods may be held."""
+    """What both books say. `gone`: called-off orders whose goods may be held.
+
+    `held`: those of them called off in the time that was lost, with their goods.
+    """
 
     books: Books
     matched: Matched
     gone: list[Order]
+    held: list[tuple[Order, Want]]
 
 
 def _read_books(
@@ -128,7 +139,9 @@ def _read_books(
     gone = called_off()
     accepted = list(_bare_orders()) if _is_beginning(guard) else []
     codes = {order.code for order in (*gone, *accepted)}
-    books = read_supplier(clients, lease, wants=wants, codes=codes, now=now)
+    held = list(_called_off_meanwhile(gone, guard))
+    sought = [*wants, *(want for _order, want in held)]
+    books = read_supplier(clients, lease, wants=sought, codes=codes, now=now)
     if accepted and not dry_run:
         _want_goods_of(o for o in accepted if _is_named(o, books))
         wants = list(wants_of_orders(guard))
@@ -140,7 +153,7 @@ def _read_books(
         is_at_work = any(_is_of_late(f.bought, now=now) for f in matched.matches)
         if is_at_work and guard.confirmed_at is None:
             _ask_for_word(result)
-    return _Found(books=books, matched=matched, gone=gone)
+    return _Found(books=books, matched=matched, gone=gone, held=held)
 
 
 def recover_when_due(*, now: datetime) -> Recovered | None:
@@ -240,6 +253,33 @@ def called_off() -> list[Order]:
     return list(over.exclude(reservations__in=kept).order_by("pk"))
 
 
+def _called_off_meanwhile(
+    gone: Iterable[Order], guard: Epoch
+) -> Iterator[tuple[Order, Want]]:
+    """Give those called off in the time that the database lacks, with their goods."""
+    for order in gone:
+        since = (guard.guarded_at or order.first_seen) - READ_BEFORE_A_LOOK
+        if order.ended_at is not None and order.ended_at < since:
+            continue
+        pieces: dict[str, int] = {}
+        cost = 0
+        for line in order.lines.select_related("product"):
+            if line.product is not None and line.quantity:
+                number = supplied_quantity(line.quantity, line.product.multiplicity)
+                article = line.product.article
+                pieces[article] = pieces.get(article, 0) + number
+                cost += number * (line.product.cost_kzt or 0)
+        want = Want(
+            pk=0,
+            code=order.code,
+            pieces=pieces,
+            cost_kzt=cost or None,
+            created_at=order.created_at,
+            was_promised=False,
+        )
+        yield order, want
+
+
 def _not_yet(guard: Epoch, found: _Found, *, now: datetime) -> Iterable[str]:
     """Say what keeps the reading from being the last one."""
     books, matched = found.books, found.matched
@@ -277,10 +317,14 @@ def _tell(result: Recovered, matched: Matched) -> None:
 def _write(found: _Found) -> None:
     """Write down what is proven, and ask about the rest."""
     adopter = Adopter(rows=found.books.rows)
+    taken = {pair.bought.number for pair in found.matched.matches}
+    left = [row for row in found.books.bought if row.number not in taken]
     for pair in found.matched.matches:
         adopter.adopt(pair)
     for order in found.gone:
         adopter.let_go(order, found.books.bought)
+    for order, want in found.held:
+        adopter.tell_held(order, want, left)
     for want, candidates in found.matched.doubtful:
         adopter.ask(want, candidates)
 

@@ -81,6 +81,26 @@ def test_once_lifted_it_goes_on(supplier, good, taken_back, process):
     assert reservation_of(order).status == Reservation.Status.HELD
 
 
+def test_what_cannot_be_counted_outside_is_not_sent_and_tried_later(
+    supplier, good, mark, process, monkeypatch
+):
+    """The disk is full: nothing has left, whatever the step was at."""
+    know_supplier()
+    order = make_order((good, 1))
+    epoch.count_write()
+
+    def full(*_args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(epoch, "write_mark", full)
+    process()
+    assert {a.method for a in supplier.arrivals} <= {"get", "user-data"}
+    step = step_of(order)
+    assert (step.status, step.attempts) == (Step.Status.PENDING, 0)
+    assert "No space left" in step.last_error
+    monkeypatch.undo()
+
+
 def test_kaspi_hears_nothing_either(settings, taken_back):
     with KaspiServer(token=settings.KASPI_TOKEN, merchant_id="QazDemo") as kaspi:
         settings.KASPI_URL = kaspi.url

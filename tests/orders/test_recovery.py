@@ -282,6 +282,22 @@ def test_called_off_in_the_time_that_was_lost_its_goods_are_released(shop):
     assert shop.audit.unreleased == []
 
 
+def test_what_may_be_held_for_a_called_off_order_is_told_when_nothing_names_it(shop):
+    shop.supplier.change_settings(shows_external_id=False, shows_comments=False)
+    backup = shop.back_up()
+    code = shop.order(0)
+    shop.work()
+    (bought,) = shop.supplier.all_orders()
+    shop.restore(backup)
+    shop.kaspi.happen(code, "buyer-cancel")
+    assert shop.recover().is_lifted
+    shop.work()
+    told = step_of(Order.objects.get(code=code), Step.Kind.CHECK)
+    assert told.status == S.NEEDS_PERSON
+    assert str(bought.id) in told.last_error
+    assert bought.is_live
+
+
 def test_an_emptied_database_finds_everything_again(shop, references):
     for place in range(3):
         shop.order(place)
