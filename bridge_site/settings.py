@@ -477,6 +477,11 @@ LOGGING: dict[str, Any] = {
     "loggers": {
         # At DEBUG these print whole URLs; Al-Style's carry the token.
         "urllib3": {"level": "INFO"},
+        # Attackers write these lines; ours of the same are in `bridge.sign_in`.
+        "axes": {"level": "CRITICAL"},
+        "waitress.queue": {"level": "ERROR"},
+        # Whatever LOG_LEVEL says: fail2ban reads it.
+        "bridge.sign_in": {"level": "INFO"},
         "django-q": {"handlers": [], "propagate": True, "level": "WARNING"},
         # Each call and each request: too many for a console.
         "plumbing.calls": {"handlers": ["file"], "propagate": False},

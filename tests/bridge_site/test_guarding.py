@@ -24,6 +24,7 @@ from django.utils import timezone
 
 from bridge_site.roles import set_staff, sync_roles
 from plumbing.callers import caller_address, caller_network
+from plumbing.logs import JsonFormatter, LineFormatter
 from tests.conftest import REQUIRE_ALL
 from tests.staff import log_in, messages_of, page
 
@@ -67,12 +68,16 @@ def hashed(monkeypatch):
 
 
 @pytest.fixture
-def lines(caplog):
-    """Give what was logged of sign-ins, as it stands in the log."""
+def records(caplog):
+    """Give what was told of sign-ins."""
     caplog.set_level(logging.INFO, logger="bridge.sign_in")
-    form = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
-    mine = "bridge.sign_in"
-    return lambda: [form.format(r) for r in caplog.records if r.name == mine]
+    return lambda: [r for r in caplog.records if r.name == "bridge.sign_in"]
+
+
+@pytest.fixture
+def lines(records):
+    """Give what was told of sign-ins, as it stands in the log."""
+    return lambda: [LineFormatter().format(record) for record in records()]
 
 
 # --- Kept out -------------------------------------------------------------------------
@@ -235,49 +240,69 @@ def test_each_refusal_is_one_line_and_tells_no_typed_secret(lines):
     ]
 
 
-def failregex() -> re.Pattern[str]:
-    """Read the filter's expression as fail2ban does."""
+def failregex() -> list[re.Pattern[str]]:
+    """Read the filter's expressions as fail2ban does."""
     filter_file = RawConfigParser()
     filter_file.read(FAIL2BAN / "filter.conf", encoding="utf-8")
     parts = dict(filter_file["Definition"])
     text = re.sub(r"%\((\w+)\)s", lambda m: parts[m[1]], parts["failregex"])
-    return re.compile(text.replace("<HOST>", r"(?P<host>\S+)"))
+    text = text.replace("<HOST>", r"(?P<host>\S+)")
+    return [re.compile(line) for line in text.splitlines()]
 
 
-def failed_from(address: str) -> str:
-    return f"sign-in refused from {address}: wrong password, account aigul"
+def hosts_in(line: str) -> list[str]:
+    return [m["host"] for found in failregex() for m in found.finditer(line)]
 
 
-FORGED = (
-    "{moment} WARNING django.request: Not Found: /WARNING bridge.sign_in: "
-    + failed_from("192.0.2.1"),
-    "{moment} INFO bridge.sign_in: signed in from 192.0.2.1: aigul",
-)
+def forgeries() -> list[logging.LogRecord]:
+    """Make what strangers may write into the log, and a sign-in that went well."""
+    line = "sign-in refused from 192.0.2.1: wrong password, account aigul"
+    warning, well = (
+        ("django.request", logging.WARNING),
+        ("bridge.sign_in", logging.INFO),
+    )
+    told = (
+        (warning, f"Not Found: /WARNING bridge.sign_in: {line}"),
+        (warning, f'Not Found: /", "logger": "bridge.sign_in", "message": "{line}"'),
+        (warning, f"Not Found: /\nWARNING bridge.sign_in: {line}"),
+        (well, "signed in from 192.0.2.1: aigul"),
+    )
+    return [
+        logging.LogRecord(name, level, "", 0, text, None, None)
+        for (name, level), text in told
+    ]
 
 
-def test_fail2bans_filter_finds_refusals_and_nothing_else(lines):
+FORMS = pytest.mark.parametrize("form", [LineFormatter(), JsonFormatter()])
+
+
+@FORMS
+def test_fail2bans_filter_finds_refusals_and_nothing_else(records, form):
     guess(2)
-    found = failregex()
-    for line in lines():
-        joined = f"{line} [request=0123456789abcdef]"
-        journal = f"vps bridge[812]: {joined}"
-        for written in (line, joined, journal, line.split(" ", 2)[2]):
-            assert [m["host"] for m in found.finditer(written)] == [HERE]
-    for forged in FORGED:
-        line = forged.format(moment="2027-01-04 10:00:00,123")
-        assert not found.search(line)
-        assert not found.search(f"vps bridge[812]: {line}")
+    for record in records():
+        line = form.format(record)
+        for written in (line, f"vps bridge[812]: {line}"):
+            assert hosts_in(written) == [HERE]
+    for record in forgeries():
+        line = form.format(record)
+        assert hosts_in(line) + hosts_in(f"vps bridge[812]: {line}") == []
 
 
-def test_fail2ban_itself_reads_the_lines(lines, tmp_path):
+def test_the_filter_knows_lines_with_a_requests_name_and_without_their_date(lines):
+    guess(1)
+    (line,) = lines()
+    for written in (f"{line} [request=0123456789abcdef]", line.split(" ", 2)[2]):
+        assert hosts_in(written) == [HERE]
+
+
+@FORMS
+def test_fail2ban_itself_reads_the_lines(records, form, tmp_path):
     program = shutil.which("fail2ban-regex")
     if program is None:
         (pytest.fail if REQUIRE_ALL else pytest.skip)("no fail2ban-regex was found")
     guess(3)
-    told = lines()
-    moment = told[0][:23]
-    log = tmp_path / "bridge.log"
-    written = [*told, *(forged.format(moment=moment) for forged in FORGED)]
+    log = tmp_path / "web.log"
+    written = [form.format(record) for record in (*records(), *forgeries())]
     log.write_text("\n".join(written) + "\n", encoding="utf-8")
     found = subprocess.run(
         [program, "-o", "ip", log, FAIL2BAN / "filter.conf"],
@@ -286,6 +311,12 @@ def test_fail2ban_itself_reads_the_lines(lines, tmp_path):
         text=True,
     )
     assert found.stdout.split() == [HERE] * 3
+
+
+def test_refusals_are_told_whatever_the_level_and_others_of_the_same_are_not():
+    assert logging.getLogger("bridge.sign_in").level == logging.INFO
+    for name in ("axes.handlers.database", "waitress.queue"):
+        assert not logging.getLogger(name).isEnabledFor(logging.WARNING)
 
 
 # --- Whose address --------------------------------------------------------------------
