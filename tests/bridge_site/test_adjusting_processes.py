@@ -79,7 +79,7 @@ def test_web_dispatchers_and_both_clusters_follow(running, alstyle, kaspi, setti
     wait_for(lambda: not web_shows_a_banner(), timeout_s=60)
     Step.objects.filter(pk=step.pk).update(not_before=timezone.now())
     wait_for(
-        lambda: Step.objects.get(pk=step.pk).status == Step.Status.DONE, timeout_s=30
+        lambda: Step.objects.get(pk=step.pk).status == Step.Status.DONE, timeout_s=90
     )
     assert len(alstyle.orders.orders) == 1
     assert tidied() != "kept for ever"

@@ -21,6 +21,7 @@ NAMES = {
     *("HTTPS", "HTTP", "XML", "JSON", "ID", "OK", "CSV", "MB", "VPN"),
     *("Python", "Django", "SQLite", "PostgreSQL"),
     *("Google", "Microsoft", "Authenticator"),
+    *("Prometheus", "Grafana", "Sentry", "Linux", "Windows", "SSH", "git", "cron"),
 }
 # What the furnished bridge holds and what its forms give as examples.
 EXAMPLES = {
@@ -41,6 +42,8 @@ EXAMPLES = {
         # Values of settings, as they are typed.
         "admin",
         "host",
+        "production",
+        "text",
     ),
 }
 # Settings and addresses stand as they must be typed.
