@@ -24,10 +24,17 @@ if sys.platform == "win32":
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
 
 else:
-    import fcntl
+    try:
+        from fcntl import LOCK_EX, LOCK_NB, flock
+    except ImportError:  # Where there are no locks, one file grows.
 
-    def _lock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        def _lock(descriptor: int) -> None:
+            raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    else:
+
+        def _lock(descriptor: int) -> None:
+            flock(descriptor, LOCK_EX | LOCK_NB)
 
 
 @contextmanager

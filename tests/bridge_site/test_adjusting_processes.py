@@ -18,7 +18,7 @@ from orders.models import Order, Step
 from plumbing.queue import enqueue
 from sandbox import AlStyleServer, KaspiServer
 from tests.bridge_site.test_processes import RunningBridge, wait_for
-from tests.orders.factories import make_order, product_of
+from tests.orders.factories import product_of
 from tests.staff import log_in
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
@@ -59,11 +59,13 @@ def test_web_dispatchers_and_both_clusters_follow(running, alstyle, kaspi, setti
 
     # The dispatchers: what comes up after the change is withheld.
     product = product_of(alstyle, buyable(alstyle))
-    order = make_order((product, 1))
+    kaspi.new_order([{"sku": product.sku}])
+    enqueue("orders.tasks.poll_orders", cluster="orders")
+    order = wait_for(Order.objects.first, timeout_s=90)
     step = Step.objects.get(order=order, kind=Step.Kind.RESERVE)
     later = timezone.now() + timedelta(minutes=30)
     withheld = Step.objects.filter(pk=step.pk, status=Step.Status.PENDING, attempts=0)
-    wait_for(withheld.filter(not_before__gt=later).exists, timeout_s=60)
+    wait_for(withheld.filter(not_before__gt=later).exists, timeout_s=90)
     assert alstyle.orders.orders == {}
 
     # The clusters.

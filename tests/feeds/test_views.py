@@ -156,8 +156,9 @@ def test_nothing_published_yet_is_503_and_never_an_empty_list(shop, client):
 
 @pytest.mark.parametrize("method", ["post", "put", "delete", "patch", "options"])
 def test_the_list_can_only_be_read(published, method):
-    response = fetch(Client(enforce_csrf_checks=True), method)
-    assert (response.status_code, response["Allow"]) == (405, "GET, HEAD")
+    response = getattr(Client(enforce_csrf_checks=True), method)(URL)
+    assert response.status_code == 405
+    assert response["Allow"].startswith("GET, HEAD")
 
 
 # --- login ----------------------------------------------------------------------------

@@ -13,6 +13,7 @@ TABLES = {
     "HistoricalAdjustedSetting": "bridge_site_historicaladjustedsetting",
     "Heartbeat": "bridge_site_heartbeat",
     "CallCount": "bridge_site_callcount",
+    "ClockApart": "bridge_site_clockapart",
     "Epoch": "bridge_site_epoch",
     "Lease": "bridge_site_lease",
     "PeerClock": "bridge_site_peerclock",
