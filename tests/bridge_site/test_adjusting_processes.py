@@ -59,7 +59,8 @@ def test_web_dispatchers_and_both_clusters_follow(running, alstyle, kaspi, setti
 
     # The dispatchers: what comes up after the change is withheld.
     product = product_of(alstyle, buyable(alstyle))
-    kaspi.new_order([{"sku": product.sku}])
+    # It pays: else a person would be asked first.
+    kaspi.new_order([{"sku": product.sku, "price": 90_000.0}])
     enqueue("orders.tasks.poll_orders", cluster="orders")
     order = wait_for(Order.objects.first, timeout_s=90)
     step = Step.objects.get(order=order, kind=Step.Kind.RESERVE)
