@@ -18,7 +18,8 @@ from plumbing.leases import database_now
 
 def undecided() -> StepQuerySet:
     """Give the steps whose orders wait to hear whether they were bought."""
-    waiting = Step.objects.stuck().filter(reason=Reason.AFTER_RESTORE)
+    waiting = Step.objects.stuck().of_kind(Step.Kind.RESERVE)
+    waiting = waiting.filter(reason=Reason.AFTER_RESTORE)
     whole = waiting.select_related("order").prefetch_related("order__lines")
     return whole.order_by("order__created_at", "pk")
 
