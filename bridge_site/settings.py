@@ -203,8 +203,8 @@ DISK_LOW_MB = read.integer("DISK_LOW_MB", 2000, at_most=1_000_000_000)
 
 # --- Backups --------------------------------------------------------------------------
 # Beside the program, not inside it: an update or a clean checkout must not touch them.
-BACKUP_DIR = BASE_DIR / read.text(
-    "BACKUP_DIR", str(BASE_DIR.parent / f"{BASE_DIR.name}-backups")
+BACKUP_DIR = HOME_DIR / read.text(
+    "BACKUP_DIR", str(HOME_DIR.parent / f"{HOME_DIR.name}-backups")
 )
 # Of how many days, weeks and months one is kept.
 BACKUP_KEEP = read.integers("BACKUP_KEEP", [7, 4, 6])
