@@ -181,7 +181,7 @@ def test_a_waybill_that_was_deleted_is_not_fetched_again(settings, kaspi):
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="only its file is ours")
+@pytest.mark.sqlite
 def test_not_even_the_databases_file_holds_a_forgotten_buyer():
     order = make_order()
     write_everywhere(order)

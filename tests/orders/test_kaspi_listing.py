@@ -16,6 +16,12 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
+def now_is_now(monkeypatch):
+    """Whenever these tests come in a long run: some are about the last minutes."""
+    monkeypatch.setitem(globals(), "NOW", datetime.now(timezone.utc))
+
+
+@pytest.fixture(autouse=True)
 def in_english(settings):
     settings.LANGUAGE_CODE = "en"
 
