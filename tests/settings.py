@@ -9,9 +9,11 @@ from tempfile import gettempdir
 var_dir = Path(
     os.environ.get("TEST_VAR_DIR")
     or f"{gettempdir()}/kaspi-bridge-tests-{zlib.crc32(__file__.encode()):08x}",
-    os.environ.get("PYTEST_XDIST_WORKER", ""),
+    # Taken away: a child of the worker has the folder it is given, and no part of it.
+    os.environ.pop("PYTEST_XDIST_WORKER", ""),
 )
 var_dir.mkdir(parents=True, exist_ok=True)
+os.environ["TEST_VAR_DIR"] = str(var_dir)
 os.environ.update(
     ENV_FILE=os.devnull,
     SECRET_KEY="tests-only-" + "k" * 50,
