@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from django.db import connection, transaction
 
@@ -31,6 +31,15 @@ ON CONFLICT (sku) DO UPDATE SET
     withdrawn_at = CASE WHEN excluded.is_available THEN NULL
         ELSE COALESCE({table}.withdrawn_at, excluded.withdrawn_at) END
 """
+
+
+class Changed(NamedTuple):
+    """An SKU as it stands in the list from now on; no units: not on sale."""
+
+    sku: str
+    product_id: int
+    units: int
+    price_kzt: int
 
 
 class ListingChanges:
@@ -98,18 +107,24 @@ def follow_changes(path: Path, *, now: datetime) -> None:
                 gone = [line[0] for line in batch if len(line) == 1]
                 if gone:
                     Listing.objects.filter(sku__in=gone).delete()
-                _upsert([line for line in batch if len(line) > 1], now=now)
+                upsert([_changed(line) for line in batch if len(line) > 1], now=now)
 
 
-def _upsert(lines: list[list[str]], *, now: datetime) -> None:
-    if not lines:
+def _changed(line: list[str]) -> Changed:
+    sku, product_id, units, price_kzt = line
+    return Changed(sku, int(product_id), int(units), int(price_kzt))
+
+
+def upsert(changed: list[Changed], *, now: datetime) -> None:
+    """Make the listings of some hundred SKUs what they are now, new or known."""
+    if not changed:
         return
     moment = connection.ops.adapt_datetimefield_value(now)
     values: list[Any] = []
-    for sku, product_id, units, price_kzt in lines:
-        is_available = units != "0"
+    for sku, product_id, units, price_kzt in changed:
+        is_available = units > 0
         withdrawn_at = None if is_available else moment
-        values += (sku, int(product_id), is_available, int(units), int(price_kzt))
+        values += (sku, product_id, is_available, units, price_kzt)
         values += (moment, withdrawn_at)
     row = f"({', '.join(['%s'] * 7)})"
     # One statement for all: bulk_create makes an object of each row, and takes ten
@@ -117,7 +132,7 @@ def _upsert(lines: list[list[str]], *, now: datetime) -> None:
     statement = UPSERT.format(
         table=Listing._meta.db_table,
         columns=COLUMNS,
-        values=", ".join([row] * len(lines)),
+        values=", ".join([row] * len(changed)),
     )
     with connection.cursor() as cursor:
         cursor.execute(statement, values)

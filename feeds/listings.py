@@ -12,11 +12,11 @@ from typing import NamedTuple
 from django.db import transaction
 
 from catalog.models import Product
+from feeds.changes import Changed, upsert
 from feeds.models import Listing
 from feeds.validating import ReadOffer, read_offers
 
 BATCH = 500
-ALTERED = ["product", "is_available", "stock_count", "price_kzt", "withdrawn_at"]
 
 
 class _Known(NamedTuple):
@@ -29,8 +29,6 @@ class _Known(NamedTuple):
     is_available: bool
     stock_count: int
     price_kzt: int
-    withdrawn_at: datetime | None
-    first_listed_at: datetime
 
 
 def follow_price_list(path: Path, *, now: datetime) -> None:
@@ -61,24 +59,17 @@ def _follow_batch(offers: list[ReadOffer], *, now: datetime, kept: array[int]) -
         "is_available",
         "stock_count",
         "price_kzt",
-        "withdrawn_at",
-        "first_listed_at",
     )
     known = {row.sku: row for row in map(_Known._make, rows)}
     kept.extend(row.pk for row in known.values())
     owners = _owners(skus, known)
     altered = [
-        listing
+        changed
         for offer in offers
-        if (listing := _altered(offer, known.get(offer.sku), owners, now=now))
+        if (changed := _altered(offer, known.get(offer.sku), owners))
     ]
     with transaction.atomic():
-        Listing.objects.bulk_create(
-            altered,
-            update_conflicts=True,
-            unique_fields=["sku"],
-            update_fields=ALTERED,
-        )
+        upsert(altered, now=now)
 
 
 def _owners(skus: Iterable[str], known: dict[str, _Known]) -> dict[str, int]:
@@ -93,33 +84,19 @@ def _altered(
     offer: ReadOffer,
     known: _Known | None,
     owners: dict[str, int],
-    *,
-    now: datetime,
-) -> Listing | None:
-    is_available = offer.units > 0
+) -> Changed | None:
     owner = owners.get(offer.sku, known.product_id if known else None)
     if owner is None:
         # Its product took another SKU and the listing is gone: nothing to follow.
         return None
-    if known and (owner, is_available, offer.units, offer.price_kzt) == (
+    if known and (owner, offer.units > 0, offer.units, offer.price_kzt) == (
         known.product_id,
         known.is_available,
         known.stock_count,
         known.price_kzt,
     ):
         return None
-    withdrawn_at = None if is_available else now
-    if known and not is_available and known.withdrawn_at:
-        withdrawn_at = known.withdrawn_at
-    return Listing(
-        sku=offer.sku,
-        product_id=owner,
-        is_available=is_available,
-        stock_count=offer.units,
-        price_kzt=offer.price_kzt,
-        withdrawn_at=withdrawn_at,
-        first_listed_at=known.first_listed_at if known else now,
-    )
+    return Changed(offer.sku, owner, offer.units, offer.price_kzt)
 
 
 def _missing(kept: array[int], *, newest: int) -> Iterator[int]:

@@ -61,7 +61,7 @@ def plan(point):
         "just live": lambda: dies_after(files, "replace", 3),
         "before the twin": lambda: dies_before(files, "pair_gzip"),
         "before the listings": lambda: dies_before(healing, "follow_changes"),
-        "amid the listings": lambda: dies_before(changes, "_upsert", 2),
+        "amid the listings": lambda: dies_before(changes, "upsert", 2),
         "before the flip": lambda: dies_after(healing, "follow_changes"),
         "before forgetting": lambda: dies_before(publishing, "delete_old_builds"),
     }[point]
