@@ -77,9 +77,8 @@ def copy_sqlite(file: Path) -> None:
     needed = source.stat().st_size * ROOM
     if shutil.disk_usage(file.parent).free < needed:
         raise OSError(f"the disk lacks room: {needed / 2**20:.0f} MiB are needed")
-    live, copy = sqlite3.connect(source), sqlite3.connect(file)
-    with closing(live), closing(copy):
-        live.backup(copy)
+    databases.copy_sqlite(source, file)
+    with closing(sqlite3.connect(file)) as copy:
         # Whole in one file, whatever becomes of the other two.
         copy.execute("PRAGMA journal_mode=DELETE")
         (found,) = copy.execute("PRAGMA quick_check(1)").fetchone()
@@ -94,11 +93,6 @@ def take_back(folder: Path) -> None:
         return
     if not (folder / databases.FILES["postgresql"]).is_file():
         raise CannotKeep(f"the copy in {folder} is missing")
-    with connection.cursor() as cursor:
-        # What newer migrations made is not in the copy: it would stay, and hold fast
-        # what it refers to.
-        for table in connection.introspection.table_names(cursor):
-            cursor.execute(f"DROP TABLE {connection.ops.quote_name(table)} CASCADE")
     try:
         databases.put_back(folder, "postgresql")
     except databases.DatabaseToolFailed as error:
@@ -109,11 +103,8 @@ def _take_sqlite_back(file: Path) -> None:
     if not file.is_file():
         raise CannotKeep(f"the copy {file} is missing")
     connection.close()
-    name = settings.DATABASES["default"]["NAME"]
-    copy, live = sqlite3.connect(file), sqlite3.connect(name, timeout=30)
     try:
-        with closing(copy), closing(live):
-            # One transaction: killed in its middle, nothing has changed.
-            copy.backup(live)
+        # One transaction: killed in its middle, nothing has changed.
+        databases.copy_sqlite(file, Path(settings.DATABASES["default"]["NAME"]))
     except sqlite3.Error as error:
         raise CannotKeep(f"the database cannot be taken back: {error}") from None

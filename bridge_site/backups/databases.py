@@ -61,27 +61,26 @@ def put_back(folder: Path, kind: str) -> Path | None:
     connections.close_all()
     if kind == SQLITE:
         return _put_back_sqlite(folder / FILES[SQLITE])
-    settings = connection.settings_dict
-    _run(
-        "pg_restore",
-        *("--clean", "--if-exists", "--no-owner", "--no-privileges"),
-        *("--single-transaction", "--exit-on-error"),
-        *("--dbname", _dsn(settings["NAME"])),
-        str(folder / FILES[POSTGRESQL]),
-    )
+    _put_back_postgresql(folder / FILES[POSTGRESQL])
     return None
+
+
+def copy_sqlite(source: Path, target: Path, *, wait_s: float = 30) -> None:
+    """Copy all pages in one step: one moment, and in WAL mode writers need not wait.
+
+    Into a database that is there, in one transaction. Raises `sqlite3.Error`.
+    """
+    with (
+        contextlib.closing(sqlite3.connect(source, timeout=wait_s)) as here,
+        contextlib.closing(sqlite3.connect(target, timeout=wait_s)) as there,
+    ):
+        here.backup(there)
 
 
 def _dump_sqlite(target: Path) -> Rows:
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         copy = Path(scratch) / "copy.sqlite3"
-        name = str(connection.settings_dict["NAME"])
-        with (
-            contextlib.closing(sqlite3.connect(name, timeout=30)) as source,
-            contextlib.closing(sqlite3.connect(copy)) as to,
-        ):
-            # All pages in one step: one moment, and writers need not wait in WAL mode.
-            source.backup(to)
+        copy_sqlite(Path(connection.settings_dict["NAME"]), copy)
         rows = _examine_sqlite(copy)
         with copy.open("rb") as plain, gzip.open(target, "wb", 6) as packed:
             shutil.copyfileobj(plain, packed, 1 << 20)
@@ -129,11 +128,7 @@ def _put_back_sqlite(packed: Path) -> Path | None:
         # With what stands in its -wal file: a copy by the database's own means.
         kept = path.with_name(f"{path.name}.before-{secrets.token_hex(4)}")
         try:
-            with (
-                contextlib.closing(sqlite3.connect(path, timeout=5)) as source,
-                contextlib.closing(sqlite3.connect(kept)) as to,
-            ):
-                source.backup(to)
+            copy_sqlite(path, kept, wait_s=5)
         except sqlite3.DatabaseError:
             # Broken, perhaps that is why one is restored: kept as it is.
             shutil.copyfile(path, kept)
@@ -158,6 +153,36 @@ def _dump_postgresql(target: Path) -> Rows:
             *("--dbname", _dsn(name)),
         )
     return rows
+
+
+def _put_back_postgresql(dumped: Path) -> None:
+    """Drop every table and make the dumped ones, in one transaction.
+
+    What newer migrations made is not in the dump: it would stay, and hold fast what it
+    refers to.
+    """
+    name = connection.settings_dict["NAME"]
+    with psycopg.connect(_dsn(name), password=_password()) as open_:
+        tables = [table for (table,) in open_.execute(TABLES).fetchall()]
+        drops = [
+            sql.SQL("DROP TABLE {} CASCADE;\n")
+            .format(sql.Identifier(table))
+            .as_string(open_)
+            for table in tables
+        ]
+    with tempfile.TemporaryDirectory(dir=dumped.parent) as scratch:
+        script, emptying = Path(scratch) / "restore.sql", Path(scratch) / "empty.sql"
+        emptying.write_text("".join(drops), encoding="utf-8")
+        _run(
+            "pg_restore",
+            *("--no-owner", "--no-privileges", "--file", str(script), str(dumped)),
+        )
+        _run(
+            "psql",
+            *("--no-psqlrc", "--quiet", "--single-transaction"),
+            *("--set", "ON_ERROR_STOP=1", "--dbname", _dsn(name)),
+            *("--file", str(emptying), "--file", str(script)),
+        )
 
 
 def _count_postgresql(open_: psycopg.Connection[Any]) -> Rows:

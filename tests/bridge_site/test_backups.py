@@ -210,6 +210,18 @@ def test_a_restore_brings_all_rows_back_and_closes_the_guard(folder):
         restored.kept.unlink()
 
 
+def test_a_restore_brings_back_what_was_whatever_newer_code_made(folder):
+    make_product("70311")
+    path = back_up()
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE newer (id bigint REFERENCES catalog_product (id))")
+    restored = restore(path)
+    assert [product.article for product in Product.objects.all()] == ["70311"]
+    assert "newer" not in connection.introspection.table_names()
+    if restored.kept is not None:
+        restored.kept.unlink()
+
+
 def test_the_guard_is_closed_even_when_nothing_was_written_since(folder):
     assert not epoch.is_guarded()
     path = back_up()

@@ -45,11 +45,10 @@ def test_only_the_last_copies_are_kept(var):
     assert left == {"two", "three"}
 
 
-@pytest.mark.once
+@pytest.mark.sqlite
 @pytest.mark.django_db(transaction=True)
 def test_without_room_nothing_is_begun(var, monkeypatch):
-    if connection.vendor != "sqlite":
-        pytest.skip("the server's disk is not ours to look at")
+    """The file's disk; a server's is not ours to look at."""
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _folder: usage(10, 9, 1))
     with pytest.raises(updating.CannotKeep, match="lacks room"):
