@@ -282,8 +282,8 @@ def clear_after(
         return None
     rows = cart.get()
     still = pieces(rows) == purchase.quantities
-    if rows and not still:
-        note_since(purchase, rows)
+    if rows:
+        _note_touched(purchase, rows)
     if still and is_fresh:
         _learn_marks(purchase, rows)
     value, evidence = ("no" if still else "yes"), f"{purchase}, {pieces(rows) or '—'}"
