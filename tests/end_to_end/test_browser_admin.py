@@ -34,32 +34,6 @@ def bridge(live_server, settings, tmp_path):
     return live_server.url
 
 
-@pytest.fixture
-def open_as(chromium, bridge):
-    """Give a page of somebody who typed name and password."""
-    opened = []
-
-    def log_in(role, *, width=1440, locale="ru-RU", dark=False):
-        context = chromium.new_context(
-            viewport={"width": width, "height": 900},
-            locale=locale,
-            color_scheme="dark" if dark else "light",
-        )
-        opened.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: pytest.fail(str(error)))
-        page.goto(urljoin(bridge, reverse("admin:index")))
-        page.fill("#id_username", role)
-        page.fill("#id_password", PASSWORD)
-        page.keyboard.press("Enter")
-        page.wait_for_url(urljoin(bridge, reverse("admin:index")))
-        return page
-
-    yield log_in
-    for context in opened:
-        context.close()
-
-
 def goto(page, name, *args):
     response = page.goto(urljoin(page.url, reverse(name, args=args)))
     assert response.status == 200

@@ -47,29 +47,9 @@ def bridge(live_server, settings, tmp_path):
 
 
 @pytest.fixture
-def open_at(chromium, bridge):
+def open_at(open_as):
     """Give the owner's page of a width."""
-    opened = []
-
-    def log_in(width, *, dark=False):
-        context = chromium.new_context(
-            viewport={"width": width, "height": 900},
-            locale="ru-RU",
-            color_scheme="dark" if dark else "light",
-        )
-        opened.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: pytest.fail(str(error)))
-        page.goto(urljoin(bridge, reverse("admin:index")))
-        page.fill("#id_username", "owner")
-        page.fill("#id_password", PASSWORD)
-        page.keyboard.press("Enter")
-        page.wait_for_url(urljoin(bridge, reverse("admin:index")))
-        return page
-
-    yield log_in
-    for context in opened:
-        context.close()
+    return lambda width, *, dark=False: open_as("owner", width=width, dark=dark)
 
 
 def goto(page, name, *args):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -36,28 +37,8 @@ def bridge(live_server, settings, tmp_path):
 
 
 @pytest.fixture
-def open_as_owner(chromium, bridge):
-    opened = []
-
-    def log_in(*, width=1440, dark=False):
-        context = chromium.new_context(
-            viewport={"width": width, "height": 900},
-            locale="ru-RU",
-            color_scheme="dark" if dark else "light",
-        )
-        opened.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: pytest.fail(str(error)))
-        page.goto(urljoin(bridge, reverse("admin:index")))
-        page.fill("#id_username", "owner")
-        page.fill("#id_password", PASSWORD)
-        page.keyboard.press("Enter")
-        page.wait_for_url(urljoin(bridge, reverse("admin:index")))
-        return page
-
-    yield log_in
-    for context in opened:
-        context.close()
+def open_as_owner(open_as):
+    return partial(open_as, "owner")
 
 
 def goto(page, name, *args):

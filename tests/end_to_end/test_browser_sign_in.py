@@ -35,28 +35,6 @@ def bridge(live_server):
     return live_server.url
 
 
-@pytest.fixture
-def browse(chromium, bridge):
-    """Open the sign-in page in a browser of its own."""
-    opened = []
-
-    def open_page(*, width=1440, dark=False):
-        context = chromium.new_context(
-            viewport={"width": width, "height": 900},
-            locale="ru-RU",
-            color_scheme="dark" if dark else "light",
-        )
-        opened.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: pytest.fail(str(error)))
-        page.goto(urljoin(bridge, reverse("admin:index")))
-        return page
-
-    yield open_page
-    for context in opened:
-        context.close()
-
-
 def give_password(page, username, password=PASSWORD):
     page.fill("#id_username", username)
     page.fill("#id_password", password)
