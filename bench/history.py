@@ -134,7 +134,7 @@ class Supplier(AlStyleClient):
             }
         if not self.faults.zeros_last:
             self.faults.zero_share = 0.0
-        return parse_stock_list(answer)
+        return parse_stock_list([answer])
 
     def _elements(self, articles: Iterable[int]) -> list[dict[str, Any]]:
         return [

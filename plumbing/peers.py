@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import io
 import logging
 import re
 import time
@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -25,6 +24,7 @@ from plumbing import epoch
 from plumbing.call_deadlines import DeadlineAdapter, call_deadline
 from plumbing.calls import CallJournal, method_of
 from plumbing.clocks import PEER_TIMES
+from plumbing.json_parts import PartTooLarge, decode, decode_parts
 from plumbing.limits import ClockBusy, Priority, TokenClock
 from plumbing.models import Failure
 from plumbing.redaction import redact
@@ -114,14 +114,27 @@ class PeerReply:
                 message % {"peer": self.peer, "path": self.path},
                 status_code=self.status_code,
             )
+        with self._read_as_json():
+            return decode(self.body)
+
+    def json_parts(self) -> Iterator[Any]:
+        """Parse a large object a part at a time; as `json()` otherwise."""
+        with self._read_as_json():
+            yield from decode_parts(self.body)
+
+    @contextmanager
+    def _read_as_json(self) -> Iterator[None]:
         try:
-            return json.loads(
-                self.body, parse_float=Decimal, parse_constant=_no_constant
-            )
+            yield
         except (ValueError, ArithmeticError, RecursionError) as error:
             message = _(
                 "%(peer)s: %(path)s answered something that is not JSON: %(words)s"
             )
+            if isinstance(error, PartTooLarge):
+                message = _(
+                    "%(peer)s: %(path)s answered something broken, or too large to "
+                    "be read: %(words)s"
+                )
             raise PeerProtocolError(
                 message % {"peer": self.peer, "path": self.path, "words": self.words()},
                 status_code=self.status_code,
@@ -155,10 +168,6 @@ class _Call:
     def waited_s(self) -> float:
         until = self._begun_at if self._was_begun else time.monotonic()
         return until - self._asked_at
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(name)
 
 
 def slow_down_s(reply: PeerReply) -> float | None:
@@ -445,11 +454,11 @@ class PeerConnection:
         raise PeerProtocolError(self._said(path, _("redirects without end")))
 
     def _body(self, response: requests.Response, *, path: str, max_bytes: int) -> bytes:
-        chunks, size = [], 0
+        # Gives what was written without a copy of it.
+        body = io.BytesIO()
         while chunk := response.raw.read1(1 << 16, decode_content=True):
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > max_bytes:
+            body.write(chunk)
+            if body.tell() > max_bytes:
                 words = _("an answer of more than %(mib)d MiB")
                 words %= {"mib": max_bytes >> 20}
                 raise PeerProtocolError(self._said(path, words))
@@ -457,7 +466,7 @@ class PeerConnection:
         received = response.raw.tell()
         if expected.isdigit() and received < int(expected):
             raise urllib3.exceptions.IncompleteRead(received, int(expected) - received)
-        return b"".join(chunks)
+        return body.getvalue()
 
     def _redirected(self, method: str, url: str, location: str, path: str) -> str:
         target = urljoin(url, location)

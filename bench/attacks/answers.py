@@ -16,9 +16,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 MIB = 1 << 20
-# The cap of the call that an answer is for, and what may grow above it meanwhile: the
-# body twice while it is joined, and the values made of it.
-BARS_MIB = {"waybill": 40, "orders": 150, "catalogue": 1_000}
+# By call: what its answer may take, of at most 10, 16, 16 and 64 MiB, and in how many
+# places of a host it may be made at once: by each of the web part's threads for pages,
+# by both loops of `dispatch`, by the worker for orders and by that for imports.
+BARS_MIB = {"waybill": 40, "orders": 150, "page": 150, "stock": 400}
+AT_ONCE = {"waybill": 6, "orders": 3, "page": 0, "stock": 1}
+IDLE_MIB, HOST_MIB = 300, 2048
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,17 @@ def _list(piece: bytes, *, mib: float, tail: bytes = b"{}]") -> Iterator[bytes]:
     return _repeated(b"[", piece, tail, mib=mib)
 
 
+def _page(piece: bytes, *, mib: float) -> Iterator[bytes]:
+    head = b'{"pagination":{"totalCount":1000000},"elements":['
+    return _repeated(head, piece, b"{}]}", mib=mib)
+
+
+def _element() -> bytes:
+    """One of Al-Style's goods, its names as long as they are kept."""
+    good = {"article": 70311, "name": "Й" * 500, "full_name": "Й" * 4000, "price1": 1}
+    return json.dumps(good, ensure_ascii=False).encode() + b","
+
+
 def _goods(row: bytes, *, most: int) -> Iterator[bytes]:
     """Give stock of countless goods: an object by article, as Al-Style answers."""
     yield b"{"
@@ -76,6 +90,7 @@ def _row(**more: object) -> bytes:
     return json.dumps({"id": "1", "attributes": attributes}).encode() + b","
 
 
+LARGE_FIGURES = b'{"quantity":2000000001,"price1":2000000002,"price2":2000000003}'
 ANSWERS = (
     Answer("endless PDF", "waybill", lambda: _repeated(b"%PDF", b"x", b"", mib=64)),
     Answer("PDF at the cap", "waybill", lambda: _repeated(b"%PDF", b"x", b"", mib=9)),
@@ -103,33 +118,52 @@ ANSWERS = (
         lambda: _bomb(b'{"data":[', b"{},", b"{}]}", mib=256),
         encoding="gzip",
     ),
-    Answer("[{},…] at the cap", "catalogue", lambda: _list(b"{},", mib=63)),
-    Answer("[{},…] of 32 MiB", "catalogue", lambda: _list(b"{},", mib=32)),
-    Answer("[0,…] at the cap", "catalogue", lambda: _list(b"0,", mib=63)),
+    Answer("[{},…] at the cap", "stock", lambda: _list(b"{},", mib=63)),
+    Answer("[{},…] of 32 MiB", "stock", lambda: _list(b"{},", mib=32)),
+    Answer("[0,…] at the cap", "stock", lambda: _list(b"0,", mib=63)),
     # As many parts as are read at all.
-    Answer("[0,…] 9 million", "catalogue", lambda: _list(b"0,", mib=18)),
-    Answer("[{},…] 1.4 million", "catalogue", lambda: _list(b"{},", mib=4)),
+    Answer("[0,…] 9 million", "stock", lambda: _list(b"0,", mib=18)),
+    Answer("[{},…] 1.4 million", "stock", lambda: _list(b"{},", mib=4)),
     Answer(
         "no goods, by article",
-        "catalogue",
+        "stock",
         lambda: _goods(b"0", most=5_500_000),
     ),
     Answer(
         "{}, by article",
-        "catalogue",
+        "stock",
         lambda: _goods(b"{}", most=1_190_000),
     ),
     Answer(
         "goods, by article",
-        "catalogue",
+        "stock",
         lambda: _goods(b'{"quantity":"1","price1":2,"price2":3}', most=1_190_000),
     ),
     Answer(
         "gzip, 256 MiB unpacked",
-        "catalogue",
+        "stock",
         lambda: _bomb(b"[", b"{},", b"{}]", mib=256),
         encoding="gzip",
     ),
+    Answer("large figures", "stock", lambda: _goods(LARGE_FIGURES, most=900_000)),
+    Answer(
+        "one text at the cap",
+        "stock",
+        lambda: _repeated(b'{"1":{"x":"\xf0\x9f\x98\x80', b"x", b'"},"2":{}}', mib=63),
+    ),
+    Answer(
+        "{} within one good",
+        "stock",
+        lambda: _repeated(b'{"1":{"x":[', b"{},", b'0]},"2":{}}', mib=63),
+    ),
+    Answer(
+        "ends of no member",
+        "stock",
+        lambda: _repeated(b'{"1":{"x":{', b'"a":{},', b'"b":{}}},"2":{}}', mib=63),
+    ),
+    Answer("goods that are none", "page", lambda: _page(b"{},", mib=4)),
+    Answer("0, at the cap", "page", lambda: _page(b"0,", mib=15)),
+    Answer("long names", "page", lambda: _page(_element(), mib=15)),
 )
 
 
@@ -138,18 +172,24 @@ def answers(_seconds: float) -> bool:
     print(
         f"{'call':<10} {'answer':<24} {'before':>7} {'peak':>7} {'above':>7}  came to"
     )
-    is_well = True
+    is_well, worst = True, dict.fromkeys(BARS_MIB, 0.0)
     for answer in ANSWERS:
         before, peak, outcome = _measured(answer)
         above, bar = peak - before, BARS_MIB[answer.call]
         held = above <= bar and not outcome.startswith("KILLED")
         is_well &= held
+        worst[answer.call] = max(worst[answer.call], above)
         print(
             f"{answer.call:<10} {answer.name:<24} {before:>5.0f} M {peak:>5.0f} M "
             f"{above:>5.0f} M  {outcome}{'' if held else f'   MISSED: {bar} M'}"
         )
     print(f"bars above idle: {BARS_MIB} MiB")
-    return is_well
+    together = IDLE_MIB + sum(worst[call] * AT_ONCE[call] for call in worst)
+    print(
+        f"the worst of each, {AT_ONCE} at once, and {IDLE_MIB} MiB of an idle bridge: "
+        f"{together:.0f} MiB (bar {HOST_MIB})"
+    )
+    return is_well and together <= HOST_MIB
 
 
 def _measured(answer: Answer) -> tuple[float, float, str]:
@@ -233,7 +273,8 @@ def _call(url: str, call: str, folder: str, told: object) -> None:
     calls: dict[str, Callable[[], object]] = {
         "waybill": lambda: KaspiClient(kaspi).waybill_pdf(f"{url}/w.pdf"),
         "orders": lambda: KaspiClient(kaspi).order_by_code("703214588"),
-        "catalogue": lambda: AlStyleClient(supplier).quantity_price(),
+        "page": lambda: AlStyleClient(supplier).elements_page(offset=0),
+        "stock": lambda: AlStyleClient(supplier).quantity_price(),
     }
     before, outcome = _status_mib("VmRSS"), "was taken"
     try:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -42,7 +43,7 @@ T = TypeVar("T")
 
 PEER_NAME = "Al-Style"
 # Stock and prices of every good come in one answer.
-MAX_CATALOGUE_BYTES = 64 * 1024 * 1024
+MAX_STOCK_BYTES = 64 * 1024 * 1024
 # Al-Style clamps a larger limit silently and answers 200.
 PAGE_LIMIT = 250
 # Al-Style's documented interval, for a refusal that does not name one.
@@ -93,24 +94,37 @@ class AlStyleClient:
 
     def quantity_price(self) -> StockList:
         """Read stock and prices of every good in one answer."""
-        return self._read("quantity-price", parse_stock_list)
+        reply = self.peer.read("api/quantity-price", max_bytes=MAX_STOCK_BYTES)
+        with _reading(reply):
+            return parse_stock_list(_granted(reply, raw) for raw in reply.json_parts())
 
     def user_data(self) -> UserData:
         """Read the account's powers of attorney and deliveries."""
         return self._read("user-data", parse_user_data)
 
     def _read(self, method: str, parse: Callable[[Any], T], **params: str | int) -> T:
-        reply = self.peer.read(
-            f"api/{method}", params=params, max_bytes=MAX_CATALOGUE_BYTES
-        )
-        raw = reply.json()
-        if says_no(raw):
-            raise PeerRefused(f"{PEER_NAME}, {method}: {reply.words()}")
-        try:
-            return parse(raw)
-        except UnreadableAnswer as error:
-            # What was said about the answer may quote it: the error redacts itself.
-            raise PeerProtocolError(f"{PEER_NAME}, {method}: {error}") from None
+        reply = self.peer.read(f"api/{method}", params=params)
+        with _reading(reply):
+            return parse(_granted(reply, reply.json()))
+
+
+@contextmanager
+def _reading(reply: PeerReply) -> Iterator[None]:
+    try:
+        yield
+    except UnreadableAnswer as error:
+        # What was said about the answer may quote it: the error redacts itself.
+        raise PeerProtocolError(_said(reply, str(error))) from None
+
+
+def _granted(reply: PeerReply, raw: Any) -> Any:
+    if says_no(raw):
+        raise PeerRefused(_said(reply, reply.words()))
+    return raw
+
+
+def _said(reply: PeerReply, words: str) -> str:
+    return f"{PEER_NAME}, {reply.path.removeprefix('api/')}: {words}"
 
 
 def open_client() -> AlStyleClient:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -24,6 +25,8 @@ from catalog.alstyle.schema import (
     BARCODE_LENGTH,
     BRAND_LENGTH,
     FULL_NAME_LENGTH,
+    MOST_PROBLEMS,
+    MOST_ROWS,
     NAME_LENGTH,
     PART_NUMBER_LENGTH,
     Element,
@@ -36,6 +39,7 @@ from catalog.alstyle.schema import (
     UnreadableAnswer,
     as_list,
     as_map,
+    refuse_too_many,
 )
 
 PLAIN_KEYS = re.compile("(?:[1-9][0-9]{0,11},)*[1-9][0-9]{0,11}")
@@ -49,6 +53,7 @@ def parse_element_page(raw: Any) -> ElementPage:
     if total is None:
         words = _("not a whole number")
         raise UnreadableAnswer(doubt("totalCount", words, pagination.get("totalCount")))
+    refuse_too_many(total, name="totalCount", most=MOST_ROWS)
     return ElementPage(elements=parse_elements(answer.get("elements")), total=total)
 
 
@@ -115,28 +120,43 @@ def parse_element(raw: Any, *, doubts: Doubts) -> Element:
     )
 
 
-def parse_stock_list(raw: Any) -> StockList:
-    """Read `quantity-price`; the first of two rows for one article counts."""
-    answer = as_map(raw, name=_("answer"))
-    rows, odd_keys = _plain_rows(answer)
+def parse_stock_list(parts: Iterable[Any]) -> StockList:
+    """Read `quantity-price`, which comes as one map or as parts of one.
+
+    The first of two rows for one article counts.
+    """
+    came, rows = 0, dict[str, Figures]()
     problems: list[Problem] = []
     unsound: set[str] = set()
-    for key in odd_keys:
-        doubts: Doubts = []
-        try:
-            article, row = parse_stock_row(key, answer[key], doubts=doubts)
-        except RowRejected as error:
-            problems.append(Problem(error.key, error.reason))
-            continue
-        if article in rows:
-            problems.append(Problem(article, _("article listed twice")))
-            continue
-        rows[article] = row
-        if doubts:
-            problems += [Problem(article, reason) for reason in doubts]
-            unsound.add(article)
+    for raw in parts:
+        answer = as_map(raw, name=_("answer"))
+        came += len(answer)
+        refuse_too_many(came, name=_("answer"), most=MOST_ROWS)
+        plain, odd_keys = _plain_rows(answer)
+        if not rows:
+            rows = plain
+        elif rows.keys().isdisjoint(plain):
+            rows.update(plain)
+        else:
+            odd_keys = list(answer)
+        for key in odd_keys:
+            doubts: Doubts = []
+            try:
+                article, row = parse_stock_row(key, answer[key], doubts=doubts)
+            except RowRejected as error:
+                problems.append(Problem(error.key, error.reason))
+                continue
+            if article in rows:
+                problems.append(Problem(article, _("article listed twice")))
+                continue
+            rows[article] = row
+            if doubts:
+                problems += [Problem(article, reason) for reason in doubts]
+                unsound.add(article)
+        if len(problems) > MOST_PROBLEMS:
+            raise UnreadableAnswer(_("more rows that cannot be read than goods exist"))
     return StockList(
-        came=len(answer),
+        came=came,
         rows=rows,
         problems=tuple(problems),
         unsound=frozenset(unsound),

@@ -7,7 +7,7 @@ of them are made and compared with database rows in one import.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
 
@@ -25,7 +25,6 @@ FULL_NAME_LENGTH = 5000
 # (stock, stock_is_lower_bound, cost_kzt, retail_kzt) of one article, named below.
 Figures = tuple[int, bool, int | None, int | None]
 FIGURES = ("stock", "stock_is_lower_bound", "cost_kzt", "retail_kzt")
-Rows = TypeVar("Rows", list[Any], dict[str, Any])
 ADDITIONAL_FIELDS = "brand,barcode,multiplicity,rrp"
 
 
@@ -128,9 +127,9 @@ class StockList:
     unsound: frozenset[str]
 
 
-# A larger catalogue than any is; each row that is none is kept as a problem of its
-# own, many times its size, so that millions would take the host's memory.
-MOST_ROWS = 1_200_000
+# More goods than any catalogue has, and than stand on one page. What is wrong with a
+# row is kept, many times the row's size: millions would take the host's memory.
+MOST_ROWS, MOST_LISTED, MOST_PROBLEMS = 1_200_000, 100_000, 200_000
 
 
 def as_list(raw: Any, *, name: str) -> list[Any]:
@@ -140,24 +139,24 @@ def as_list(raw: Any, *, name: str) -> list[Any]:
     rows: list[Any] = raw
     if len(raw) == 1 and isinstance(raw[0], list):
         rows = raw[0]
-    return _not_too_many(rows, name=name)
+    refuse_too_many(len(rows), name=name, most=MOST_LISTED)
+    return rows
 
 
 def as_map(raw: Any, *, name: str) -> dict[str, Any]:
     """Take an object; PHP writes an empty one as `[]`."""
     if isinstance(raw, dict):
-        return _not_too_many(raw, name=name)
+        refuse_too_many(len(raw), name=name, most=MOST_ROWS)
+        return raw
     if raw == []:
         return {}
     raise UnreadableAnswer(doubt(name, _("not an object"), raw))
 
 
-def _not_too_many(rows: Rows, *, name: str) -> Rows:
-    if len(rows) > MOST_ROWS:
-        raise UnreadableAnswer(
-            f"{name}: {len(rows)}, {_('more rows than goods exist')}"
-        )
-    return rows
+def refuse_too_many(rows: int, *, name: str, most: int) -> None:
+    """Raise `UnreadableAnswer` for more rows than there can be."""
+    if rows > most:
+        raise UnreadableAnswer(f"{name}: {rows}, {_('more rows than goods exist')}")
 
 
 def parse_data(raw: Any) -> Any:

@@ -27,6 +27,18 @@ def test_each_method_reads_its_answer(alstyle, supplier_client):
     assert len(methods) == 5, "one method, one request"
 
 
+def test_a_long_stock_list_is_read_a_part_at_a_time(
+    alstyle, supplier_client, monkeypatch
+):
+    whole = supplier_client.quantity_price()
+    monkeypatch.setattr("plumbing.json_parts.PART_BYTES", 1000)
+    assert supplier_client.quantity_price() == whole
+    broken = '{"1": {}, "2": <br>PHP Notice</br>' + ', "3": {}' * 1000 + "}"
+    alstyle.faults.add("garbage", body=broken, times=1)
+    with pytest.raises(PeerProtocolError, match="PHP Notice"):
+        supplier_client.quantity_price()
+
+
 def test_a_page_brings_no_more_than_the_supplier_allows(alstyle, supplier_client):
     page = supplier_client.elements_page(offset=0)
     assert len(page.elements.rows) == 250 < page.total

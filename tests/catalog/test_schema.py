@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.alstyle import schema
+from catalog.alstyle import goods, schema
 from catalog.alstyle.fields import (
     LARGEST_INT,
 )
@@ -155,13 +155,13 @@ def test_no_element_row_is_fatal(rows):
 
 def test_stock_and_prices_are_read_by_article():
     answer = {"70311": stock_row(">50", 1420, 2190), "812": stock_row(-2, 1, 1)}
-    listed = parse_stock_list(answer)
+    listed = parse_stock_list([answer])
     assert listed.rows == {"70311": (51, True, 1420, 2190), "812": (0, False, 1, 1)}
     assert (listed.came, listed.problems, listed.unsound) == (2, (), frozenset())
 
 
 def test_an_empty_map_may_come_as_an_array():
-    assert parse_stock_list([]).rows == {}
+    assert parse_stock_list([[]]).rows == {}
 
 
 def test_odd_stock_rows_are_read_as_far_as_possible():
@@ -173,7 +173,7 @@ def test_odd_stock_rows_are_read_as_far_as_possible():
         "5": {"quantity": 3},
         "x": stock_row(),
     }
-    listed = parse_stock_list(answer)
+    listed = parse_stock_list([answer])
     assert listed.rows == {
         "1": (0, False, 1000, 1500),
         "2": (0, False, 1000, 1500),
@@ -185,9 +185,10 @@ def test_odd_stock_rows_are_read_as_far_as_possible():
 
 
 def test_padded_articles_are_the_same_article_and_the_first_counts():
-    listed = parse_stock_list({"00812": stock_row(1), "812": stock_row(2)})
+    listed = parse_stock_list([{"00812": stock_row(1), "812": stock_row(2)}])
     assert listed.rows == {"812": (1, False, 1000, 1500)}
     assert listed.problems == (("812", "article listed twice"),)
+    assert parse_stock_list([{"00812": stock_row(1)}, {"812": stock_row(2)}]) == listed
 
 
 @given(
@@ -211,9 +212,28 @@ def test_the_quick_way_reads_as_the_thorough_one(answer):
         except RowRejected:
             continue
         thorough.setdefault(article, row)
-    listed = parse_stock_list(answer)
+    listed = parse_stock_list([answer])
     assert listed.rows == thorough
     assert listed.came == len(answer)
+    # Nor does it matter in how many parts it comes.
+    items = list(answer.items())
+    for size in (1, 3):
+        parts = [dict(items[at : at + size]) for at in range(0, len(items), size)]
+        in_parts = parse_stock_list(parts)
+        assert (in_parts.rows, in_parts.came) == (thorough, len(answer))
+        assert sorted(in_parts.problems) == sorted(listed.problems)
+        assert in_parts.unsound == listed.unsound
+
+
+def test_no_more_is_kept_of_what_is_wrong_than_a_host_can_hold(monkeypatch):
+    monkeypatch.setattr(goods, "MOST_PROBLEMS", 5)
+    parts = [{"1": {}}, {"2": {}}]
+    assert parse_stock_list(parts[:1]).unsound == {"1"}
+    with pytest.raises(UnreadableAnswer, match="cannot be read"):
+        parse_stock_list(parts)
+    monkeypatch.setattr(goods, "MOST_ROWS", 1)
+    with pytest.raises(UnreadableAnswer, match="more rows"):
+        parse_stock_list([{"1": stock_row()}, {"2": stock_row()}])
 
 
 # --- what stands around the goods -----------------------------------------------------
@@ -280,6 +300,7 @@ def test_user_data_leaves_blank_records_out():
 def test_more_goods_than_exist_are_refused_before_one_is_read(monkeypatch):
     """Each row that is none is kept as a problem: 63 MiB of them took 1.9 GiB."""
     monkeypatch.setattr(schema, "MOST_ROWS", 3)
+    monkeypatch.setattr(schema, "MOST_LISTED", 3)
     assert len(schema.as_map(dict.fromkeys("abc", 0), name="x")) == 3
     for take, many in (
         (schema.as_map, dict.fromkeys("abcd", 0)),
