@@ -21,6 +21,7 @@ from alerts.watching import Watch
 from backoffice.asking import ask
 from backoffice.dashboard import DigestLine, Need, NeedKind, Role
 from backoffice.formatting import Tone, grouped
+from bridge_site.staff.needs import needs_of_sign_in
 from bridge_site.workers import (
     ask_workers,
     needs_of_tasks,
@@ -49,6 +50,7 @@ def look(now: datetime) -> Iterator[Look]:
             need for need in read_workers(now=now).needs if need.subject != "watch"
         ),
         "tasks": lambda: needs_of_tasks(ask(ask_workers(now=now))),
+        "sign-in": needs_of_sign_in,
         "catalog": lambda: catalog.needs.read_needs(now=now),
         "feeds": lambda: feeds.needs.read_needs(now=now),
         "orders": lambda: orders.alerting.read_needs(

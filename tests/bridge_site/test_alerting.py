@@ -9,6 +9,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from axes.models import AccessAttempt
+from django.contrib.auth.models import User
 from django.utils import timezone, translation
 from django_q.models import Task
 
@@ -16,6 +18,7 @@ from alerts import telling
 from alerts.channels import sync_environment
 from alerts.models import Alert, Channel
 from bridge_site.alerting import is_alive, look, make_watch, read_digest
+from bridge_site.staff.guarding import unlock
 from bridge_site.workers import PARTS, read_workers
 from catalog.models import ImportRun, Product, ProductChange
 from feeds.models import FeedBuild, FeedFetch, Listing, Store
@@ -309,6 +312,23 @@ def channel_fails() -> Undo:
     return broken.delete
 
 
+def locked_out() -> Undo:
+    """Somebody guesses at an account, from two places; and at one that is none."""
+    olga = User.objects.create_user("olga")
+    for address, name in (
+        ("203.0.113.66", "olga"),
+        ("203.0.113.67", "olga"),
+        ("203.0.113.66", "nobody"),
+    ):
+        AccessAttempt.objects.create(
+            username=name,
+            ip_address=address,
+            failures_since_start=5,
+            attempt_time=timezone.now(),
+        )
+    return lambda: unlock(olga)
+
+
 # What happens, the kind of its alert, words of it, whether it wakes people.
 CASES = [
     (stick, "order-stuck", ". Reserve: Kaspi: no, says", False),
@@ -337,6 +357,7 @@ CASES = [
     (worker, "worker", "Workers “Orders” are silent", True),
     (clock, "clock", "set back by", False),
     (task, "tasks", "Tasks of the queue fail: look", False),
+    (locked_out, "locked-out", "row from 203.0.113.66, 203.0.113.67; from", False),
     (channel_fails, "channel", "“Phone” do not arrive", False),
 ]
 
