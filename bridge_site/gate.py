@@ -11,13 +11,12 @@ from typing import Any
 from django.conf import settings
 
 from bridge_site.callers import caller_of
+from bridge_site.middleware import FOR_MACHINES
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
-# What Kaspi and whoever watches the bridge ask for: answered whatever else goes on.
-ALWAYS = ("/kaspi_price_list.xml", "/healthz", "/readyz", "/metrics")
 KEPT_FREE = 2
 # A password takes most of a second of a core to look at.
 LOGINS_AT_ONCE = 2
@@ -63,7 +62,7 @@ class Gate:
         """Answer, or say 503 at once: whoever waited would hold a thread."""
         path = environ.get("PATH_INFO", "")
         # A page asks for its files all at once; each takes a thread for a moment only.
-        if path in ALWAYS or path.startswith(settings.STATIC_URL):
+        if path in FOR_MACHINES or path.startswith(settings.STATIC_URL):
             return self._application(environ, start_response)
         with ExitStack() as held:
             if not self._pages.acquire(blocking=False):

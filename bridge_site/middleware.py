@@ -18,6 +18,8 @@ from plumbing.callers import read_address
 REQUEST_ID = "X-Request-ID"
 # Asked all day by machines: their lines would hide the others.
 UNTOLD = ("/healthz", "/readyz", "/metrics", "/static/")
+# What Kaspi and whoever watches the bridge ask for: nothing can be posted there.
+FOR_MACHINES = ("/kaspi_price_list.xml", "/healthz", "/readyz", "/metrics")
 log = logging.getLogger("bridge.requests")
 
 
@@ -88,12 +90,14 @@ class MethodsMiddleware:
     Django's admin takes every method but POST for a GET.
     """
 
-    KNOWN = ("GET", "HEAD", "POST")
+    READING = ("GET", "HEAD")
+    KNOWN = (*READING, "POST")
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if request.method not in self.KNOWN:
-            return HttpResponseNotAllowed(self.KNOWN)
+            is_read = request.path_info in FOR_MACHINES
+            return HttpResponseNotAllowed(self.READING if is_read else self.KNOWN)
         return self._get_response(request)

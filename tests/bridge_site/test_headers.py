@@ -12,6 +12,7 @@ from django.urls import include, path
 from lxml import html
 
 from bridge_site.gate import Gate
+from bridge_site.middleware import FOR_MACHINES
 from tests.full_house import furnish_house, sign_in, walk_answers
 from tests.header_rules import faults_of
 
@@ -122,6 +123,16 @@ def test_whoever_comes_meets_answers_that_please_the_scanner(
     assert answer.status_code == status
     assert answer.getvalue() or answer.status_code in (302, 405, 503)
     assert list(faults_of(answer, is_https=True)) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed"),
+    [(url, "GET, HEAD") for url in FOR_MACHINES]
+    + [("/admin/login/", "GET, HEAD, POST")],
+)
+def test_who_comes_with_another_method_hears_which_there_are(by_https, url, allowed):
+    answer = by_https.delete(url)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, allowed)
 
 
 @pytest.mark.django_db
