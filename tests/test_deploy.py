@@ -36,6 +36,8 @@ def test_a_failing_start_ends_memory_is_limited_and_the_code_is_not_its_own(unit
     # Five starts five seconds apart, however long each takes, must fall into it.
     assert int(told["StartLimitIntervalSec"]) >= 600
     assert told["MemoryMax"] == "2G"
+    # One worker that takes too much does not end the whole bridge.
+    assert told["OOMPolicy"] == "continue"
     assert told["UMask"] == "0077"
     assert told["ProtectSystem"] == "strict"
     written = set(told["ReadWritePaths"].split())
