@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -227,7 +229,7 @@ def test_the_quick_way_reads_as_the_thorough_one(answer):
 
 def test_no_more_is_kept_of_what_is_wrong_than_a_host_can_hold(monkeypatch):
     monkeypatch.setattr(goods, "MOST_PROBLEMS", 5)
-    parts = [{"1": {}}, {"2": {}}]
+    parts: list[dict[str, Any]] = [{"1": {}}, {"2": {}}]
     assert parse_stock_list(parts[:1]).unsound == {"1"}
     with pytest.raises(UnreadableAnswer, match="cannot be read"):
         parse_stock_list(parts)
