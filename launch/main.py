@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Sequence
 
+from launch.accounts import service_account
 from launch.audit import audit
 from launch.children import StopAsked
 from launch.console import HOME, ROOT, CannotGoOn, accept_any_text, complain
@@ -31,8 +32,11 @@ python3 run.py COMMAND
 def manage(arguments: Sequence[str]) -> int:
     python = prepared_python("requirements.txt")
     command = [str(python), str(ROOT / "manage.py"), *arguments]
-    environment = child_environment()
-    return subprocess.call(command, cwd=HOME, env=environment)  # noqa: S603 - our own manage.py
+    # As whoever owns the data; the pages' files are the code's owner's.
+    account = {} if arguments[:1] == ["collectstatic"] else service_account()
+    return subprocess.call(  # noqa: S603 - our own manage.py
+        command, cwd=HOME, env=child_environment(), **account
+    )
 
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {

@@ -6,7 +6,9 @@ import os
 import subprocess
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
+from launch.accounts import service_account
 from launch.children import StopAsked, pause, stop_signals
 from launch.console import HOME, ROOT, CannotGoOn, complain, say
 from launch.locks import FileLock, Locked
@@ -42,6 +44,12 @@ def serve(arguments: Sequence[str]) -> int:
     """Check the settings, bring the database up to date, run until stopped."""
     if arguments:
         raise CannotGoOn("serve takes no arguments; its settings stand in .env.")
+    if service_account():
+        raise CannotGoOn(
+            "As root it would leave files that the bridge's own account cannot write: "
+            "systemctl start kaspi-bridge, or start it as that account "
+            "(deploy/server.md)."
+        )
     release = current_release()
     check = manage_command(release, "check", "--tag", "bridge")
     if subprocess.call(check, cwd=HOME, env=environment_of(release)):  # noqa: S603 - our own manage.py
@@ -80,12 +88,23 @@ def _only_bridge() -> FileLock:
 def _start(host: Host) -> None:
     release = current_release()
     for command in PREPARATIONS:
-        # Of code that is root's, whoever brought it has collected them.
-        if command[0] != "collectstatic" or os.access(release.folder, os.W_OK):
+        # Of code that is another's, whoever brought it has collected them.
+        if command[0] != "collectstatic" or _is_ours(release.folder):
             manage_to_end(release, *command)
     say(HTTPS_HINT)
     host.bridge = Bridge(release)
     host.bridge.start((*WEB, *WORKERS))
+
+
+def _is_ours(folder: Path) -> bool:
+    """Try whether we may write there: on Windows nothing else tells."""
+    probe = folder / f".ours-{os.getpid()}"
+    try:
+        probe.touch(exist_ok=False)
+        probe.unlink()
+    except OSError:
+        return False
+    return True
 
 
 def _keep_running(host: Host) -> int:
