@@ -34,6 +34,7 @@ from bridge_site.processes import (
 )
 from bridge_site.schedules import bring_back
 from bridge_site.set_back import bring_moments_back
+from feeds.keeping_up import start_keeping_up
 from feeds.standing_in import keep_login
 from orders.dispatching import dispatch
 from orders.models import Step
@@ -104,6 +105,7 @@ def serve_web(*, listen: str, exit_with_parent: bool) -> None:
     if exit_with_parent:
         when_parent_ends(stop)
     Watcher().start()
+    start_keeping_up(wait=threading.Event().wait)
     start_watch(wait=threading.Event().wait)
     server.run()
 

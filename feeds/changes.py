@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from collections.abc import Callable
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -95,15 +96,17 @@ class ListingChanges:
             self._write((sku, product_id, units, price_kzt))
 
 
-def follow_changes(path: Path, *, now: datetime) -> None:
+def follow_changes(path: Path, *, now: datetime, confirm: Callable[[], object]) -> None:
     """Make the listings say what a new list does, by the changes it was written with.
 
     In small transactions; may be repeated from the start after any interruption.
+    `confirm` raises in one that is not this process's to make any more.
     """
     with path.open(encoding="utf-8", newline="") as file:
         lines = csv.reader(file)
         while batch := list(islice(lines, BATCH)):
             with transaction.atomic():
+                confirm()
                 gone = [line[0] for line in batch if len(line) == 1]
                 if gone:
                     Listing.objects.filter(sku__in=gone).delete()

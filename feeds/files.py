@@ -12,8 +12,11 @@ import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from threading import get_ident
+from typing import IO
 
 from django.conf import settings
+from django.core.files import locks
 
 logger = logging.getLogger(__name__)
 FILE_NAME = "kaspi_price_list.xml"
@@ -22,6 +25,10 @@ CHUNK_BYTES = 1 << 20
 FOLDER_MODE, LIVE_MODE = 0o750, 0o640
 # On Windows a file that somebody reads cannot be replaced until he closes it.
 REPLACE_WAITS_S = (0.05, 0.1, 0.2, 0.5, 1, 2, 4)
+STRAY_AFTER_S = 3600
+LOCK_NAME = "live.lock"
+# Digests of the live file by (time, size, inode); it changes a few times an hour.
+_digests: dict[tuple[int, int, int], str] = {}
 
 
 def live_path() -> Path:
@@ -42,6 +49,11 @@ def changes_path(pk: int) -> Path:
     return Path(settings.FEED_DIR) / "versions" / f"{pk}.changes.csv"
 
 
+def carried_path(pk: int) -> Path:
+    """Name a version's file while it comes from the database; each process its own."""
+    return version_path(pk).with_name(f"{pk}.{os.getpid()}-{get_ident()}.part")
+
+
 def temporary_path(name: str) -> Path:
     """Name a file that only the holder of the build's lease writes."""
     return Path(settings.FEED_DIR) / f"{name}.tmp"
@@ -54,6 +66,54 @@ def make_directories() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(FOLDER_MODE)
     version_path(0).parent.mkdir(exist_ok=True)
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Let no other process on this host change the live list meanwhile.
+
+    The host's builder and its web part both may. The system lets go of the lock of a
+    process that dies; where a folder knows no locks, the next look puts things right.
+    """
+    make_directories()
+    with (Path(settings.FEED_DIR) / LOCK_NAME).open("ab") as file:
+        with contextlib.suppress(OSError):
+            locks.lock(file, locks.LOCK_EX)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                locks.unlock(file)
+
+
+def live_sha256() -> str:
+    """Digest the live list, or give "" when there is none; read once a version."""
+    try:
+        with live_path().open("rb") as file:
+            return digest_of(file)
+    except FileNotFoundError:
+        return ""
+
+
+def digest_of(file: IO[bytes]) -> str:
+    """Digest the live list, opened before; the file is at its beginning again."""
+    stat = os.fstat(file.fileno())
+    key = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+    known = _digests.get(key)
+    if known is None:
+        digest = hashlib.sha256()
+        while chunk := file.read(CHUNK_BYTES):
+            digest.update(chunk)
+        file.seek(0)
+        known = digest.hexdigest()
+        _digests.clear()
+        _digests[key] = known
+    return known
+
+
+def forget_digests() -> None:
+    """Read the live list anew next time."""
+    _digests.clear()
 
 
 def sha256_of(path: Path) -> str:
@@ -142,19 +202,26 @@ def unpack_version(pk: int, target: Path) -> str:
     return digest.hexdigest()
 
 
-def put_live(source: Path, pk: int) -> None:
-    """Make `source`, kept as version `pk`, the live list, then its compressed twin.
+def next_second() -> int:
+    """Give the time of the next live list: a whole second later than the one before.
 
-    Both get one time, which says that they belong together. It is a whole second
-    later than the one before: `Last-Modified`, and the `ETag` of a web server in
-    front, tell versions apart by seconds.
+    `Last-Modified`, and the `ETag` of a web server in front, tell versions apart by
+    seconds.
     """
-    sync_to_disk(source)
     try:
         before_s = int(live_path().stat().st_mtime)
     except FileNotFoundError:
         before_s = 0
-    modified_s = max(int(time.time()), before_s + 1)
+    return max(int(time.time()), before_s + 1)
+
+
+def put_live(source: Path, pk: int, *, modified_s: int | None = None) -> None:
+    """Make `source`, kept as version `pk`, the live list, then its compressed twin.
+
+    Both get one time, which says that they belong together; None = the next second.
+    """
+    sync_to_disk(source)
+    modified_s = next_second() if modified_s is None else modified_s
     os.utime(source, (modified_s, modified_s))
     source.chmod(LIVE_MODE)
     replace(source, live_path())
@@ -189,6 +256,11 @@ def gzip_is_paired() -> bool:
 def remove_strays() -> None:
     """Remove what an interrupted build left."""
     _remove_all(Path(settings.FEED_DIR), "*.tmp")
+    for stray in version_path(0).parent.glob("*.part"):
+        # Another process of this host may be writing it this moment.
+        with contextlib.suppress(OSError):
+            if time.time() - stray.stat().st_mtime > STRAY_AFTER_S:
+                stray.unlink()
 
 
 def remove_changes() -> None:

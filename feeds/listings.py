@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -31,25 +31,36 @@ class _Known(NamedTuple):
     price_kzt: int
 
 
-def follow_price_list(path: Path, *, now: datetime) -> None:
+def follow_price_list(
+    path: Path, *, now: datetime, confirm: Callable[[], object]
+) -> None:
     """Make the listings say what the file says; only what differs is written.
 
     For a list whose changes nobody wrote down. Works from the file alone, in small
     transactions, so that it can be repeated from the start after any interruption.
+    `confirm` raises in one that is not this process's to make any more.
     """
     newest = Listing.objects.order_by("-pk").values_list("pk", flat=True).first()
     # Eight bytes each: a set of a million numbers would take seventy megabytes.
     kept = array("q")
     offers = read_offers(path)
     while batch := list(islice(offers, BATCH)):
-        _follow_batch(batch, now=now, kept=kept)
+        _follow_batch(batch, now=now, kept=kept, confirm=confirm)
     if newest is not None:
         others = list(_missing(kept, newest=newest))
         for start in range(0, len(others), BATCH):
-            Listing.objects.filter(pk__in=others[start : start + BATCH]).delete()
+            with transaction.atomic():
+                confirm()
+                Listing.objects.filter(pk__in=others[start : start + BATCH]).delete()
 
 
-def _follow_batch(offers: list[ReadOffer], *, now: datetime, kept: array[int]) -> None:
+def _follow_batch(
+    offers: list[ReadOffer],
+    *,
+    now: datetime,
+    kept: array[int],
+    confirm: Callable[[], object],
+) -> None:
     skus = [offer.sku for offer in offers]
     rows = Listing.objects.filter(sku__in=skus).values_list(
         "pk",
@@ -69,6 +80,7 @@ def _follow_batch(offers: list[ReadOffer], *, now: datetime, kept: array[int]) -
         if (changed := _altered(offer, known.get(offer.sku), owners))
     ]
     with transaction.atomic():
+        confirm()
         upsert(altered, now=now)
 
 

@@ -150,6 +150,8 @@ class FeedBuild(models.Model):
     content_sha256 = models.CharField(_("content digest"), max_length=64, blank=True)
     size_bytes = models.PositiveBigIntegerField(_("bytes"), null=True, blank=True)
     reason = models.TextField(_("reason"), blank=True)
+    # The live file's time, the same on every host; null from before it was kept.
+    modified_s = models.BigIntegerField(null=True, blank=True)
     # After a roll-back, automatic builds wait until this moment.
     pinned_until = models.DateTimeField(_("pinned until"), null=True, blank=True)
 
@@ -214,6 +216,25 @@ class FeedBuild(models.Model):
     def is_pinned(self, now: datetime) -> bool:
         """Tell whether automatic builds keep off this version."""
         return self.pinned_until is not None and self.pinned_until > now
+
+
+class ListPiece(models.Model):
+    """A piece of a list's compressed bytes, for hosts that did not build it."""
+
+    # No foreign key: to delete builds would take longer, where there are no pieces too.
+    build_pk = models.PositiveBigIntegerField()
+    number = models.PositiveIntegerField()
+    data = models.BinaryField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["build_pk", "number"], name="listpiece_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"№{self.build_pk}/{self.number}"
 
 
 class ListingQuerySet(models.QuerySet["Listing"]):

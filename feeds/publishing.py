@@ -10,13 +10,13 @@ from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
-from django.db.models import TextChoices
+from django.db.models import Max, TextChoices
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from catalog.repricing import reprice
-from feeds import files
+from feeds import carrying, files
 from feeds.drafting import Draft, Refusal, check_draft, write_draft, write_restored
 from feeds.healing import finish_publication, heal, settle_interrupted
 from feeds.models import FeedBuild
@@ -97,7 +97,7 @@ def build_price_list(
         if is_dry_run:
             return _try_out(now=now)
         try:
-            live = _make_ready(now=now)
+            live = _make_ready(lease, now=now)
         except OSError as error:
             return _not_ready(error, now=now)
         pinned = FeedBuild.objects.pinned(now)
@@ -133,7 +133,7 @@ def roll_back(
     """
     with under_lease(LEASE) as lease:
         try:
-            _make_ready(now=now)
+            _make_ready(lease, now=now)
         except OSError as error:
             return _not_ready(error, now=now)
         attempt = _begin(lease, now=now, override=Override(reason=reason, actor=actor))
@@ -165,10 +165,13 @@ class _Attempt:
             result = work()
         except (Refusal, InvalidPriceList) as refusal:
             result = _refused(self, str(refusal))
-        except (OSError, LeaseLost) as error:
-            # The disk is full, the live file is locked, or this process slept too
-            # long: the next run tries again.
+        except OSError as error:
+            # The disk is full or the live file is locked: the next run tries again.
             result = self._failed(str(error))
+        except LeaseLost as error:
+            # This process slept too long, and the row is its successor's by now.
+            pk, said = self.build.pk, str(error)
+            return BuildResult(end=BuildEnd.FAILED, reason=said, build_pk=pk)
         except Exception as error:
             self._failed(redact(f"{type(error).__name__}: {error}"))
             raise
@@ -179,14 +182,15 @@ class _Attempt:
 
     def _failed(self, reason: str) -> BuildResult:
         pk = self.build.pk
-        settle_interrupted(pk, now=self.now, reason=reason)
+        confirm = self.lease.confirm
+        settle_interrupted(pk, now=self.now, confirm=confirm, reason=reason)
         return BuildResult(end=BuildEnd.FAILED, reason=reason, build_pk=pk)
 
 
-def _make_ready(*, now: datetime) -> FeedBuild | None:
+def _make_ready(lease: LeaseHandle, *, now: datetime) -> FeedBuild | None:
     files.make_directories()
     keep_login()
-    return heal(now=now)
+    return heal(now=now, confirm=lease.confirm)
 
 
 def _not_ready(error: OSError, *, now: datetime) -> BuildResult:
@@ -259,6 +263,9 @@ def _renew_pinned(
 def _write_again(attempt: _Attempt, earlier: FeedBuild) -> None:
     source = files.temporary_path(f"earlier-{attempt.build.pk}")
     try:
+        carrying.fetch_missing(earlier.pk)
+        # While it is pinned another host may have to write it again.
+        carrying.hand_over_once(earlier.pk)
         if files.unpack_version(earlier.pk, source) != earlier.sha256:
             said = _("the file of №%(number)d is gone") % {"number": earlier.pk}
             raise Refusal(said)
@@ -287,22 +294,35 @@ def _publish(attempt: _Attempt, **known: Any) -> BuildResult:
     files.keep_version(attempt.draft.path, pk)
     if attempt.draft.changes_path.exists():
         files.replace(attempt.draft.changes_path, files.changes_path(pk))
+    carrying.hand_over(pk)
     attempt.lease.confirm()
+    modified_s = _next_second()
     FeedBuild.objects.filter(pk=pk).update(
         status=Status.PUBLISHING,
         sha256=checked.sha256,
         size_bytes=checked.size_bytes,
+        modified_s=modified_s,
         seconds=attempt.seconds,
         **known,
     )
-    files.put_live(attempt.draft.path, pk)
-    finish_publication(pk, now=attempt.now)
+    with files.alone():
+        attempt.lease.confirm()
+        files.put_live(attempt.draft.path, pk, modified_s=modified_s)
+    finish_publication(pk, now=attempt.now, confirm=attempt.lease.confirm)
     return BuildResult(
         end=BuildEnd.PUBLISHED,
         reason=known["reason"],
         build_pk=pk,
         counts=known["counts"],
     )
+
+
+def _next_second() -> int:
+    """Give the new file's time, later than the last list's on whichever host."""
+    last = FeedBuild.objects.aggregate(last=Max("modified_s"))["last"] or 0
+    # A clock that was a year ahead once shall not date every list to come.
+    is_plausible = last < time.time() + 86_400
+    return max(files.next_second(), last + 1 if is_plausible else 0)
 
 
 def _unchanged(attempt: _Attempt, live: FeedBuild) -> BuildResult:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from backoffice.histories import forget_old
-from feeds import files
+from feeds import carrying, files
 from feeds.models import FeedBuild, FeedFetch, Proposal, Store
 
 Status = FeedBuild.Status
@@ -24,19 +24,37 @@ def delete_old_builds(*, now: datetime) -> None:
     builds.filter(status=Status.UNCHANGED, started_at__lt=now - UNCHANGED_KEPT).delete()
     ended = [Status.ARCHIVED, Status.REFUSED, Status.FAILED]
     builds.filter(status__in=ended, started_at__lt=now - BUILDS_KEPT).delete()
-    versions = builds.filter(status__in=[Status.ACTIVE, Status.ARCHIVED])
-    newest = versions.order_by("-published_at", "-pk").values_list("pk", flat=True)
-    kept = set(newest[: settings.FEED_KEPT_VERSIONS])
-    # What was put back is written again, with the stock of the day, while it is pinned.
-    kept |= set(builds.live().values_list("counts__put_back", flat=True))
-    for path in files.version_path(0).parent.glob("*.xml.gz"):
-        if path.name.removesuffix(".xml.gz") not in {str(pk) for pk in kept}:
-            # Windows keeps a file that is being downloaded; a later build removes it.
-            with contextlib.suppress(OSError):
-                path.unlink()
+    kept = _newest(settings.FEED_KEPT_VERSIONS)
+    _delete_files_but(kept)
+    carrying.forget_all_but(_newest(carrying.KEPT))
     builds.filter(status=Status.ARCHIVED).exclude(pk__in=kept).exclude(diff={}).update(
         diff={}
     )
+
+
+def delete_old_files() -> None:
+    """Keep on this host the files of the newest versions, whoever built them."""
+    _delete_files_but(_newest(settings.FEED_KEPT_VERSIONS))
+
+
+def _newest(number: int) -> set[int]:
+    """Give the newest versions, and what is just being published."""
+    builds = FeedBuild.objects
+    versions = builds.filter(status__in=[Status.ACTIVE, Status.ARCHIVED])
+    newest = versions.order_by("-published_at", "-pk").values_list("pk", flat=True)
+    # What was put back is written again, with the stock of the day, while it is pinned.
+    put_back = builds.live().values_list("counts__put_back", flat=True)
+    under_way = builds.under_way().values_list("pk", flat=True)
+    return {*newest[:number], *put_back, *under_way} - {None}
+
+
+def _delete_files_but(kept: set[int]) -> None:
+    names = {str(pk) for pk in kept}
+    for path in files.version_path(0).parent.glob("*.xml.gz"):
+        if path.name.removesuffix(".xml.gz") not in names:
+            # Windows keeps a file that is being downloaded; a later build removes it.
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def delete_old_fetches(*, now: datetime) -> int:

@@ -18,7 +18,7 @@ from django.utils.translation import ngettext
 from backoffice.formatting import grouped
 from backoffice.histories import BASELINE, CHANGED, DELETED, history_of, told_changes
 from catalog.models import Category, CommissionRate, PriceRule, Product, ProductChange
-from feeds import files
+from feeds import carrying, files
 from feeds.drafting import Draft, Refusal, write_restored
 from feeds.models import FeedBuild, Store
 
@@ -35,6 +35,7 @@ def draft_roll_back(earlier: FeedBuild, *, now: datetime) -> Draft:
         source = Path(folder) / "earlier.xml"
         draft = Draft(path=Path(folder) / "restored.xml")
         try:
+            carrying.fetch_missing(earlier.pk)
             sha256 = files.unpack_version(earlier.pk, source)
         except OSError:
             sha256 = ""

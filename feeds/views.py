@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import logging
 import os
@@ -34,8 +33,6 @@ RETRY_AFTER_S = 300
 ACCEPTS_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))", re.IGNORECASE)
 # Notes fetches one after another, beside the thread that sends to everybody.
 _journal = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fetch-journal")
-# Digests of the live file by (time, size, inode); it changes a few times an hour.
-_digests: dict[tuple[int, int, int], str] = {}
 
 
 @csrf_exempt
@@ -133,7 +130,7 @@ def _serve(
 ) -> StreamingHttpResponse:
     """Answer with `file`, the live list, or with its compressed twin."""
     stat = os.fstat(file.fileno())
-    etag = _digest(file, stat)
+    etag = files.digest_of(file)
     headers = {
         "Vary": "Accept-Encoding",
         "Last-Modified": http_date(stat.st_mtime),
@@ -159,20 +156,6 @@ def _serve(
         file.close()
         return fetch.answer(200, headers)
     return fetch.answer(200, headers, file=file)
-
-
-def _digest(file: IO[bytes], stat: os.stat_result) -> str:
-    key = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
-    known = _digests.get(key)
-    if known is None:
-        digest = hashlib.sha256()
-        while chunk := file.read(CHUNK_BYTES):
-            digest.update(chunk)
-        file.seek(0)
-        known = digest.hexdigest()
-        _digests.clear()
-        _digests[key] = known
-    return known
 
 
 def _open_twin(stat: os.stat_result) -> IO[bytes] | None:

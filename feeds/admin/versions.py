@@ -46,7 +46,7 @@ from backoffice.pages import (
     log_action,
     log_objects,
 )
-from feeds import files
+from feeds import carrying, files
 from feeds.admin.differences import count_panels, difference_tables
 from feeds.drafting import Refusal
 from feeds.models import FeedBuild
@@ -137,7 +137,7 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
         if obj.is_pinned(timezone.now()) and may("feeds.rollback_feed"):
             url = reverse("admin:unpin_feed", args=[obj.pk])
             buttons.append(Button(label=gettext("Let automatic builds go on"), url=url))
-        if files.version_path(obj.pk).exists():
+        if carrying.is_kept(obj):
             url = reverse("admin:download_feed", args=[obj.pk])
             buttons.append(Button(label=gettext("Download"), url=url, asks_first=True))
         return buttons
@@ -173,6 +173,7 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
         build = get_object_or_404(FeedBuild, pk=pk)
         if not self.has_view_permission(request, build):
             raise PermissionDenied
+        carrying.fetch_missing(pk)
         try:
             file = gzip.open(files.version_path(pk))  # noqa: SIM115  (closed when sent)
         except FileNotFoundError:
@@ -372,4 +373,4 @@ def _counted(build: FeedBuild, name: str) -> SafeString:
 def can_put_back(build: FeedBuild) -> bool:
     """Tell whether the version was live once and its file is still kept."""
     was_live = build.status == Status.ARCHIVED
-    return was_live and files.version_path(build.pk).exists()
+    return was_live and carrying.is_kept(build)

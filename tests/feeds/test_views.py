@@ -35,7 +35,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def nothing_known():
-    views._digests.clear()
+    files.forget_digests()
 
 
 @pytest.fixture
