@@ -7,7 +7,6 @@ lease: a cluster that has died cannot say so itself.
 from __future__ import annotations
 
 import logging
-import socket
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -120,5 +119,5 @@ class Watch:
             call_outside()
         # After the work: a watch whose every round fails must fall silent.
         Heartbeat.objects.update_or_create(
-            name=NAME, defaults={"host": socket.gethostname(), "beaten_at": now}
+            name=NAME, defaults={"host": settings.HOST_NAME, "beaten_at": now}
         )

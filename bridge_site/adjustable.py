@@ -517,7 +517,7 @@ FIXED: Mapping[Words, Sequence[str]] = {
         *("HSTS_SCOPE", "TRUSTED_PROXIES", "ADMIN_PATH", "ADMIN_NETWORKS"),
         *("VAR_DIR", "DATABASE_URL", "LOG_LEVEL", "FEED_DIR", "ALLOW_UNSAFE"),
         *("EPOCH_MARK", "BACKUP_DIR", "BACKUP_SECOND_DIR", "BACKUP_RECIPIENT"),
-        "BACKUP_KEEP",
+        *("BACKUP_KEEP", "HOST_NAME", "HOST_ROLES"),
         *("LOG_FILE", "LOG_FILE_MB", "LOG_FILES_KEPT", "LOG_FORMAT"),
         "SENTRY_ENVIRONMENT",
     ),

@@ -22,6 +22,7 @@ from backoffice.dashboard import (
     linked_for,
 )
 from backoffice.formatting import Tone
+from bridge_site.hosts import HostLine, read_host_lines
 from bridge_site.workers import (
     FailedTask,
     ask_workers,
@@ -86,6 +87,7 @@ class Health(DashboardDetails):
     """What stands in the overview's fold: how the machinery runs."""
 
     readings: Sequence[SectionRead]
+    hosts: Sequence[HostLine]
     failed_tasks: Sequence[FailedTask]
     decisions: Sequence[LogEntry]
 
@@ -162,6 +164,7 @@ def read_health(request: HttpRequest) -> Health:
         ],
         journals=[*goods.journals, *feeds.journals],
         readings=read_order_readings(now=now) if sees_orders else [],
+        hosts=read_host_lines(now=now) if sees_workers else [],
         failed_tasks=read_failed_tasks(now=now) if sees_workers else [],
         decisions=list(_decisions(request)),
     )

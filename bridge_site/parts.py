@@ -32,6 +32,7 @@ from bridge_site.processes import (
     parse_address,
     when_parent_ends,
 )
+from bridge_site.reporting import Reporter, report_in_background
 from bridge_site.schedules import bring_back
 from bridge_site.set_back import bring_moments_back
 from feeds.keeping_up import start_keeping_up
@@ -107,7 +108,9 @@ def serve_web(*, listen: str, exit_with_parent: bool) -> None:
     Watcher().start()
     start_keeping_up(wait=threading.Event().wait)
     start_watch(wait=threading.Event().wait)
+    reporter = report_in_background("web")
     server.run()
+    reporter.leave()
 
 
 def start_watch(*, wait: Callable[[float], bool]) -> threading.Thread:
@@ -136,6 +139,9 @@ def run_dispatchers(*, exit_with_parent: bool) -> None:
         signal.signal(number, stop_soon)
     if exit_with_parent:
         when_parent_ends(stop_soon, on_word=stop.set)
+    reporter = Reporter("dispatch")
+    if not reporter.await_work(wait=stop.wait):
+        return
     loops = [
         threading.Thread(
             target=dispatch, args=[peer], kwargs={"wait": stop.wait}, daemon=True
@@ -154,8 +160,12 @@ def run_dispatchers(*, exit_with_parent: bool) -> None:
             # The supervisor starts the part again.
             raise SystemExit(1)
         watch_time(watch)
+        if not reporter.turn():
+            # Started again it waits until it may.
+            stop.set()
     for loop in loops:
         loop.join()
+    reporter.leave()
 
 
 def watch_time(watch: TimeWatch) -> None:
@@ -180,19 +190,29 @@ def run_cluster(name: str, *, exit_with_parent: bool) -> None:
     """
     if name != Conf.CLUSTER_NAME:
         raise WrongQueue(f"Start this part with Q_CLUSTER_NAME={name}.")
+    reporter, stop = Reporter(name), threading.Event()
+    if exit_with_parent:
+        when_parent_ends(stop.set)
+    if not reporter.await_work(wait=stop.wait):
+        return
     use_start_method()
     # Imported once here, the workers share the code's memory instead of owning it.
     autodiscover_modules("tasks")
     gc.collect()
     gc.freeze()
-    _Sentinel(exit_with_parent=exit_with_parent)
+    _Sentinel(reporter, exit_with_parent=exit_with_parent)
+    reporter.leave()
 
 
 class _Sentinel(django_q.cluster.Sentinel):  # type: ignore[misc]
     """django-q's guard of one cluster; its constructor returns when all is stopped."""
 
-    def __init__(self, *, exit_with_parent: bool) -> None:
+    def __init__(self, reporter: Reporter, *, exit_with_parent: bool) -> None:
         self._exit_with_parent = exit_with_parent
+        # Called from the guard's own thread, the one that forks: a fork in the middle
+        # of another thread's question would take half of it along.
+        schedule = django_q.cluster.scheduler
+        django_q.cluster.scheduler = self._when_working(reporter, schedule)
         started, stopping = multiprocessing.Event(), multiprocessing.Event()
         super().__init__(stopping, started, uuid.uuid4())
 
@@ -202,6 +222,18 @@ class _Sentinel(django_q.cluster.Sentinel):  # type: ignore[misc]
         if self._exit_with_parent:
             when_parent_ends(self._stop_soon)
         super().start()
+
+    def _when_working(
+        self, reporter: Reporter, schedule: Callable[..., None]
+    ) -> Callable[..., None]:
+        def look(**options: Any) -> None:
+            if reporter.turn():
+                schedule(**options)
+            else:
+                # Started again it waits until it may.
+                self._stop_soon()
+
+        return look
 
     def reincarnate(self, process: multiprocessing.Process) -> None:
         if was_killed(process):

@@ -379,10 +379,15 @@ def supervisors_log() -> list[str]:
 
 
 def replace_with_supervisor(
-    listen: str, *, exit_with_parent: bool, log: Sequence[str] = ()
+    listen: str,
+    *,
+    exit_with_parent: bool,
+    parts: Sequence[str] = PARTS,
+    log: Sequence[str] = (),
 ) -> None:
     """Become the supervisor without Django, which takes 25 MB it has no use for."""
     command = [sys.executable, "-m", "bridge_site.processes", "--listen", listen]
+    command += ["--parts", ",".join(parts)]
     command += ["--exit-with-parent"] if exit_with_parent else []
     command += log
     if os.name == "nt":
@@ -397,6 +402,7 @@ def supervise(arguments: Sequence[str] | None = None) -> None:
     """Run the parts until SIGINT, SIGTERM or the parent's end."""
     parser = argparse.ArgumentParser(prog="bridge")
     parser.add_argument("--listen", required=True)
+    parser.add_argument("--parts", default=",".join(PARTS))
     parser.add_argument("--exit-with-parent", action="store_true")
     parser.add_argument("--log-file", default="")
     parser.add_argument("--log-bytes", type=int, default=0)
@@ -405,12 +411,16 @@ def supervise(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if options.log_file:
         _log_to(options)
-    supervisor = Supervisor(listen=options.listen, say=_say)
+    parts = options.parts.split(",")
+    supervisor = Supervisor(listen=options.listen, say=_say, parts=parts)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: supervisor.stop.set())
     if options.exit_with_parent:
         when_parent_ends(supervisor.stop.set)
-    _say(f"The bridge listens at http://{options.listen}/")
+    if "web" in parts:
+        _say(f"The bridge listens at http://{options.listen}/")
+    else:
+        _say(f"The bridge runs here without its site: {', '.join(parts)}")
     supervisor.run()
 
 

@@ -77,6 +77,8 @@ NOT_MOVED: dict[str, tuple[str, ...]] = {
     "bridge_site.PeerSlot": ("until",),
     # By these the setting back is known; they come last.
     "bridge_site.Heartbeat": ("beaten_at",),
+    # Told anew twice a minute.
+    "bridge_site.HostPart": ("since", "seen_at"),
     # Told while it is ahead of now, too.
     "bridge_site.TimeJump": ("noticed_at",),
     "bridge_site.ClockApart": ("seen_at",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from datetime import time
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,9 @@ HEALTH_TOKEN = read.text("HEALTH_TOKEN")
 METRICS_TOKEN = read.text("METRICS_TOKEN")
 # A relative folder is meant from the home folder, wherever a service is started.
 VAR_DIR = HOME_DIR / read.text("VAR_DIR", "var")
+# Of several hosts on one database: this one's name, and what it runs.
+HOST_NAME = read.text("HOST_NAME") or socket.gethostname()
+HOST_ROLES = read.several("HOST_ROLES", "web", "workers") or ["web", "workers"]
 # Outside the database: how far it had come, so that an older copy is noticed. None, in
 # tests only, turns the guard off.
 EPOCH_MARK: Path | None = HOME_DIR / read.text(
@@ -232,6 +236,14 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 else:
     DATABASES["default"].setdefault("CONN_MAX_AGE", 60)
     DATABASES["default"].setdefault("CONN_HEALTH_CHECKS", True)
+    # A database that fell silent is noticed within a minute, not within two hours.
+    options = DATABASES["default"].setdefault("OPTIONS", {})
+    for option, value in (
+        *(("connect_timeout", 10), ("tcp_user_timeout", 30_000)),
+        *(("keepalives_idle", 20), ("keepalives_interval", 10)),
+        ("keepalives_count", 3),
+    ):
+        options.setdefault(option, value)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Applications ---------------------------------------------------------------------

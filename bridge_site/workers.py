@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,10 +22,11 @@ from backoffice.asking import Answers, Number, Questions, Rows, ask, objects
 from backoffice.dashboard import DashboardSection, Need, NeedKind, Role, StatusCard
 from backoffice.formatting import Tone, ago, grouped, when
 from bridge_site.disks import read_disks
+from bridge_site.hosts import needs_of_hosts
 from bridge_site.last_update import needs_of_updates
 from bridge_site.models import BackupRun
 from plumbing import epoch
-from plumbing.models import ClockApart, Epoch, Heartbeat, TimeJump
+from plumbing.models import ClockApart, Epoch, Heartbeat, HostPart, TimeJump
 from plumbing.redaction import redact
 
 TASKS_SHOWN = 5
@@ -75,6 +75,7 @@ def ask_workers(*, now: datetime) -> Questions:
         func=OuterRef("func"), stopped__gt=OuterRef("stopped")
     )
     return {
+        "hosts": Rows(HostPart.objects.order_by("host", "since", "part").values()),
         "beats": Rows(Heartbeat.objects.values("name", "host", "beaten_at")),
         "jump": Rows(jumps[:1]),
         "backup": Rows(BackupRun.objects.values()[:1]),
@@ -95,6 +96,7 @@ def read_workers(*, now: datetime, answers: Answers | None = None) -> DashboardS
     needs += _needs_of_backups(objects(BackupRun, answers["backup"]), now=now)
     needs += _needs_of_time(objects(TimeJump, answers["jump"]), now=now)
     needs += _needs_of_clocks(objects(ClockApart, answers["clocks"]), now=now)
+    needs += needs_of_hosts(objects(HostPart, answers["hosts"]), now=now)
     needs += _needs_of_disk()
     needs += needs_of_updates(now=now)
     details = []
@@ -206,7 +208,7 @@ def _needs_of_disk() -> Iterator[Need]:
             tone=Tone.BAD if disk.is_nearly_full else Tone.WARN,
             text=text % {"free": grouped(disk.free_mb)},
             kind=DISK,
-            subject=socket.gethostname(),
+            subject=settings.HOST_NAME,
             is_urgent=disk.is_nearly_full,
         )
 

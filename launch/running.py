@@ -143,7 +143,7 @@ class Bridge:
         until = time.monotonic() + PARTS_END_WITHIN_S
         while self.exit_code is None and time.monotonic() < until:
             told = self._parts()
-            if told and not any(told[name]["pid"] for name in parts):
+            if told and not any(told[name]["pid"] for name in parts if name in told):
                 return
             pause()
 
@@ -153,6 +153,9 @@ class Bridge:
         until = time.monotonic() + WEB_WITHIN_S
         while time.monotonic() < until:
             self._refuse_the_fallen(WEB)
+            if (told := self._parts()) and "web" not in told:
+                # Of a host without the site the workers are asked alone (HOST_ROLES).
+                return
             if address := read_json(self._running).get("address"):
                 heard = _asked(f"http://{address}/healthz", revision)
                 if not heard:
@@ -170,7 +173,8 @@ class Bridge:
         while time.monotonic() < until + steady_s:
             self._refuse_the_fallen((*WEB, *WORKERS))
             told = self._parts()
-            if told and all(told[name]["seen"] for name in WORKERS):
+            here = [name for name in WORKERS if name in told]
+            if told and all(told[name]["seen"] for name in here):
                 seen_at = seen_at or time.monotonic()
                 if time.monotonic() - seen_at >= steady_s:
                     return
@@ -185,7 +189,7 @@ class Bridge:
             )
         told = self._parts()
         for name in parts:
-            if told and told[name]["starts"] > 1:
+            if name in told and told[name]["starts"] > 1:
                 raise CannotGoOn(
                     f"{name} ended by itself soon after its start: its log says why."
                 )

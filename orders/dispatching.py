@@ -7,10 +7,10 @@ seen within a second. Nothing is queued, so nothing can pile up or be lost.
 from __future__ import annotations
 
 import logging
-import socket
 import time
 from collections.abc import Callable
 
+from django.conf import settings
 from django.db import close_old_connections, connection
 
 from orders.clients import Clients
@@ -120,5 +120,5 @@ def _beat(peer: str) -> None:
     close_old_connections()
     Heartbeat.objects.update_or_create(
         name=loop_name(peer),
-        defaults={"host": socket.gethostname(), "beaten_at": database_now()},
+        defaults={"host": settings.HOST_NAME, "beaten_at": database_now()},
     )

@@ -13,6 +13,10 @@ class PlumbingConfig(AppConfig):
     verbose_name = _("Plumbing")
 
     def ready(self) -> None:
+        from django.db.backends.signals import connection_created
+
+        from plumbing.failover import prepare_session
         from plumbing.queue_time import share_the_clock
 
         share_the_clock()
+        connection_created.connect(prepare_session, dispatch_uid="prepared-session")

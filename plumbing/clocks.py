@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import functools
 import logging
-import socket
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 
+from django.conf import settings
 from django.db import DatabaseError
 from django.db.models import Q
 from django.utils import timezone
@@ -43,7 +43,7 @@ def note_host() -> float:
     apart_s = (before + (after - before) / 2 - now).total_seconds()
     uncertain_s = (after - before).total_seconds()
     if uncertain_s < HOST_APART_S:
-        _keep(f"{ClockApart.HOST}{socket.gethostname()}", apart_s, now=now)
+        _keep(f"{ClockApart.HOST}{settings.HOST_NAME}", apart_s, now=now)
     return apart_s
 
 

@@ -207,6 +207,9 @@ def _why_withheld() -> str:
         if _has_joined(epoch):
             _keep_mark(epoch)
             return ""
+        if "workers" not in settings.HOST_ROLES:
+            # It writes nothing by itself: what its mark lacks is no proof against all.
+            return _("Nothing is sent until another host shows that it works, too")
     if reason is not None:
         moments = [epoch.wrote_at, mark.wrote_at if mark is not None else None]
         # Of another life the mark does not tell what it has sent.
@@ -253,7 +256,9 @@ def _may_have_joined(epoch: Epoch) -> bool:
     vouched, now = epoch.vouched_at, time.monotonic()
     if not _Seen.unproven_since:
         _Seen.unproven_since, _Seen.vouched_at = now, vouched
-    is_old = vouched is None or database_now() - vouched > VOUCHED_WITHIN
+    # Of hosts that begin a new database together, one has made the first mark.
+    seen = vouched or epoch.marked_at
+    is_old = seen is None or database_now() - seen > VOUCHED_WITHIN
     is_late = now - _Seen.unproven_since > PROVEN_WITHIN_S
     return not (is_old or is_late or _has_joined(epoch))
 

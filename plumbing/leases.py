@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import socket
 import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import IntegrityError, close_old_connections, connection, transaction
 from django.utils import timezone
 
@@ -90,7 +90,7 @@ class LeaseHandle:
 
 def take_lease(name: str, *, seconds: int = LEASE_S) -> str:
     """Take the lease and return the owner's mark, or raise `LeaseTaken`."""
-    owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+    owner = f"{settings.HOST_NAME}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
     now = database_now()
     until = now + timedelta(seconds=seconds)
     if Lease.objects.filter(name=name, until__lte=now).update(owner=owner, until=until):

@@ -137,6 +137,46 @@ class Heartbeat(models.Model):
         return abs(now - self.beaten_at) > limit
 
 
+class HostPart(models.Model):
+    """A part of the bridge on one of the hosts, as it last told of itself."""
+
+    class Fit(models.TextChoices):
+        """How the part's code fits the database's migrations."""
+
+        FITS = "fits", _("as the database")
+        OLDER = "older", _("older than the database")
+        NEWER = "newer", _("newer than the database")
+
+    host = models.CharField(_("host"), max_length=120)
+    part = models.CharField(_("part"), max_length=20)
+    since = models.DateTimeField(_("runs since"))
+    seen_at = models.DateTimeField(_("last sign of life"))
+    revision = models.CharField(_("revision"), max_length=40, blank=True)
+    memory_bytes = models.BigIntegerField(_("memory"), default=0)
+    # Ahead of the database's; behind it is negative.
+    clock_apart_s = models.FloatField(_("clock apart, s"), default=0)
+    fit = models.CharField(_("code"), max_length=5, choices=Fit.choices)
+    works = models.BooleanField(_("takes work"), default=True)
+
+    # It tells twice a minute.
+    LATE_AFTER = timedelta(minutes=2)
+    KEPT_FOR = timedelta(days=1)
+
+    class Meta:
+        verbose_name = _("part of a host")
+        verbose_name_plural = _("parts of hosts")
+        constraints = [
+            models.UniqueConstraint(fields=["host", "part"], name="hostpart_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.host} {self.part}"
+
+    def is_late(self, *, now: datetime) -> bool:
+        # In the future: from before the clock was set back.
+        return abs(now - self.seen_at) > self.LATE_AFTER
+
+
 class TimeJump(models.Model):
     """The database's clock was set, back or ahead, by more than a few minutes."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from datetime import timedelta
 
 from django.conf import settings
@@ -19,7 +18,7 @@ def beat(cluster: str) -> str:
     note_host()
     Heartbeat.objects.update_or_create(
         name=cluster,
-        defaults={"host": socket.gethostname(), "beaten_at": database_now()},
+        defaults={"host": settings.HOST_NAME, "beaten_at": database_now()},
     )
     return f"{cluster} is alive"
 

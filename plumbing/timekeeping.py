@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-import socket
 import time
 from datetime import datetime, timedelta
+
+from django.conf import settings
 
 from plumbing.leases import database_now
 from plumbing.models import TimeJump
@@ -44,7 +45,7 @@ class TimeWatch:
         TimeJump.objects.create(
             noticed_at=now,
             seconds=round(jumped.total_seconds()),
-            host=socket.gethostname(),
+            host=settings.HOST_NAME,
         )
         return jumped
 

@@ -66,7 +66,7 @@ def _parts() -> tuple[dict[Labels, float], dict[Labels, float]]:
                 continue
             seen.add(each.pid)
             try:
-                memory[part,] += _bytes_of(each)
+                memory[part,] += bytes_of(each)
                 count[part,] += 1
             except psutil.Error:
                 continue
@@ -84,7 +84,8 @@ def _part_of(process: psutil.Process) -> str:
     return "supervisor" if is_ours else ""
 
 
-def _bytes_of(process: psutil.Process) -> int:
+def bytes_of(process: psutil.Process) -> int:
+    """Measure a process; what it shares with others is divided among them."""
     info = process.memory_full_info()
     # Linux alone knows what a process shares with how many.
     return int(getattr(info, "pss", info.rss))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import socket
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
+
+from django.conf import settings
 
 from orders.models import Step
 from orders.plan.transitions import StepFields, move_step
@@ -60,7 +61,7 @@ class Claim:
 def claim_step(step: Step, *, text: str) -> Claim | None:
     """Take a waiting step, or one whose outcome is unknown; None if another did."""
     now = database_now()
-    owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+    owner = f"{settings.HOST_NAME}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
     until = now + timedelta(seconds=CLAIM_S)
     if step.status == Step.Status.PENDING:
         won = move_step(

@@ -25,6 +25,11 @@ def take_back(times: int) -> None:
     epoch.forget()
 
 
+def grow_old() -> None:
+    """Let the first mark be no other host's that began a moment ago."""
+    Epoch.objects.update(marked_at=timezone.now() - timedelta(hours=1))
+
+
 def edit(path, **values) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
     epoch.forget()
@@ -105,6 +110,7 @@ def test_another_bridges_database_is_guarded(mark):
 @pytest.mark.parametrize("broken", [None, "", "{", '{"identity": 3}'])
 def test_a_database_whose_mark_is_lost_is_guarded(mark, broken):
     epoch.count_write()
+    grow_old()
     if broken is None:
         mark.unlink()
     else:
@@ -118,6 +124,7 @@ def test_a_database_whose_mark_is_lost_is_guarded(mark, broken):
 @pytest.mark.parametrize("values", [{"place": "/other"}, {"hardware": ["other"]}])
 def test_a_folder_or_a_machine_copied_with_its_mark_is_guarded(mark, values):
     epoch.count_write()
+    grow_old()
     edit(mark, **values)
     assert epoch.is_guarded()
     assert row().guarded_for == Reason.MOVED
@@ -128,6 +135,7 @@ def test_a_folder_or_a_machine_copied_with_its_mark_is_guarded(mark, values):
 def test_a_copied_volume_is_guarded_though_it_lies_at_the_same_place(mark, tmp_path):
     """A container has no card of its own, and its paths are everywhere the same."""
     epoch.count_write()
+    grow_old()
     anchor = mark.with_suffix(".anchor")
     (copy := tmp_path / "copied").write_bytes(anchor.read_bytes())
     copy.replace(anchor)
@@ -142,6 +150,7 @@ def test_a_copied_volume_is_guarded_though_it_lies_at_the_same_place(mark, tmp_p
 @pytest.mark.django_db
 def test_a_mark_copied_without_its_anchor_is_guarded(mark):
     epoch.count_write()
+    grow_old()
     mark.with_suffix(".anchor").unlink()
     epoch.forget()
     assert epoch.is_guarded()
@@ -241,3 +250,34 @@ def test_writes_from_many_threads_leave_the_mark_at_the_last_one(mark, in_thread
     results = in_threads([epoch.count_write] * 6)
     assert results == [None] * 6
     assert marks.read_mark(mark).sequence == row().sequence == 7
+
+
+@pytest.mark.django_db
+def test_hosts_that_begin_a_new_database_together_close_nothing(mark):
+    """One made the first mark and has not vouched yet: it may be at work."""
+    assert not epoch.is_guarded()
+    mark.unlink()
+    epoch.forget()
+    assert epoch.is_guarded()
+    assert row().guarded_for == ""
+    Epoch.objects.update(vouched_at=timezone.now())
+    epoch._Seen.until = 0.0
+    assert not epoch.is_guarded()
+    assert mark.exists()
+
+
+@pytest.mark.django_db
+def test_a_site_without_workers_closes_nothing_for_its_own_missing_mark(mark, settings):
+    settings.HOST_ROLES = ["web"]
+    epoch.count_write()
+    grow_old()
+    mark.unlink()
+    epoch.forget()
+    assert epoch.is_guarded()
+    assert row().guarded_for == ""
+    # A database taken back is proof enough, whoever finds it.
+    settings.HOST_ROLES = ["web", "workers"]
+    Epoch.objects.update(vouched_at=None)
+    epoch.forget()
+    assert epoch.is_guarded()
+    assert row().guarded_for == Reason.UNMARKED

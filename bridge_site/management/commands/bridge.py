@@ -12,10 +12,11 @@ from bridge_site.processes import (
     settle_address,
     supervisors_log,
 )
+from plumbing.hosts import parts_here
 
 
 class Command(BaseCommand):
-    help = "Runs the whole bridge on this host: web and both worker clusters."
+    help = "Runs this host's parts of the bridge: all, unless HOST_ROLES says less."
     requires_system_checks = ["bridge"]
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -23,11 +24,15 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, exit_with_parent: bool, **options: Any) -> None:
         try:
-            listen = settle_address(settings.LISTEN, is_free_later=_is_waiting())
+            is_free_later = _is_waiting() or "web" not in settings.HOST_ROLES
+            listen = settle_address(settings.LISTEN, is_free_later=is_free_later)
         except ValueError as error:
             raise CommandError(str(error)) from None
         replace_with_supervisor(
-            listen, exit_with_parent=exit_with_parent, log=supervisors_log()
+            listen,
+            exit_with_parent=exit_with_parent,
+            parts=parts_here(),
+            log=supervisors_log(),
         )
 
 

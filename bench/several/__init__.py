@@ -1,0 +1,1 @@
+"""Several hosts on one computer: what cuts, kills and suspends each of them."""

@@ -1,0 +1,10 @@
+"""The soak's settings for whole hosts; with SOAK_SCALE above 1 their waits are short."""
+
+from __future__ import annotations
+
+import os
+
+from bench.soaking.settings import *  # noqa: F403
+
+if float(os.environ["SOAK_SCALE"]) > 1:
+    INSTALLED_APPS = [*INSTALLED_APPS, "bench.several.quick.Quick"]  # noqa: F405
