@@ -7,9 +7,9 @@ Each host is the whole bridge, `manage.py bridge`, with its own folder, name and
 to the database; both peers are the sandbox's, and buyers order all the while. Whichever
 host does the orders' work at the moment is struck: first its cable falls silent and is
 cut, then it is killed, then suspended in whatever it does and woken up again. All waits
-are those of life, unless --scale makes them shorter. Judged by the peers' own books: 0 bought twice, 0 lost, each order
-accepted once; and the list is fetched from every host each second. Exits with 1 when a
-promise was broken.
+are those of life, unless --scale makes them shorter. Judged by the peers' own books: 0
+bought twice, 0 lost, each order accepted once; and the list is fetched from every host
+each second. Exits with 1 when a promise was broken.
 """
 
 from __future__ import annotations
@@ -114,11 +114,10 @@ class Hosts(Soak):
         self.blows: list[Blow] = []
 
     def run(self, database_url: str) -> Report:
+        # What this program does by hand is done on the first host.
+        os.environ["HOST_NAME"] = NAMES[0]
         self._settle_environment(database_url)
         os.environ["DJANGO_SETTINGS_MODULE"] = "bench.several.settings"
-        # What this program does by hand is done on the first host.
-        os.environ["VAR_DIR"] = str(self.directory / NAMES[0])
-        os.environ["HOST_NAME"] = NAMES[0]
         with self.supplier, self.kaspi, contextlib.ExitStack() as stack:
             self._open_shop()
             from django.core.management import call_command
@@ -127,7 +126,9 @@ class Hosts(Soak):
             for name in NAMES[: self.options.hosts]:
                 cable = Cable(database_url)
                 stack.callback(cable.close)
-                tree = Tree(name, os.environ, self.directory, cable)
+                is_first = name == NAMES[0]
+                folder = self.directory / ("var" if is_first else name)
+                tree = Tree(name, os.environ, folder, cable)
                 stack.callback(tree.stop)
                 self.trees.append(tree)
             for tree in self.trees:

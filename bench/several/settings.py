@@ -1,4 +1,4 @@
-"""The soak's settings for whole hosts; with SOAK_SCALE above 1 their waits are short."""
+"""The soak's settings for whole hosts, whose waits are short with SOAK_SCALE > 1."""
 
 from __future__ import annotations
 

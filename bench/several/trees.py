@@ -32,13 +32,13 @@ class Tree:
     ) -> None:
         self.name, self.cable = name, cable
         self.listen = f"127.0.0.1:{free_port()}"
-        self.log = folder / f"{name}.log"
+        self.log = folder.with_name(f"{name}.log")
         self._environment = {
             **environment,
             TREE: name,
             "HOST_NAME": name,
             "LISTEN": self.listen,
-            "VAR_DIR": str(folder / name),
+            "VAR_DIR": str(folder),
             "DATABASE_URL": cable.url,
         }
         self._process: subprocess.Popen[bytes] | None = None
