@@ -10,7 +10,7 @@ from datetime import datetime
 
 import psutil
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import DatabaseError, connection
 
 from bridge_site.metrics.hosting import bytes_of
 from bridge_site.revision import revision
@@ -47,7 +47,6 @@ class Reporter:
             return self._may_work
         self._told_at = time.monotonic()
         try:
-            close_old_connections()
             self._may_work = self._tell()
         except DatabaseError as error:
             log.warning("the other hosts could not be told of this one: %s", error)
@@ -67,8 +66,6 @@ class Reporter:
             hosts.leave(self._part)
         except DatabaseError:
             log.warning("the other hosts could not be told that this part ends")
-        finally:
-            connection.close()
 
     def _tell(self) -> bool:
         fit = hosts.read_fit()

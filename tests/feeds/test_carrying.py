@@ -42,7 +42,7 @@ def test_one_host_keeps_no_list_in_the_database(shop, hosts):
 
 @pytest.mark.postgresql
 def test_a_list_comes_to_every_host_byte_for_byte(shop, hosts, monkeypatch):
-    monkeypatch.setattr(carrying, "PIECE_BYTES", 500)
+    monkeypatch.setattr(carrying, "PIECE_BYTES", 200)
     first = hosts("first")
     make_products(40)
     assert build().end == "published"

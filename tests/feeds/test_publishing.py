@@ -52,6 +52,7 @@ def test_a_published_version_says_what_stands_in_it(shop, feed_dir):
         f"{row.pk}.xml.gz",
         "kaspi_price_list.xml",
         "kaspi_price_list.xml.gz",
+        "live.lock",
     ]
 
 

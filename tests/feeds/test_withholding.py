@@ -238,7 +238,7 @@ def test_a_build_that_failed_forgets_nothing(goods, monkeypatch, feed_dir):
     build()
     Listing.objects.withheld().update(withheld_since=timezone.now() - 48 * HOUR)
 
-    def full(*_args):
+    def full(*_args, **_options):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
