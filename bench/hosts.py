@@ -24,6 +24,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -36,6 +37,8 @@ from bench.soaking.judging import Report
 from sandbox import wait_until
 from sandbox.audit import StockWatch
 
+Cluster = Literal["orders", "imports"]
+
 NAMES = ("north", "south", "west")
 # In life: between two blows; silent for as long as nobody is told, then refused.
 CALM_S, SILENT_S, CUT_S = 45.0, 60.0, 60.0
@@ -46,7 +49,7 @@ TAKEN_OVER_WITHIN_S = 240.0
 SETTLES_WITHIN_S = 900.0
 FETCH_EVERY_S = 2.0
 # What the schedules ask for by the minute, when minutes are too long: by the second.
-RECURRING = {
+RECURRING: dict[tuple[str, Cluster], float] = {
     ("orders.tasks.poll_orders", "orders"): 2.0,
     ("orders.tasks.refresh_orders", "orders"): 4.0,
     ("orders.tasks.sweep_orders", "orders"): 2.0,
@@ -91,7 +94,7 @@ class Recurring:
     """Asks for what recurs as the schedules do, only more often."""
 
     def __init__(self) -> None:
-        self._next_s = dict.fromkeys(RECURRING, 0.0)
+        self._next_s: dict[tuple[str, Cluster], float] = dict.fromkeys(RECURRING, 0.0)
 
     def turn(self, now_s: float) -> None:
         from django_q.models import OrmQ

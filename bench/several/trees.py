@@ -43,6 +43,11 @@ class Tree:
         }
         self._process: subprocess.Popen[bytes] | None = None
         self.is_expected_to_answer = False
+        self.struck_at = 0.0
+
+    def was_struck_since(self, moment_s: float) -> bool:
+        """Tell whether it was killed or suspended since."""
+        return self.struck_at >= moment_s
 
     def start(self) -> None:
         with self.log.open("ab") as log:
@@ -66,13 +71,13 @@ class Tree:
         raise SystemExit(f"{self.name} did not start: {self.log}")
 
     def kill(self) -> None:
-        self.is_expected_to_answer = False
+        self.is_expected_to_answer, self.struck_at = False, time.monotonic()
         for process in self.processes():
             with contextlib.suppress(psutil.Error):
                 process.kill()
 
     def suspend(self) -> None:
-        self.is_expected_to_answer = False
+        self.is_expected_to_answer, self.struck_at = False, time.monotonic()
         # Parents first: none shall miss a child.
         for process in self.processes():
             with contextlib.suppress(psutil.Error):
@@ -90,7 +95,7 @@ class Tree:
             psutil.Process(supervisor).resume()
 
     def stop(self) -> None:
-        self.is_expected_to_answer = False
+        self.is_expected_to_answer, self.struck_at = False, time.monotonic()
         if self._process is None:
             return
         if self._process.stdin is not None:
@@ -170,8 +175,7 @@ class Readers:
                 words = type(error).__name__
             else:
                 words = str(answer.status_code)
-            if not tree.is_expected_to_answer:
-                # It was killed or suspended meanwhile.
+            if tree.was_struck_since(began):
                 continue
             self.fetches += 1
             now = time.monotonic()

@@ -3,7 +3,7 @@
 import pytest
 
 from catalog.models import Product
-from feeds import carrying, files, healing, publishing
+from feeds import carrying, changes, files, healing, publishing
 from feeds.healing import keep_up
 from feeds.models import FeedBuild, Listing, ListPiece
 from plumbing.models import Lease
@@ -110,7 +110,7 @@ def test_another_host_goes_on_where_one_was_killed(shop, hosts, monkeypatch, poi
 def test_a_host_that_wakes_up_late_changes_nothing(shop, hosts, monkeypatch):
     hosts("first")
     make_products(3)
-    follow = healing.follow_changes
+    follow = changes.follow_changes
 
     def oversleep(*args, **options):
         Lease.objects.update(owner="another")
@@ -134,7 +134,7 @@ def test_what_is_being_published_here_is_not_taken_back(shop, hosts, monkeypatch
     make_products(3)
     build()
     seen = []
-    follow = healing.follow_changes
+    follow = changes.follow_changes
 
     def look_meanwhile(*args, **options):
         seen.append((live_bytes(folder), keep_up(), live_bytes(folder)))
