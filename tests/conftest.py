@@ -55,12 +55,30 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Leave out what is about the other database; a skip would look like a gap."""
+    """Leave out what is about the other database; a skip would look like a gap.
+
+    What opens no database would only be run a second time beside PostgreSQL.
+    """
     other = ("once", "sqlite") if ON_POSTGRESQL else ("postgresql",)
-    left_out = [i for i in items if any(i.get_closest_marker(m) for m in other)]
+    left_out = [
+        item
+        for item in items
+        if any(item.get_closest_marker(marker) for marker in other)
+        or (ON_POSTGRESQL and not opens_database(item))
+    ]
     if left_out:
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)
+
+
+def opens_database(item: pytest.Item) -> bool:
+    """Tell whether a test asked for a database: pytest-django refuses it to others."""
+    fixtures = getattr(item, "fixturenames", ())
+    return (
+        bool(item.get_closest_marker("django_db"))
+        or "db" in fixtures
+        or ("transactional_db" in fixtures)
+    )
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -93,8 +93,8 @@ def flattened(operations: Sequence[Operation]) -> Iterator[Operation]:
 
 
 def is_ours(app: str) -> bool:
-    folder = Path(apps.get_app_config(app).path)
-    return folder.is_relative_to(settings.BASE_DIR)
+    # Not "beneath": the virtual environment with others' apps may be there as well.
+    return Path(apps.get_app_config(app).path).parent == settings.BASE_DIR
 
 
 def hindrances(loader: MigrationLoader, last: dict[str, str]) -> list[str]:
