@@ -23,8 +23,9 @@ CLOSING_LINE = re.compile(
     r".*\b(passed|failed|errors?|skipped|deselected|no tests ran)\b.* in [\d.]+s\b"
 )
 NO_TESTS = 5
-# The whole suite takes all processors; a few files start sooner in one process.
-AT_ONCE = ("-n", "logical", "--dist", "worksteal")
+# The whole suite takes all processors, twice: most tests wait, for a peer, a browser or
+# a process that they started. A few files start sooner in one process.
+AT_ONCE = ("-n", str(2 * (os.cpu_count() or 1)), "--dist", "worksteal")
 
 
 @dataclass

@@ -195,6 +195,7 @@ def bridge_env(
             "HTTPS_ONLY": "0",
             "LISTEN": "127.0.0.1:0",
             "VAR_DIR": str(tmp_path / "var"),
+            "BACKUP_DIR": str(tmp_path / "backups"),
             "DATABASE_URL": database_url(),
             "ALSTYLE_URL": settings.ALSTYLE_URL,
             "ALSTYLE_TOKEN": settings.ALSTYLE_TOKEN,
