@@ -236,21 +236,7 @@ class SettingsReader:
 
     def database(self, name: str, default: str) -> dict[str, Any]:
         """Read a database URL: SQLite or PostgreSQL."""
-
-        def parse(raw: str) -> dict[str, Any]:
-            try:
-                config: dict[str, Any] = self.env.db_url_config(raw)
-            except Exception:
-                # Its own message repeats the URL, which holds the password.
-                config = {}
-            if config.get("ENGINE", "").rpartition(".")[2] not in (
-                "sqlite3",
-                "postgresql",
-            ):
-                raise ValueError("must begin with sqlite:/// or postgres://")
-            return config
-
-        return self._parsed(name, "database", parse(default), parse)
+        return self._parsed(name, "database", parse_database(default), parse_database)
 
     def _raw(self, name: str) -> str | None:
         try:
@@ -296,6 +282,44 @@ class SettingsReader:
 
     def _reject(self, name: str, message: str) -> None:
         self.problems.append(SettingProblem(name=name, message=message))
+
+
+def parse_database(raw: str) -> dict[str, Any]:
+    """Read a database URL; raises `ValueError` with words that do not repeat it."""
+    try:
+        config: dict[str, Any] = environ.Env.db_url_config(raw)
+    except Exception:
+        # Its own message repeats the URL, which holds the password.
+        config = {}
+    if config.get("ENGINE", "").rpartition(".")[2] not in ("sqlite3", "postgresql"):
+        raise ValueError("must begin with sqlite:/// or postgres://")
+    return config
+
+
+def with_our_options(config: dict[str, Any]) -> dict[str, Any]:
+    """Have a database used as all of ours are."""
+    if not config["ENGINE"].endswith("sqlite3"):
+        # A database that fell silent is noticed within a minute, not in two hours.
+        options = {
+            **{"connect_timeout": 10, "tcp_user_timeout": 30_000},
+            **{"keepalives_idle": 20, "keepalives_interval": 10},
+            "keepalives_count": 3,
+            **config.get("OPTIONS", {}),
+        }
+        usual = {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+        return {**usual, **config, "OPTIONS": options}
+    options = {
+        **config.get("OPTIONS", {}),
+        # IMMEDIATE: a transaction that reads first and writes later would otherwise
+        # fail at once, whatever the timeout, when another one wrote in between.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 30,
+        "init_command": (
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
+            "PRAGMA foreign_keys=ON; PRAGMA cache_size=-16000;"
+        ),
+    }
+    return {**config, "OPTIONS": options}
 
 
 def _is_within(value: Decimal | int, at_least: int, at_most: int | None) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
-from bridge_site.env import SettingsReader
+from bridge_site.env import SettingsReader, with_our_options
 from plumbing.logfile import part_name
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -221,29 +221,9 @@ BACKUP_RECIPIENT = read.text("BACKUP_RECIPIENT")
 # --- Database -------------------------------------------------------------------------
 VAR_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
 DATABASE_URL_DEFAULT = f"sqlite:///{(VAR_DIR / 'bridge.sqlite3').as_posix()}"
-DATABASES = {"default": read.database("DATABASE_URL", DATABASE_URL_DEFAULT)}
-if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-    DATABASES["default"].setdefault("OPTIONS", {}).update(
-        # IMMEDIATE: a transaction that reads first and writes later would otherwise
-        # fail at once, whatever the timeout, when another one wrote in between.
-        transaction_mode="IMMEDIATE",
-        timeout=30,
-        init_command=(
-            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
-            "PRAGMA foreign_keys=ON; PRAGMA cache_size=-16000;"
-        ),
-    )
-else:
-    DATABASES["default"].setdefault("CONN_MAX_AGE", 60)
-    DATABASES["default"].setdefault("CONN_HEALTH_CHECKS", True)
-    # A database that fell silent is noticed within a minute, not within two hours.
-    options = DATABASES["default"].setdefault("OPTIONS", {})
-    for option, value in (
-        *(("connect_timeout", 10), ("tcp_user_timeout", 30_000)),
-        *(("keepalives_idle", 20), ("keepalives_interval", 10)),
-        ("keepalives_count", 3),
-    ):
-        options.setdefault(option, value)
+DATABASES = {
+    "default": with_our_options(read.database("DATABASE_URL", DATABASE_URL_DEFAULT))
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Applications ---------------------------------------------------------------------

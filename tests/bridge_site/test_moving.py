@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 
 import psycopg
@@ -10,6 +12,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection, connections
+from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
 from bridge_site.backups import moving
@@ -57,13 +60,16 @@ def target(tmp_path, monkeypatch):
     del connections.settings["target"]
 
 
+def quietly(_text: str) -> None:
+    pass
+
+
 def test_every_row_of_every_table_is_the_same_on_the_other(target):
     alias = add_target(target)
-    rows = move("default", alias, say=lambda _text: None)
+    rows = move("default", alias, say=quietly)
     assert rows["catalog_product"] == 5
     for model in moving.models_in_order():
-        if model is not Epoch:
-            assert digest_of(model, "default") == digest_of(model, alias), model
+        assert digest_of(model, "default") == digest_of(model, alias), model
     assert User.objects.using(alias).get().check_password("a-long-password")
     assert bytes(Waybill.objects.using(alias).get().pdf) == b"%PDF\x00\xff"
     assert Order.objects.using(alias).get(code_end=Order.objects.get().code[-4:])
@@ -76,43 +82,124 @@ def test_every_row_of_every_table_is_the_same_on_the_other(target):
 
 
 def test_the_old_one_sends_nothing_any_more_and_the_new_one_does(target):
+    epoch.count_write()
     alias = add_target(target)
-    move("default", alias, say=lambda _text: None)
+    move("default", alias, say=quietly)
     epoch.forget()
     assert epoch.is_guarded()
-    assert Epoch.objects.get().guarded_for == Epoch.Reason.MOVED
-    assert not Epoch.objects.using(alias).get().is_guarded
+    old, new = Epoch.objects.get(), Epoch.objects.using(alias).get()
+    assert old.guarded_for == Epoch.Reason.MOVED
+    assert not new.is_guarded
+    assert (new.identity, new.sequence, new.progress) == (old.identity, 1, {})
+    # The new one may have lived on: nothing of it is replaced by what is older.
+    with pytest.raises(CannotMove, match="reconciled"):
+        move("default", alias, say=quietly)
+    epoch.confirm(by="anna")
+    epoch.lift(by="anna")
+    with pytest.raises(CannotMove, match="newer"):
+        move("default", alias, say=quietly)
 
 
-def test_cut_off_it_goes_on_where_tables_differ(target, monkeypatch):
+@pytest.mark.parametrize("cut_at", ["catalog_product", "orders_order", "_close"])
+def test_cut_off_anywhere_neither_is_lost_and_the_next_run_ends_it(
+    target, monkeypatch, cut_at
+):
     alias = add_target(target)
+
+    def fail(*_args, **_options):
+        raise RuntimeError("the power failed")
+
+    def say(text):
+        if text.startswith(f"{cut_at}:"):
+            fail()
+
+    with monkeypatch.context() as patch:
+        if cut_at == "_close":
+            patch.setattr(moving, "_close", fail)
+        with pytest.raises(RuntimeError):
+            move("default", alias, say=say)
+    epoch.forget()
+    assert not epoch.is_guarded()
+    assert Epoch.objects.using(alias).get().guarded_for == Epoch.Reason.MOVED
     copied: list[str] = []
     copy = moving._copy
 
-    def cut(model, source, to):
+    def note(model, *args):
         copied.append(model.__name__)
-        copy(model, source, to)
-        if model is Product and copied.count("Product") == 1:
-            raise RuntimeError("the power failed")
+        copy(model, *args)
 
-    monkeypatch.setattr(moving, "_copy", cut)
-    with pytest.raises(RuntimeError):
-        move("default", alias, say=lambda _text: None)
-    before = len(copied)
-    # What was copied before the cut and has changed since is seen to be another.
-    Product.objects.filter(article="70311").update(name="Другая мышь")
-    move("default", alias, say=lambda _text: None)
-    assert copied.count("User") == 1
-    assert copied.count("Product") == 2
-    assert len(copied) > before
-    assert Product.objects.using(alias).get(article="70311").name == "Другая мышь"
+    # The bridge went on with the old one: what refers to what went goes as well.
+    Product.objects.filter(article="A").update(name="Другая мышь")
+    Order.objects.all().delete()
+    monkeypatch.setattr(moving, "_copy", note)
+    rows = move("default", alias, say=quietly)
+    assert "User" not in copied
+    assert "Product" in copied
+    assert Product.objects.using(alias).get(article="A").name == "Другая мышь"
+    assert rows["orders_order"] == Order.objects.using(alias).count() == 0
+    assert not Epoch.objects.using(alias).get().is_guarded
+
+
+def test_cut_off_at_the_last_moment_neither_sends_and_the_next_run_ends_it(
+    target, monkeypatch
+):
+    alias = add_target(target)
+    with monkeypatch.context() as patch:
+        patch.setattr(moving, "_open", lambda *_args: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            move("default", alias, say=quietly)
+    for database in ("default", alias):
+        assert Epoch.objects.using(database).get().guarded_for == Epoch.Reason.MOVED
+    move("default", alias, say=quietly)
+    assert Epoch.objects.get().is_guarded
+    assert not Epoch.objects.using(alias).get().is_guarded
+
+
+def test_meanwhile_nobody_can_write_to_the_old_one(target):
+    alias = add_target(target)
+    refused = []
+    config = connection.settings_dict
+
+    def write(_text):
+        if refused:
+            return
+        try:
+            if connection.vendor == "sqlite":
+                with closing(sqlite3.connect(config["NAME"], timeout=0.1)) as other:
+                    other.execute("UPDATE catalog_product SET name = 'x'")
+            else:
+                login = {"user": config["USER"], "password": config["PASSWORD"]}
+                place = {"host": config["HOST"], "port": config["PORT"]}
+                with psycopg.connect(dbname=config["NAME"], **login, **place) as other:
+                    other.execute("SET lock_timeout = '100ms'")
+                    other.execute("UPDATE catalog_product SET name = 'x'")
+        except (sqlite3.OperationalError, psycopg.errors.LockNotAvailable) as error:
+            refused.append(error)
+
+    move("default", alias, say=write)
+    assert len(refused) == 1
+
+
+def test_what_is_not_migrated_or_not_reconciled_is_not_moved(target):
+    alias = add_target(target)
+    recorder = MigrationRecorder(connection)
+    last = recorder.migration_qs.filter(app="catalog").latest("pk").name
+    recorder.record_unapplied("catalog", last)
+    try:
+        with pytest.raises(CannotMove, match="migrate"):
+            move("default", alias, say=quietly)
+    finally:
+        recorder.record_applied("catalog", last)
+    epoch.close(Epoch.Reason.RESTORED)
+    with pytest.raises(CannotMove, match="reconciled"):
+        move("default", alias, say=quietly)
 
 
 def test_a_target_in_use_is_refused(target):
     alias = add_target(target)
     User.objects.using(alias).create(username="stranger")
     with pytest.raises(CannotMove, match="in use"):
-        move("default", alias, say=lambda _text: None)
+        move("default", alias, say=quietly)
     assert User.objects.using(alias).count() == 1
 
 
@@ -132,7 +219,7 @@ def test_what_is_no_database_is_refused_without_repeating_it():
 @pytest.mark.postgresql
 def test_from_postgresql_to_a_file_and_back(target):
     alias = add_target(target)
-    move("default", alias, say=lambda _text: None)
+    move("default", alias, say=quietly)
     config = connection.settings_dict
     name = f"moved_{secrets.token_hex(4)}"
     server = (
@@ -145,10 +232,18 @@ def test_from_postgresql_to_a_file_and_back(target):
             connections.settings["file"] = connections.settings[alias]
             add_target(f"{server}/{name}")
             del connections["target"]
-            move("file", "target", say=lambda _text: None)
+            kept = Product.objects.using("file").get(article="A").name
+            Product.objects.using("file").filter(article="A").update(name="a\x00b")
+            with pytest.raises(CannotMove, match="catalog_product cannot be copied"):
+                move("file", "target", say=quietly)
+            Product.objects.using("file").filter(article="A").update(name=kept)
+            move("file", "target", say=quietly)
             for model in moving.models_in_order():
-                if model is not Epoch:
-                    assert digest_of(model, "target") == digest_of(model, "default")
+                assert digest_of(model, "target") == digest_of(model, "default")
+            make_on = OrderEvent.objects.using("target").create(
+                order_id=Order.objects.get().pk, happened_at=timezone.now(), text="x"
+            )
+            assert make_on.pk > OrderEvent.objects.latest("pk").pk
             connections["target"].close()
             connections["file"].close()
         finally:
