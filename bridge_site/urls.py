@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
+from bridge_site.bundle.pages import bundle_page
 from bridge_site.doctor.pages import doctor_page
 from bridge_site.guides.pages import guide_page
 from bridge_site.health import readyz
@@ -38,6 +39,7 @@ staff: list[URLPattern | URLResolver] = [
     path("help/", see(guide_page), name="guides"),
     path("help/<slug:name>/", see(guide_page), name="guide"),
     path("doctor/", see(doctor_page), name="doctor"),
+    path("doctor/support-file/", see(bundle_page), name="support_file"),
     path("first-day/", include("bridge_site.first_day.urls")),
     path("security/", include("bridge_site.staff.urls")),
     path("settings/", include("bridge_site.adjusting.urls")),

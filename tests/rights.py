@@ -97,6 +97,7 @@ PAGES = {
     "price_list": Rule(ALL, None, is_open=True),
     # The overview's own affairs.
     "doctor": Rule(OWNER, OWNER),
+    "support_file": Rule(None, OWNER),
     "first_day": Rule(OWNER, OWNER),
     "first_day_observed": Rule(OWNER, OWNER),
     "close_first_day": Rule(None, OWNER),
