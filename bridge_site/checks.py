@@ -61,15 +61,7 @@ def _risky_settings() -> list[CheckMessage]:
                 id="bridge.E003",
             )
         )
-    if settings.BACKUP_SECOND_DIR and not settings.BACKUP_RECIPIENT:
-        found.append(
-            Error(
-                "BACKUP_SECOND_DIR is set without BACKUP_RECIPIENT.",
-                hint="Backups leave this computer encrypted only: make a key with "
-                "`age-keygen` elsewhere and name its recipient (age1…).",
-                id="bridge.E009",
-            )
-        )
+    found += _risky_backups()
     host = urlsplit(settings.ALSTYLE_URL).hostname
     interval_s = settings.ALSTYLE_INTERVAL_S
     if interval_s < MIN_INTERVAL_S and host not in LOOPBACK:
@@ -100,6 +92,38 @@ def _risky_settings() -> list[CheckMessage]:
             )
         )
     return [*found, *_open_doors()]
+
+
+def _risky_backups() -> Iterator[CheckMessage]:
+    for name in ("BACKUP_SECOND_DIR", "BACKUP_S3_URL"):
+        if getattr(settings, name) and not settings.BACKUP_RECIPIENT:
+            yield Error(
+                f"{name} is set without BACKUP_RECIPIENT.",
+                hint="Backups leave this computer encrypted only: make a key with "
+                "`age-keygen` elsewhere and name its recipient (age1…).",
+                id="bridge.E009",
+            )
+    if not settings.BACKUP_S3_URL:
+        return
+    parts = urlsplit(settings.BACKUP_S3_URL)
+    if not parts.path.strip("/"):
+        yield Error(
+            "BACKUP_S3_URL names no bucket.",
+            hint="Write https://HOST/BUCKET or https://HOST/BUCKET/FOLDER.",
+            id="bridge.E011",
+        )
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        yield Error(
+            "BACKUP_S3_URL begins with http://.",
+            hint="Use https:// in BACKUP_S3_URL.",
+            id="bridge.E012",
+        )
+    if not (settings.BACKUP_S3_KEY and settings.BACKUP_S3_SECRET):
+        yield Error(
+            "BACKUP_S3_URL is set without BACKUP_S3_KEY and BACKUP_S3_SECRET.",
+            hint="Set both: the store gives them with the bucket.",
+            id="bridge.E013",
+        )
 
 
 def _open_doors() -> Iterator[CheckMessage]:

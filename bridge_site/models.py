@@ -42,6 +42,10 @@ class BackupRun(models.Model):
     name = models.CharField(_("name"), max_length=40, blank=True)
     size_bytes = models.BigIntegerField(_("size"), null=True, blank=True)
     error = models.TextField(_("error"), blank=True)
+    # Made, and not, or not whole, where it should be beside this host.
+    offsite_error = models.TextField(
+        _("did not leave the host"), blank=True, default="", db_default=""
+    )
 
     class Meta:
         verbose_name = _("backup")

@@ -217,6 +217,11 @@ BACKUP_SECOND_DIR = (
     BASE_DIR / second if (second := read.text("BACKUP_SECOND_DIR")) else None
 )
 BACKUP_RECIPIENT = read.text("BACKUP_RECIPIENT")
+# A bucket, and perhaps a folder in it, of Amazon's S3 or what speaks as it does.
+BACKUP_S3_URL = read.url("BACKUP_S3_URL", schemes=("https", "http"))
+BACKUP_S3_KEY = read.text("BACKUP_S3_KEY")
+BACKUP_S3_SECRET = read.text("BACKUP_S3_SECRET")
+BACKUP_S3_REGION = read.text("BACKUP_S3_REGION", "us-east-1")
 
 # --- Database -------------------------------------------------------------------------
 VAR_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)

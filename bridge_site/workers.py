@@ -44,6 +44,12 @@ SILENT = NeedKind(code="worker", label=gettext_lazy("Workers are silent"))
 BACKUP = NeedKind(
     code="backup", label=gettext_lazy("No backup is made"), roles=(Role.OWNER,)
 )
+OFFSITE = NeedKind(
+    code="backup-offsite",
+    label=gettext_lazy("The backup does not leave the computer"),
+    roles=(Role.OWNER,),
+)
+BACKUP_TAKES = timedelta(hours=3)
 # Made every night.
 BACKUP_LATE = timedelta(days=2)
 GUARDED = NeedKind(code="guarded", label=gettext_lazy("Nothing is sent"))
@@ -140,10 +146,18 @@ def _needs_of_backups(runs: Sequence[BackupRun], *, now: datetime) -> Iterator[N
         if run.error:
             text = _("The last backup failed: %(error)s") % {"error": run.error}
             yield Need(tone=Tone.BAD, text=text, kind=BACKUP)
+        elif run.ended_at is None and now - run.begun_at > BACKUP_TAKES:
+            text = _("The last backup was begun %(since)s and has not ended")
+            text %= {"since": ago(run.begun_at, now=now)}
+            yield Need(tone=Tone.BAD, text=text, kind=BACKUP)
         elif now - run.begun_at > BACKUP_LATE:
             since = ago(run.begun_at, now=now)
             text = _("No backup was made since %(since)s") % {"since": since}
             yield Need(tone=Tone.WARN, text=text, kind=BACKUP)
+        if run.offsite_error:
+            text = _("The backup was made, but is on this computer only: %(error)s")
+            text %= {"error": run.offsite_error}
+            yield Need(tone=Tone.BAD, text=text, kind=OFFSITE)
 
 
 def _needs_of_workers(

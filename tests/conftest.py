@@ -138,6 +138,15 @@ def nothing_adjusted() -> Iterator[None]:
     adjusting.forget()
 
 
+@pytest.fixture(autouse=True)
+def nobody_erased() -> Iterator[None]:
+    """Let no test meet the buyers whom another one has erased."""
+    from orders.erasures import file_of_erased
+
+    yield
+    file_of_erased().unlink(missing_ok=True)
+
+
 @pytest.fixture
 def mark(settings: Any, tmp_path: Path, monkeypatch: Any) -> Iterator[Path]:
     """Turn the epoch guard on, with a mark of its own."""

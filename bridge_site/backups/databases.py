@@ -119,23 +119,44 @@ def _examine_sqlite(copy: Path) -> Rows:
 
 
 def _put_back_sqlite(packed: Path) -> Path | None:
+    """Replace the file at the very end: until then nothing of the present one goes."""
     path = Path(connection.settings_dict["NAME"])
     fresh = path.with_name(f"{path.name}.restoring")
-    _unpack(packed, fresh)
-    _examine_sqlite(fresh)
-    kept = None
-    if path.exists():
-        # With what stands in its -wal file: a copy by the database's own means.
-        kept = path.with_name(f"{path.name}.before-{secrets.token_hex(4)}")
-        try:
-            copy_sqlite(path, kept, wait_s=5)
-        except sqlite3.DatabaseError:
-            # Broken, perhaps that is why one is restored: kept as it is.
-            shutil.copyfile(path, kept)
-    for ending in ("-wal", "-shm"):
-        path.with_name(path.name + ending).unlink(missing_ok=True)
-    fresh.replace(path)
-    return kept
+    kept = path.with_name(f"{path.name}.before-{secrets.token_hex(4)}")
+    half = kept.with_name(f".{kept.name}.partial")
+    wal = path.with_name(f"{path.name}-wal")
+    try:
+        _unpack(packed, fresh)
+        _examine_sqlite(fresh)
+        if path.exists():
+            if not _keep_sqlite(path, half) and wal.exists():
+                shutil.copyfile(wal, kept.with_name(f"{kept.name}-wal"))
+            half.replace(kept)
+        for ending in ("-wal", "-shm"):
+            path.with_name(path.name + ending).unlink(missing_ok=True)
+        fresh.replace(path)
+    except OSError as error:
+        raise DatabaseToolFailed(f"nothing was replaced: {error}") from error
+    finally:
+        for left in (fresh, half):
+            left.unlink(missing_ok=True)
+    return kept if kept.exists() else None
+
+
+def _keep_sqlite(path: Path, target: Path) -> bool:
+    """Keep the present database, its log in it; False = it is broken, kept as it is.
+
+    Raises `OSError`.
+    """
+    try:
+        copy_sqlite(path, target, wait_s=5)
+        return True
+    except sqlite3.DatabaseError:
+        # Broken, perhaps that is why one is restored; or there is no room, which the
+        # next line tells.
+        target.unlink(missing_ok=True)
+    shutil.copyfile(path, target)
+    return False
 
 
 def _dump_postgresql(target: Path) -> Rows:

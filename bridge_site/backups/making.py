@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
+import os
 import re
 import shutil
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from bridge_site.adjustable import UNSHOWN
 from bridge_site.backups.databases import FILES, differing, dump, prove
-from bridge_site.backups.erased import note_erased
 from bridge_site.backups.keeping import to_keep
-from bridge_site.backups.offsite import carry_off
+from bridge_site.backups.offsite import (
+    FROM_STORE,
+    carry_off,
+    digest,
+    drop_elsewhere,
+    names_in_store,
+)
 from bridge_site.models import BackupRun
 from bridge_site.revision import revision
+from orders.personal.erasing import note_all_erased
 from plumbing.adjusting import look
 from plumbing.leases import database_now, under_lease
 from plumbing.models import Epoch
@@ -33,6 +41,8 @@ LEASE = "backup"
 NAMED = "%Y-%m-%dT%H-%M-%SZ"
 NAME = re.compile(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ")
 MANIFEST, SETTINGS = "manifest.json", "settings.json"
+# A copy, packed, and unpacked again to prove it: never all three whole at once.
+ROOM = 1.5
 
 
 class BackupFailed(Exception):
@@ -54,35 +64,49 @@ class Manifest:
 
 
 def make_backup(*, now: datetime) -> Path:
-    """Make a backup, prove it, drop old ones and carry it off the host.
+    """Make a backup, prove it, carry it off the host and drop old ones.
 
-    Raises `BackupFailed`, `LeaseTaken`. What is not proven is not kept.
+    Raises `BackupFailed`, `LeaseTaken`. What is not proven is not kept. One that is
+    made and could not leave the host counts; its run says so.
     """
     with under_lease(LEASE):
-        run = BackupRun.objects.create(begun_at=now)
+        run = BackupRun(begun_at=now)
         try:
-            path = _make(now)
-            run.name, run.size_bytes = path.name, size_of(path)
-            carry_off(path)
-        except Exception as error:
-            run.error = redact(str(error))[:500]
             run.save()
+            path = _make(now)
+        except Exception as error:
+            run.error = _words_of(error)
+            # Where there is no room for a backup there may be none to write it down.
+            with suppress(DatabaseError):
+                run.save()
             raise BackupFailed(str(error)) from error
+        run.name, run.size_bytes = path.name, size_of(path)
+        try:
+            carry_off(path)
+            drop_elsewhere(_old_among)
+        except Exception as error:
+            log.exception("the backup has not left this host")
+            run.offsite_error = _words_of(error)
         run.ended_at = database_now()
         run.save()
         drop_old()
         return path
 
 
+def _words_of(error: Exception) -> str:
+    return redact(str(error) or type(error).__name__)[:500]
+
+
 def _make(now: datetime) -> Path:
     folder = settings.BACKUP_DIR
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     name = now.astimezone(timezone.utc).strftime(NAMED)
+    _clear_halves(folder)
+    _see_room(folder)
     draft = folder / f".{name}.partial"
-    shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700)
     try:
-        note_erased()
+        note_all_erased()
         rows = dump(draft)
         kind = connection.vendor
         proven, proof = prove(draft, kind)
@@ -101,10 +125,44 @@ def _make(now: datetime) -> Path:
             rows=rows,
         )
         _write(draft / MANIFEST, asdict(manifest))
+        _have_on_disk(draft)
         ready = folder / name
         return draft.rename(ready)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _clear_halves(folder: Path) -> None:
+    """Delete what backups that were killed have left, here and in the second folder."""
+    for place in filter(None, (folder, settings.BACKUP_SECOND_DIR)):
+        for half in place.glob(".*.partial"):
+            if half.is_dir():
+                shutil.rmtree(half, ignore_errors=True)
+            else:
+                half.unlink(missing_ok=True)
+
+
+def _see_room(folder: Path) -> None:
+    """Refuse before anything is written what cannot fit."""
+    if connection.vendor == "sqlite":
+        needed = Path(connection.settings_dict["NAME"]).stat().st_size * ROOM
+        if shutil.disk_usage(folder).free < needed:
+            raise BackupFailed(
+                f"the disk of {folder} lacks room: {needed / 2**20:.0f} MiB are needed"
+            )
+
+
+def _have_on_disk(folder: Path) -> None:
+    """Have the system write it all: a power cut must not undo what is told as made."""
+    for path in (*folder.iterdir(), folder):
+        if path.is_dir() and os.name == "nt":
+            # Windows opens no folders.
+            continue
+        descriptor = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -128,13 +186,20 @@ def check_files(path: Path) -> Manifest:
 
 def backups_in(folder: Path) -> dict[datetime, Path]:
     """Map the moments of the backups in a folder to where they are."""
-    found = {}
-    for path in folder.iterdir() if folder.is_dir() else ():
-        stem = path.name.split(".")[0]
-        if NAME.fullmatch(stem):
-            at = datetime.strptime(stem, NAMED).replace(tzinfo=timezone.utc)
-            found[at] = path
-    return found
+    paths = folder.iterdir() if folder.is_dir() else ()
+    return {at: path for path in paths if (at := _made_at(path.name)) is not None}
+
+
+def all_backups() -> list[str]:
+    """List all, here and elsewhere, as one restores them; raises `StoreFailed`."""
+    places = filter(None, (settings.BACKUP_DIR, settings.BACKUP_SECOND_DIR))
+    found = [(at, str(p)) for place in places for at, p in backups_in(place).items()]
+    found += [
+        (at, f"{FROM_STORE}{name}")
+        for name in names_in_store()
+        if (at := _made_at(name)) is not None
+    ]
+    return [f"{at:%Y-%m-%d %H:%M} UTC  {where}" for at, where in sorted(found)]
 
 
 def drop_old() -> int:
@@ -152,6 +217,20 @@ def drop_old() -> int:
     return dropped
 
 
+def _old_among(names: Sequence[str]) -> set[str]:
+    """Tell which of some backups by name the rule does not keep."""
+    made = {at: name for name in names if (at := _made_at(name)) is not None}
+    kept = to_keep(made, keep=settings.BACKUP_KEEP)
+    return {name for at, name in made.items() if at not in kept}
+
+
+def _made_at(name: str) -> datetime | None:
+    stem = name.split(".")[0]
+    if not NAME.fullmatch(stem):
+        return None
+    return datetime.strptime(stem, NAMED).replace(tzinfo=timezone.utc)
+
+
 def settings_without_secrets() -> dict[str, Any]:
     """List the settings as they are set; of a secret no more than whether it is."""
     listed: dict[str, Any] = {}
@@ -161,14 +240,6 @@ def settings_without_secrets() -> dict[str, Any]:
         else:
             listed[name] = redact(str(getattr(settings, name, "")))
     return {"settings": listed, "changed_in_the_admin": dict(look().stored)}
-
-
-def digest(file: Path) -> str:
-    hashed = hashlib.sha256()
-    with file.open("rb") as opened:
-        while chunk := opened.read(1 << 20):
-            hashed.update(chunk)
-    return hashed.hexdigest()
 
 
 def size_of(path: Path) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,9 +12,10 @@ from django.core.management import call_command
 from django.db import DatabaseError, connection, connections
 
 from bridge_site.backups.databases import put_back
-from bridge_site.backups.erased import erase_again, note_erased_if_readable
 from bridge_site.backups.making import BackupFailed, Manifest, check_files
 from bridge_site.backups.offsite import opened
+from orders.erasures import note_erased
+from orders.personal.erasing import erase_again, note_all_erased
 from plumbing import epoch
 from plumbing.leases import database_now
 from plumbing.models import Epoch, Heartbeat, Lease
@@ -55,17 +58,35 @@ def restore(path: Path, *, identity: Path | None = None) -> Restored:
     database is as it was.
     """
     refuse_while_alive()
-    with opened(path, identity=identity) as folder:
+    with opened(path, identity=identity) as found:
+        folder = found.folder
         manifest = check_files(folder)
         if manifest.kind != connection.vendor:
             raise BackupFailed(
                 f"it is of {manifest.kind}, DATABASE_URL names {connection.vendor}: "
                 "restore it where that one is in use"
             )
-        note_erased_if_readable()
+        _note_erased(found.erased)
         known = _last_write()
         kept = put_back(folder, manifest.kind)
     connections.close_all()
+    try:
+        erased = _make_ready(known)
+    except DatabaseError as error:
+        raise BackupFailed(
+            f"the database is the backup's by now, but not ready: {error}. Make room "
+            "or see to the database, and restore again"
+        ) from error
+    return Restored(
+        manifest=manifest,
+        kept=kept,
+        erased=erased,
+        reason=Epoch.objects.get().guarded_for,
+    )
+
+
+def _make_ready(known: datetime | None) -> int:
+    """Bring it up to date, close the guard, erase again whom one must; counts these."""
     call_command("migrate", interactive=False, verbosity=0)
     Lease.objects.all().delete()
     Heartbeat.objects.all().delete()
@@ -77,13 +98,7 @@ def restore(path: Path, *, identity: Path | None = None) -> Restored:
         # The database that was replaced may know of a later write than the mark.
         earlier = Epoch.objects.filter(known_until__lt=known)
         earlier.update(known_until=known)
-    erased = erase_again()
-    return Restored(
-        manifest=manifest,
-        kept=kept,
-        erased=erased,
-        reason=Epoch.objects.get().guarded_for,
-    )
+    return erase_again()
 
 
 def refuse_while_alive() -> None:
@@ -100,6 +115,17 @@ def refuse_while_alive() -> None:
             f"at work within the last {ALIVE_WITHIN.seconds} s: {', '.join(names)}; "
             "stop the bridge on every host, wait, then restore"
         )
+
+
+def _note_erased(listed: Iterable[str]) -> None:
+    """Keep what is known of erasings: beside the backup, and in the present database.
+
+    That one may be what is broken. The list may be on a full disk: then nothing is
+    replaced. Raises `OSError`.
+    """
+    note_erased(listed)
+    with suppress(DatabaseError):
+        note_all_erased()
 
 
 def _last_write() -> datetime | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from bridge_site.backups import erased, making
+from bridge_site.backups import making
+from bridge_site.backups.offsite import carry_erased, is_carried
+from orders.personal.erasing import erase_again, note_all_erased
 from plumbing.leases import LeaseTaken, database_now
 
 
@@ -16,5 +18,8 @@ def back_up() -> str:
 
 
 def note_erased() -> str:
-    """Keep the list of erased buyers' orders beside the backups up to date."""
-    return f"{erased.note_erased()} noted"
+    """Keep the list of erased buyers' orders, and have them stay erased."""
+    noted, again = note_all_erased(), erase_again()
+    if not is_carried():
+        carry_erased()
+    return f"{noted} noted, {again} erased again"

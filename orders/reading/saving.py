@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import Model, Q
 from django.utils.translation import gettext as _
 
+from orders.erasures import erased_ids
 from orders.kaspi.schema import KaspiOrder
 from orders.models import (
     Buyer,
@@ -184,6 +185,8 @@ def _new(seen: KaspiOrder, arrival: Arrival, products: Products) -> _New:
         created_at=seen.created_at or now,
         first_seen=now,
         last_seen=arrival.read_at,
+        # An older database forgot it; Kaspi tells the buyer all the same.
+        buyer_erased_at=now if seen.id in erased_ids() else None,
     )
     differs = compare(order, [], None, seen, products=products, now=now)
     _set(order, differs.order)

@@ -16,14 +16,15 @@ from django.utils import timezone as django_timezone
 
 from bridge_site.backups import databases, making
 from bridge_site.backups.databases import FILES
-from bridge_site.backups.erased import note_erased, read_erased
 from bridge_site.backups.keeping import to_keep
 from bridge_site.backups.making import BackupFailed, make_backup, read_manifest
 from bridge_site.backups.restoring import PartsAlive, restore
+from bridge_site.backups.tasks import note_erased
 from bridge_site.models import BackupRun
 from catalog.models import Product
-from orders.forgetting import forget_buyers
-from orders.models import Buyer, Order
+from orders.erasures import erased_ids, file_of_erased
+from orders.models import Buyer, BuyerRequest, Order
+from orders.personal.erasing import erase, erase_again
 from plumbing import epoch
 from plumbing.leases import database_now
 from plumbing.models import Epoch, Heartbeat
@@ -179,11 +180,23 @@ def test_off_the_host_it_is_one_file_that_only_the_identity_opens(
 def test_without_a_recipient_nothing_leaves_the_host(settings, tmp_path):
     settings.BACKUP_SECOND_DIR = tmp_path / "share"
     settings.BACKUP_RECIPIENT = "age1nonsense"
-    with pytest.raises(BackupFailed, match="BACKUP_RECIPIENT"):
-        back_up()
-    assert list(settings.BACKUP_SECOND_DIR.iterdir()) == []
+    with pytest.raises(CommandError, match="not left this host: BACKUP_RECIPIENT"):
+        call_command("backup")
+    assert not settings.BACKUP_SECOND_DIR.exists()
     with override_settings(BACKUP_RECIPIENT=""), pytest.raises(SystemCheckError):
         call_command("check", tags=["bridge"])
+
+
+def test_halves_that_killed_backups_have_left_are_cleared_away(folder, second):
+    for place in (folder, folder.parent / "share"):
+        place.mkdir()
+        half = place / ".2026-01-02T03-04-05Z.partial"
+        half.mkdir()
+        (half / "database.dump").write_bytes(b"half")
+        (place / ".2026-01-02T03-04-05Z.tar.age.partial").write_bytes(b"half")
+    back_up()
+    for place in (folder, folder.parent / "share"):
+        assert list(place.glob(".*")) == []
 
 
 # -- bringing back ------------------------------------------------------------------
@@ -257,28 +270,88 @@ def test_a_backup_of_the_other_database_is_refused(folder):
         restore(path)
 
 
-def test_buyers_erased_since_the_backup_are_erased_again(folder):
-    order = make_order((make_product("70311"), 1), note="просила позвонить")
-    other = make_order((make_product("70312"), 1))
+# -- erased buyers stay erased ------------------------------------------------------
+
+
+def over(article: str, **fields) -> Order:
+    """Make an order that has ended, of a buyer."""
+    ended = {"state": "ARCHIVE", "status": Order.COMPLETED, "ended_at": database_now()}
+    order = make_order((make_product(article), 1), **{**ended, **fields})
+    order.steps.update(status="done")
     buyer_of(order)
-    buyer_of(other)
+    return order
+
+
+def erase_now(order: Order) -> None:
+    done = erase([order.pk], actor="owner", now=database_now())
+    assert done.orders == [order]
+
+
+def test_buyers_erased_since_the_backup_are_erased_again(folder):
+    order, other = over("70311", note="просила позвонить"), over("70312")
     path = back_up()
-    forget_buyers([order.pk], now=database_now(), on_request=True)
+    erase_now(order)
     restored = restore(path)
     assert restored.erased == 1
     assert list(Buyer.objects.values_list("order", flat=True)) == [other.pk]
     assert Order.objects.get(pk=order.pk).note == ""
+    trail = BuyerRequest.objects.get()
+    assert (trail.kind, trail.done_by, trail.orders) == (
+        "erase",
+        "bridge",
+        [order.code],
+    )
+    # Once is enough.
+    assert erase_again() == 0
 
 
 def test_the_list_of_the_erased_outlives_the_database(folder):
-    order = make_order((make_product("70311"), 1))
-    buyer_of(order)
+    order = over("70311")
     path = back_up()
-    forget_buyers([order.pk], now=database_now(), on_request=True)
-    note_erased()
-    assert read_erased() == {order.kaspi_id}
+    erase_now(order)
+    assert erased_ids() == {order.kaspi_id}
+    told = file_of_erased().read_text()
+    assert "Примерова" not in told
+    assert "7701" not in told
+    # The database is lost, and nobody could ask it any more.
     Order.objects.update(buyer_erased_at=None)
+    BuyerRequest.objects.all().delete()
     assert restore(path).erased == 1
+    assert not Buyer.objects.exists()
+
+
+def test_what_could_not_be_listed_is_listed_within_the_hour(folder):
+    order = over("70311")
+    folder.write_text("no folder can be here")
+    erase_now(order)
+    folder.unlink()
+    assert erased_ids() == frozenset()
+    assert note_erased().startswith("1 noted")
+    assert erased_ids() == {order.kaspi_id}
+    # A line that the power cut spoils no other.
+    with file_of_erased().open("a") as file:
+        file.write("half-of-an-i")
+    other = over("70312")
+    erase_now(other)
+    assert erased_ids() >= {order.kaspi_id, other.kaspi_id}
+
+
+def test_the_list_follows_the_backups_off_the_host(folder, second, settings):
+    order = over("70311")
+    path = back_up()
+    erase_now(order)
+    note_erased()
+    listed = settings.BACKUP_SECOND_DIR / "erased-orders.age"
+    assert order.kaspi_id.encode() not in listed.read_bytes()
+    before = listed.read_bytes()
+    note_erased()
+    assert listed.read_bytes() == before
+    # The host burns down, and another one begins with what is elsewhere.
+    shutil.rmtree(folder)
+    Order.objects.update(buyer_erased_at=None)
+    sealed = settings.BACKUP_SECOND_DIR / f"{path.name}.tar.age"
+    assert restore(sealed, identity=second).erased == 1
+    assert not Buyer.objects.exists()
 
 
 def test_the_command_says_what_it_made(folder, capsys):

@@ -14,6 +14,7 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 
 from bridge_site.roles import set_staff, sync_roles
+from orders.erasures import file_of_erased
 from orders.kaspi.client import open_client
 from orders.models import Buyer, BuyerRequest, Order, OrderEvent, Step, Waybill
 from orders.personal.erasing import erase
@@ -21,7 +22,8 @@ from orders.personal.requests import find_order, orders_of_buyer, why_kept
 from orders.reading import comparing, saving
 from orders.reading.refreshing import refresh_order
 from orders.reading.waybills import _keep
-from plumbing.leases import database_now
+from orders.recovery.books import read_kaspi
+from plumbing.leases import database_now, under_lease
 from tests.orders.factories import make_order, make_product
 from tests.staff import log_in, messages_of, page
 
@@ -219,6 +221,13 @@ def read_again(order: Order) -> Order:
         return refresh_order(order.pk, client)
 
 
+def read_archive() -> None:
+    """Read what has ended, as after a restore."""
+    now = database_now()
+    with open_client() as client, under_lease("test") as lease:
+        read_kaspi(client, lease, now=now, takes_in_all=True)
+
+
 @pytest.fixture
 def delivered(quiet):
     """An order that Kaspi goes on showing with its buyer, waybill and all."""
@@ -251,6 +260,22 @@ def test_what_was_erased_is_not_read_again(quiet, delivered, comes_back):
     told = order.events.exclude(pk__in=before).values_list("text", flat=True)
     assert len(told) == comes_back
     assert not [text for text in told if "buyer's data:" in text]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_listed", [True, False])
+def test_an_older_database_does_not_take_an_erased_buyer_in_anew(
+    quiet, delivered, is_listed
+):
+    erase([delivered.pk], actor="owner", now=database_now())
+    if not is_listed:
+        file_of_erased().unlink()
+    # Brought back from before the order came.
+    Order.objects.all().delete()
+    read_archive()
+    order = Order.objects.get(code=delivered.code)
+    assert Buyer.objects.exists() is not is_listed
+    assert (order.buyer_erased_at is not None) is is_listed
 
 
 @pytest.mark.django_db(transaction=True)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from bridge_site.backups.making import (
     BackupFailed,
-    backups_in,
+    all_backups,
     make_backup,
     read_manifest,
     size_of,
 )
+from bridge_site.backups.stores import StoreFailed
+from bridge_site.models import BackupRun
 from plumbing.commands import SettledCommand
 from plumbing.leases import LeaseTaken, database_now
 
@@ -25,12 +26,13 @@ class Command(SettledCommand):
         parser.add_argument("--list", action="store_true", help="only list them")
 
     def handle(self, *, list: bool = False, **_options: Any) -> str:
-        if list:
-            found = sorted(backups_in(settings.BACKUP_DIR).items())
-            return "\n".join(f"{at:%Y-%m-%d %H:%M} UTC  {path}" for at, path in found)
         try:
+            if list:
+                return "\n".join(all_backups())
             path = make_backup(now=database_now())
-        except (BackupFailed, LeaseTaken) as error:
+        except (BackupFailed, LeaseTaken, StoreFailed) as error:
             raise CommandError(str(error)) from error
+        if words := BackupRun.objects.latest("pk").offsite_error:
+            raise CommandError(f"{path} is made, but has not left this host: {words}")
         rows = sum(read_manifest(path).rows.values())
         return f"{path}: {rows} rows, {size_of(path)} bytes, proven by restoring it"

@@ -11,6 +11,17 @@ from bridge_site.backups.databases import DatabaseToolFailed
 from bridge_site.backups.making import BackupFailed
 from bridge_site.backups.offsite import NoKey
 from bridge_site.backups.restoring import PartsAlive, restore
+from bridge_site.backups.stores import StoreFailed
+
+# Whatever fails before the database is replaced leaves it as it was.
+FAILURES = (
+    PartsAlive,
+    BackupFailed,
+    NoKey,
+    StoreFailed,
+    DatabaseToolFailed,
+    OSError,
+)
 
 
 class Command(BaseCommand):
@@ -19,7 +30,9 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("backup", type=Path, help="its folder, or its .tar.age")
+        parser.add_argument(
+            "backup", type=Path, help="its folder, its .tar.age, or s3:NAME"
+        )
         parser.add_argument(
             "--identity", type=Path, help="the file with the age identity"
         )
@@ -27,5 +40,5 @@ class Command(BaseCommand):
     def handle(self, *, backup: Path, identity: Path | None, **_options: Any) -> str:
         try:
             return restore(backup, identity=identity).summary
-        except (PartsAlive, BackupFailed, NoKey, DatabaseToolFailed) as error:
+        except FAILURES as error:
             raise CommandError(str(error)) from error
