@@ -147,7 +147,8 @@ def _held(source: str) -> Iterator[None]:
     # On SQLite a transaction of ours holds the only right to write from its beginning.
     with transaction.atomic(using=source):
         if connection.vendor == "postgresql":
-            names = (model._meta.db_table for model in (Epoch, *models_in_order()))
+            models: list[type[Model]] = [Epoch, *models_in_order()]
+            names = (model._meta.db_table for model in models)
             tables = ", ".join(map(connection.ops.quote_name, names))
             with connection.cursor() as cursor:
                 cursor.execute(f"LOCK TABLE {tables} IN SHARE MODE")
@@ -191,7 +192,9 @@ def _begin(source: str, target: str) -> str:
 def _copy_what_differs(source: str, target: str, *, say: Say) -> dict[str, int]:
     models = models_in_order()
     wanted = {model: digest_of(model, source) for model in models}
-    other = {model for model in models if digest_of(model, target) != wanted[model]}
+    other: set[type[Model]] = {
+        model for model in models if digest_of(model, target) != wanted[model]
+    }
     for model in models:
         # Rows that refer to what is copied anew must not stand in its way.
         if not other.isdisjoint(_referred_to(model)):

@@ -209,15 +209,16 @@ def read_database() -> dict[str, Any]:
     }
 
 
-def read_queue() -> list[dict[str, Any]]:
+def read_queue() -> dict[str, int]:
     """Count what waits, by cluster; what it carries is signed and not shown."""
-    counted = OrmQ.objects.values("key").annotate(waiting=Count("pk"))
-    return list(counted.order_by("key"))
+    counted = OrmQ.objects.values_list("key").annotate(waiting=Count("pk"))
+    return dict(counted.order_by("key"))
 
 
-def read_orders() -> list[dict[str, Any]]:
-    counted = Order.objects.values("state", "status").annotate(orders=Count("pk"))
-    return list(counted.order_by("state", "status"))
+def read_orders() -> dict[str, int]:
+    counted = Order.objects.values_list("state", "status").annotate(Count("pk"))
+    rows = counted.order_by("state", "status")
+    return {f"{state} {status}": number for state, status, number in rows}
 
 
 def read_examination() -> list[dict[str, str]]:
@@ -231,7 +232,7 @@ def read_room() -> list[dict[str, Any]]:
     ]
 
 
-PARTS: Mapping[str, Callable[[], Any]] = {
+PARTS: dict[str, Callable[[], Any]] = {
     "versions": read_versions,
     "settings": settings_without_secrets,
     "database": read_database,

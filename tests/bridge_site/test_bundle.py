@@ -15,8 +15,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django_q.models import Failure
 
-from bridge_site.bundle import packing
 from bridge_site.bundle.masking import Mask
+from bridge_site.bundle.reading import PARTS
 from orders.models import Buyer, LearnedFact, Order, Step
 from orders.plan.events import record
 from plumbing.logs import JsonFormatter
@@ -131,8 +131,7 @@ def test_what_cannot_be_read_is_named_and_hides_nothing_else(monkeypatch, tmp_pa
     def fail():
         raise RuntimeError("the disk image is malformed")
 
-    parts = {**packing.PARTS, "database": fail}
-    monkeypatch.setattr(packing, "PARTS", parts)
+    monkeypatch.setitem(PARTS, "database", fail)
     file = tmp_path / "support.zip"
     call_command("bundle", to=file)
     files = read(file)

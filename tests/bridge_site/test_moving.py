@@ -157,7 +157,7 @@ def test_cut_off_at_the_last_moment_neither_sends_and_the_next_run_ends_it(
 
 def test_meanwhile_nobody_can_write_to_the_old_one(target):
     alias = add_target(target)
-    refused = []
+    refused: list[Exception] = []
     config = connection.settings_dict
 
     def write(_text):
