@@ -502,7 +502,7 @@ OBSERVING = Adjustable(
 
 SECRETS = (
     *("SECRET_KEY", "ALSTYLE_TOKEN", "KASPI_TOKEN", "FEED_PASSWORD", "HEALTH_TOKEN"),
-    *("METRICS_TOKEN", "SENTRY_DSN", "BACKUP_S3_KEY", "BACKUP_S3_SECRET"),
+    *("METRICS_TOKEN", "SENTRY_DSN", "BACKUP_STORE_KEY", "BACKUP_STORE_SECRET"),
     # Who knows such an address may write to it.
     *("ALERT_URLS", "HEARTBEAT_URL"),
 )
@@ -518,7 +518,7 @@ FIXED: Mapping[Words, Sequence[str]] = {
         *("VAR_DIR", "DATABASE_URL", "LOG_LEVEL", "FEED_DIR", "ALLOW_UNSAFE"),
         *("EPOCH_MARK", "BACKUP_DIR", "BACKUP_SECOND_DIR", "BACKUP_RECIPIENT"),
         *("BACKUP_KEEP", "HOST_NAME", "HOST_ROLES"),
-        *("BACKUP_S3_URL", "BACKUP_S3_REGION"),
+        *("BACKUP_STORE_URL", "BACKUP_STORE_REGION"),
         *("LOG_FILE", "LOG_FILE_MB", "LOG_FILES_KEPT", "LOG_FORMAT"),
         "SENTRY_ENVIRONMENT",
     ),

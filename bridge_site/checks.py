@@ -95,7 +95,7 @@ def _risky_settings() -> list[CheckMessage]:
 
 
 def _risky_backups() -> Iterator[CheckMessage]:
-    for name in ("BACKUP_SECOND_DIR", "BACKUP_S3_URL"):
+    for name in ("BACKUP_SECOND_DIR", "BACKUP_STORE_URL"):
         if getattr(settings, name) and not settings.BACKUP_RECIPIENT:
             yield Error(
                 f"{name} is set without BACKUP_RECIPIENT.",
@@ -103,24 +103,24 @@ def _risky_backups() -> Iterator[CheckMessage]:
                 "`age-keygen` elsewhere and name its recipient (age1…).",
                 id="bridge.E009",
             )
-    if not settings.BACKUP_S3_URL:
+    if not settings.BACKUP_STORE_URL:
         return
-    parts = urlsplit(settings.BACKUP_S3_URL)
+    parts = urlsplit(settings.BACKUP_STORE_URL)
     if not parts.path.strip("/"):
         yield Error(
-            "BACKUP_S3_URL names no bucket.",
+            "BACKUP_STORE_URL names no bucket.",
             hint="Write https://HOST/BUCKET or https://HOST/BUCKET/FOLDER.",
             id="bridge.E011",
         )
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
         yield Error(
-            "BACKUP_S3_URL begins with http://.",
-            hint="Use https:// in BACKUP_S3_URL.",
+            "BACKUP_STORE_URL begins with http://.",
+            hint="Use https:// in BACKUP_STORE_URL.",
             id="bridge.E012",
         )
-    if not (settings.BACKUP_S3_KEY and settings.BACKUP_S3_SECRET):
+    if not (settings.BACKUP_STORE_KEY and settings.BACKUP_STORE_SECRET):
         yield Error(
-            "BACKUP_S3_URL is set without BACKUP_S3_KEY and BACKUP_S3_SECRET.",
+            "BACKUP_STORE_URL is set without BACKUP_STORE_KEY and BACKUP_STORE_SECRET.",
             hint="Set both: the store gives them with the bucket.",
             id="bridge.E013",
         )

@@ -218,10 +218,10 @@ BACKUP_SECOND_DIR = (
 )
 BACKUP_RECIPIENT = read.text("BACKUP_RECIPIENT")
 # A bucket, and perhaps a folder in it, of Amazon's S3 or what speaks as it does.
-BACKUP_S3_URL = read.url("BACKUP_S3_URL", schemes=("https", "http"))
-BACKUP_S3_KEY = read.text("BACKUP_S3_KEY")
-BACKUP_S3_SECRET = read.text("BACKUP_S3_SECRET")
-BACKUP_S3_REGION = read.text("BACKUP_S3_REGION", "us-east-1")
+BACKUP_STORE_URL = read.url("BACKUP_STORE_URL", schemes=("https", "http"))
+BACKUP_STORE_KEY = read.text("BACKUP_STORE_KEY")
+BACKUP_STORE_SECRET = read.text("BACKUP_STORE_SECRET")
+BACKUP_STORE_REGION = read.text("BACKUP_STORE_REGION", "us-east-1")
 
 # --- Database -------------------------------------------------------------------------
 VAR_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)

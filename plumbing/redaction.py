@@ -12,7 +12,7 @@ MASK = "***"
 SECRET_SETTINGS = (
     *("ALSTYLE_TOKEN", "KASPI_TOKEN", "FEED_PASSWORD", "SECRET_KEY"),
     *("HEALTH_TOKEN", "METRICS_TOKEN", "SENTRY_DSN"),
-    *("BACKUP_S3_KEY", "BACKUP_S3_SECRET"),
+    *("BACKUP_STORE_KEY", "BACKUP_STORE_SECRET"),
 )
 # Shapes that are secret even when the value is not one of ours, such as a token
 # that was replaced a minute ago.

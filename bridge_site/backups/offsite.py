@@ -93,7 +93,7 @@ def drop_elsewhere(old_among: Callable[[Sequence[str]], Iterable[str]]) -> None:
     try:
         store.delete([*old_among(names_in_store())])
     except StoreFailed as error:
-        raise NotCarried(f"BACKUP_S3_URL: {error}") from error
+        raise NotCarried(f"BACKUP_STORE_URL: {error}") from error
 
 
 def names_in_store() -> list[str]:
@@ -153,13 +153,13 @@ def _noted_as_carried() -> Path:
 
 
 def _state_of_erased() -> str:
-    places = f"{settings.BACKUP_SECOND_DIR} {settings.BACKUP_S3_URL}"
+    places = f"{settings.BACKUP_SECOND_DIR} {settings.BACKUP_STORE_URL}"
     told = "\n".join([places, *sorted(erased_ids())])
     return hashlib.sha256(told.encode()).hexdigest()
 
 
 def _is_wanted() -> bool:
-    return settings.BACKUP_SECOND_DIR is not None or bool(settings.BACKUP_S3_URL)
+    return settings.BACKUP_SECOND_DIR is not None or bool(settings.BACKUP_STORE_URL)
 
 
 def _carry(sealed: Path, name: str) -> None:
@@ -175,7 +175,7 @@ def _carry(sealed: Path, name: str) -> None:
         try:
             _upload(store, sealed, name, wanted)
         except (StoreFailed, NotCarried) as error:
-            failures.append(f"BACKUP_S3_URL: {error}")
+            failures.append(f"BACKUP_STORE_URL: {error}")
     if failures:
         raise NotCarried("; ".join(failures))
 
@@ -205,7 +205,7 @@ def _upload(store: Store, sealed: Path, name: str, wanted: str) -> None:
 def _fetch(name: str, sealed: Path, erased: Path) -> None:
     store = store_in_settings()
     if store is None:
-        raise StoreFailed("BACKUP_S3_URL is not set")
+        raise StoreFailed("BACKUP_STORE_URL is not set")
     store.get(name, sealed)
     if ERASED in store.names():
         store.get(ERASED, erased)

@@ -82,13 +82,13 @@ class Store:
 
 def store_in_settings() -> Store | None:
     """Give the store that the settings name, if any."""
-    if not settings.BACKUP_S3_URL:
+    if not settings.BACKUP_STORE_URL:
         return None
     return Store(
-        settings.BACKUP_S3_URL,
-        key=settings.BACKUP_S3_KEY,
-        secret=settings.BACKUP_S3_SECRET,
-        region=settings.BACKUP_S3_REGION,
+        settings.BACKUP_STORE_URL,
+        key=settings.BACKUP_STORE_KEY,
+        secret=settings.BACKUP_STORE_SECRET,
+        region=settings.BACKUP_STORE_REGION,
     )
 
 

@@ -48,10 +48,10 @@ def bucket(server, settings, tmp_path, mark):
     requests.put(url, timeout=10).raise_for_status()
     settings.BACKUP_DIR = tmp_path / "backups"
     settings.BACKUP_SECOND_DIR = None
-    settings.BACKUP_S3_URL = f"{url}/bridge"
-    settings.BACKUP_S3_KEY = "an-access-key"
-    settings.BACKUP_S3_SECRET = "a-secret-key"
-    settings.BACKUP_S3_REGION = "us-east-1"
+    settings.BACKUP_STORE_URL = f"{url}/bridge"
+    settings.BACKUP_STORE_KEY = "an-access-key"
+    settings.BACKUP_STORE_SECRET = "a-secret-key"
+    settings.BACKUP_STORE_REGION = "us-east-1"
     identity = pyrage.x25519.Identity.generate()
     settings.BACKUP_RECIPIENT = str(identity.to_public())
     (tmp_path / "identity.txt").write_text(str(identity))
@@ -148,7 +148,7 @@ def test_a_store_that_fails_is_told_and_breaks_nothing(
     bucket, settings, fault, tmp_path
 ):
     settings.BACKUP_SECOND_DIR = tmp_path / "share"
-    settings.BACKUP_S3_URL = {
+    settings.BACKUP_STORE_URL = {
         "no server": "http://127.0.0.1:9/bucket",
         "no bucket": f"{bucket}-another/bridge",
     }[fault]
@@ -161,9 +161,9 @@ def test_a_store_that_fails_is_told_and_breaks_nothing(
     # The other place has it.
     assert (settings.BACKUP_SECOND_DIR / f"{run.name}.tar.age").is_file()
     (text,) = needs()
-    assert "BACKUP_S3_URL" in text
-    assert settings.BACKUP_S3_SECRET not in run.offsite_error
-    settings.BACKUP_S3_URL = f"{bucket}/bridge"
+    assert "BACKUP_STORE_URL" in text
+    assert settings.BACKUP_STORE_SECRET not in run.offsite_error
+    settings.BACKUP_STORE_URL = f"{bucket}/bridge"
     make_backup(now=database_now() + timedelta(seconds=2))
     assert needs() == []
 
@@ -172,10 +172,12 @@ def test_settings_that_cannot_work_stop_the_start(bucket, settings):
     call_command("check", tags=["bridge"])
     for wrong in (
         {"BACKUP_RECIPIENT": ""},
-        {"BACKUP_S3_SECRET": ""},
-        {"BACKUP_S3_URL": "https://s3.example.com/"},
-        {"BACKUP_S3_URL": "http://s3.example.com/bucket"},
+        {"BACKUP_STORE_SECRET": ""},
+        {"BACKUP_STORE_URL": "https://s3.example.com/"},
+        {"BACKUP_STORE_URL": "http://s3.example.com/bucket"},
     ):
         with override_settings(**wrong), pytest.raises(SystemCheckError):
             call_command("check", tags=["bridge"])
-    assert settings.BACKUP_S3_SECRET not in redact(f"x {settings.BACKUP_S3_SECRET}")
+    assert settings.BACKUP_STORE_SECRET not in redact(
+        f"x {settings.BACKUP_STORE_SECRET}"
+    )
