@@ -301,8 +301,10 @@ def with_our_options(config: dict[str, Any]) -> dict[str, Any]:
     if not config["ENGINE"].endswith("sqlite3"):
         # A database that fell silent is noticed within a minute, not in two hours.
         options = {
-            **{"connect_timeout": 10, "tcp_user_timeout": 30_000},
-            **{"keepalives_idle": 20, "keepalives_interval": 10},
+            "connect_timeout": 10,
+            "tcp_user_timeout": 30_000,
+            "keepalives_idle": 20,
+            "keepalives_interval": 10,
             "keepalives_count": 3,
             **config.get("OPTIONS", {}),
         }
