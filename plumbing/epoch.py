@@ -123,6 +123,30 @@ def close(reason: Reason, *, known_until: datetime | None = None) -> None:
     forget()
 
 
+def close_as_restored(*, known_until: datetime | None) -> None:
+    """Close it after a restore, for more than that if the mark says more.
+
+    Whatever other hosts show: that one is at work with what was restored is no proof.
+    `known_until`: the last write that the database knew which was replaced.
+    """
+    reason, known = Reason.RESTORED, known_until
+    if is_on():
+        epoch, mark = _look()
+        found = _contradiction(epoch, mark)
+        if found in (Reason.RESTORED, Reason.EMPTIED) and mark is not None:
+            moments = [known_until, epoch.wrote_at, mark.wrote_at]
+            known = max(filter(None, moments), default=None)
+        elif found is not None:
+            # Of another life it is not known what that has sent.
+            known = None
+        reason = found or reason
+    close(reason, known_until=known)
+    if known_until is not None:
+        # It may have been closed in the backup, and for less.
+        earlier = Epoch.objects.filter(known_until__lt=known_until)
+        earlier.update(known_until=known_until)
+
+
 def confirm(*, by: str) -> None:
     """Note that a person has seen to it that no other bridge is at work."""
     guarded = Epoch.objects.exclude(guarded_for="")

@@ -90,14 +90,7 @@ def _make_ready(known: datetime | None) -> int:
     call_command("migrate", interactive=False, verbosity=0)
     Lease.objects.all().delete()
     Heartbeat.objects.all().delete()
-    epoch.forget()
-    # The mark may say more: that it was another bridge's, or is not there at all.
-    if not epoch.is_guarded():
-        epoch.close(Epoch.Reason.RESTORED, known_until=known)
-    elif known is not None:
-        # The database that was replaced may know of a later write than the mark.
-        earlier = Epoch.objects.filter(known_until__lt=known)
-        earlier.update(known_until=known)
+    epoch.close_as_restored(known_until=known)
     return erase_again()
 
 
