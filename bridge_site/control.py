@@ -1,7 +1,8 @@
-"""How run.py steers the supervisor while it runs: two small files in one folder.
+"""How run.py steers the supervisor while it runs: small files in one folder.
 
-`wanted` names the parts that shall run; `running.json` tells which do. The form is kept
-from release to release: an older run.py starts a newer supervisor, and goes back.
+`wanted` names the parts that shall run; `running.json` tells which do; `ready` is there
+once the site would listen, and waits for its turn. The form is kept from release to
+release: an older run.py starts a newer supervisor, and goes back.
 """
 
 from __future__ import annotations
@@ -44,6 +45,10 @@ class Control:
             draft.write_text(text, "utf-8")
             draft.replace(self.folder / "running.json")
             self._told = text
+
+    def tell_ready(self) -> None:
+        """Let run.py know that all is loaded and only the address is missing."""
+        (self.folder / "ready").touch()
 
 
 def find_control() -> Control | None:

@@ -66,27 +66,30 @@ class Gate:
             return self._application(environ, start_response)
         with ExitStack() as held:
             if not self._pages.acquire(blocking=False):
-                return _sorry(start_response)
+                return put_off(start_response, SORRY, after_s=RETRY_AFTER_S)
             held.callback(self._pages.release)
             if environ.get("REQUEST_METHOD") == "POST" and path.endswith("/login/"):
                 address = caller_of(environ)
                 if not self._logins.take(address):
-                    return _sorry(start_response)
+                    return put_off(start_response, SORRY, after_s=RETRY_AFTER_S)
                 held.callback(self._logins.give_back, address)
             return self._application(environ, start_response)
 
 
-def _sorry(start_response: StartResponse) -> Iterable[bytes]:
-    body = SORRY.encode()
+def put_off(
+    start_response: StartResponse, text: str, *, after_s: int, is_repeated: bool = False
+) -> Iterable[bytes]:
+    """Answer that it does not go now; `is_repeated`: browsers ask again themselves."""
+    body = text.encode()
     status = HTTPStatus.SERVICE_UNAVAILABLE
-    start_response(
-        f"{status.value} {status.phrase}",
-        [
-            ("Content-Type", "text/plain; charset=utf-8"),
-            ("Content-Length", str(len(body))),
-            ("Retry-After", str(RETRY_AFTER_S)),
-            ("Content-Security-Policy", "default-src 'none'"),
-            *settings.HEADERS_OF_ALL.items(),
-        ],
-    )
+    headers = [
+        ("Content-Type", "text/plain; charset=utf-8"),
+        ("Content-Length", str(len(body))),
+        ("Retry-After", str(after_s)),
+        ("Content-Security-Policy", "default-src 'none'"),
+        *settings.HEADERS_OF_ALL.items(),
+    ]
+    if is_repeated:
+        headers.append(("Refresh", str(after_s)))
+    start_response(f"{status.value} {status.phrase}", headers)
     return [body]

@@ -16,7 +16,6 @@ from types import FrameType
 from typing import Any, NoReturn
 
 import django_q.cluster
-import waitress
 from django.core.wsgi import get_wsgi_application
 from django.db import DatabaseError, close_old_connections, connection
 from django.utils.module_loading import autodiscover_modules
@@ -26,10 +25,10 @@ from bridge_site.alerting import make_watch
 from bridge_site.alive import show_life
 from bridge_site.cluster_family import StoppedChildren, end_part, was_killed
 from bridge_site.gate import Gate
+from bridge_site.listening import WEB_THREADS, make_server, take_turn, wake
 from bridge_site.processes import (
     PART_STOPS_WITHIN_S,
     exit_after,
-    parse_address,
     when_parent_ends,
 )
 from bridge_site.reporting import Reporter, report_in_background
@@ -46,14 +45,6 @@ from plumbing.timekeeping import TimeWatch
 
 log = logging.getLogger(__name__)
 
-WEB_THREADS = 8
-# Each waits in the kernel, not in a thread; `select` on Windows knows 512 at most.
-MOST_CONNECTIONS = 400 if os.name == "nt" else 2000
-# Of silence in the middle of a request, or of an answer nobody takes.
-SILENT_FOR_S = 30
-MOST_HEADER_BYTES = 32 * 1024
-# A spreadsheet with a hundred thousand rows has less.
-MOST_BODY_BYTES = 20 * 1024 * 1024
 WATCH_TIME_EVERY_S = 15
 
 
@@ -74,29 +65,15 @@ def run_part(name: str, *, listen: str, exit_with_parent: bool) -> None:
 
 def serve_web(*, listen: str, exit_with_parent: bool) -> None:
     """Serve the site until the parent ends or SIGINT or SIGTERM comes."""
-    host, port = parse_address(listen)
     keep_login()
-    server = waitress.create_server(
-        Gate(get_wsgi_application(), threads=WEB_THREADS),
-        host=host,
-        port=port,
-        threads=WEB_THREADS,
-        connection_limit=MOST_CONNECTIONS,
-        backlog=MOST_CONNECTIONS,
-        asyncore_use_poll=os.name != "nt",
-        channel_timeout=SILENT_FOR_S,
-        cleanup_interval=5,
-        max_request_header_size=MOST_HEADER_BYTES,
-        max_request_body_size=MOST_BODY_BYTES,
-        ident="",
-        # Whose word counts of whom he speaks for is TRUSTED_PROXIES' business, which
-        # waitress, knowing one address, cannot tell (bridge_site.callers).
-        clear_untrusted_proxy_headers=False,
-    )
+    application = Gate(get_wsgi_application(), threads=WEB_THREADS)
+    take_turn(listen)
+    server = make_server(application, listen)
 
     def stop(*_args: Any) -> None:
         exit_after(PART_STOPS_WITHIN_S)
         _thread.interrupt_main()
+        wake(server)
 
     def on_signal(_number: int, _frame: FrameType | None) -> NoReturn:
         exit_after(PART_STOPS_WITHIN_S)
@@ -110,6 +87,8 @@ def serve_web(*, listen: str, exit_with_parent: bool) -> None:
     start_watch(wait=threading.Event().wait)
     reporter = report_in_background("web")
     server.run()
+    # At once: somebody may wait for the address.
+    server.close()
     reporter.leave()
 
 

@@ -251,7 +251,9 @@ class Supervisor:
                 self._retire(part, now=time.monotonic())
         if control is not None:
             parts = {part.name: part.told() for part in self._parts}
-            control.tell({"address": reached_at(self.listen), "parts": parts})
+            address = reached_at(self.listen)
+            # Its site waits until whoever listens there has let go.
+            control.tell({"address": address, "parts": parts, "takes_turns": True})
 
     def _retire(self, part: Part, *, now: float) -> None:
         """Let a part end that is wanted no longer, by force if it takes too long."""

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import ipaddress
+from collections import deque
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
 from django.db.models import F
+from django.utils import timezone
 
 from feeds.models import TEST_AGENT, FeedBuild, FeedFetch
+from plumbing.leases import database_now
 
 # Of visitors, in an hour; what comes beyond is counted together.
 MOST_ADDRESSES = 50
+# Of a minute or two.
+MOST_KEPT = 500
 OTHERS = "…"
 TEST_ADDRESS = "test"
 
@@ -47,6 +52,32 @@ def is_kaspis(visit: Visit) -> bool:
     except ValueError:
         return False
     return any(address in network for network in settings.FEED_KASPI_NETWORKS)
+
+
+class _Kept:
+    """Visits of a time in which the database is left alone; None: it is not."""
+
+    visits: deque[tuple[Visit, datetime]] | None = None
+
+
+def keep_visits() -> None:
+    """Keep this process's visits in memory from now on, until `note_kept_visits`."""
+    _Kept.visits = deque(maxlen=MOST_KEPT)
+
+
+def note_kept_visits() -> None:
+    """Note what was kept, each at its time; raises `DatabaseError`."""
+    kept, _Kept.visits = _Kept.visits or (), None
+    for visit, moment in kept:
+        note_visit(visit, now=moment)
+
+
+def note_now(visit: Visit) -> None:
+    """Note a fetch that has just ended."""
+    if _Kept.visits is not None:
+        _Kept.visits.append((visit, timezone.now()))
+    else:
+        note_visit(visit, now=database_now())
 
 
 def note_visit(visit: Visit, *, now: datetime) -> None:

@@ -21,10 +21,9 @@ from django.utils.http import http_date
 from django.views.decorators.csrf import csrf_exempt
 
 from feeds import files
-from feeds.fetching import Visit, note_visit
+from feeds.fetching import Visit, note_now
 from feeds.offers import clean_text
 from plumbing.callers import caller_address
-from plumbing.leases import database_now
 
 logger = logging.getLogger(__name__)
 CONTENT_TYPE = "application/xml; charset=utf-8"
@@ -109,7 +108,7 @@ class _Fetch:
             bytes_sent=self._sent,
         )
         try:
-            note_visit(visit, now=database_now())
+            note_now(visit)
         except DatabaseTrouble as error:
             logger.warning("A fetch of the price list was not noted: %s", error)
         finally:

@@ -159,7 +159,7 @@ def _not_forward(running: str, revision: str, name: str) -> str:
 
 def _refuse_unsigned(name: str, revision: str) -> None:
     tried = []
-    for kind, which in (("verify-tag", name), ("verify-commit", revision)):
+    for kind, which in _signable(name, revision):
         try:
             git(kind, which)
         except GitFailed as error:
@@ -170,6 +170,18 @@ def _refuse_unsigned(name: str, revision: str) -> None:
         f"{revision[:12]} bears no signature that is trusted here, and --signed asks "
         f"for one; nothing was changed.\n" + tried[-1]
     )
+
+
+def _signable(name: str, revision: str) -> list[tuple[str, str]]:
+    """List what may be signed: a tag of that name, if it is this commit's, and it."""
+    commit = ("verify-commit", revision)
+    try:
+        tagged = git("rev-parse", "--verify", "--quiet", f"refs/tags/{name}^{{commit}}")
+    except GitFailed:
+        return [commit]
+    # A branch may bear the name of somebody's tag.
+    is_it = tagged.strip() == revision
+    return [("verify-tag", f"refs/tags/{name}"), commit] if is_it else [commit]
 
 
 def _new_lines(file: str, older: str, newer: str) -> list[str]:

@@ -7,7 +7,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -135,6 +135,11 @@ class Bridge:
         self._control.cleanup()
 
     @property
+    def takes_turns(self) -> bool:
+        """Whether its site waits until another one has let go of the address."""
+        return bool(read_json(self._running).get("takes_turns"))
+
+    @property
     def exit_code(self) -> int | None:
         return self._child.exit_code if self._child is not None else 0
 
@@ -147,20 +152,30 @@ class Bridge:
                 return
             pause()
 
-    def await_web(self, revision: str) -> None:
-        """Wait until the web part answers as this revision; raises `CannotGoOn`."""
-        heard = "nothing"
+    def await_web(
+        self, revision: str, *, when_ready: Callable[[], None] = lambda: None
+    ) -> None:
+        """Wait until the web part answers as this revision; raises `CannotGoOn`.
+
+        `when_ready` is called once it only waits for its turn to listen.
+        """
+        heard, ask_at = "nothing", 0.0
+        ready = self._folder / "ready"
         until = time.monotonic() + WEB_WITHIN_S
         while time.monotonic() < until:
             self._refuse_the_fallen(WEB)
             if (told := self._parts()) and "web" not in told:
                 # Of a host without the site the workers are asked alone (HOST_ROLES).
                 return
-            if address := read_json(self._running).get("address"):
+            if ready.exists():
+                when_ready()
+            address = read_json(self._running).get("address")
+            if address and time.monotonic() >= ask_at:
                 heard = _asked(f"http://{address}/healthz", revision)
                 if not heard:
                     return
-            _rest()
+                ask_at = time.monotonic() + ASKED_EVERY_S
+            pause()
         raise CannotGoOn(
             f"The web part did not answer as {revision[:12]} within {WEB_WITHIN_S:g} s "
             f"(heard: {heard})."

@@ -23,7 +23,7 @@ from launch.running import (
     manage_command,
     manage_to_end,
 )
-from launch.switching import Host, carry_out, last_update, resume
+from launch.switching import Host, carry_out, last_update, note_end, resume
 
 HTTPS_HINT = (
     "Unless HTTPS_ONLY=0, the admin answers over https only: put nginx or Apache in\n"
@@ -115,6 +115,7 @@ def _keep_running(host: Host) -> int:
             return code
         if time.monotonic() >= look_at:
             look_at = time.monotonic() + LOOK_FOR_UPDATES_EVERY_S
+            note_end(host)
             asked = last_update()
             if asked is not None and asked.stage == "asked":
                 carry_out(asked, host)

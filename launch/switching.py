@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 
 from launch.children import StopAsked
@@ -16,6 +18,7 @@ from launch.console import CannotGoOn, complain, say
 from launch.notifying import staying_alive
 from launch.releases import (
     HISTORY,
+    STATE,
     UPDATE,
     Release,
     current_release,
@@ -24,6 +27,7 @@ from launch.releases import (
     write_json,
 )
 from launch.running import WEB, WORKERS, Bridge, ask_manage, manage_to_end
+from launch.substituting import Substitute
 
 STAGES = {
     "asked": "waiting for the bridge to take it up",
@@ -42,6 +46,9 @@ OVER = ("done", "undone")
 # From here on the new release is the one that starts.
 SWITCHED = ("web", "workers")
 UPDATES_REMEMBERED = 20
+# Given back first of all when an update is taken back: the disk may be full.
+RESERVE = STATE / "reserve"
+RESERVED_BYTES = 16 << 20
 
 
 @dataclass
@@ -89,7 +96,17 @@ def last_update() -> Update | None:
 def ask_for(update: Update) -> None:
     """Leave an update for whoever keeps the bridge running."""
     update.id, update.asked_at = uuid.uuid4().hex[:12], time.time()
+    _reserve_room()
     update.reach("asked")
+
+
+def _reserve_room() -> None:
+    """Keep room on the disk that the way back may need; raises `CannotGoOn`."""
+    try:
+        RESERVE.write_bytes(bytes(RESERVED_BYTES))
+    except OSError as error:
+        RESERVE.unlink(missing_ok=True)
+        raise CannotGoOn(f"The disk lacks room for an update: {error}") from None
 
 
 @dataclass
@@ -101,34 +118,72 @@ class Host:
     is_serving: bool
     # The next release's supervisor, with no part yet: the site is away the shorter.
     waiting: Bridge | None = None
+    # Gives out the last list in the meantime.
+    substitute: Substitute | None = None
     away_since: float = 0.0
+    # An update that is over and could not be noted so.
+    ended: Update | None = None
+    is_end_told: bool = False
 
     def stop(self) -> None:
         """Stop all there is."""
+        self.stop_bridges()
+        self.end_substitute()
+
+    def stop_bridges(self) -> None:
         for bridge in (self.bridge, self.waiting):
             if bridge is not None:
                 bridge.stop()
         self.bridge = self.waiting = None
 
-    def make_way(self, release: Release) -> None:
-        """Stop what runs, once the next release only waits for its parts."""
-        self.waiting = Bridge(release)
-        self.waiting.start(())
-        self.waiting.await_supervisor()
-        self.away_since = time.monotonic()
-        if self.bridge is not None:
-            self.bridge.stop()
-            self.bridge = None
+    def make_way(self, release: Release, *, substitute: Release) -> None:
+        """Stop what runs, once the next release only waits for its parts.
+
+        The list is given out by the other release meanwhile, if one does so already.
+        """
+        if self.is_serving and self.substitute is None:
+            self.substitute = Substitute(substitute)
+            self.substitute.start()
+        following = Bridge(release)
+        following.start(())
+        try:
+            following.await_supervisor()
+            if self.substitute is not None:
+                self.substitute.await_loaded()
+        except BaseException:
+            following.stop()
+            raise
+        self.away_since = self.away_since or time.monotonic()
+        self.stop_bridges()
+        self.waiting = following
 
     def start(self, release: Release) -> Bridge:
         """Start the site of a release, nothing else yet."""
         if self.waiting is not None:
             self.bridge, self.waiting = self.waiting, None
+            if not self.bridge.takes_turns:
+                self.end_substitute()
             self.bridge.want(WEB)
         else:
+            self.end_substitute()
             self.bridge = Bridge(release)
             self.bridge.start(WEB)
         return self.bridge
+
+    def await_web(self, revision: str) -> None:
+        """Wait until the site answers, in the substitute's place if there is one."""
+        if self.bridge is not None:
+            self.bridge.await_web(revision, when_ready=self._take_turn)
+            self.end_substitute()
+
+    def _take_turn(self) -> None:
+        if self.substitute is not None:
+            self.substitute.let_go()
+
+    def end_substitute(self) -> None:
+        if self.substitute is not None:
+            self.substitute.stop()
+            self.substitute = None
 
 
 def carry_out(update: Update, host: Host) -> bool:
@@ -136,6 +191,7 @@ def carry_out(update: Update, host: Host) -> bool:
 
     `StopAsked` leaves it where it is, for the next start.
     """
+    host.away_since = 0.0
     with staying_alive():
         try:
             _go_forward(update, host)
@@ -178,7 +234,7 @@ def _go_forward(update: Update, host: Host) -> None:
         and ask_manage(after, "update_database", "pending")["pending"]
     ):
         _reach(update, "stopping")
-        host.make_way(after)
+        host.make_way(after, substitute=Release(update.before))
         _keep(update)
         update.is_migrating = True
         _reach(update, "migrating")
@@ -187,7 +243,7 @@ def _go_forward(update: Update, host: Host) -> None:
         # The copy changes nothing, so the site may answer meanwhile.
         _keep(update)
         _reach(update, "stopping")
-        host.make_way(after)
+        host.make_way(after, substitute=Release(update.before))
     _reach(update, "switching")
     point_at(after)
     _try_new(update, host)
@@ -205,7 +261,7 @@ def _try_new(update: Update, host: Host) -> None:
     """Start what is new and see that it lives; then the update is done."""
     bridge = host.start(Release(update.after))
     _reach(update, "web")
-    bridge.await_web(update.revision)
+    host.await_web(update.revision)
     if host.away_since:
         update.away_s = round(time.monotonic() - host.away_since, 1)
     _settle(Release(update.after))
@@ -216,31 +272,74 @@ def _try_new(update: Update, host: Host) -> None:
     else:
         host.stop()
     _remember(update)
-    _reach(update, "done")
+    RESERVE.unlink(missing_ok=True)
+    _end(update, "done", host)
 
 
 def _go_back(update: Update, host: Host, *, reason: str) -> None:
-    """Let the old release run again, with its database if nothing was sent since."""
+    """Let the old release run again, with its database if nothing was sent since.
+
+    Whatever else fails on the way, a full disk above all, the old release starts.
+    """
+    RESERVE.unlink(missing_ok=True)
     update.reason = reason
     complain(f"The update is taken back: {reason}")
-    _reach(update, "undoing")
-    host.stop()
     before = Release(update.before)
+    with _whatever_comes(update):
+        _reach(update, "undoing")
+    try:
+        host.make_way(before, substitute=before)
+    except (CannotGoOn, OSError) as error:
+        complain(str(error))
+        host.stop_bridges()
     try:
         if update.is_migrating:
             _take_database_back(update)
-        point_at(before)
-        _settle(before)
+        if current_release() != before:
+            point_at(before)
+        with _whatever_comes(update):
+            _settle(before)
         bridge = host.start(before)
-        bridge.await_web(update.revision_before)
+        host.await_web(update.revision_before)
         if host.is_serving:
             bridge.want((*WEB, *WORKERS))
         else:
             host.stop()
-    except CannotGoOn as error:
+    except (CannotGoOn, OSError) as error:
         update.reason += f"\nWhat ran before does not start either: {error}"
         complain(update.reason)
-    _reach(update, "undone")
+    _end(update, "undone", host)
+
+
+@contextmanager
+def _whatever_comes(update: Update) -> Iterator[None]:
+    """Note what fails in the block, and go on."""
+    try:
+        yield
+    except (CannotGoOn, OSError) as error:
+        update.reason += f"\n{error}"
+        complain(str(error))
+
+
+def _end(update: Update, stage: str, host: Host) -> None:
+    """Note that it is over; on a full disk, later."""
+    update.stage, host.ended = stage, update
+    say(f"Update {update.revision[:12]}: {STAGES[stage]}")
+    note_end(host)
+
+
+def note_end(host: Host) -> None:
+    """Note the end of an update that could not be noted when it came."""
+    if host.ended is None:
+        return
+    try:
+        host.ended.reach(host.ended.stage)
+    except OSError as error:
+        if not host.is_end_told:
+            complain(f"The update's end cannot be noted yet: {error}")
+        host.is_end_told = True
+        return
+    host.ended, host.is_end_told = None, False
 
 
 def _take_database_back(update: Update) -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from bench.updating.published import ROOT
 from launch.environment import child_environment
 from tests.conftest import REQUIRE_ALL
-from tests.launch.published import ROOT
 
 pytestmark = pytest.mark.once
 # In the place of Python, which may stand where only root reads.

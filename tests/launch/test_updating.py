@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from bench.updating.published import ROOT, Published, git
 from launch.environment import child_environment
 from launch.ports import free_port
-from tests.launch.published import ROOT, Published, git
+from launch.switching import Host, Update, note_end
 
 pytestmark = pytest.mark.once
 TINY = Path(__file__).parent / "tiny"
@@ -67,24 +68,11 @@ class Tiny(Published):
 
     def updating(self) -> subprocess.Popen[bytes]:
         """Begin an update, without waiting for its end."""
-        return subprocess.Popen(
-            [sys.executable, "run.py", "update", "--watch", "0.2"],
-            cwd=self.home,
-            env=self.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        return self.begin("update", "--watch", "0.2", environment=self.environment)
 
     def serve(self) -> None:
         with (self.home.parent / "serve.log").open("ab") as log:
-            self.serving = subprocess.Popen(
-                [sys.executable, "run.py", "serve"],
-                cwd=self.home,
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
+            self.serving = self.open_serve(log, self.environment)
 
     def serve_well(self) -> str:
         """Start it, unless it runs; return the revision that answers with all parts."""
@@ -92,6 +80,9 @@ class Tiny(Published):
             self.serve()
         wait_for(lambda: self.answer() and self.is_settled(), self.said)
         return self.answer()
+
+    def await_stage(self, stage: str) -> None:
+        wait_for(lambda: self.stage == stage, self.said)
 
     def kill(self) -> None:
         if self.serving is not None:
@@ -109,8 +100,7 @@ class Tiny(Published):
 
     def is_settled(self) -> bool:
         """Tell whether no update is under way and every part runs, once."""
-        file = self.home / "releases" / "state" / "update.json"
-        is_over = not file.exists() or self.state["stage"] in ("done", "undone")
+        is_over = self.stage in ("", "done", "undone")
         return is_over and self.notes()[-1:] == ["starts imports"]
 
     def notes(self, revision: str = "") -> list[str]:
@@ -226,42 +216,48 @@ HELD = {
 }
 
 
-@pytest.mark.parametrize("stage", HELD)
-def test_killed_at_any_stage_it_goes_on_or_back_at_the_next_start(tiny, stage):
-    old = tiny.serve_well()
-    new = tiny.release()
-    held = tiny.hold(HELD[stage])
-    updating = tiny.updating()
-    state = tiny.home / "releases" / "state" / "update.json"
-    wait_for(lambda: state.exists() and tiny.state["stage"] == stage, tiny.said)
-    if stage == "migrating":
-        wait_for(lambda: tiny.database()["migrations"] == ["1", "2"], tiny.said)
-    tiny.kill()
-    assert updating.wait(60) == 1
-    held.unlink()
-    is_new = stage in ("web", "workers")
-    assert tiny.serve_well() == (new[:12] if is_new else old)
-    assert tiny.pointer == (new[:12] if is_new else ".")
-    assert tiny.database()["migrations"] == (["1", "2"] if is_new else ["1"])
-    if stage == "migrating":
-        assert tiny.update("--to", new).returncode == 0
-        assert tiny.serve_well() == new[:12]
+def test_killed_at_any_stage_it_goes_on_or_back_at_the_next_start(tiny):
+    runs = tiny.serve_well()
+    for stage, where in HELD.items():
+        before = tiny.database()["migrations"]
+        pointed = tiny.pointer
+        after = [*before, stage]
+        new = tiny.release(migrations=after)
+        held = tiny.hold(where)
+        updating = tiny.updating()
+        tiny.await_stage(stage)
+        if stage == "migrating":
+            wait_for(
+                lambda: tiny.database()["migrations"][-1] == "migrating", tiny.said
+            )
+        tiny.kill()
+        assert updating.wait(60) == 1
+        held.unlink()
+        is_new = stage in ("web", "workers")
+        runs = new[:12] if is_new else runs
+        assert tiny.serve_well() == runs, stage
+        assert tiny.pointer == (new[:12] if is_new else pointed), stage
+        assert tiny.database()["migrations"] == (after if is_new else before), stage
+        if stage == "migrating":
+            assert tiny.update("--to", new).returncode == 0
+            runs = tiny.serve_well()
+            assert runs == new[:12]
 
 
-@pytest.mark.parametrize("is_pointed", [False, True])
-def test_a_power_cut_in_the_switch_goes_back(tiny, is_pointed):
+def test_a_power_cut_in_the_switch_goes_back(tiny):
     tiny.serve_well()
     new = tiny.release()
-    assert tiny.update().returncode == 0
-    tiny.kill()
-    # As the disk would be found: the copy made, migrated, the last stage not begun.
-    state = {**tiny.state, "stage": "switching", "is_migrating": True}
     folder = tiny.home / "releases" / "state"
-    (folder / "update.json").write_text(json.dumps(state))
-    (folder / "current").write_text(f"{new[:12]}\n" if is_pointed else ".\n")
-    assert tiny.serve_well() != new[:12]
-    assert tiny.pointer == "."
-    assert tiny.database()["migrations"] == ["1"]
+    for pointer in (".", new[:12]):
+        assert tiny.update("--to", new).returncode == 0
+        tiny.kill()
+        # As the disk would be found: the copy made, migrated, the next not begun.
+        state = {**tiny.state, "stage": "switching", "is_migrating": True}
+        (folder / "update.json").write_text(json.dumps(state))
+        (folder / "current").write_text(f"{pointer}\n")
+        assert tiny.serve_well() != new[:12]
+        assert tiny.pointer == "."
+        assert tiny.database()["migrations"] == ["1"]
 
 
 def test_killed_while_taking_back_it_goes_on_taking_back(tiny):
@@ -308,8 +304,7 @@ def test_the_second_of_two_updates_says_that_one_is_under_way(tiny):
     tiny.release()
     held = tiny.hold("keep")
     first = tiny.updating()
-    state = tiny.home / "releases" / "state" / "update.json"
-    wait_for(lambda: state.exists() and tiny.state["stage"] == "keeping", tiny.said)
+    tiny.await_stage("keeping")
     second = tiny.update()
     assert second.returncode == 1
     assert "Another update is under way: the database is copied" in second.stdout
@@ -396,12 +391,35 @@ def test_an_unreachable_origin_changes_nothing(tiny):
     assert "The origin cannot be asked" in done.stdout
 
 
-def test_what_nobody_signed_is_refused_when_asked_to(tiny):
+def test_only_what_somebody_trusted_has_signed_comes_when_asked_so(tiny):
+    mine, others = tiny.make_key("mine"), tiny.make_key("others")
+    tiny.trust(mine)
     tiny.release()
-    done = tiny.update("--signed")
+    for sign in (lambda: None, lambda: tiny.sign(others)):
+        sign()
+        done = tiny.update("--signed")
+        assert done.returncode == 1
+        assert "bears no signature that is trusted" in done.stdout
+        assert tiny.pointer == "."
+    signed = tiny.sign(mine)
+    assert tiny.update("--signed").returncode == 0
+    assert tiny.pointer == signed[:12]
+
+
+def test_a_signed_tag_speaks_for_its_own_commit_alone(tiny):
+    key = tiny.make_key("mine")
+    tiny.trust(key)
+    tagged = tiny.release()
+    tiny.sign(key, tag="v1")
+    tiny.release()
+    git(tiny.source, "push", "--quiet", "origin", "HEAD:refs/heads/v1")
+    # Whoever may push makes a branch of that name, which --to means first.
+    done = tiny.update("--signed", "--to", "v1")
     assert done.returncode == 1
     assert "bears no signature" in done.stdout
-    assert tiny.pointer == "."
+    git(tiny.source, "push", "--quiet", "--delete", "origin", "refs/heads/v1")
+    assert tiny.update("--signed", "--to", "v1").returncode == 0
+    assert tiny.pointer == tagged[:12]
 
 
 def test_requirements_that_cannot_be_installed_touch_nothing(tiny):
@@ -443,3 +461,18 @@ def test_old_releases_are_removed_beyond_the_number_kept(tiny):
     assert folders & set(names) == set(names[-2:])
     listed = git(tiny.home, "worktree", "list")
     assert names[0] not in listed
+
+
+def test_the_end_that_a_full_disk_does_not_take_is_noted_later(tmp_path, monkeypatch):
+    file = tmp_path / "state" / "update.json"
+    monkeypatch.setattr("launch.switching.UPDATE", file)
+    file.parent.write_text("no folder")
+    update = Update(before=".", after="b", revision_before="a", revision="b")
+    update.stage = "undone"
+    host = Host(bridge=None, is_serving=True, ended=update)
+    note_end(host)
+    assert host.is_end_told
+    file.parent.unlink()
+    note_end(host)
+    assert (host.ended, host.is_end_told) == (None, False)
+    assert json.loads(file.read_text())["stage"] == "undone"

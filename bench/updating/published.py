@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # What an installation has in its folder; the rest of the repository is ours.
@@ -16,6 +17,8 @@ PARTS = (
     *("orders", "plumbing", "sandbox", "static", "templates", "docs"),
 )
 FILES = ("run.py", "manage.py", ".env.example", ".gitignore", "requirements.txt")
+GIT = ("git", "-c", "init.defaultBranch=main", "-c", "gc.auto=0")
+KEYGEN = ("ssh-keygen", "-q", "-t", "ed25519", "-N", "")
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -24,7 +27,7 @@ def git(folder: Path, *arguments: str) -> str:
         f"GIT_{of}_{n}": v for of in ("AUTHOR", "COMMITTER") for n, v in names.items()
     }
     done = subprocess.run(
-        ["git", "-c", "init.defaultBranch=main", "-c", "gc.auto=0", *arguments],
+        [*GIT, *arguments],
         cwd=folder,
         env={**os.environ, **who, "GIT_CONFIG_GLOBAL": os.devnull},
         capture_output=True,
@@ -67,9 +70,70 @@ class Published:
         git(self.source, "push", "--quiet", "--force", "origin", "HEAD")
         return revision
 
+    def make_key(self, name: str) -> Path:
+        """Make a pair of keys to sign with; returns the private one's file."""
+        file = self.source.parent / name
+        subprocess.run(
+            [*KEYGEN, "-C", name, "-f", str(file)],
+            check=True,
+            stdin=subprocess.DEVNULL,
+        )
+        return file
+
+    def trust(self, key: Path) -> None:
+        """Let the clone trust what this key has signed, and nothing else."""
+        signers = self.home / ".git" / "allowed-signers"
+        public = key.with_name(f"{key.name}.pub").read_text()
+        signers.write_text(f'a@example.kz namespaces="git" {public}')
+        git(self.home, "config", "gpg.format", "ssh")
+        git(self.home, "config", "gpg.ssh.allowedSignersFile", str(signers))
+
+    def sign(self, key: Path, *, tag: str = "") -> str:
+        """Sign the last commit, or a tag upon it, and publish it; gives the commit."""
+        with_key = ("-c", "gpg.format=ssh", "-c", f"user.signingkey={key}")
+        if tag:
+            git(self.source, *with_key, "tag", "-s", "-m", tag, tag)
+            git(self.source, "push", "--quiet", "origin", tag)
+        else:
+            git(self.source, *with_key, "commit", "--amend", "-S", "-q", "--no-edit")
+            git(self.source, "push", "--quiet", "--force", "origin", "HEAD")
+        return git(self.source, "rev-parse", "HEAD")
+
     def add(self, name: str, text: str) -> None:
         with (self.source / name).open("a", encoding="utf-8") as file:
             file.write(text)
+
+    def open_serve(
+        self, log: IO[bytes], environment: dict[str, str]
+    ) -> subprocess.Popen[bytes]:
+        """Start the clone's `run.py serve`, which writes to the log."""
+        return subprocess.Popen(
+            [sys.executable, "run.py", "serve"],
+            cwd=self.home,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+
+    def begin(
+        self, *arguments: str, environment: dict[str, str]
+    ) -> subprocess.Popen[bytes]:
+        """Begin the clone's run.py, without waiting for its end; see `told`."""
+        with (self.home.parent / "run.log").open("wb") as log:
+            return subprocess.Popen(
+                [sys.executable, "run.py", *arguments],
+                cwd=self.home,
+                env=environment,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+            )
+
+    @property
+    def told(self) -> str:
+        """What the run.py that was begun last has said."""
+        return (self.home.parent / "run.log").read_text("utf-8", "replace")
 
     def run(
         self, *arguments: str, environment: dict[str, str], timeout_s: float = 300
@@ -93,10 +157,25 @@ class Published:
         return file.read_text().strip() if file.exists() else "."
 
     @property
+    def running(self) -> str:
+        """The whole name of the revision that the pointer names."""
+        name = self.pointer
+        folder = self.home if name == "." else self.home / "releases" / name
+        return git(folder, "rev-parse", "HEAD")
+
+    @property
     def state(self) -> dict[str, object]:
         file = self.home / "releases" / "state" / "update.json"
         read: dict[str, object] = json.loads(file.read_text("utf-8"))
         return read
+
+    @property
+    def stage(self) -> str:
+        """How far the last update has come; empty before the first."""
+        try:
+            return str(self.state["stage"])
+        except (OSError, ValueError):
+            return ""
 
 
 def copy_of_the_project(folder: Path) -> None:

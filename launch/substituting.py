@@ -1,0 +1,53 @@
+"""The last list while the site is away: another process gives it out."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from launch.accounts import hand_over
+from launch.children import Child, pause, stop_all
+from launch.releases import Release
+from launch.running import CONTROL, environment_of, manage_command
+
+LOADS_WITHIN_S = 30.0
+
+
+@dataclass
+class Substitute:
+    """A release's own process that listens as soon as its site does not."""
+
+    release: Release
+    _control: TemporaryDirectory[str] = field(
+        default_factory=lambda: TemporaryDirectory(
+            prefix="bridge-substitute-", ignore_cleanup_errors=True
+        )
+    )
+    _child: Child | None = None
+
+    def start(self) -> None:
+        hand_over(Path(self._control.name))
+        environment = {**environment_of(self.release), CONTROL: self._control.name}
+        command = manage_command(self.release, "substitute")
+        self._child = Child("substitute", command, environment=environment)
+
+    def await_loaded(self) -> None:
+        """Wait until it is ready, or has ended: a release may have none."""
+        until = time.monotonic() + LOADS_WITHIN_S
+        ready = Path(self._control.name) / "ready"
+        while time.monotonic() < until and not ready.exists():
+            if self._child is None or self._child.exit_code is not None:
+                return
+            pause()
+
+    def let_go(self) -> None:
+        """Let it leave the address to the next site; it ends by itself."""
+        if self._child is not None:
+            self._child.ask_to_stop()
+
+    def stop(self) -> None:
+        if self._child is not None:
+            stop_all([self._child])
+        self._control.cleanup()

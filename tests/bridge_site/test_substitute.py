@@ -1,0 +1,93 @@
+"""The list is given out by another process while the site is away for an update."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from bench.updating.served import keep_list
+from bridge_site.control import CONTROL
+from bridge_site.listening import take_turn
+from feeds.models import FeedFetch
+from launch.ports import free_port
+from tests.bridge_site.test_processes import wait_for
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def asked(url: str) -> tuple[int, str, str | None]:
+    """Return status, text and what the browser is told to do."""
+    try:
+        with urllib.request.urlopen(url, timeout=20) as answer:
+            return 200, answer.read().decode(), None
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode(), error.headers["Refresh"]
+
+
+@pytest.mark.slow
+@pytest.mark.once
+@pytest.mark.django_db(transaction=True)
+def test_the_list_is_given_out_from_the_sites_end_to_the_next_ones_beginning(
+    bridge_env, tmp_path
+):
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    keep_list(tmp_path / "var" / "feed")
+    environment = bridge_env(
+        LISTEN=f"127.0.0.1:{port}",
+        **{CONTROL: str(tmp_path)},
+        FEED_DIR=str(tmp_path / "var" / "feed"),
+    )
+    with socket.create_server(("127.0.0.1", port)) as site:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "substitute"],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+        )
+        # It waits for the site's end.
+        wait_for((tmp_path / "ready").exists, timeout_s=60)
+        assert process.poll() is None
+        site.close()
+    with process:
+        wait_for(lambda: answers(f"{url}/healthz"), timeout_s=20)
+        status, text, _again = asked(f"{url}/kaspi_price_list.xml")
+        assert (status, "<kaspi_catalog" in text) == (200, True)
+        status, text, again = asked(f"{url}/admin/")
+        assert (status, again) == (503, "5")
+        assert "обновляется" in text
+        # The database may be about to be taken back.
+        assert FeedFetch.objects.count() == 0
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+    # The journal knows who fetched nevertheless.
+    assert FeedFetch.objects.get().status_code == 200
+    with socket.create_server(("127.0.0.1", port)):
+        pass
+
+
+def answers(url: str) -> bool:
+    try:
+        return asked(url)[0] > 0
+    except OSError:
+        return False
+
+
+def test_the_site_says_that_it_is_ready_and_waits_for_its_turn(tmp_path, monkeypatch):
+    monkeypatch.setenv(CONTROL, str(tmp_path))
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        listen = f"127.0.0.1:{other.getsockname()[1]}"
+        waiting = threading.Thread(target=take_turn, args=[listen])
+        waiting.start()
+        wait_for((tmp_path / "ready").exists, timeout_s=20)
+        assert waiting.is_alive()
+    waiting.join(20)
+    assert not waiting.is_alive()
