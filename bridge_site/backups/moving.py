@@ -61,7 +61,7 @@ def move(source: str, target: str, *, say: Say) -> dict[str, int]:
 
 
 def add_target(url: str) -> str:
-    """Make a database known by its URL, migrated; gives its alias."""
+    """Make a database known by its URL; gives its alias. Raises `CannotMove`."""
     try:
         config = parse_database(url)
     except ValueError as error:
@@ -71,7 +71,14 @@ def add_target(url: str) -> str:
         {**every, TARGET: with_our_options(config)}
     )
     connections.settings[TARGET] = configured[TARGET]
-    # In a process of its own: data migrations write to the default database.
+    return TARGET
+
+
+def migrate_target(url: str) -> None:
+    """Make the tables there. Raises `CannotMove`.
+
+    In a process of its own: data migrations write to the default database.
+    """
     done = subprocess.run(
         [sys.executable, "manage.py", "migrate", "--no-input", "-v0"],
         cwd=settings.BASE_DIR,
@@ -91,7 +98,6 @@ def add_target(url: str) -> str:
     if done.returncode:
         words = redact(done.stderr.strip().replace(url, "…"))[-500:]
         raise CannotMove(f"the target cannot be migrated: {words}")
-    return TARGET
 
 
 def models_in_order() -> list[type[Model]]:

@@ -16,6 +16,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
 from bridge_site.backups import moving
+from bridge_site.backups.databases import copy_sqlite
 from bridge_site.backups.moving import CannotMove, add_target, digest_of, move
 from bridge_site.roles import set_staff, sync_roles
 from catalog.models import Product
@@ -50,14 +51,26 @@ def filled(mark):
         make_product(article)
 
 
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory):
+    """A database with its tables and what the migrations put there, made once."""
+    file = tmp_path_factory.mktemp("migrated") / "empty.sqlite3"
+    moving.migrate_target(f"sqlite:///{file.as_posix()}")
+    return file
+
+
 @pytest.fixture
-def target(tmp_path, monkeypatch):
+def target(migrated, tmp_path, monkeypatch):
+    """The URL of an empty database; it is forgotten after the test."""
     # Django's tests keep to the databases that were known when they began.
     monkeypatch.setattr("django.test.testcases.connections", ())
-    yield f"sqlite:///{(tmp_path / 'moved.sqlite3').as_posix()}"
-    connections["target"].close()
-    del connections["target"]
-    del connections.settings["target"]
+    file = tmp_path / "moved.sqlite3"
+    copy_sqlite(migrated, file)
+    yield f"sqlite:///{file.as_posix()}"
+    if "target" in connections.settings:
+        connections["target"].close()
+        del connections["target"]
+        del connections.settings["target"]
 
 
 def quietly(_text: str) -> None:
@@ -203,11 +216,22 @@ def test_a_target_in_use_is_refused(target):
     assert User.objects.using(alias).count() == 1
 
 
-def test_while_parts_are_alive_nothing_is_moved(target):
-    add_target(target)
+@pytest.mark.once
+def test_the_command_makes_the_tables_and_moves(target, tmp_path, capsys):
     Heartbeat.objects.create(name="orders", host="a", beaten_at=timezone.now())
     with pytest.raises(CommandError, match="orders"):
         call_command("move_database", to=target)
+    Heartbeat.objects.all().delete()
+    new = tmp_path / "new.sqlite3"
+    address = tmp_path / "address.txt"
+    address.write_text(f"sqlite:///{new.as_posix()}\n")
+    call_command("move_database", to=str(address))
+    assert "are the same on both" in capsys.readouterr().out
+    with closing(sqlite3.connect(new)) as there:
+        assert there.execute("SELECT COUNT(*) FROM catalog_product").fetchone() == (5,)
+    assert Epoch.objects.get().is_guarded
+    with pytest.raises(CommandError, match="nowhere"):
+        call_command("move_database", to=str(tmp_path / "nowhere.txt"))
 
 
 def test_what_is_no_database_is_refused_without_repeating_it():
@@ -231,6 +255,7 @@ def test_from_postgresql_to_a_file_and_back(target):
         try:
             connections.settings["file"] = connections.settings[alias]
             add_target(f"{server}/{name}")
+            moving.migrate_target(f"{server}/{name}")
             del connections["target"]
             kept = Product.objects.using("file").get(article="A").name
             Product.objects.using("file").filter(article="A").update(name="a\x00b")

@@ -8,7 +8,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 
-from bridge_site.backups.moving import CannotMove, add_target, move
+from bridge_site.backups.moving import (
+    CannotMove,
+    add_target,
+    migrate_target,
+    move,
+)
 from bridge_site.backups.restoring import PartsAlive, refuse_while_alive
 from plumbing.redaction import redact
 
@@ -24,7 +29,9 @@ class Command(BaseCommand):
         try:
             refuse_while_alive()
             url = to if "://" in to else Path(to).read_text("utf-8").strip()
-            rows = move(DEFAULT_DB_ALIAS, add_target(url), say=self.stdout.write)
+            alias = add_target(url)
+            migrate_target(url)
+            rows = move(DEFAULT_DB_ALIAS, alias, say=self.stdout.write)
         except (PartsAlive, CannotMove, OSError) as error:
             raise CommandError(str(error)) from error
         except DatabaseError as error:
