@@ -22,7 +22,7 @@ from django.core.management.color import no_style
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, transaction
 from django.db.migrations.executor import MigrationExecutor
-from django.db.models import Model
+from django.db.models import BinaryField, Model
 from django.db.models.fields.generated import GeneratedField
 
 from bridge_site.env import parse_database, with_our_options
@@ -31,7 +31,8 @@ from plumbing.models import Epoch
 from plumbing.redaction import redact
 
 TARGET = "target"
-AT_ONCE = 500
+# Rows in memory at a time; of those that hold files, such as waybills, far fewer.
+AT_ONCE, FEW = 500, 20
 # Where nobody but us has put rows after the migrations.
 NOBODYS = ("auth.User", "catalog.Product", "catalog.Category", "orders.Order")
 # In the guard's notes: which moving it was closed for.
@@ -125,7 +126,7 @@ def digest_of(model: type[Model], alias: str) -> Digest:
     total, number = 0, 0
     names = [field.attname for field in _fields(model)]
     rows = model._base_manager.using(alias).order_by("pk").values_list(*names)
-    for row in rows.iterator(chunk_size=AT_ONCE):
+    for row in rows.iterator(chunk_size=_at_once(model)):
         text = json.dumps(row, cls=_Encoder, sort_keys=True, ensure_ascii=False)
         total += int.from_bytes(hashlib.sha256(text.encode()).digest(), "big")
         number += 1
@@ -220,12 +221,13 @@ def _copy_what_differs(source: str, target: str, *, say: Say) -> dict[str, int]:
 def _copy(model: type[Model], source: str, target: str) -> None:
     """Copy an empty table's rows in one transaction; keys are checked at its end."""
     rows = model._base_manager.using(source).order_by("pk")
+    at_once = _at_once(model)
     try:
         with transaction.atomic(using=target):
             batch: list[Model] = []
-            for row in rows.iterator(chunk_size=AT_ONCE):
+            for row in rows.iterator(chunk_size=at_once):
                 batch.append(row)
-                if len(batch) == AT_ONCE:
+                if len(batch) == at_once:
                     _insert(model, batch, target)
                     batch = []
             _insert(model, batch, target)
@@ -252,6 +254,11 @@ def _empty(models: Collection[type[Model]], alias: str) -> None:
 def _referred_to(model: type[Model]) -> list[type[Model]]:
     related = [field.related_model for field in model._meta.concrete_fields]
     return [other for other in related if isinstance(other, type) and other != model]
+
+
+def _at_once(model: type[Model]) -> int:
+    has_files = any(isinstance(f, BinaryField) for f in model._meta.concrete_fields)
+    return FEW if has_files else AT_ONCE
 
 
 def _fields(model: type[Model]) -> list[Any]:
