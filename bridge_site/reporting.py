@@ -21,6 +21,8 @@ from plumbing.leases import database_now
 log = logging.getLogger(__name__)
 
 TOLD_EVERY_S = 30.0
+# Turns between two measurements of memory, which reads all of a process's pages' list.
+MEASURED_EVERY = 10
 AWAIT_EVERY_S = 5.0
 WHY = {
     hosts.Fit.OLDER: "a host with newer code works: this one takes no work; update it",
@@ -37,6 +39,7 @@ class Reporter:
         self._told_at = float("-inf")
         self._may_work = True
         self._said = ""
+        self._turns = self._memory_bytes = 0
 
     def turn(self) -> bool:
         """Tell of the part if it is time, and whether it may take work.
@@ -74,18 +77,21 @@ class Reporter:
             return self._say(fit, works=False)
         works = hosts.may_work(fit)
         self._since = self._since or database_now()
+        if self._turns % MEASURED_EVERY in (0, 1):
+            self._memory_bytes = _family_bytes()
+        self._turns += 1
         hosts.tell(
             hosts.Told(
                 part=self._part,
                 since=self._since,
                 revision=revision(),
-                memory_bytes=_family_bytes(),
+                memory_bytes=self._memory_bytes,
                 clock_apart_s=round(note_host(), 1),
                 fit=fit,
                 works=works,
             )
         )
-        if works and self._part in hosts.WORKERS:
+        if works and self._part == "dispatch":
             # So that this host's mark is no stranger's when it takes the work over.
             epoch.beat()
         return self._say(fit, works=works)

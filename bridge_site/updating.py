@@ -16,6 +16,8 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from bridge_site.backups import databases
+from plumbing import hosts
+from plumbing.leases import database_now
 from plumbing.models import Epoch
 
 # Beside the data, for as long as an update may want them back.
@@ -88,6 +90,9 @@ def copy_sqlite(file: Path) -> None:
 
 def take_back(folder: Path) -> None:
     """Let the database be what was kept; nothing else may use it meanwhile."""
+    if others := hosts.other_hosts(now=database_now()):
+        # What they have read and done since would be lost under their feet.
+        raise CannotKeep(f"other hosts work with it: {', '.join(others)}")
     if connection.vendor == "sqlite":
         _take_sqlite_back(folder / "database.sqlite3")
         return

@@ -17,7 +17,7 @@ from pkgutil import iter_modules
 
 from django.apps import apps
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 from django.db.migrations.recorder import MigrationRecorder
 
 from plumbing.leases import database_now
@@ -48,13 +48,17 @@ def _known_migrations() -> frozenset[tuple[str, str]]:
 
 def read_fit() -> Fit:
     """Compare this code with the migrations that the database has seen."""
-    recorder = MigrationRecorder(connection)
-    if not recorder.has_table():
-        return Fit.NEWER
     known = _known_migrations()
     labels = {label for label, _name in known}
-    rows = recorder.migration_qs.filter(app__in=labels).values_list("app", "name")
-    seen = set(rows)
+    applied = MigrationRecorder.Migration.objects.filter(app__in=labels)
+    try:
+        # Within a transaction of somebody's, a missing table would spoil it.
+        with transaction.atomic():
+            seen = set(applied.values_list("app", "name"))
+    except DatabaseError:
+        if MigrationRecorder(connection).has_table():
+            raise
+        return Fit.NEWER
     if known - seen:
         return Fit.NEWER
     return Fit.OLDER if seen - known else Fit.FITS
@@ -82,6 +86,12 @@ def newer_workers(*, now: datetime) -> list[str]:
     return sorted({part.host for part in found if not part.is_late(now=now)})
 
 
+def other_hosts(*, now: datetime) -> list[str]:
+    """Name the other hosts of which a part lives."""
+    others = HostPart.objects.exclude(host=settings.HOST_NAME)
+    return sorted({part.host for part in others if not part.is_late(now=now)})
+
+
 def leaves_it_to_newer() -> bool:
     """Tell whether this code is older than the database, and newer code at work.
 
@@ -106,20 +116,19 @@ class Told:
 def tell(told: Told) -> None:
     """Write down that a part of this host lives; forget whoever was silent too long."""
     now = database_now()
-    HostPart.objects.update_or_create(
-        host=settings.HOST_NAME,
-        part=told.part,
-        defaults={
-            "since": told.since,
-            "seen_at": now,
-            "revision": told.revision,
-            "memory_bytes": told.memory_bytes,
-            "clock_apart_s": told.clock_apart_s,
-            "fit": told.fit,
-            "works": told.works,
-        },
-    )
-    HostPart.objects.filter(seen_at__lt=now - HostPart.KEPT_FOR).delete()
+    values = {
+        "since": told.since,
+        "seen_at": now,
+        "revision": told.revision,
+        "memory_bytes": told.memory_bytes,
+        "clock_apart_s": told.clock_apart_s,
+        "fit": told.fit,
+        "works": told.works,
+    }
+    mine = {"host": settings.HOST_NAME, "part": told.part}
+    if not HostPart.objects.filter(**mine).update(**values):
+        HostPart.objects.create(**mine, **values)
+        HostPart.objects.filter(seen_at__lt=now - HostPart.KEPT_FOR).delete()
 
 
 def leave(part: str) -> None:

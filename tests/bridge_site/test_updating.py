@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import namedtuple
+from datetime import timedelta
 
 import pytest
 from django.contrib.admin import ModelAdmin
@@ -12,7 +13,8 @@ from django.db import connection
 
 from bridge_site import self_test, updating
 from feeds.models import Store
-from plumbing.models import Epoch
+from plumbing.leases import database_now
+from plumbing.models import Epoch, HostPart
 
 UNSTYLED = "the pages' styles are not collected"
 
@@ -35,6 +37,18 @@ def test_the_database_is_taken_back_whatever_a_newer_release_made(var):
     updating.take_back(kept)
     assert [store.name for store in Store.objects.all()] == ["Before"]
     assert "newer" not in connection.introspection.table_names()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_database_is_not_taken_back_from_under_other_hosts(var):
+    kept = updating.keep_database("one")
+    now = database_now()
+    seen = {"since": now, "seen_at": now, "fit": "fits"}
+    other = HostPart.objects.create(host="other", part="dispatch", **seen)
+    with pytest.raises(updating.CannotKeep, match="other hosts work with it: other"):
+        updating.take_back(kept)
+    HostPart.objects.filter(pk=other.pk).update(seen_at=now - timedelta(hours=1))
+    updating.take_back(kept)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -86,10 +86,10 @@ class Rows:
     """What stands in the database, asked past the bridge."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self.url = url
 
     def ask(self, question: str, *values: Any) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self._url) as connection:
+        with psycopg.connect(self.url) as connection:
             return connection.execute(question, values or None).fetchall()
 
     def beats_since(self, moment: Any, *names: str) -> bool:
@@ -104,13 +104,34 @@ class Rows:
 def sign_in(site: str) -> requests.Session:
     browser = requests.Session()
     browser.trust_env = False
+    assert try_to_sign_in(site, browser).ok
+    return browser
+
+
+def try_to_sign_in(
+    site: str, browser: requests.Session | None = None
+) -> requests.Response:
+    browser = browser or requests.Session()
+    browser.trust_env = False
     address = f"{site}/admin/login/"
     page = browser.get(address, timeout=20).text
     token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
     assert token
     form = {"username": "olga", "password": PASSWORD, "csrfmiddlewaretoken": token[1]}
-    assert browser.post(address, {**form, "next": "/admin/"}, timeout=30).ok
-    return browser
+    return browser.post(address, {**form, "next": "/admin/"}, timeout=30)
+
+
+def let_write(rows: Rows, is_allowed: bool) -> None:
+    with psycopg.connect(rows.url, autocommit=True) as connection:
+        value = "off" if is_allowed else "on"
+        change = f"ALTER SYSTEM SET default_transaction_read_only = {value}"
+        connection.execute("SET default_transaction_read_only = off")
+        connection.execute(change.encode())
+        connection.execute("SELECT pg_reload_conf()")
+
+
+def cannot_write(rows: Rows) -> bool:
+    return rows.ask("SHOW default_transaction_read_only") == [("on",)]
 
 
 def test_everything_goes_on_by_itself_once_the_database_is_back(server, environment):
@@ -140,6 +161,20 @@ def test_everything_goes_on_by_itself_once_the_database_is_back(server, environm
         leases = dict(wait_for(lambda: rows.ask(LEASES)))
         assert set(leases) == {"dispatch-alstyle", "dispatch-kaspi"}
         browser = sign_in(site)
+
+        # As while a standby takes over: it can be read, and nothing be written.
+        let_write(rows, False)
+        wait_for(lambda: cannot_write(rows))
+        assert browser.get(f"{site}/admin/", timeout=30).ok
+        refused = try_to_sign_in(site)
+        assert refused.status_code == 503
+        assert "пока только для чтения" in refused.text
+        served = requests.get(f"{site}/kaspi_price_list.xml", timeout=10)
+        assert (served.status_code, served.text) == (200, "<whole/>")
+        time.sleep(AWAY_S)
+        assert bridge.poll() is None
+        let_write(rows, True)
+        wait_for(lambda: try_to_sign_in(site).ok)
 
         postgresql.stop()
         health = requests.get(f"{site}/healthz", timeout=10)
