@@ -17,7 +17,7 @@ from pkgutil import iter_modules
 
 from django.apps import apps
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, connection
 from django.db.migrations.recorder import MigrationRecorder
 
 from plumbing.leases import database_now
@@ -52,9 +52,7 @@ def read_fit() -> Fit:
     labels = {label for label, _name in known}
     applied = MigrationRecorder.Migration.objects.filter(app__in=labels)
     try:
-        # Within a transaction of somebody's, a missing table would spoil it.
-        with transaction.atomic():
-            seen = set(applied.values_list("app", "name"))
+        seen = set(applied.values_list("app", "name"))
     except DatabaseError:
         if MigrationRecorder(connection).has_table():
             raise
