@@ -162,11 +162,13 @@ class Hosts(Soak):
 
     def _strike(self) -> None:
         options = self.options
-        calm_s, silent_s, cut_s = (
+        self.calm_s, self.silent_s, self.cut_s = (
             max(seconds / options.scale, LEAST_S)
             for seconds in (CALM_S, SILENT_S, CUT_S)
         )
-        over_s = calm_s * 4 + silent_s + cut_s + options.suspended_s
+        blows = [(name, getattr(self, f"_{name}")) for name in options.blows.split(",")]
+        over_s = self.calm_s * (len(blows) + 1) + self.silent_s + self.cut_s
+        over_s += options.suspended_s
         buyers = Buyers(self.kaspi, count=options.orders, over_s=over_s, dice=self.dice)
         fetched_at = [0.0]
         recurring = Recurring() if options.scale > 1 else None
@@ -185,44 +187,41 @@ class Hosts(Soak):
         course = Course(turn)
         if not wait_until(lambda: bool(self._worker()), timeout_s=120):
             raise SystemExit("no host took up the work")
-        course.go_on(calm_s)
-        cut = self._blow("cut off")
-        cut.cable.fall_silent()
-        self._see_who_takes_over(course)
-        course.go_on(silent_s)
-        cut.cable.cut()
-        course.go_on(cut_s)
-        cut.cable.mend()
-        course.go_on(calm_s)
-        killed = self._blow("killed")
-        killed.kill()
-        self._see_who_takes_over(course)
-        course.go_on(calm_s)
-        suspended = self._blow("suspended")
-        suspended.suspend()
-        at = time.monotonic()
-        self._see_who_takes_over(course)
-        course.go_on(max(0.0, options.suspended_s - (time.monotonic() - at)))
-        suspended.resume()
-        suspended.await_site()
-        course.go_on(calm_s)
+        for name, strike in blows:
+            course.go_on(self.calm_s)
+            strike(course, self._blow(name))
+        course.go_on(self.calm_s)
         began = time.monotonic()
         self.supplier.change_settings(statuses_move=False)
         self.kaspi.change_settings(states_move=False)
         open_ends = ["not looked"]
-
-        def is_quiet() -> bool:
-            nonlocal open_ends
-            open_ends = what_is_open(self.kaspi, told=set(), observe_only=False)
-            return not open_ends
-
-        while time.monotonic() - began < SETTLES_WITHIN_S and not is_quiet():
+        while open_ends and time.monotonic() - began < SETTLES_WITHIN_S:
             course.go_on(2.0)
+            open_ends = what_is_open(self.kaspi, told=set(), observe_only=False)
         self.report.promise("things that did not come to an end", open_ends)
-        self.report.say(
-            "seconds until all was settled", round(time.monotonic() - began)
-        )
+        took_s = round(time.monotonic() - began)
+        self.report.say("seconds until all was settled", took_s)
         self.report.say("orders made by buyers", len(self.kaspi.orders))
+
+    def _cut(self, course: Course, tree: Tree) -> None:
+        tree.cable.fall_silent()
+        self._see_who_takes_over(course)
+        course.go_on(self.silent_s)
+        tree.cable.cut()
+        course.go_on(self.cut_s)
+        tree.cable.mend()
+
+    def _killed(self, course: Course, tree: Tree) -> None:
+        tree.kill()
+        self._see_who_takes_over(course)
+
+    def _suspended(self, course: Course, tree: Tree) -> None:
+        tree.suspend()
+        at = time.monotonic()
+        self._see_who_takes_over(course)
+        course.go_on(self.options.suspended_s - (time.monotonic() - at))
+        tree.resume()
+        tree.await_site()
 
     def _blow(self, what: str) -> Tree:
         """Choose the host that works at the orders just now."""
@@ -297,6 +296,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     add("--orders", type=int, default=150)
     add("--seed", type=int, default=1)
     add("--suspended-s", type=float, default=150.0)
+    add("--blows", default="cut,killed,suspended", help="which, in which order")
     add("--scale", type=float, default=1.0, help="how much shorter than life")
     add("--hosts", type=int, default=len(NAMES), choices=(2, 3))
     add("--database-url", default="", help="a server to make the database on")
