@@ -20,6 +20,13 @@ SILENT = NeedKind(
     code="host", label=gettext_lazy("A host is silent"), roles=(Role.OWNER,)
 )
 
+PARTS = {
+    "web": gettext_lazy("Site"),
+    "dispatch": gettext_lazy("Orders at both sides"),
+    "orders": gettext_lazy("Orders"),
+    "imports": gettext_lazy("Imports and price list"),
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostLine:
@@ -74,7 +81,7 @@ def _line(host: Host, *, now: datetime) -> HostLine:
     return HostLine(
         name=host.name,
         state=state,
-        parts=", ".join(part.part for part in host.parts),
+        parts=", ".join(str(PARTS.get(part.part, part.part)) for part in host.parts),
         since=format_html("{}", when(host.since, now=now)),
         revision=", ".join(filter(None, host.revisions)) or "—",
         clock=_("%(seconds)s s") % {"seconds": clock},

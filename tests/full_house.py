@@ -27,7 +27,7 @@ from orders.models import Order, ReadMark, Step
 from orders.plan.events import record
 from orders.reconciling.rounds import reconcile
 from orders.steps.machine import process_due
-from plumbing.models import Heartbeat
+from plumbing.models import Heartbeat, HostPart
 from tests.orders.factories import doubt, ensure_price_rule, make_order, product_of
 from tests.staff import make_category, make_import, make_product, make_version
 
@@ -44,6 +44,9 @@ def furnish_house(settings: Any, supplier: Any, feed_dir: Any) -> None:
     now = timezone.now()
     for name in PARTS:
         Heartbeat.objects.create(name=name, host="srv", beaten_at=now)
+    for part in ("web", "dispatch"):
+        seen = {"since": now, "seen_at": now, "fit": "fits", "memory_bytes": 9 << 23}
+        HostPart.objects.create(host="srv", part=part, **seen)
     Store.objects.create(store_id="PP1", name="Склад на Абая")
     with translation.override("ru"):
         _furnish_goods()

@@ -17,7 +17,7 @@ from bridge_site.workers import PARTS
 from catalog.models import Category, ImportRun, PriceRule, Product, ProductChange
 from feeds.models import FeedBuild, FeedFetch, Store
 from feeds.publishing import BuildResult, build_price_list
-from plumbing.models import Heartbeat
+from plumbing.models import Heartbeat, HostPart
 
 HOSTILE = "<script>alert('x')</script> \"&amp; O'Хара"
 
@@ -142,6 +142,9 @@ def furnish(settings: Any, feed_dir: Any) -> None:
     now = timezone.now()
     for name in PARTS:
         Heartbeat.objects.create(name=name, host="srv", beaten_at=now)
+    for part in ("web", "dispatch"):
+        seen = {"since": now, "seen_at": now, "fit": "fits", "memory_bytes": 9 << 23}
+        HostPart.objects.create(host="srv", part=part, **seen)
     Store.objects.create(store_id="PP1", name=HOSTILE)
     _furnish_goods(now)
     _furnish_readings(settings, now)
