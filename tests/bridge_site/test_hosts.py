@@ -36,6 +36,11 @@ def two_hosts():
         )
 
 
+def told_silent():
+    needs = read_workers(now=timezone.now()).needs
+    return [need.subject for need in needs if need.kind is SILENT]
+
+
 def test_the_overview_shows_each_host(two_hosts, settings):
     client = log_in(settings, "viewer")
     page = client.get(reverse("overview_health")).content.decode()
