@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -44,7 +45,10 @@ EXAMPLES = {
         "host",
         "production",
         "text",
+        *("web", "workers"),
+        *("us", "east"),
     ),
+    *LATIN.findall(socket.gethostname()),
 }
 # Settings and addresses stand as they must be typed.
 SETTINGS = set(re.findall(r"^#? ?([A-Z_]+)=", ENV_EXAMPLE.read_text("utf-8"), re.M))
