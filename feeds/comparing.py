@@ -127,6 +127,15 @@ class ListDifferences:
         }
 
 
+def counted_again(counts: dict[str, Any]) -> dict[str, Any]:
+    """Give the counts of a list that is made once more of the same."""
+    left_out = dict(counts["left_out"])
+    # Another SKU's listing leaves the list once.
+    left_out.pop("remapped", None)
+    unchanged = dict.fromkeys(KINDS, 0)
+    return {**counts, "left_out": left_out, "changes": unchanged}
+
+
 def mass_withdrawal(differences: ListDifferences) -> str:
     """Say how many offers would go off sale, when they are too many; else ""."""
     gone, before = differences.doubtful_withdrawals, differences.on_sale_before

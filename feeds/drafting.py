@@ -16,8 +16,9 @@ from feeds.changes import ListingChanges
 from feeds.cities import city_name
 from feeds.city_prices import CityPrices
 from feeds.comparing import ListDifferences, mass_withdrawal, what_is_withheld
+from feeds.digesting import Digests, digest_of, digest_of_code
 from feeds.models import Listing, Store
-from feeds.offers import Offer, Reason, read_terms, stream_offers
+from feeds.offers import Offer, Reason, Terms, read_terms, stream_offers
 from feeds.restoring import restore_offers
 from feeds.validating import Checked, InvalidPriceList, check_price_list
 from feeds.withholding import read_withholding, settled_skus
@@ -38,6 +39,8 @@ class Draft:
     checked: Checked | None = None
     # What people must know of it though it may be published.
     remark: str = ""
+    # Digests of what it is made of; none where that is not all that it depends on.
+    inputs: list[str] | None = None
 
     @property
     def changes_path(self) -> Path:
@@ -96,6 +99,24 @@ def city_prices_of(points: list[Point]) -> CityPrices | None:
     return None if found.is_plain else found
 
 
+def digest_of_terms(terms: Terms, points: list[Point]) -> str:
+    """Sum up what decides about every product alike, and what writes its offer."""
+    return digest_of(
+        [
+            digest_of_code(),
+            str(settings.KASPI_COMPANY),
+            str(settings.KASPI_MERCHANT_ID),
+            # City prices are made of them, too.
+            repr(points),
+            sorted(terms.published_categories),
+            sorted(terms.reserved.items()),
+            terms.cap,
+            terms.least,
+            terms.is_stale,
+        ]
+    )
+
+
 def write_draft(draft: Draft, *, now: datetime, is_forced: bool = False) -> None:
     """Write the offers of this moment; raises `Refusal` when there is none.
 
@@ -105,12 +126,18 @@ def write_draft(draft: Draft, *, now: datetime, is_forced: bool = False) -> None
     points = read_points()
     terms = read_terms(now=now, city_prices=city_prices_of(points))
     draft.differences = differences = ListDifferences(settled=settled_skus())
+    digests = Digests(digest_of_terms(terms, points))
     with ListingChanges(draft.changes_path) as changes:
         offers = stream_offers(
-            now=now, terms=terms, differences=differences, changes=changes
+            now=now,
+            terms=terms,
+            differences=differences,
+            changes=changes,
+            digests=digests,
         )
         _write(draft, offers, points=points, now=now)
     if is_forced or not (said := mass_withdrawal(differences)):
+        draft.inputs = digests.found
         return
     draft.differences = ListDifferences(settled=differences.settled)
     with ListingChanges(draft.changes_path) as changes:

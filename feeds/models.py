@@ -148,6 +148,9 @@ class FeedBuild(models.Model):
     sha256 = models.CharField(_("SHA-256"), max_length=64, blank=True)
     # Digest of everything but the date: the same offers give the same one.
     content_sha256 = models.CharField(_("content digest"), max_length=64, blank=True)
+    # Digests of all that the list depends on, where a build has read that and written
+    # the list whole: `unchanged` compares them.
+    inputs = models.JSONField(_("made of"), null=True, blank=True)
     size_bytes = models.PositiveBigIntegerField(_("bytes"), null=True, blank=True)
     reason = models.TextField(_("reason"), blank=True)
     # The live file's time, the same on every host; null from before it was kept.

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from django.conf import settings
 from django.db import models
@@ -31,6 +31,7 @@ from catalog.models import SKU, Category, Product
 from feeds.changes import Listed, ListingChanges
 from feeds.city_prices import CityPrices
 from feeds.comparing import ListDifferences
+from feeds.digesting import Digests
 from feeds.models import Listing
 from orders.supply.counting import reserved_units
 
@@ -38,8 +39,8 @@ CHUNK = 5000
 # What XML 1.0 cannot hold, with the line breaks that a one-line name should not.
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]+")
 MEMO_LIMIT = 100_000
-# A column of no type is not converted: SQLite keeps truth as 0 and 1, a conversion
-# costs a call for each value, and the decision only asks whether it is true.
+# A column of no type is not converted by Django, which costs a call for each value; the
+# decision only asks whether it is true.
 RAW: models.Field[object, object] = models.Field()
 
 
@@ -90,6 +91,12 @@ class ProductRow(NamedTuple):
     def listed(self) -> Listed:
         return self[15:]
 
+    def once_listed(self, units: int, price_kzt: int | None) -> tuple[object, ...]:
+        """Give the row as it is read when the listings have followed the new list."""
+        if price_kzt is None:
+            return (*self[:15], None, None, None, 0)
+        return (*self[:15], units > 0, units, price_kzt, 0)
+
 
 class Offer(NamedTuple):
     """One offer of the list; no units means `available="no"`."""
@@ -119,6 +126,10 @@ class LeftBehind(NamedTuple):
     @property
     def listed(self) -> Listed:
         return self[4:]
+
+    def once_listed(self, price_kzt: int) -> tuple[object, ...]:
+        """Give the row as it is read when the listings have followed the new list."""
+        return (*self[:4], False, 0, price_kzt, 0)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -246,13 +257,15 @@ def stream_offers(
     differences: ListDifferences,
     withholder: Withholder | None = None,
     changes: ListingChanges | None = None,
+    digests: Digests | None = None,
 ) -> Iterator[Offer]:
     """Stream the list's offers by product, then the SKUs their products left behind.
 
     Everything that differs from what is listed is counted in `differences`, and written
-    down in `changes`.
+    down in `changes`; `digests` sum up what the next build must find for the same list.
     """
     left_behind = {row.sku: row for row in left_behind_rows(now=now)}
+    left_over: list[tuple[object, ...]] = []
     yield from _offers_of_products(
         left_behind,
         now=now,
@@ -260,14 +273,18 @@ def stream_offers(
         differences=differences,
         withholder=withholder,
         changes=changes,
+        digests=digests,
     )
     for left in left_behind.values():
         kept = _place(left.sku, left.listed, differences, units=0, reason="remapped")
         if changes is not None:
             changes.note(left.sku, left.product_id, left.listed, 0, kept)
         if kept is not None:
+            left_over.append(left.once_listed(kept))
             model = clean_text(left.name) or left.sku
             yield Offer(left.sku, model, clean_text(left.brand), 0, None, kept)
+    if digests is not None:
+        digests.end(left_over)
 
 
 def _offers_of_products(
@@ -278,6 +295,7 @@ def _offers_of_products(
     differences: ListDifferences,
     withholder: Withholder | None,
     changes: ListingChanges | None,
+    digests: Digests | None,
 ) -> Iterator[Offer]:
     """Stream the offers by product; takes what they have now out of `left_behind`."""
     for row in product_rows(now=now):
@@ -304,6 +322,8 @@ def _offers_of_products(
         )
         if changes is not None:
             changes.note(sku, row.pk, listed, units, kept, is_moved=moved is not None)
+        if digests is not None:
+            digests.note(row.once_listed(units, kept))
         if kept is not None:
             # Only a product that is listed already can have a blank name.
             model = clean_text(row.name) or sku
@@ -354,6 +374,18 @@ def product_rows(
     within: Q | None = None,
 ) -> Iterator[ProductRow]:
     """Stream products by pk with the listing of their SKU: all, or those named."""
+    rows = product_tuples(now=now, pk=pk, skus=skus, within=within)
+    return map(ProductRow._make, rows)
+
+
+def product_tuples(
+    *,
+    now: datetime,
+    pk: int | None = None,
+    skus: Collection[str] | None = None,
+    within: Q | None = None,
+) -> Iterator[tuple[Any, ...]]:
+    """Stream the same as tuples, for who only compares them."""
     own = Q(listings__sku=F("sku"))
     products = Product.objects.annotate(
         own=FilteredRelation("listings", condition=own),
@@ -385,7 +417,7 @@ def product_rows(
         "own__price_kzt",
         _is_expired("own__withdrawn_at", now=now),
     )
-    return map(ProductRow._make, rows.iterator(chunk_size=CHUNK))
+    return rows.iterator(chunk_size=CHUNK)
 
 
 def left_behind_rows(*, now: datetime) -> Iterable[LeftBehind]:

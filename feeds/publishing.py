@@ -17,11 +17,13 @@ from django.utils.translation import gettext_lazy
 
 from catalog.repricing import reprice
 from feeds import carrying, files
+from feeds.comparing import counted_again
 from feeds.drafting import Draft, Refusal, check_draft, write_draft, write_restored
 from feeds.healing import finish_publication, heal, settle_interrupted
 from feeds.models import FeedBuild
 from feeds.retention import delete_old_builds
 from feeds.standing_in import keep_login
+from feeds.unchanged import is_made_of_the_same, last_whole
 from feeds.validating import InvalidPriceList
 from feeds.withholding import remember_withheld
 from plumbing.leases import LeaseHandle, LeaseLost, under_lease
@@ -210,9 +212,13 @@ def _begin(lease: LeaseHandle, *, now: datetime, override: Override | None) -> _
 def _build(attempt: _Attempt, live: FeedBuild | None) -> BuildResult:
     draft, now = attempt.draft, attempt.now
     reprice(now=now)
+    if live is not None and attempt.override is None:
+        whole = last_whole(live, now=now)
+        if whole is not None and is_made_of_the_same(whole, now=now):
+            return _unchanged(attempt, live, counts=counted_again(whole.counts))
     write_draft(draft, now=now, is_forced=attempt.override is not None)
     if live is not None and draft.content_sha256 == live.content_sha256:
-        result = _unchanged(attempt, live)
+        result = _unchanged(attempt, live, counts=draft.counts)
     else:
         check_draft(draft)
         result = _publish(
@@ -220,6 +226,7 @@ def _build(attempt: _Attempt, live: FeedBuild | None) -> BuildResult:
             counts=draft.counts,
             diff=draft.differences.diff(),
             content_sha256=draft.content_sha256,
+            inputs=draft.inputs,
             reason=attempt.remark,
         )
     # Once the list is live: what a build that failed would forget was not decided.
@@ -325,13 +332,16 @@ def _next_second() -> int:
     return max(files.next_second(), last + 1 if is_plausible else 0)
 
 
-def _unchanged(attempt: _Attempt, live: FeedBuild) -> BuildResult:
+def _unchanged(
+    attempt: _Attempt, live: FeedBuild, *, counts: dict[str, Any]
+) -> BuildResult:
     FeedBuild.objects.filter(pk=attempt.build.pk).update(
         status=Status.UNCHANGED,
-        counts=attempt.draft.counts,
+        counts=counts,
         # Nothing but what is withheld.
         diff=attempt.draft.differences.diff(),
         content_sha256=live.content_sha256,
+        inputs=attempt.draft.inputs,
         sha256=live.sha256,
         size_bytes=live.size_bytes,
         seconds=attempt.seconds,
@@ -341,7 +351,7 @@ def _unchanged(attempt: _Attempt, live: FeedBuild) -> BuildResult:
         end=BuildEnd.UNCHANGED,
         reason=attempt.draft.remark,
         build_pk=live.pk,
-        counts=attempt.draft.counts,
+        counts=counts,
     )
 
 
