@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext as _
 
@@ -17,8 +17,10 @@ from catalog.explaining import explain
 from catalog.models import PriceRule, Product, ProductChange
 from catalog.pricing import PriceDecision, PriceInputs, decide_price
 from catalog.rules import RuleBook, load_rules
+from catalog.writing import update_rows
 
 CHUNK = 2000
+DECIDED_COLUMNS = ("price_kzt", "quarantine", "quarantined_at", "accepted_price_kzt")
 
 
 class PriceRow(NamedTuple):
@@ -197,24 +199,22 @@ def _store(
         for row, d in decided
         if (row.price_kzt, row.quarantine) != (d.price_kzt, d.quarantine)
     ]
-    since = connection.ops.adapt_datetimefield_value(now)
-    _write_many(
-        "UPDATE {table} SET price_kzt = %s, quarantine = %s, quarantined_at = %s "
-        "WHERE id = %s",
-        [
-            (d.price_kzt, str(d.quarantine), since if d.quarantine else None, row.pk)
-            for row, d in moved
-        ],
+    # Each row once, with all that changes in it: an update costs by the row.
+    written = {}
+    for row, d in decided:
+        # A price that may be sold at is the one the next is compared with.
+        accepted = row.accepted_price_kzt if d.quarantine else d.price_kzt
+        stands = (row.price_kzt, row.quarantine, row.accepted_price_kzt)
+        if stands != (d.price_kzt, d.quarantine, accepted):
+            since = now if d.quarantine else None
+            written[row.pk] = (d.price_kzt, str(d.quarantine), since, accepted)
+    update_rows(
+        Product,
+        [*DECIDED_COLUMNS, "priced_with"],
+        [(*values, book.digest, pk) for pk, values in written.items()],
     )
-    # A price that may be sold at is the one the next is compared with.
-    _write_many(
-        "UPDATE {table} SET accepted_price_kzt = %s WHERE id = %s",
-        [
-            (d.price_kzt, row.pk)
-            for row, d in decided
-            if not d.quarantine and d.price_kzt != row.accepted_price_kzt
-        ],
-    )
+    others = [row.pk for row in rows if row.pk not in written]
+    Product.objects.filter(pk__in=others).update(priced_with=book.digest)
     ProductChange.objects.bulk_create(
         ProductChange(
             product_id=row.pk,
@@ -227,19 +227,8 @@ def _store(
         for row, decision in moved
         if row.price_kzt is not None
     )
-    Product.objects.filter(pk__in=[row.pk for row in rows]).update(
-        priced_with=book.digest
-    )
     result.examined += len(rows)
     result.changed += sum(row.price_kzt != d.price_kzt for row, d in moved)
     result.quarantined += sum(
         bool(d.quarantine) and d.quarantine != row.quarantine for row, d in moved
     )
-
-
-def _write_many(statement: str, values: list[tuple[Any, ...]]) -> None:
-    # One prepared statement for all rows: bulk_update's CASE over thousands of rows
-    # takes many times longer.
-    if values:
-        with connection.cursor() as cursor:
-            cursor.executemany(statement.format(table=Product._meta.db_table), values)
