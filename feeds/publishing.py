@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy
 
 from catalog.repricing import reprice
 from feeds import carrying, files
+from feeds.changes import follow_changes
 from feeds.comparing import counted_again
 from feeds.drafting import Draft, Refusal, check_draft, write_draft, write_restored
 from feeds.healing import finish_publication, heal, settle_interrupted
@@ -218,6 +219,8 @@ def _build(attempt: _Attempt, live: FeedBuild | None) -> BuildResult:
             return _unchanged(attempt, live, counts=counted_again(whole.counts))
     write_draft(draft, now=now, is_forced=attempt.override is not None)
     if live is not None and draft.content_sha256 == live.content_sha256:
+        # The list is what it was: whatever listings say otherwise is not.
+        follow_changes(draft.changes_path, now=now, confirm=attempt.lease.confirm)
         result = _unchanged(attempt, live, counts=draft.counts)
     else:
         check_draft(draft)

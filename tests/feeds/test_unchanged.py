@@ -103,11 +103,10 @@ def test_every_single_change_is_noticed_and_then_known(
     make_store("PP2")
     product = make_product(sku="watched")
     make_products(30)
+    changes = change_each_input(product, settings=settings, monkeypatch=monkeypatch)
     now = timezone.now()
     build(now=now)
-    for name, change in change_each_input(
-        product, settings=settings, monkeypatch=monkeypatch
-    ):
+    for name, change in changes:
         build(now=now)
         assert not was_written_whole(), f"before {name}: written again for nothing"
         change()
@@ -138,6 +137,16 @@ def test_what_is_found_unchanged_is_counted_as_a_whole_build_counts_it(shop, set
     assert was_written_whole()
     assert quick.end == whole.end == "unchanged"
     assert quick.counts == whole.counts
+
+
+def test_listings_that_went_astray_come_back_though_the_list_stays(shop):
+    make_product(stock=5, price_kzt=1000)
+    build()
+    listings = Listing.objects.values_list("is_available", "stock_count", "price_kzt")
+    assert [*listings] == [(True, 5, 1000)]
+    Listing.objects.update(is_available=False, stock_count=9, price_kzt=1)
+    assert build().end == "unchanged"
+    assert [*listings.all()] == [(True, 5, 1000)]
 
 
 def test_a_listing_that_its_product_left_behind_is_watched_too(shop):
