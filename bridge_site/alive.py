@@ -19,6 +19,8 @@ ANSWERS_WITHIN_S = 10.0
 # A start imports Django and waits for the database.
 STARTS_WITHIN_S = 90.0
 SILENT_FOR_S = 45.0
+# Between two looks of the supervisor, each half second: it was stopped itself.
+PAUSED_S = 10.0
 
 
 def show_life(*, look: Callable[[], None] = lambda: None) -> None:
@@ -73,11 +75,19 @@ class Life:
     file: Path
     seen_at: float = field(default_factory=time.monotonic)
     was_seen: bool = False
+    _looked_at: float = field(default_factory=time.monotonic)
     _asked_at: float = field(default_factory=time.monotonic)
     _is_asking: threading.Lock = field(default_factory=threading.Lock)
 
     def silent_s(self, *, now: float) -> float:
-        """Return for how long it has been silent, starting not counted."""
+        """Return for how long it has been silent, starting not counted.
+
+        Nor is a time in which nobody looked: a container that was paused stopped the
+        part as well, and it must not be ended in the middle of a call for that.
+        """
+        if now - self._looked_at > PAUSED_S:
+            self.seen_at += now - self._looked_at
+        self._looked_at = now
         self._look(now=now)
         patience = SILENT_FOR_S if self.was_seen else STARTS_WITHIN_S
         return max(0.0, now - self.seen_at - patience)
