@@ -18,34 +18,27 @@ bar is missed.
 from __future__ import annotations
 
 import argparse
-import ast
 import subprocess
 import sys
 import time
-from collections import defaultdict, deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.measuring import throwaway_database
 from bench.reservations import PRICE_KZT, Bars, open_shop
+from bench.simulated_bridge import Cluster, calls_take_time, start_bridge
 from bench.simulated_time import SandboxClock, SimulatedTime
 from sandbox import AlStyleServer, KaspiServer
 
 CLOCK_S = 5.0
-CALL_S, ALL_STOCKS_S = 0.4, 6.0
 # A Tuesday, 10:00 in Almaty: the shop opens, all deadlines are at 13:00.
 OPENING = datetime(2026, 3, 10, 5, 0, tzinfo=timezone.utc)
 TRICKLE_EVERY_S = 180
-# django-q looks at its schedules so often, and a free worker at its queue.
-SCHEDULER_EVERY_S, WORKER_LOOKS_EVERY_S = 30.0, 1.0
 LONGEST_S = 6 * 3600
 # A poll is due every 5 minutes; the scheduler and the poll itself take their time.
 POLL_BAR_MIN, STOCK_BAR_MIN = 6.0, 20.0
@@ -55,57 +48,6 @@ WAYS: dict[str, tuple[str, float | None]] = {
     "together": ("always", 15.0),
 }
 POLL, STOCK = "orders.tasks.poll_orders", "catalog.tasks.sync_stock"
-
-
-@dataclass(slots=True)
-class Cluster:
-    """One django-q cluster with one worker: its queue and what ran when."""
-
-    name: str
-    simulated: SimulatedTime
-    queue: deque[tuple[str, tuple[Any, ...]]] = field(default_factory=deque)
-    ended: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    longest_queue: int = 0
-
-    def schedule(self) -> None:
-        """Queue what is due, as django-q's scheduler does, whatever waits already."""
-        from bridge_site.schedules import SCHEDULES
-
-        mine = [r for r in SCHEDULES if r.cluster == self.name and not r.daily_at]
-        next_at = dict.fromkeys(mine, 0.0)
-        while True:
-            for recurring in mine:
-                if self.simulated.monotonic() >= next_at[recurring]:
-                    next_at[recurring] += 60 * recurring.every_min
-                    arguments = (
-                        ast.literal_eval(recurring.args) if recurring.args else ()
-                    )
-                    self.queue.append((recurring.func, arguments))
-            self.simulated.sleep(SCHEDULER_EVERY_S)
-
-    def work(self) -> None:
-        from django.utils.module_loading import import_string
-
-        while True:
-            self._take_queued()
-            self.longest_queue = max(self.longest_queue, len(self.queue))
-            if not self.queue:
-                self.simulated.sleep(WORKER_LOOKS_EVERY_S)
-                continue
-            dotted, arguments = self.queue.popleft()
-            try:
-                import_string(dotted)(*arguments)
-            except Exception as error:
-                print(f"  {dotted}: {type(error).__name__} {error}")
-            else:
-                self.ended[dotted].append(self.simulated.monotonic())
-
-    def _take_queued(self) -> None:
-        from django_q.models import OrmQ
-
-        for row in OrmQ.objects.filter(key=self.name).order_by("pk"):
-            self.queue.append((row.func(), row.task["args"]))
-            row.delete()
 
 
 def simulate(
@@ -148,15 +90,7 @@ def simulate(
 def run(
     simulated: SimulatedTime, kaspi: KaspiServer, skus: Sequence[str], *, count: int
 ) -> dict[str, Cluster]:
-    from orders.dispatching import dispatch
-    from orders.models import Step
-
-    clusters = {name: Cluster(name, simulated) for name in ("orders", "imports")}
-    for cluster in clusters.values():
-        simulated.start(cluster.schedule)
-        simulated.start(cluster.work)
-    for peer in Step.Peer.values:
-        simulated.start(dispatch, peer, wait=simulated.wait)
+    clusters = start_bridge(simulated)
     simulated.start(buy, simulated, kaspi, skus, count=count)
     simulated.run()
     return clusters
@@ -186,23 +120,6 @@ def buy(
         order(made)
         made += 1
     simulated.end()
-
-
-@contextmanager
-def calls_take_time(simulated: SimulatedTime) -> Iterator[None]:
-    from plumbing.peers import PeerConnection
-
-    send = PeerConnection._send
-
-    def send_slowly(self: Any, method: str, url: str, path: str, **sent: Any) -> Any:
-        takes_s = ALL_STOCKS_S if path == "api/quantity-price" else CALL_S
-        simulated.sleep(takes_s / 2)
-        reply = send(self, method, url, path, **sent)
-        simulated.sleep(takes_s / 2)
-        return reply
-
-    with mock.patch.object(PeerConnection, "_send", send_slowly):
-        yield
 
 
 def report(

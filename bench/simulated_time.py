@@ -19,6 +19,7 @@ from sandbox.clock import Clock
 
 # Modules of the bridge that sleep, or measure how long something may take.
 SLEEPERS = (
+    "alerts.watching",
     "catalog.import_runs",
     "orders.dispatching",
     "orders.reading.polling",
