@@ -28,11 +28,11 @@ from bridge_site.processes import (
     settle_address,
 )
 from plumbing.models import Heartbeat
-from plumbing.queue import enqueue
+from plumbing.queue import Cluster, enqueue
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TREE = "BRIDGE_TEST_TREE"
-CLUSTERS = ("orders", "imports")
+CLUSTERS: tuple[Cluster, ...] = ("orders", "imports")
 
 
 def wait_for(claim: Callable[[], Any], *, timeout_s: float) -> Any:
@@ -164,9 +164,10 @@ def test_a_part_that_dies_is_started_again_where_it_was(bridge):
     others = {name: running.part(name) for name in ("imports", "dispatch")}
     for process in others.values():
         process.kill()
-    for name, killed in others.items():
-        first = (None, killed)
-        wait_for(lambda n=name, f=first: running.part(n) not in f, timeout_s=20)
+    wait_for(
+        lambda: all(running.part(n) not in (None, p) for n, p in others.items()),
+        timeout_s=20,
+    )
     # The dispatchers, whose leases outlive them by a minute and a half, have beaten.
     Heartbeat.objects.filter(name__in=CLUSTERS).delete()
     run_a_task_on_each_cluster()
@@ -290,9 +291,9 @@ def test_whatever_part_hangs_is_ended_and_started_again(bridge_env, monkeypatch)
         first = {part.name: part.process.pid for part in parts}
         for pid in first.values():
             os.kill(pid, signal.SIGSTOP)
-        for name in first:
-            claim = f"{name} gives no sign of life"
-            wait_for(lambda c=claim: c in "".join(said), timeout_s=40)
+        wait_for(
+            lambda: "".join(said).count("no sign of life") == len(first), timeout_s=40
+        )
         wait_for(lambda: all(p.process for p in parts), timeout_s=20)
         wait_for(all_live, timeout_s=90)
     finally:
