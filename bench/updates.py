@@ -39,7 +39,7 @@ DATABASES = ("sqlite", "postgresql")
 PLACES = ("plain", "environments", "disk")
 SMALL_DISK_MB = 700
 UMOUNT = ("umount", "--lazy")
-SETTLES_WITHIN_S = 420.0
+SETTLES_WITHIN_S = 300.0
 HEAD = (
     "| case | runs | database | orders | lost | doubled | list away | site away |\n"
     "|---|---|---|---|---|---|---|---|"
@@ -118,9 +118,19 @@ def broken_off(why: str) -> Seen:
 
 
 def try_cases(
-    cases: Sequence[Case], folder: Path, *, database: str, url: str, place: str
+    cases: Sequence[Case],
+    folder: Path,
+    *,
+    database: str,
+    url: str,
+    place: str,
+    within_s: float,
 ) -> list[Row]:
-    """Try cases of one place one after another, then judge by the peers' books."""
+    """Try cases of one place one after another, then judge by the peers' books.
+
+    None is begun after `within_s`.
+    """
+    until = time.monotonic() + within_s
     with open_ground(
         folder,
         database_url=url,
@@ -130,6 +140,9 @@ def try_cases(
         rows: list[Row] = []
         since = ground.shop.codes()
         for case in cases:
+            if time.monotonic() > until:
+                print(f"not tried for want of time: {case.name}", flush=True)
+                continue
             rows.append(try_case(case, ground, database=database, since=since))
             since |= set(rows[-1].codes)
         set_django_up(ground)
@@ -206,6 +219,7 @@ def run_here(options: argparse.Namespace) -> int:
             database=database,
             url=url if programs else "",
             place=place,
+            within_s=options.minutes * 60,
         )
         if options.keep:
             log = (folder / "serve.log").read_bytes()
@@ -240,6 +254,7 @@ def main() -> int:
     parser.add_argument("--place", choices=PLACES, action="append")
     parser.add_argument("--case", action="append", help="its name; again for more")
     parser.add_argument("--list", action="store_true", help="name the cases")
+    parser.add_argument("--minutes", type=float, default=1e6, help="begin none later")
     parser.add_argument("--json", type=Path, help="add the rows to this file")
     parser.add_argument("--keep", help="a folder for the bridge's own words")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
@@ -275,6 +290,7 @@ def run_apart(
     with tempfile.TemporaryDirectory() as folder:
         file = options.json or Path(folder) / "rows.jsonl"
         again = [sys.executable, __file__, "--here", "--json", str(file)]
+        again += ["--minutes", str(options.minutes)]
         again += ["--keep", options.keep] if options.keep else []
         for name in options.case or ():
             again += ["--case", name]

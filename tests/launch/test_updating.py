@@ -274,19 +274,8 @@ def test_killed_while_taking_back_it_goes_on_taking_back(tiny):
 
 
 def test_a_stopped_bridge_is_updated_and_stays_stopped(tiny):
-    tiny.serve_well()
-    tiny.kill()
     new = tiny.release()
-    assert tiny.update().returncode == 0
-    assert tiny.answer() == ""
-    assert tiny.notes(new) == ["starts web"]
-    assert tiny.serve_well() == new[:12]
-
-
-def test_an_update_of_a_stopped_bridge_that_was_killed_is_undone_by_the_next(tiny):
-    tiny.serve_well()
-    tiny.kill()
-    new = tiny.release()
+    # Killed, it is undone by the next one.
     held = tiny.hold("migrate")
     first = tiny.updating()
     wait_for(lambda: tiny.database()["migrations"] == ["1", "2"], tiny.said)
@@ -296,6 +285,8 @@ def test_an_update_of_a_stopped_bridge_that_was_killed_is_undone_by_the_next(tin
     done = tiny.update("--to", new)
     assert "was interrupted" in done.stdout
     assert done.returncode == 0
+    assert tiny.answer() == ""
+    assert tiny.notes(new) == ["starts web"]
     assert tiny.serve_well() == new[:12]
 
 
@@ -333,7 +324,7 @@ def test_a_second_bridge_of_one_folder_is_refused(tiny):
 
 def test_rollback_runs_the_release_before_on_the_database_as_it_is(tiny):
     old = tiny.serve_well()
-    new = tiny.release(dispatch="sends")
+    tiny.release(dispatch="sends")
     assert tiny.update().returncode == 0
     back = tiny.run("rollback", "--watch", "0.2", environment=tiny.environment)
     assert back.returncode == 0, back.stdout + tiny.said()
@@ -341,7 +332,7 @@ def test_rollback_runs_the_release_before_on_the_database_as_it_is(tiny):
     assert tiny.database() == {"migrations": ["1", "2"], "sequence": 1}
     # What one has just left does not come back by a timer.
     assert "was taken back" in tiny.update().stdout
-    assert tiny.update("--to", new).returncode == 0
+    assert tiny.serve_well() == old
 
 
 def test_nothing_to_go_back_to_is_said(tiny):
@@ -454,7 +445,7 @@ def test_requirements_that_cannot_be_installed_touch_nothing(tiny):
 
 def test_old_releases_are_removed_beyond_the_number_kept(tiny):
     names = []
-    for _time in range(4):
+    for _time in range(3):
         names.append(tiny.release()[:12])
         assert tiny.update("--keep", "1").returncode == 0
     folders = {each.name for each in (tiny.home / "releases").iterdir()}

@@ -10,7 +10,6 @@ import shutil
 import sys
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -42,7 +41,10 @@ def read():
 
 def save(content):
     DATABASE.parent.mkdir(exist_ok=True)
-    DATABASE.write_text(json.dumps(content))
+    # Whole at any moment: tests look at it.
+    draft = DATABASE.with_suffix(".new")
+    draft.write_text(json.dumps(content))
+    draft.replace(DATABASE)
 
 
 def migrate():
@@ -90,19 +92,26 @@ def end_with_parent():
     os._exit(1)
 
 
-class Answer(BaseHTTPRequestHandler):
-    def do_GET(self):
-        body = json.dumps({"web": True, "revision": NAME[:12]}).encode()
-        if NAME == "home":
-            head = (HERE / ".git" / "refs" / "heads" / "main").read_text().strip()
-            body = json.dumps({"web": True, "revision": head[:12]}).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+def serve(port):
+    # Here alone: most of its commands are over before this were imported.
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-    def log_message(self, *_arguments):
-        return
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = json.dumps({"web": True, "revision": NAME[:12]}).encode()
+            if NAME == "home":
+                head = (HERE / ".git" / "refs" / "heads" / "main").read_text().strip()
+                body = json.dumps({"web": True, "revision": head[:12]}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_arguments):
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", port), Answer)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
 
 
 def bridge():
@@ -113,7 +122,6 @@ def bridge():
         name: {"pid": 0, "seen": False, "starts": 0}
         for name in ("web", "dispatch", "orders", "imports")
     }
-    server = None
     while True:
         wanted = (control / "wanted").read_text().split()
         for name, part in parts.items():
@@ -122,8 +130,7 @@ def bridge():
                 part.update(pid=os.getpid(), starts=part["starts"] + 1, seen=True)
                 note(f"starts {name}")
                 if name == "web" and PLAN.get("web") != "is silent":
-                    server = ThreadingHTTPServer(("127.0.0.1", port), Answer)
-                    threading.Thread(target=server.serve_forever, daemon=True).start()
+                    serve(port)
                 if name == "dispatch" and PLAN.get("dispatch") == "sends":
                     content = read()
                     save({**content, "sequence": content["sequence"] + 1})
