@@ -2,7 +2,7 @@
 
 An update that fails after something was sent to a peer goes back to the old code and
 keeps the database; so does a rollback. What the old code reads must stay, and what it
-does not know must have a value in the database itself.
+does not know must have a value in the database itself, and hold no row of its.
 """
 
 from __future__ import annotations
@@ -49,8 +49,11 @@ def what_hinders(operation: Operation, app: str, before: ProjectState) -> str:
         return "the old code still reads it: stop using it one release earlier"
     if isinstance(operation, migrations.RunSQL):
         return "only a person can tell what it does"
+    if isinstance(operation, migrations.CreateModel):
+        found = (_of_link(field, before) for _name, field in operation.fields)
+        return next(filter(None, found), "")
     if isinstance(operation, migrations.AddField):
-        return _of_new(operation.field)
+        return _of_new(operation.field) or _of_link(operation.field, before)
     if isinstance(operation, migrations.AddConstraint):
         return _of_constraint(operation.constraint)
     if isinstance(operation, migrations.AlterUniqueTogether):
@@ -65,6 +68,18 @@ def _of_new(field: models.Field[Any, Any]) -> str:
     if field.many_to_many or field.null or field.db_default is not NOT_PROVIDED:
         return ""
     return "the old code writes rows without it: null=True or db_default="
+
+
+def _of_link(field: models.Field[Any, Any], before: ProjectState) -> str:
+    """Django deletes what points at a row; code that knows nothing of it does not."""
+    remote = field.remote_field
+    if remote is None:
+        return ""
+    is_held = getattr(field, "db_constraint", getattr(remote, "db_constraint", True))
+    named = remote.model if isinstance(remote.model, str) else remote.model._meta.label
+    if not is_held or tuple(named.lower().split(".")) not in before.models:
+        return ""
+    return "the old code cannot delete what it points at: db_constraint=False"
 
 
 def _of_constraint(constraint: BaseConstraint) -> str:
@@ -130,6 +145,12 @@ def a_model(**fields: models.Field[Any, Any]) -> ProjectState:
     return state
 
 
+def to_things(
+    target: str = "orders.Thing", *, is_held: bool = True
+) -> models.ForeignKey[Any, Any]:
+    return models.ForeignKey(target, models.CASCADE, null=True, db_constraint=is_held)
+
+
 @pytest.mark.parametrize(
     ("operation", "is_fine"),
     [
@@ -139,6 +160,14 @@ def a_model(**fields: models.Field[Any, Any]) -> ProjectState:
         (migrations.RemoveField("thing", "text"), False),
         (migrations.RenameField("thing", "text", "words"), False),
         (migrations.DeleteModel("Thing"), False),
+        (migrations.CreateModel("Part", [("thing", to_things())]), False),
+        (migrations.CreateModel("Part", [("thing", to_things(is_held=False))]), True),
+        (migrations.CreateModel("Part", [("other", to_things("orders.New"))]), True),
+        (migrations.AddField("thing", "next", to_things()), False),
+        (
+            migrations.AddField("thing", "all", models.ManyToManyField("orders.Thing")),
+            False,
+        ),
         (migrations.AlterField("thing", "text", models.CharField(max_length=5)), False),
         (migrations.AlterField("thing", "text", models.CharField(max_length=20)), True),
         (migrations.AlterField("thing", "text", models.IntegerField()), False),
