@@ -244,7 +244,7 @@ def test_ctrl_c_while_it_is_being_prepared_stops_it_all(demo):
     running.interrupt()
     assert running.process.wait(15) == 0
     assert time.monotonic() - started < 10
-    assert running.tree() == []
+    wait_for(lambda: running.tree() == [], timeout_s=10, why="something was left")
     running.reader.join(10)
     assert "Traceback" not in running.text, running.text
 
