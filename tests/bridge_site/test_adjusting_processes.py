@@ -18,7 +18,7 @@ from orders.models import Order, Step
 from plumbing.queue import enqueue
 from sandbox import AlStyleServer, KaspiServer
 from tests.bridge_site.test_processes import RunningBridge, wait_for
-from tests.orders.factories import product_of
+from tests.orders.factories import ensure_price_rule, product_of
 from tests.staff import log_in
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
@@ -59,7 +59,8 @@ def test_web_dispatchers_and_both_clusters_follow(running, alstyle, kaspi, setti
 
     # The dispatchers: what comes up after the change is withheld.
     product = product_of(alstyle, buyable(alstyle))
-    # It pays: else a person would be asked first.
+    # It pays, as far as is known: else a person would be asked first.
+    ensure_price_rule()
     kaspi.new_order([{"sku": product.sku, "price": 90_000.0}])
     enqueue("orders.tasks.poll_orders", cluster="orders")
     order = wait_for(Order.objects.first, timeout_s=90)
