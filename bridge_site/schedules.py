@@ -101,6 +101,13 @@ SCHEDULES = (
         cluster="imports",
         daily_at=(3, 20),
     ),
+    # A night without the supplier shall not leave a day without his new goods.
+    Recurring(
+        name="retry-catalog",
+        func="catalog.tasks.retry_catalog",
+        cluster="imports",
+        minutes=60,
+    ),
     # Also by time: old stock figures must take the goods off sale by themselves.
     Recurring(
         name="build-feed", func="feeds.tasks.build_feed", cluster="imports", minutes=10

@@ -23,6 +23,7 @@ from catalog.new_articles import choose_skus, read_new_articles, without_categor
 from catalog.tree import build_tree
 from catalog.writing import touch_seen, write_differences
 from plumbing.leases import LeaseHandle, database_now
+from plumbing.models import Failure
 
 # An import every ten minutes may have the same odd rows each time.
 BAD_ROWS_KEPT_DAYS = 14
@@ -50,6 +51,16 @@ def import_catalogue(
             _store_catalogue(session, listed, crawl, lease=lease)
         session.note_supplier_date(client)
     return session.run
+
+
+def is_catalogue_owed() -> bool:
+    """Tell whether the last reading of the catalogue failed for want of an answer.
+
+    What came and was refused waits for the next night or a person, and so does access.
+    """
+    runs = ImportRun.objects.real().filter(kind=ImportRun.Kind.CATALOGUE)
+    last = runs.order_by("-started_at").first()
+    return last is not None and last.failure in (Failure.DOWN, Failure.OTHER)
 
 
 def import_stock(

@@ -15,6 +15,13 @@ def sync_catalog() -> str:
         return result_of(importing.import_catalogue(client))
 
 
+def retry_catalog() -> str:
+    """Read the catalogue again if Al-Style could not be read last time."""
+    if not importing.is_catalogue_owed():
+        return "nothing is owed"
+    return sync_catalog()
+
+
 def sync_stock() -> str:
     """Read stock and prices; raises `ImportFailed` or `LeaseTaken`."""
     with open_client() as client:

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django_q.models import OrmQ
 
-from catalog import importing
+from catalog import importing, tasks
 from catalog.models import ImportRun, ProductChange
 from tests.catalog.factories import NOW, make_product, make_run, stored_product
 
@@ -167,3 +167,31 @@ def test_old_changes_and_imports_are_deleted(settings):
     assert ProductChange.objects.count() == 2
     rows = ImportRun.objects.order_by("-started_at").values_list("bad_rows", flat=True)
     assert list(rows) == [[["1", "odd"]], []]
+
+
+# --- tried again ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("failure", "is_owed"),
+    [("down", True), ("other", True), ("access", False), ("incomplete", False)],
+)
+def test_a_catalogue_that_could_not_be_read_is_owed_until_it_is(failure, is_owed):
+    assert not importing.is_catalogue_owed()
+    make_run("catalogue", status="failed", failure=failure)
+    assert importing.is_catalogue_owed() is is_owed
+    # A rehearsal pays nothing, and the stock is something else.
+    later = NOW + timedelta(hours=1)
+    make_run("catalogue", is_dry_run=True, started_at=later)
+    make_run("stock", started_at=later)
+    assert importing.is_catalogue_owed() is is_owed
+    make_run("catalogue", started_at=later)
+    assert not importing.is_catalogue_owed()
+
+
+def test_it_is_read_within_the_hour(alstyle, sync_catalogue):
+    assert tasks.retry_catalog() == "nothing is owed"
+    alstyle.faults.add("status", code=503, times=4)
+    assert sync_catalogue().status == "failed"
+    assert f"{len(alstyle.goods)} read" in tasks.retry_catalog()
+    assert tasks.retry_catalog() == "nothing is owed"
