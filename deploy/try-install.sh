@@ -47,7 +47,7 @@ inside() {
 listed() {
     (cd "$root" && find etc opt srv usr/local var/lib/kaspi-bridge -xdev \
         \( -path opt/kaspi-bridge/var -o -name __pycache__ \) -prune -o \
-        -printf '%p %M %U:%G %s %T@ %l\n' 2>/dev/null | sort) || true
+        -type d -printf '%p %M %U:%G\n' -o -printf '%p %M %U:%G %s %T@ %l\n' 2>/dev/null | sort) || true
 }
 
 # Whatever is started, with PostgreSQL if there is one.

@@ -232,7 +232,7 @@ function Install-Environment {
         Write-Found 'an update brought what its release needs'
     }
     elseif ($DryRun) {
-        Invoke-Step '.venv and staticfiles' {}
+        Invoke-Step '.venv and staticfiles' { $null }
         return
     }
     else {
@@ -267,7 +267,7 @@ function Test-Setting {
 function Add-Owner {
     Write-Title 'The first owner'
     if ($DryRun) {
-        Invoke-Step $(if ($Owner) { $Owner } else { 'a name given by -Owner' }) {}
+        Invoke-Step $(if ($Owner) { $Owner } else { 'a name given by -Owner' }) { $null }
         return
     }
     if (-not (Test-Setting)) {
