@@ -127,45 +127,114 @@ def judge_admin() -> None:
     print(f"the admin's sign-in: {len(page)} bytes, and its styles")
 
 
-def update() -> None:
-    """Publish something and update to it, as root."""
-    clone = Path("/root/publisher")
+def publish() -> None:
+    """Publish something new, signed by a key that root here trusts."""
+    clone, key = Path("/root/publisher"), Path("/root/signing")
     shutil.rmtree(clone, ignore_errors=True)
-    name = ("-c", "user.name=A", "-c", "user.email=a@example.kz")
-    origin = "/srv/git/kaspi-bridge.git"
-    subprocess.run(["git", "clone", "-q", origin, str(clone)], check=True)
-    words = ("commit", "-q", "--allow-empty", "-m", "Something new.")
-    subprocess.run(["git", *name, *words], cwd=clone, check=True)
-    subprocess.run(["git", "push", "-q", "origin", "HEAD"], cwd=clone, check=True)
-    command = ["python3", "run.py", "update", "--watch", "5"]
+    run("git", "clone", "-q", "/srv/git/kaspi-bridge.git", str(clone), folder="/")
+    if not key.exists():
+        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key), folder="/")
+        whom = f"a@example.kz {key.with_suffix('.pub').read_text('utf-8')}"
+        Path("/root/trusted").write_text(whom, "utf-8")
+        run("git", "config", "gpg.ssh.allowedSignersFile", "/root/trusted")
+    for name, value in (
+        ("user.name", "A"),
+        ("user.email", "a@example.kz"),
+        ("gpg.format", "ssh"),
+        ("user.signingKey", str(key)),
+    ):
+        run("git", "config", name, value, folder=clone)
+    words = ("commit", "-q", "-S", "--allow-empty", "-m", "Something new.")
+    run("git", *words, folder=clone)
+    run("git", "push", "-q", "origin", "HEAD", folder=clone)
+
+
+def run(*command: str, folder: Path | str = CODE) -> str:
+    """Run to the end, which must be good; return what it said."""
     done = subprocess.run(
-        command, cwd=CODE, stdout=subprocess.PIPE, text=True, check=False
+        command, cwd=folder, stdout=subprocess.PIPE, text=True, check=False
     )
-    print(done.stdout)
-    assert done.returncode == 0
-    assert re.search(r"^[0-9a-f]{12} runs\.", done.stdout, re.MULTILINE)
+    print(done.stdout, end="")
+    assert done.returncode == 0, (command, done.returncode)
+    return done.stdout
 
 
-def main() -> None:
-    python = bridge_python()
-    os.environ["PYTHONUTF8"] = "1"
-    subprocess.run(["nginx"], check=True)
+def update() -> None:
+    """Update to something new, as root."""
+    publish()
+    told = run("python3", "run.py", "update", "--signed", "--watch", "5")
+    assert re.search(r"^[0-9a-f]{12} runs\.", told, re.MULTILINE)
+
+
+def start_peers() -> None:
     peers = ("--alstyle-port", "9101", "--kaspi-port", "9102", "--interval", "0.2")
-    start(python, "-m", "sandbox", *peers)
+    start(bridge_python(), "-m", "sandbox", *peers)
     wait_for("http://127.0.0.1:9101/", 401, within_s=30)
-    prepared = ["python3", "run.py", "manage", "prepare_demo"]
-    subprocess.run(prepared, cwd=CODE, check=True)
+
+
+def judge_by_hand() -> None:
+    """Start what systemd would, and judge it."""
+    run("nginx")
+    start_peers()
+    run("python3", "run.py", "manage", "prepare_demo")
     bridge = start("python3", "run.py", "serve")
     wait_for(f"https://{SITE}/healthz", 200)
+    judge_all()
+    update()
+    judge_all()
+    bridge.terminate()
+    bridge.wait(60)
+    judge_stopped()
+
+
+def judge_booted() -> None:
+    """Judge what systemd has started."""
+    start_peers()
+    wait_for(f"https://{SITE}/healthz", 200)
+    run("python3", "run.py", "manage", "prepare_demo")
+    judge_all()
+    for unit in ("kaspi-bridge", "nginx", "fail2ban", "kaspi-bridge-update.timer"):
+        assert run("systemctl", "is-active", unit) == "active\n", unit
+    rules = run("ufw", "status")
+    assert "Status: active" in rules
+    assert all(f"{port}/tcp" in rules for port in (22, 80, 443))
+    assert "kaspi-bridge, sshd" in run("fail2ban-client", "status")
+    judge_backup()
+    before = ask(f"https://{SITE}/healthz")[1]
+    publish()
+    run("systemctl", "start", "kaspi-bridge-update")
+    assert ask(f"https://{SITE}/healthz")[1] != before
+    judge_all()
+    began = time.monotonic()
+    run("systemctl", "stop", "kaspi-bridge")
+    print(f"stopped within {time.monotonic() - began:.1f} s")
+    judge_stopped()
+    run("systemctl", "start", "kaspi-bridge")
+    wait_for(f"https://{SITE}/healthz", 200)
+    judge_all()
+
+
+def judge_backup() -> None:
+    """A backup is made by a worker inside the service's cage."""
+    code = "from plumbing.queue import enqueue; "
+    code += "enqueue('bridge_site.backups.tasks.back_up', cluster='imports')"
+    run("python3", "run.py", "manage", "shell", "--no-imports", "-c", code)
+    folder, until = Path("/opt/kaspi-bridge-backups"), time.monotonic() + 120
+    while not (made := sorted(folder.glob("20*Z"))):
+        assert time.monotonic() < until, list(folder.iterdir())
+        time.sleep(1)
+    assert made[0].owner() == "bridge"
+    print(f"the service's own backup: {made[0]}")
+
+
+def judge_all() -> None:
     judge_list()
     judge_admin()
     judge_rights()
-    update()
-    judge_list()
-    judge_admin()
-    bridge.terminate()
-    bridge.wait(60)
-    # nginx gives out the last one.
+
+
+def judge_stopped() -> None:
+    """See that nginx gives out the last list."""
     judge_list()
     assert ask(f"https://{SITE}/admin/login/")[0] == 502
     print("stopped: the list is still given out, with its login")
@@ -173,9 +242,11 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    os.environ["PYTHONUTF8"] = "1"
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     try:
-        update() if sys.argv[1:] == ["update"] else main()
+        judge = {"update": update, "booted": judge_booted, "by-hand": judge_by_hand}
+        judge[sys.argv[1]]()
     finally:
         for process in started:
             process.terminate()
-        sys.stdout.flush()

@@ -1,17 +1,20 @@
 #!/usr/bin/env bash
 # Follows deploy/install.sh to its end in a bare root that debootstrap makes, against
 # pretended peers, and judges what comes out: bash deploy/try-install.sh [--postgresql]
-# [--suite trixie] [--folder EMPTY]. As root; takes minutes; needs debootstrap and the
-# package indexes. systemd does not run in there: what needs it is told, not tried.
+# [--boot] [--suite trixie] [--folder EMPTY]. As root; takes minutes; needs debootstrap and
+# the package indexes. With --boot the root's own systemd is booted in the end, in a network
+# of its own (systemd-nspawn), and the services, the firewall, fail2ban and the nightly
+# update are tried as well; without, what needs systemd is told, and started by hand.
 set -Eeuo pipefail
 export LC_ALL=C.UTF-8
 trap 'echo "it is not as it should be: line $LINENO" >&2' ERR
 
-suite=bookworm folder='' options=()
+suite=bookworm folder='' boot='' options=()
 while [ $# -gt 0 ]; do
     case $1 in
         --suite) suite=$2 && shift ;;
         --folder) folder=$2 && shift ;;
+        --boot) boot=1 ;;
         *) options+=("$1") ;;
     esac
     shift
@@ -62,7 +65,9 @@ say() {
 }
 
 say "A bare $suite"
-[ -e "$root/etc/os-release" ] || debootstrap --variant=minbase "$suite" "$root" "$mirror" >"$work/debootstrap.log"
+# No server is without these: root comes by ssh, and systemd starts it.
+[ -e "$root/etc/os-release" ] || debootstrap --variant=minbase --include=openssh-server,systemd-sysv,dbus \
+    "$suite" "$root" "$mirror" >"$work/debootstrap.log"
 cp /etc/resolv.conf "$root/etc/resolv.conf"
 grep -q shop.example "$root/etc/hosts" 2>/dev/null || echo '127.0.0.1 localhost shop.example' >>"$root/etc/hosts"
 # The indexes are reached as from here, even through a proxy with an authority of its own.
@@ -106,10 +111,35 @@ grep -q '^changed: 0;' "$work/third"
 grep -q 'kaspi-bridge was changed by hand' "$work/third"
 listed | diff "$work/before" - || { echo "the second run changed something" >&2 && exit 1; }
 
-say "As systemd and nginx would start it"
-inside --net '
+if [ -z "$boot" ]; then
+    say "As systemd and nginx would start it"
+    inside --net '
 [ ! -e /usr/bin/pg_ctlcluster ] || service postgresql start >/dev/null
 systemd-analyze verify /etc/systemd/system/kaspi-bridge*.service /etc/systemd/system/kaspi-bridge*.timer
-exec python3 /root/judge.py'
+exec python3 /root/judge.py by-hand'
+else
+    say "Booted: its own systemd starts it all"
+    cat >"$root/root/booted.sh" <<END
+set -eux
+bash ${install[*]} --nightly-updates
+python3 /root/judge.py booted
+echo judged
+END
+    cat >"$root/etc/systemd/system/booted.service" <<'END'
+[Service]
+Type=oneshot
+Environment=HOME=/root LC_ALL=C.UTF-8
+ExecStart=/bin/bash /root/booted.sh
+ExecStopPost=systemctl --no-block poweroff
+StandardOutput=append:/root/booted.log
+StandardError=append:/root/booted.log
+END
+    ln -sf /etc/systemd/system/booted.service "$root/etc/systemd/system/multi-user.target.wants/"
+    rm -f "$root/root/booted.log"
+    systemd-nspawn --quiet --boot --directory "$root" --private-network --register=no --keep-unit \
+        --resolv-conf=off --console=pipe </dev/null >"$work/console" 2>&1 || tail "$work/console"
+    cat "$root/root/booted.log"
+    [ "$(tail -n 1 "$root/root/booted.log")" = judged ]
+fi
 
 say "As it should be."
