@@ -6,6 +6,7 @@ Standard library only: the root has nothing else.
 from __future__ import annotations
 
 import base64
+import http.client
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlencode
 
 CODE = Path("/opt/kaspi-bridge")
 SITE, LIST = "shop.example", "kaspi_price_list.xml"
@@ -24,6 +26,8 @@ SETTINGS = dict(
     for line in (CODE / ".env").read_text("utf-8").splitlines()
     if re.match(r"[A-Z_]+=", line)
 )
+# Of the addresses that are for examples only.
+STRANGER = "198.51.100.7"
 started: list[subprocess.Popen[bytes]] = []
 
 
@@ -53,7 +57,9 @@ def ask(address: str, *, login: bool = False) -> tuple[int, bytes]:
 
 def start(*command: str, account: str = "bridge") -> subprocess.Popen[bytes]:
     """Start what goes on, as systemd would."""
-    process = subprocess.Popen(["runuser", "-u", account, "--", *command], cwd=CODE)
+    process = subprocess.Popen(
+        command, cwd=CODE, user=account, group=account, extra_groups=[]
+    )
     started.append(process)
     return process
 
@@ -199,6 +205,7 @@ def judge_booted() -> None:
     assert "Status: active" in rules
     assert all(f"{port}/tcp" in rules for port in (22, 80, 443))
     assert "kaspi-bridge, sshd" in run("fail2ban-client", "status")
+    judge_fail2ban()
     judge_backup()
     before = ask(f"https://{SITE}/healthz")[1]
     publish()
@@ -212,6 +219,34 @@ def judge_booted() -> None:
     run("systemctl", "start", "kaspi-bridge")
     wait_for(f"https://{SITE}/healthz", 200)
     judge_all()
+
+
+def judge_fail2ban() -> None:
+    """A refused sign-in of a stranger's is counted by fail2ban."""
+    run("ip", "address", "add", f"{STRANGER}/32", "dev", "lo")
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    connection = http.client.HTTPSConnection(
+        SITE, timeout=30, context=context, source_address=(STRANGER, 0)
+    )
+    connection.request("GET", "/admin/login/")
+    answer = connection.getresponse()
+    cookie = str(answer.headers["Set-Cookie"]).partition(";")[0]
+    token = re.findall(rb'name="csrfmiddlewaretoken" value="(\w+)"', answer.read())[0]
+    fields = {"username": "olga", "password": "wrong", "next": "/admin/"}
+    body = urlencode({**fields, "csrfmiddlewaretoken": token.decode()})
+    headers = {
+        "Cookie": cookie,
+        "Referer": f"https://{SITE}/admin/login/",
+        "Content-Type": "application/x-www-form-urlencoded",
+    }
+    connection.request("POST", "/admin/login/", body, headers)
+    assert connection.getresponse().status == 200
+    until = time.monotonic() + 30
+    counted = r"Total failed:\s+1\n"
+    while not re.search(counted, run("fail2ban-client", "status", "kaspi-bridge")):
+        assert time.monotonic() < until
+        time.sleep(2)
 
 
 def judge_backup() -> None:
