@@ -278,7 +278,7 @@ def judge_stopped() -> None:
 
 if __name__ == "__main__":
     os.environ["PYTHONUTF8"] = "1"
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    sys.stdout.reconfigure(line_buffering=True)
     try:
         judge = {"update": update, "booted": judge_booted, "by-hand": judge_by_hand}
         judge[sys.argv[1]]()
