@@ -17,7 +17,12 @@ Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
-KEPT_FREE = 2
+# What watchers ask for has a thread of its own each: a database that fell silent, and
+# does not even refuse, holds that one and no more.
+WATCHED = {"/healthz": "/healthz", "/readyz": "/readyz", "/metrics": "/readyz"}
+WATCHERS_WAIT_S = 0.5
+# For the list, and for those that watch.
+KEPT_FREE = 3
 # A password takes most of a second of a core to look at.
 LOGINS_AT_ONCE = 2
 RETRY_AFTER_S = 3
@@ -55,12 +60,15 @@ class Gate:
         self._application = application
         self._pages = Semaphore(threads - KEPT_FREE)
         self._logins = Logins(LOGINS_AT_ONCE)
+        self._watchers = {kind: Semaphore(1) for kind in WATCHED.values()}
 
     def __call__(
         self, environ: Environ, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Answer, or say 503 at once: whoever waited would hold a thread."""
         path = environ.get("PATH_INFO", "")
+        if path in WATCHED:
+            return self._answer_watcher(environ, start_response, path)
         # A page asks for its files all at once; each takes a thread for a moment only.
         if path in FOR_MACHINES or path.startswith(settings.STATIC_URL):
             return self._application(environ, start_response)
@@ -74,6 +82,17 @@ class Gate:
                     return put_off(start_response, SORRY, after_s=RETRY_AFTER_S)
                 held.callback(self._logins.give_back, address)
             return self._application(environ, start_response)
+
+    def _answer_watcher(
+        self, environ: Environ, start_response: StartResponse, path: str
+    ) -> Iterable[bytes]:
+        place = self._watchers[WATCHED[path]]
+        if not place.acquire(timeout=WATCHERS_WAIT_S):
+            return put_off(start_response, SORRY, after_s=RETRY_AFTER_S)
+        try:
+            return self._application(environ, start_response)
+        finally:
+            place.release()
 
 
 def put_off(

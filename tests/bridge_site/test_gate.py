@@ -56,7 +56,7 @@ def wait_inside(busy, number):
 
 
 def test_when_pages_take_all_they_may_the_list_is_answered(busy, pool):
-    gate = Gate(busy, threads=6)
+    gate = Gate(busy, threads=7)
     pages = [pool.submit(ask, gate, PAGE) for _page in range(4)]
     wait_inside(busy, 4)
     assert ask(gate, PAGE).startswith("503")
@@ -67,6 +67,19 @@ def test_when_pages_take_all_they_may_the_list_is_answered(busy, pool):
     assert {fetch.result(20) for fetch in fetches} == {"200 OK"}
     assert {page.result(20) for page in pages} == {"200 OK"}
     assert ask(gate, PAGE) == "200 OK"
+
+
+def test_a_silent_database_holds_one_thread_of_each_watcher(busy, pool):
+    gate = Gate(busy, threads=8)
+    watchers = [pool.submit(ask, gate, path) for path in ("/healthz", "/metrics")]
+    wait_inside(busy, 2)
+    for path in ("/healthz", "/readyz", "/metrics"):
+        assert ask(gate, path).startswith("503")
+    fetch = pool.submit(ask, gate, LIST)
+    wait_inside(busy, 1)
+    busy.go.set()
+    assert {each.result(20) for each in (*watchers, fetch)} == {"200 OK"}
+    assert ask(gate, "/healthz") == "200 OK"
 
 
 def test_logins_leave_room_for_pages(busy, pool):
@@ -114,7 +127,7 @@ def test_a_request_that_fails_gives_its_place_back():
     def broken(environ, start_response):
         raise RuntimeError("broken")
 
-    gate = Gate(broken, threads=3)
+    gate = Gate(broken, threads=4)
     for _request in range(3):
         with pytest.raises(RuntimeError):
             ask(gate, PAGE)
