@@ -158,7 +158,7 @@ def test_a_session_begins_with_cookies_that_please_the_scanner(by_https):
 
 def test_who_is_turned_away_at_the_gate_gets_the_same(rf):
     told: dict[str, str] = {}
-    gate = Gate(lambda *_: [], threads=2)
+    gate = Gate(lambda *_: [], threads=3)
     environ = rf.get("/admin/").environ
     gate(environ, lambda _status, headers: told.update(headers))
     assert told["X-Content-Type-Options"] == "nosniff"
