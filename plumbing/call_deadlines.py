@@ -13,6 +13,8 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, ProxyM
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError
 
+from plumbing.leases import steady_s
+
 # The deadline of the call this thread makes; a timeout per read, which is all that
 # requests knows, never fires on a peer that sends one byte a second.
 _current = threading.local()
@@ -24,6 +26,10 @@ class _Connection(HTTPConnection):
         super().connect()
         _refuse_if_late(self)
 
+    def endheaders(self, *args: Any, **kwargs: Any) -> None:
+        _refuse_if_late(self)
+        super().endheaders(*args, **kwargs)
+
     def request(self, *args: Any, **kwargs: Any) -> None:
         super().request(*args, **kwargs)
         _watch(self.sock)
@@ -33,6 +39,10 @@ class _SecureConnection(HTTPSConnection):
     def connect(self) -> None:
         super().connect()
         _refuse_if_late(self)
+
+    def endheaders(self, *args: Any, **kwargs: Any) -> None:
+        _refuse_if_late(self)
+        super().endheaders(*args, **kwargs)
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         super().request(*args, **kwargs)
@@ -67,9 +77,15 @@ def _use_own_pools(manager: PoolManager) -> None:
 class Deadline:
     """The deadline of one call; knows the socket in use and whether it was cut."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float) -> None:
         self.socket: socket.socket | None = None
         self.has_passed = False
+        self._until_s = steady_s() + seconds
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether it has passed, though a process that slept cut nothing yet."""
+        return self.has_passed or steady_s() > self._until_s
 
     def cut(self) -> None:
         """Close the connection under the reading thread."""
@@ -82,7 +98,7 @@ class Deadline:
 @contextlib.contextmanager
 def call_deadline(seconds: float) -> Iterator[Deadline]:
     """Cut this thread's connection when the block takes longer than `seconds`."""
-    deadline = _current.deadline = Deadline()
+    deadline = _current.deadline = Deadline(seconds)
     timer = threading.Timer(seconds, deadline.cut)
     timer.daemon = True
     timer.start()
@@ -104,6 +120,7 @@ def _watch(sock: socket.socket | None) -> None:
 def _refuse_if_late(connection: HTTPConnection) -> None:
     """Send nothing once the deadline has passed: the turn at the clock may be over."""
     deadline: Deadline | None = getattr(_current, "deadline", None)
-    if deadline is not None and deadline.has_passed:
+    if deadline is not None and deadline.is_over:
+        deadline.has_passed = True
         connection.close()
         raise ConnectTimeoutError(connection, "connected after the call's deadline")

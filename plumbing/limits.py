@@ -14,7 +14,7 @@ from django.db import DatabaseError
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Least
 
-from plumbing.leases import database_now
+from plumbing.leases import database_now, steady_s
 from plumbing.models import PeerClock, PeerSlot
 
 log = logging.getLogger(__name__)
@@ -33,6 +33,8 @@ ORDER_CALLS_IN_A_ROW = 10
 # clock was set back.
 CLOCK_SLACK = timedelta(seconds=5)
 SHORTEST_NAP_S = 0.02
+# Whoever waited so much longer than he would has not waited, but slept.
+ASLEEP_S = 5.0
 LONG_AGO = datetime(2000, 1, 1, tzinfo=timezone.utc)
 
 # A slot's row and the moment until which it is ours.
@@ -158,12 +160,16 @@ class TokenClock:
         return PeerClock.objects.filter(name=self.name)
 
     def _wait(self, priority: Priority) -> tuple[datetime, Slot | None]:
-        give_up = time.monotonic() + self.patience_s
+        give_up, began_s = time.monotonic() + self.patience_s, steady_s()
         PeerClock.objects.get_or_create(
             name=self.name,
             defaults=dict.fromkeys(PeerClock.MOMENTS, LONG_AGO),
         )
         while True:
+            if steady_s() - began_s > self.patience_s + ASLEEP_S:
+                # This process was suspended, or its computer: what it was about to
+                # send may be another host's to do by now.
+                raise ClockBusy(self.name)
             row = self._row().get()
             # Asked after the row was read: only time that goes back puts the moment
             # when the row was written into the future.

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import time
 from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from plumbing.leases import database_now
+from plumbing.leases import database_now, steady_s
 from plumbing.models import TimeJump
 
 log = logging.getLogger(__name__)
@@ -48,9 +47,3 @@ class TimeWatch:
             host=settings.HOST_NAME,
         )
         return jumped
-
-
-def steady_s() -> float:
-    """Read a clock that nobody sets and that goes on while the computer sleeps."""
-    boot_time: int | None = getattr(time, "CLOCK_BOOTTIME", None)
-    return time.monotonic() if boot_time is None else time.clock_gettime(boot_time)

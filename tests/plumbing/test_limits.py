@@ -13,6 +13,8 @@ import pytest
 from django.db import OperationalError, connection, connections
 from urllib3.connection import HTTPConnection
 
+from plumbing import call_deadlines, limits
+from plumbing.call_deadlines import _Connection
 from plumbing.leases import database_now
 from plumbing.limits import (
     LONG_AGO,
@@ -170,6 +172,51 @@ def test_a_request_that_reaches_the_peer_late_is_not_overtaken():
             door.close()
         assert len(supplier.arrivals) == 4
         assert min(supplier.gaps()) >= INTERVAL_S
+
+
+@pytest.mark.parametrize("asleep", ["waiting for a turn", "with its turn"])
+def test_who_was_suspended_before_a_write_does_not_send_it(monkeypatch, asleep):
+    """Another host may have done it since: after ten minutes it has."""
+    slept_s = 0.0
+    real_s = limits.steady_s
+    for module in (limits, call_deadlines):
+        monkeypatch.setattr(module, "steady_s", lambda: real_s() + slept_s)
+
+    def sleep_long(*_args, **_options):
+        nonlocal slept_s
+        slept_s = 600.0
+
+    clock = TokenClock(name="slept", interval_s=0.05, patience_s=2)
+    if asleep == "waiting for a turn":
+        with clock.turn("order"):
+            pass
+        monkeypatch.setattr(TokenClock, "_announce", sleep_long)
+    else:
+        monkeypatch.setattr(_Connection, "putrequest", sleeping(sleep_long))
+    with (
+        AlStyleServer(token=TOKEN, interval_s=0) as supplier,
+        PeerConnection(
+            name="Al-Style",
+            base_url=supplier.url,
+            timeout_s=5,
+            limiter=clock,
+            user_agent="kaspi-bridge/1.0",
+        ) as peer,
+    ):
+        # Surely not sent, so whoever has the work now is not misled.
+        with pytest.raises(PeerUnavailable):
+            peer.write("GET", "cart-api/add")
+        assert supplier.arrivals == []
+
+
+def sleeping(sleep):
+    real = _Connection.putrequest
+
+    def putrequest(self, *args, **options):
+        sleep()
+        real(self, *args, **options)
+
+    return putrequest
 
 
 def test_a_connection_made_after_the_deadline_sends_nothing(monkeypatch):
