@@ -15,7 +15,7 @@ from urllib3.connection import HTTPConnection
 
 from plumbing import call_deadlines, limits
 from plumbing.call_deadlines import _Connection
-from plumbing.leases import database_now
+from plumbing.leases import database_now, steady_s
 from plumbing.limits import (
     LONG_AGO,
     ORDER_CALLS_IN_A_ROW,
@@ -178,7 +178,7 @@ def test_a_request_that_reaches_the_peer_late_is_not_overtaken():
 def test_who_was_suspended_before_a_write_does_not_send_it(monkeypatch, asleep):
     """Another host may have done it since: after ten minutes it has."""
     slept_s = 0.0
-    real_s = limits.steady_s
+    real_s = steady_s
     for module in (limits, call_deadlines):
         monkeypatch.setattr(module, "steady_s", lambda: real_s() + slept_s)
 
