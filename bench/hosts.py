@@ -144,6 +144,8 @@ class Hosts(Soak):
             readers.start()
             stack.callback(readers.stop)
             self._strike()
+            is_one = wait_until(readers.agree, timeout_s=30)
+            self.report.promise("hosts that give out another list", int(not is_one))
             readers.stop()
             self._say_lists(readers)
             self._judge()
@@ -263,16 +265,6 @@ class Hosts(Soak):
         self.report.say("slowest fetch, s", f"{readers.slowest_s:.2f}")
         self.report.say("lists given out", len(readers.first))
         living = {tree.name for tree in self.trees if tree.is_expected_to_answer}
-        newest = {
-            name: max(
-                (at, tag)
-                for tag, seen in readers.last.items()
-                if (at := seen.get(name))
-            )[1]
-            for name in living
-        }
-        differ = [] if len(set(newest.values())) == 1 else [str(newest)]
-        self.report.promise("hosts that give out another list at the end", differ)
         self.report.say(
             "longest until all hosts gave a list out, s", f"{readers.lag_s(living):.1f}"
         )

@@ -153,6 +153,15 @@ class Readers:
         for thread in self._threads:
             thread.join(30)
 
+    def agree(self) -> bool:
+        """Tell whether all living hosts gave out one and the same list last."""
+        living = [tree.name for tree in self._trees if tree.is_expected_to_answer]
+        return len({self._newest(name) for name in living}) == 1
+
+    def _newest(self, name: str) -> str:
+        seen = {tag: hosts.get(name, 0.0) for tag, hosts in list(self.last.items())}
+        return max(seen, key=lambda tag: seen[tag], default="")
+
     def lag_s(self, tree_names: set[str]) -> float:
         """Say how long after the first of these hosts the last gave out a list."""
         lags = [0.0]
