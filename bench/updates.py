@@ -85,8 +85,7 @@ def try_case(case: Case, ground: Ground, *, database: str, since: set[str]) -> R
         ground.settle()
     except (AssertionError, subprocess.TimeoutExpired) as error:
         seen = broken_off(str(error))
-        ground.served.close_process()
-        ground.serve_again()
+        ground.begin_again()
     row = Row(
         database=database,
         case=case.name,

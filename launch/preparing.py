@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from launch.accounts import hand_over, service_account
@@ -14,6 +14,7 @@ from launch.repository import make_worktree
 from launch.running import ask_manage, environment_of, last_words, manage_command
 
 CHECKED_WITHIN_S = 3600
+REHEARSAL = RELEASES / "rehearsal"
 
 
 def prepare(revision: str, *, running: Release) -> Release:
@@ -28,10 +29,13 @@ def prepare(revision: str, *, running: Release) -> Release:
     _check(release, "check", "--deploy")
     # Into the release's folder, which is its maker's.
     _check(release, "collectstatic", "--noinput", "-v", "0", account={})
-    with TemporaryDirectory(
-        prefix="bridge-rehearsal-", ignore_cleanup_errors=True
-    ) as scratch:
-        _rehearse(release, Path(scratch), running=running)
+    # Not among the temporary files, where a killed one would leave what it copied.
+    shutil.rmtree(REHEARSAL, ignore_errors=True)
+    REHEARSAL.mkdir(mode=0o700)
+    try:
+        _rehearse(release, REHEARSAL, running=running)
+    finally:
+        shutil.rmtree(REHEARSAL, ignore_errors=True)
     return release
 
 

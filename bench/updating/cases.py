@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from bench.updating.ground import UPDATES_WITHIN_S, Ground
 from bench.updating.published import git
@@ -292,9 +291,7 @@ def killed_while_preparing(at: str) -> Run:
         signs: dict[str, Callable[[], bool]] = {
             "folder": folder.exists,
             "check": lambda: "Checking it" in ground.project.told,
-            "rehearsal": lambda: any(
-                Path(ground.folder / "tmp").glob("bridge-rehearsal-*/copy.sqlite3")
-            ),
+            "rehearsal": (folder.parent / "rehearsal" / "copy.sqlite3").exists,
         }
         updating = ground.begin_update()
         ground.await_that(signs[at], updating)

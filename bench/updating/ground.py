@@ -51,6 +51,7 @@ class Ground:
     # The folder is a disk of its own, which may be filled.
     is_small_disk: bool = False
     restarts: int = 0
+    updating: subprocess.Popen[bytes] | None = None
     _migrations: int = 0
 
     # -- publishing ---------------------------------------------------------------
@@ -112,10 +113,11 @@ class Ground:
         )
 
     def begin_update(self, *arguments: str) -> subprocess.Popen[bytes]:
-        return self.project.begin(
+        self.updating = self.project.begin(
             *("update", "--watch", WATCHED_S, *arguments),
             environment=self.served.environment,
         )
+        return self.updating
 
     def await_stage(self, stage: str, updating: subprocess.Popen[bytes]) -> None:
         """Wait until an update that was begun reaches a stage."""
@@ -152,6 +154,14 @@ class Ground:
                 raise AssertionError(self.served.said[-4000:])
             time.sleep(1)
 
+    def begin_again(self) -> None:
+        """End what a case has left, and start the bridge again."""
+        if self.updating is not None:
+            self.updating.kill()
+            self.updating.wait()
+        self.served.close_process()
+        self.settle()
+
     @contextmanager
     def full_disk(self) -> Iterator[None]:
         """Leave no byte on the disk for the block."""
@@ -171,7 +181,7 @@ MIGRATION = """import os
 
 from django.db import migrations, models
 
-IS_REHEARSED = "bridge-rehearsal" in os.environ.get("VAR_DIR", "")
+IS_REHEARSED = "rehearsal" in os.environ.get("VAR_DIR", "")
 
 
 def fail(apps, editor):
