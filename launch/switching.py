@@ -297,10 +297,10 @@ def _go_back(update: Update, host: Host, *, reason: str) -> None:
             _take_database_back(update)
         if current_release() != before:
             point_at(before)
-        with _whatever_comes(update):
-            _settle(before)
         bridge = host.start(before)
         host.await_web(update.revision_before)
+        with _whatever_comes(update):
+            _settle(before)
         if host.is_serving:
             bridge.want((*WEB, *WORKERS))
         else:
