@@ -86,6 +86,7 @@ def try_case(case: Case, ground: Ground, *, database: str, since: set[str]) -> R
     except (AssertionError, subprocess.TimeoutExpired) as error:
         seen = broken_off(str(error))
         ground.begin_again()
+    ground.served.await_heard()
     row = Row(
         database=database,
         case=case.name,

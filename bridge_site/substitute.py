@@ -1,8 +1,9 @@
 """Gives out the last price list while the site is away for an update.
 
 A process of its own, of the release that ran before. It is told to load while the site
-still answers, listens as soon as that lets go, and lets go when the new site is ready.
-It leaves the database alone, which others copy and migrate meanwhile.
+still answers, listens as soon as that lets go, and lets go for a while at run.py's
+word, when the new site is ready; should that fall over, it listens again. It leaves the
+database alone, which others copy and migrate meanwhile.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import logging
 import threading
 from collections.abc import Iterable
 from contextlib import suppress
+from typing import Any
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
@@ -28,6 +30,8 @@ from plumbing.adjusting import forget, look
 log = logging.getLogger("bridge.substitute")
 # Noting the visits may wait for a database that is busy.
 ENDS_WITHIN_S = 40.0
+# In which the next site comes to listen, or never.
+OTHERS_TURN_S = 2.0
 RETRY_AFTER_S = 5
 UPDATING = (
     "Программа обновляется. Страница откроется сама через несколько секунд.\n"
@@ -48,17 +52,30 @@ def stand_in(listen: str) -> None:
         # It goes by the environment, and does not ask again.
         forget()
     connections.close_all()
-    told_to_end = threading.Event()
-    when_parent_ends(told_to_end.set)
-    if control := find_control():
-        control.tell_ready()
-    if not await_turn(listen, is_over=told_to_end.wait):
-        return
-    server = make_server(application, listen)
+    told_to_end, let_go = threading.Event(), threading.Event()
 
     def end() -> None:
-        told_to_end.wait()
         exit_after(ENDS_WITHIN_S)
+        told_to_end.set()
+        let_go.set()
+
+    when_parent_ends(end, on_word=let_go.set)
+    if control := find_control():
+        control.tell_ready()
+    while await_turn(listen, is_over=told_to_end.wait):
+        _serve(make_server(application, listen), until=let_go)
+        if told_to_end.wait(OTHERS_TURN_S):
+            break
+        let_go.clear()
+    try:
+        note_kept_visits()
+    except DatabaseError as error:
+        log.warning("Fetches during the update were not noted: %s", error)
+
+
+def _serve(server: Any, *, until: threading.Event) -> None:
+    def end() -> None:
+        until.wait()
         _thread.interrupt_main()
         wake(server)
 
@@ -67,10 +84,6 @@ def stand_in(listen: str) -> None:
         threading.Thread(target=end, name="end", daemon=True).start()
         server.run()
     server.close()
-    try:
-        note_kept_visits()
-    except DatabaseError as error:
-        log.warning("Fetches during the update were not noted: %s", error)
 
 
 def only_the_list(application: Application) -> Application:

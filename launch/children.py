@@ -56,6 +56,13 @@ class Child:
         """Wait for the end; raises `subprocess.TimeoutExpired`."""
         self._process.wait(timeout_s)
 
+    def tell(self, word: str) -> None:
+        """Write a line to its standard input."""
+        if self._process.stdin is not None:
+            with suppress(OSError, ValueError):
+                self._process.stdin.write(f"{word}\n".encode())
+                self._process.stdin.flush()
+
     def ask_to_stop(self) -> None:
         """Close its standard input."""
         if self._process.stdin is not None:

@@ -13,6 +13,8 @@ from launch.releases import Release
 from launch.running import CONTROL, environment_of, manage_command
 
 LOADS_WITHIN_S = 30.0
+# On a busy machine the next site may miss its turn.
+AGAIN_AFTER_S = 5.0
 
 
 @dataclass
@@ -26,6 +28,7 @@ class Substitute:
         )
     )
     _child: Child | None = None
+    _let_go_at: float = -AGAIN_AFTER_S
 
     def start(self) -> None:
         hand_over(Path(self._control.name))
@@ -43,9 +46,14 @@ class Substitute:
             pause()
 
     def let_go(self) -> None:
-        """Let it leave the address to the next site; it ends by itself."""
-        if self._child is not None:
-            self._child.ask_to_stop()
+        """Let it leave the address to the next site for a moment; call again and again.
+
+        It listens again should nobody come.
+        """
+        now = time.monotonic()
+        if self._child is not None and now - self._let_go_at >= AGAIN_AFTER_S:
+            self._let_go_at = now
+            self._child.tell("let go")
 
     def stop(self) -> None:
         if self._child is not None:

@@ -31,6 +31,7 @@ class Served:
         self.process: subprocess.Popen[bytes] | None = None
         # Of the price list, and of pages.
         self.longest_gap_s = self.site_gap_s = 0.0
+        self._list_at = self._site_at = 0.0
         self._is_over = threading.Event()
         self._asking = threading.Thread(target=self._ask_on, daemon=True)
 
@@ -69,6 +70,7 @@ class Served:
 
     def watch(self) -> None:
         if not self._asking.is_alive():
+            self._list_at = self._site_at = time.monotonic()
             self._asking.start()
 
     def wait_for(
@@ -81,16 +83,20 @@ class Served:
             time.sleep(0.1)
 
     def _ask_on(self) -> None:
-        list_at = site_at = time.monotonic()
         while not self._is_over.wait(ASKED_EVERY_S):
             answer = self.asked(LIST_PATH) or ""
             now = time.monotonic()
             if answer.startswith("<?xml"):
-                self.longest_gap_s = max(self.longest_gap_s, now - list_at)
-                list_at = now
+                self.longest_gap_s = max(self.longest_gap_s, now - self._list_at)
+                self._list_at = now
             if self.runs():
-                self.site_gap_s = max(self.site_gap_s, now - site_at)
-                site_at = now
+                self.site_gap_s = max(self.site_gap_s, now - self._site_at)
+                self._site_at = now
+
+    def await_heard(self) -> None:
+        """Wait until both are answered, so that a gap is known whole."""
+        begun = time.monotonic()
+        self.wait_for(lambda: min(self._list_at, self._site_at) > begun)
 
     def kill(self, *, with_children: bool = False) -> None:
         """End run.py by force; with its children, as a power cut does."""

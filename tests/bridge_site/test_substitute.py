@@ -66,6 +66,12 @@ def test_the_list_is_given_out_from_the_sites_end_to_the_next_ones_beginning(
         assert "обновляется" in text
         # The database may be about to be taken back.
         assert FeedFetch.objects.count() == 0
+        # It lets go at a word, and comes again if nobody else does.
+        assert process.stdin
+        process.stdin.write(b"let go\n")
+        process.stdin.flush()
+        wait_for(lambda: not answers(f"{url}/healthz"), timeout_s=20)
+        wait_for(lambda: answers(f"{url}/healthz"), timeout_s=20)
         process.communicate(timeout=60)
         assert process.returncode == 0
     # The journal knows who fetched nevertheless.

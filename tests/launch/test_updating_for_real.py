@@ -120,6 +120,7 @@ def test_a_good_update_runs_and_one_whose_worker_dies_is_taken_back(published, s
 
 def told_away(served: Served) -> None:
     """The list is given out while the site is away."""
+    served.await_heard()
     print(f"\naway: list {served.longest_gap_s:.2f} s, site {served.site_gap_s:.1f} s")
     assert 0 < served.longest_gap_s < served.site_gap_s / 2
     served.longest_gap_s = served.site_gap_s = 0.0
