@@ -36,12 +36,16 @@ class Substitute:
         command = manage_command(self.release, "substitute")
         self._child = Child("substitute", command, environment=environment)
 
+    @property
+    def has_ended(self) -> bool:
+        return self._child is None or self._child.exit_code is not None
+
     def await_loaded(self) -> None:
         """Wait until it is ready, or has ended: a release may have none."""
         until = time.monotonic() + LOADS_WITHIN_S
         ready = Path(self._control.name) / "ready"
         while time.monotonic() < until and not ready.exists():
-            if self._child is None or self._child.exit_code is not None:
+            if self.has_ended:
                 return
             pause()
 

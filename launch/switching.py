@@ -141,6 +141,8 @@ class Host:
 
         The list is given out by the other release meanwhile, if one does so already.
         """
+        if self.substitute is not None and self.substitute.has_ended:
+            self.end_substitute()
         if self.is_serving and self.substitute is None:
             self.substitute = Substitute(substitute)
             self.substitute.start()
