@@ -29,6 +29,7 @@ class Substitute:
     )
     _child: Child | None = None
     _let_go_at: float = -AGAIN_AFTER_S
+    _has_left: bool = False
 
     def start(self) -> None:
         hand_over(Path(self._control.name))
@@ -38,7 +39,16 @@ class Substitute:
 
     @property
     def has_ended(self) -> bool:
-        return self._child is None or self._child.exit_code is not None
+        """Whether it is gone, or going."""
+        return (
+            self._has_left or self._child is None or self._child.exit_code is not None
+        )
+
+    def leave(self) -> None:
+        """Let it end by itself: it notes who came, which may take a while."""
+        self._has_left = True
+        if self._child is not None:
+            self._child.ask_to_stop()
 
     def await_loaded(self) -> None:
         """Wait until it is ready, or has ended: a release may have none."""

@@ -176,7 +176,8 @@ class Host:
         """Wait until the site answers, in the substitute's place if there is one."""
         if self.bridge is not None:
             self.bridge.await_web(revision, when_ready=self._take_turn)
-            self.end_substitute()
+            if self.substitute is not None:
+                self.substitute.leave()
 
     def _take_turn(self) -> None:
         if self.substitute is not None:
@@ -325,6 +326,7 @@ def _whatever_comes(update: Update) -> Iterator[None]:
 
 def _end(update: Update, stage: str, host: Host) -> None:
     """Note that it is over; on a full disk, later."""
+    host.end_substitute()
     update.stage, host.ended = stage, update
     say(f"Update {update.revision[:12]}: {STAGES[stage]}")
     note_end(host)
