@@ -325,7 +325,7 @@ def two_at_once(ground: Ground) -> Seen:
     ground.await_that(lambda: "Checking it" in ground.project.told, updating)
     second = ground.update()
     updating.wait(UPDATES_WITHIN_S)
-    words = f"the second: exit {second.returncode}, “{last_line(second.stdout)}”"
+    words = f"the new one; the second was refused, exit {second.returncode}"
     seen = new.seen(updating.returncode, ground.project.told, new=True, words=words)
     assert "Another update is under way" in second.stdout
     return seen
@@ -421,7 +421,3 @@ CASES = (
         for stage in ("preparing", *IN_THE_SWITCH)
     ),
 )
-
-
-def last_line(text: str) -> str:
-    return (text.strip().splitlines() or [""])[-1]
