@@ -10,7 +10,13 @@
     let touched = false;
     document.addEventListener("input", () => { touched = true; });
     document.addEventListener("change", () => { touched = true; });
+    // A page that was asked for and is slow to come: asking for this one anew would
+    // call it off, as if nobody had clicked. A file that is taken leaves the page here.
+    const LEAVES_WITHIN_MS = 120000;
+    let leftAt = -Infinity;
+    window.addEventListener("beforeunload", () => { leftAt = performance.now(); });
     const isBusy = () => touched || document.hidden
+        || performance.now() - leftAt < LEAVES_WITHIN_MS
         || document.querySelector("details[open]:not(.similar), .action-select:checked") !== null;
     window.setInterval(() => {
         // Only a page that was asked for by GET may be asked for again.

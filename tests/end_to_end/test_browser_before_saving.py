@@ -12,6 +12,8 @@ from playwright.sync_api import expect
 
 from bridge_site.roles import set_staff, sync_roles
 from catalog.models import PriceRule, Product
+from feeds.models import Store
+from tests.end_to_end.judging import problems_of
 from tests.staff import build, furnish, make_category, make_product
 
 pytestmark = [
@@ -176,3 +178,21 @@ def test_figures_are_edited_where_they_stand(open_at, width):
     expect(page.locator(".messagelist")).to_contain_text("Сохранено: 2 записи")
     assert Product.objects.filter(price_override_kzt=6500).count() == 1
     assert Product.objects.filter(safety_stock=4).count() == 1
+
+
+def test_a_points_share_shows_what_the_others_lose(open_at):
+    page = open_at(WIDTHS["desktop"])
+    goto(page, "admin:feeds_store_add")
+    page.fill("#id_store_id", "PP2")
+    page.fill("#id_name", "Склад на Абая")
+    page.select_option("#id_city_code", "710000000")
+    page.fill("#id_stock_share", "3")
+    page.fill("#id_supplement_percent", "5")
+    show(page)
+    rows = page.locator(".effects tbody tr")
+    expect(rows).to_have_count(2)
+    expect(rows.last).to_contain_text("появится в прайс-листе")
+    assert list(problems_of(page, "store-proposed")) == []
+    page.get_by_role("button", name="Сохранить").click()
+    page.wait_for_selector(".messagelist .success")
+    assert Store.objects.get(store_id="PP2").stock_share == 3

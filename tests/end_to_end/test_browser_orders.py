@@ -133,3 +133,27 @@ def test_no_page_is_wider_than_a_phone(supplier, live_server, chromium):
         page.goto(f"{live_server.url}/admin/orders/{path}")
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= 390, path
+
+
+def test_a_list_that_looks_again_calls_no_click_off(supplier, live_server, chromium):
+    lacking(supplier)
+    page = log_in(chromium, live_server.url, width=1440)
+    page.clock.install()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    orders, steps = (f"{live_server.url}/admin/orders/{n}/" for n in ("order", "step"))
+    page.goto(orders)
+    with page.expect_navigation():
+        page.clock.fast_forward(61_000)
+    slow: list[Any] = []
+    page.route(steps, lambda route: slow.append(route))
+    link = page.locator('a[href="/admin/orders/step/"]').first
+    with page.expect_request(steps):
+        link.evaluate("link => link.click()")
+    asked.clear()
+    page.clock.fast_forward(61_000)
+    # Whatever the page asks for has been asked by then.
+    page.evaluate("new Promise(done => queueMicrotask(done))")
+    assert orders not in asked
+    slow[0].continue_()
+    page.wait_for_url(steps)
