@@ -45,6 +45,8 @@ from orders.needs import ask_orders
 MOST_PRESSING_FIRST = (Tone.BAD, Tone.WARN, Tone.INFO)
 # Who may see what: each part of the page by the rights to view what it tells of.
 SEES_ORDERS = ("orders.view_order",)
+# What is bought and what it brings: a packer sees parcels only.
+SEES_MONEY = "orders.view_purchase"
 SEES_GOODS = ("catalog.view_product", "catalog.view_importrun")
 SEES_PRICE_LIST = ("feeds.view_feedbuild", "feeds.view_feedfetch")
 SEES_WORKERS = ("bridge_site.view_heartbeat",)
@@ -112,7 +114,12 @@ def read_overview(request: HttpRequest) -> Overview:
     orders = None
     if sees_orders:
         is_selling = bool(answers["on_sale"])
-        orders = read_orders(now=now, is_selling=is_selling, answers=answers)
+        orders = read_orders(
+            now=now,
+            is_selling=is_selling,
+            sees_money=user.has_perm(SEES_MONEY),
+            answers=answers,
+        )
         told = linked_for(user, _most_pressing_first(orders.needs))
         orders = replace(orders, needs=told)
     goods = feeds = workers = DashboardSection()

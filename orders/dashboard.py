@@ -94,11 +94,16 @@ class OrdersOverview(DashboardSection):
 
 
 def read_orders(
-    *, now: datetime, is_selling: bool = False, answers: Answers | None = None
+    *,
+    now: datetime,
+    is_selling: bool = False,
+    sees_money: bool = True,
+    answers: Answers | None = None,
 ) -> OrdersOverview:
     """Read what the overview shows of the orders first.
 
     `is_selling`: the price list has goods on sale, so orders should come.
+    `sees_money`: else what the orders bring is left out.
     """
     answers = ask(ask_orders()) if answers is None else answers
     counts = count_tabs()
@@ -147,7 +152,7 @@ def read_orders(
             *needs_of_attorney(answers, now=now),
             *needs_of_share(short, recent),
         ],
-        money=_money(days),
+        money=_money(days) if sees_money else (),
         figures=[
             Figure(
                 label=_("cancelled as out of stock, 30 days"),
@@ -155,7 +160,7 @@ def read_orders(
                 url=tab_url("ended"),
             )
         ],
-        charts=_charts(days),
+        charts=_charts(days, sees_money=sees_money),
     )
 
 
@@ -291,11 +296,11 @@ def _days_url(first: datetime, last: datetime) -> str:
     return f"{reverse('admin:orders_order_changelist')}?{urlencode(query)}"
 
 
-def _charts(days: Sequence[Day]) -> list[SafeString]:
+def _charts(days: Sequence[Day], *, sees_money: bool) -> list[SafeString]:
     """Draw orders and revenue by day; called off ones bring none."""
     begins = [day.begins for day in days]
     orders, revenue = [d.orders for d in days], [d.revenue_kzt for d in days]
-    return [
-        draw_days(orders, days=begins, title=_("Orders by day")),
-        draw_days(revenue, days=begins, title=_("Revenue by day, ₸")),
-    ]
+    charts = [draw_days(orders, days=begins, title=_("Orders by day"))]
+    if sees_money:
+        charts.append(draw_days(revenue, days=begins, title=_("Revenue by day, ₸")))
+    return charts

@@ -156,7 +156,7 @@ PAGES = {
     "look_for_findings": Rule(None, WORK),
     "accept_finding": Rule(WORK, WORK),
     # After a restore.
-    "recovery": Rule(ALL, ALL),
+    "recovery": Rule(DESK, DESK),
     "recovery_confirm": Rule(None, OWNER),
     "recovery_again": Rule(None, OWNER),
     "recovery_decide": Rule(None, WORK),

@@ -31,7 +31,8 @@ from plumbing import epoch
 from plumbing.models import Epoch
 from plumbing.queue import enqueue
 
-SEE, DECIDE = "orders.view_order", "orders.reserve_order"
+# Sums and numbers at Al-Style stand there: not for whoever only packs.
+SEE, DECIDE = "orders.view_purchase", "orders.reserve_order"
 LET_GO_ON = "bridge_site.reconcile_epoch"
 ROWS_SHOWN = 200
 REASONS_SHOWN = 3

@@ -377,6 +377,19 @@ def test_without_a_role_nothing_is_told(healthy, settings):
     assert newcomer.get(reverse("overview_count")).json() == {"count": 0}
 
 
+def test_a_packer_sees_parcels_and_no_turnover(healthy, settings):
+    order = make_order((make_product(), 1), total_kzt=77_123)
+    for role, sees in (("packer", False), ("viewer", True)):
+        client = log_in(settings, role)
+        overview = page(client, "/admin/")
+        assert order.code in overview
+        assert "Orders by day" in overview
+        for told in ("77\u202f123", "Money today", "Revenue by day"):
+            assert (told in overview) is sees, (role, told)
+        orders = page(client, reverse("admin:orders_order_changelist"))
+        assert ("under the least margin" in orders) is sees
+
+
 @pytest.mark.parametrize(
     ("rights", "shown", "hidden"),
     [

@@ -46,7 +46,7 @@ def decide(client, way: str, *steps: Step, sure: bool = True, **numbers: str):
     return client.post(f"{URL}decide/", data | ({"sure": "1"} if sure else {}))
 
 
-@pytest.mark.parametrize("role", ["viewer", "packer", "operator", "owner"])
+@pytest.mark.parametrize("role", ["viewer", "operator", "owner"])
 def test_every_page_says_that_nothing_is_sent(settings, product, mark, role):
     epoch.close(Epoch.Reason.RESTORED, known_until=timezone.now())
     client = log_in(settings, role)
@@ -57,6 +57,16 @@ def test_every_page_says_that_nothing_is_sent(settings, product, mark, role):
     page = client.get(URL).content.decode()
     assert "older than the last thing sent" in page
     assert "last thing sent before" in page
+
+
+def test_a_packer_is_told_and_led_nowhere(settings, product, mark):
+    epoch.close(Epoch.Reason.RESTORED)
+    client = log_in(settings, "packer")
+    for url in ("/admin/", "/admin/orders/order/"):
+        page = client.get(url).content.decode()
+        assert "Nothing is sent" in page
+        assert URL not in page
+    assert client.get(URL).status_code == 403
 
 
 def test_once_reconciled_no_page_says_it(settings, product, mark):
