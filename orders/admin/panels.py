@@ -92,7 +92,7 @@ def page_panels(
             step_row(request, full, step, now=now) for step in reversed(full.steps)
         ],
         "purchase_rows": purchase_rows(order, now=now),
-        "event_rows": list(event_rows(order, now=now)),
+        **history_panels(request, order, now=now),
     }
 
 
@@ -309,8 +309,25 @@ def _value_words(value: Any) -> str:
     return NOTHING if value in (None, "") else str(value)
 
 
-def event_rows(order: Order, *, now: datetime) -> Iterator[tuple[Any, str, str]]:
-    newest = OrderEvent.objects.filter(order=order).order_by("-pk")[:EVENTS_SHOWN]
-    for event in newest:
-        actor = _("bridge") if event.actor == BRIDGE else event.actor
-        yield when(event.happened_at, now=now), actor, redact(event.text)
+def history_panels(
+    request: HttpRequest, order: Order, *, now: datetime
+) -> dict[str, Any]:
+    """Show what happened; to whoever sees the steps, also where the log tells more."""
+    newest = OrderEvent.objects.filter(order=order).order_by("-pk")
+    events = [
+        {
+            "when": when(event.happened_at, now=now),
+            "actor": _("bridge") if event.actor == BRIDGE else event.actor,
+            "text": redact(event.text),
+            # As the log's lines bear them.
+            "log": " ".join(
+                filter(None, [event.trace, event.step_id and f"step={event.step_id}"])
+            ),
+        }
+        for event in newest[:EVENTS_SHOWN]
+    ]
+    sees_log = request.user.has_perm("orders.view_step")
+    return {
+        "event_rows": events,
+        "logged_rows": [row for row in events if row["log"]] if sees_log else [],
+    }

@@ -24,8 +24,10 @@ from orders.models import (
 )
 from orders.plan import actions
 from orders.plan.actions import ActionImpossible
+from orders.plan.events import record
 from orders.plan.transitions import move_reservation, move_step
 from orders.tasks import refresh_one
+from plumbing import tracing
 from plumbing.peers import PeerError
 from tests.orders.factories import (
     doubt,
@@ -197,6 +199,18 @@ def test_every_page_opens_and_escapes_what_others_wrote(
         assert HOSTILE not in html
         assert "alert('x')" not in html
     assert order.code in page(client, f"{LIST}?tab=hand_over")
+
+
+def test_an_order_says_where_the_log_tells_more(settings, operator, product):
+    order = make_order((product, 1))
+    with tracing.traced(request="0123456789abcdef"):
+        record(order, "Looked at", now=timezone.now(), step=step_of(order))
+    mark = f"request=0123456789abcdef step={step_of(order).pk}"
+    shown = page(operator, page_of(order))
+    assert f"<code>{mark}</code>" in shown
+    assert f"order={order.code}" in shown
+    # Nothing of it to whoever does not see the steps' list.
+    assert mark not in page(log_in(settings, "packer"), page_of(order))
 
 
 def test_an_order_without_anything_opens(operator):
