@@ -138,7 +138,7 @@ def test_logged_out_it_stops_and_shows_the_way_back(open_page):
     page.context.clear_cookies()
     page.clock.run_for(31_000)
     said = page.locator("#as-of")
-    expect(said).to_contain_text("вы вышли из системы")
+    expect(said).to_contain_text("вы вышли из программы")
     expect(page).to_have_title("Обзор | Мост")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
