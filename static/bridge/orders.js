@@ -2,6 +2,14 @@
 "use strict";
 
 (() => {
+    // Where the reader was: a page that comes anew begins at its top.
+    const PLACE = "bridge-place";
+    const [address] = window.location.href.split("#");
+    const kept = JSON.parse(sessionStorage.getItem(PLACE) || "null");
+    sessionStorage.removeItem(PLACE);
+    if (kept?.address === address) {
+        window.scrollTo(0, kept.top);
+    }
     const underWay = document.querySelector("[data-under-way]");
     const list = document.querySelector(".change-list .tabs");
     if (!underWay && !list) {
@@ -17,11 +25,13 @@
     window.addEventListener("beforeunload", () => { leftAt = performance.now(); });
     const isBusy = () => touched || document.hidden
         || performance.now() - leftAt < LEAVES_WITHIN_MS
+        || !document.getSelection().isCollapsed
         || document.querySelector("details[open]:not(.similar), .action-select:checked") !== null;
     window.setInterval(() => {
         // Only a page that was asked for by GET may be asked for again.
         if (!isBusy() && document.activeElement.tagName !== "INPUT") {
-            window.location.replace(window.location.href);
+            sessionStorage.setItem(PLACE, JSON.stringify({ address, top: window.scrollY }));
+            window.location.replace(address);
         }
     }, underWay ? 4000 : 60000);
 })();
