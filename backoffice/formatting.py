@@ -57,6 +57,12 @@ def gain(value: int | None, *, has_unit: bool = True) -> SafeString:
     return format_html('<span class="num loss">{}{}</span>', grouped(value), unit)
 
 
+def decimals(value: Decimal) -> str:
+    """Write a number as the active language does, without zeros at its end."""
+    shown = formats.number_format(f"{abs(value).normalize():f}", use_l10n=True)
+    return f"{'−' if value < 0 else ''}{shown}"
+
+
 def percents(value: Decimal | int | None) -> str:
     """Write a share as the active language does, a negative one with a minus."""
     if value is None:
@@ -147,7 +153,7 @@ def duration(start: datetime, end: datetime | None) -> str:
         return NOTHING
     seconds = max((end - start).total_seconds(), 0)
     if seconds < 10:
-        return _("%(s).1f s") % {"s": seconds}
+        return _("%(s)s s") % {"s": formats.number_format(seconds, 1)}
     minutes, rest = divmod(round(seconds), 60)
     if not minutes:
         return _("%(s)d s") % {"s": rest}

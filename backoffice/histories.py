@@ -21,7 +21,7 @@ from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from backoffice.formatting import NOTHING, absolute, grouped, when
+from backoffice.formatting import NOTHING, absolute, decimals, grouped, when
 from backoffice.pages import M, StaffAdmin
 
 # The state before the first change that was kept: nobody made it, it was so.
@@ -149,7 +149,7 @@ def readable(field: Field[Any, Any], value: Any) -> str:
     if isinstance(value, datetime):
         return absolute(value, now=timezone.now())
     if isinstance(value, Decimal):
-        return f"{value.normalize():f}".replace(".", ",")
+        return decimals(value)
     if isinstance(value, int):
         return grouped(value)
     return str(value)

@@ -8,7 +8,7 @@ from decimal import Decimal
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from backoffice.formatting import grouped
+from backoffice.formatting import decimals, grouped
 
 # What was decided, and with which figures; the texts below name them.
 Line = tuple[str, Mapping[str, object]]
@@ -79,5 +79,5 @@ def _readable(value: object) -> object:
     if isinstance(value, int):
         return grouped(value)
     if isinstance(value, Decimal):
-        return f"{value.normalize():f}".replace("-", "−")
+        return decimals(value)
     return value

@@ -14,6 +14,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from simple_history.models import HistoricalRecords
 
+from backoffice.formatting import decimals
 from plumbing.models import Failure
 
 # What Kaspi takes for an SKU; the pattern is also asked of the database.
@@ -692,7 +693,7 @@ class CommissionRate(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.goods}: {self.percent.normalize():f} %"
+        return f"{self.goods}: {decimals(self.percent)} %"
 
     @property
     def goods(self) -> str:

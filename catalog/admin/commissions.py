@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from backoffice.formatting import Tone, pill, two_lines, when
+from backoffice.formatting import Tone, decimals, pill, two_lines, when
 from backoffice.pages import StaffAdmin, log_objects
 from catalog.admin.rules import IndentedChoice
 from catalog.commissions import commission_warning
@@ -104,7 +104,7 @@ class CommissionRateAdmin(StaffAdmin[CommissionRate]):
 
     @admin.display(description=_("Kaspi takes"), ordering="percent")
     def show_percent(self, obj: CommissionRate) -> SafeString:
-        shown = f"{obj.percent.normalize():f}".replace(".", ",")
+        shown = decimals(obj.percent)
         return format_html('<span class="num">{}\u00a0%</span>', shown)
 
     @admin.display(description=_("holds from"), ordering="holds_from")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin
@@ -17,7 +16,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from backoffice.formatting import Tone, figure, grouped, pill, two_lines
+from backoffice.formatting import Tone, decimals, figure, grouped, pill, two_lines
 from backoffice.pages import GenericChoice, StaffAdmin
 from catalog.admin.trees import indent_of
 from catalog.commissions import load_commissions
@@ -43,7 +42,8 @@ def describe_scope(rule: PriceRule) -> str:
 
 
 def describe_price(rule: PriceRule) -> str:
-    markup = gettext("cost + %(percent)s %%") % {"percent": _plain(rule.markup_percent)}
+    percent = decimals(rule.markup_percent)
+    markup = gettext("cost + %(percent)s %%") % {"percent": percent}
     if rule.markup_kzt:
         markup += f" + {grouped(rule.markup_kzt)} ₸"
     if rule.base == PriceRule.Base.RETAIL:
@@ -55,12 +55,12 @@ def describe_price(rule: PriceRule) -> str:
     if rule.commission_percent is None:
         parts.append(gettext("commission as in Kaspi's table"))
         if rule.tax_percent:
-            figures = {"percent": _plain(rule.tax_percent)}
+            figures = {"percent": decimals(rule.tax_percent)}
             parts.append(gettext("tax %(percent)s %%") % figures)
     elif fees := rule.fees_percent:
-        figures = {"percent": _plain(fees)}
+        figures = {"percent": decimals(fees)}
         parts.append(gettext("commission and tax %(percent)s %%") % figures)
-    figures = {"percent": _plain(rule.least_margin_percent)}
+    figures = {"percent": decimals(rule.least_margin_percent)}
     parts.append(gettext("at least cost + %(percent)s %%") % figures)
     parts.append(_describe_rounding(rule))
     return "; ".join(parts)
@@ -71,10 +71,6 @@ def _describe_rounding(rule: PriceRule) -> str:
     if rule.ending_kzt:
         return gettext("rounded up to %(step)s ₸ with %(ending)s at the end") % figures
     return gettext("rounded up to %(step)s ₸") % figures
-
-
-def _plain(number: Decimal) -> str:
-    return f"{number.normalize():f}".replace(".", ",")
 
 
 def reach_of(rules: Sequence[PriceRule]) -> dict[int, int]:
@@ -226,7 +222,7 @@ def _attach_low_commission(rules: Sequence[PriceRule]) -> None:
         table = known.percent_of(category_id=category, on=today)
         if own is not None and table is not None and own < table:
             text = gettext("Kaspi takes %(percent)s %%: prices are too low by the rest")
-            words = text % {"percent": _plain(table)}
+            words = text % {"percent": decimals(table)}
             rule.low_commission = pill(words, Tone.WARN)  # type: ignore[attr-defined]
 
 

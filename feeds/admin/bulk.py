@@ -16,7 +16,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from backoffice.confirming import answer_form, ask
-from backoffice.formatting import grouped
+from backoffice.formatting import decimals, grouped
 from backoffice.pages import StaffAdmin
 from catalog.models import Product
 from feeds.admin.proposing import show_first
@@ -241,7 +241,7 @@ def _asked(queryset: QuerySet[Product], what: str) -> str:
 def _prices_title(way: PriceWay, number: Decimal | None) -> str:
     if way == PriceWay.RESET or number is None:
         return gettext("Prices back to the rules")
-    shown = f"{abs(number).normalize():f}".replace(".", ",")
+    shown = decimals(abs(number))
     if way == PriceWay.FIXED:
         return gettext("Fixed price: %(price)s ₸") % {"price": grouped(int(number))}
     sign = "−" if number < 0 else "+"

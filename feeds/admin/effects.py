@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.urls import reverse
+from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
@@ -187,10 +188,10 @@ def _change(effect: Effect) -> SafeString:
 
 
 def percent_text(percent: float) -> str:
-    """Write "−12,5 %" with a real minus and the comma of the screens."""
+    """Write "−12,5 %" as the active language does, with a real minus."""
     sign = "−" if percent < 0 else "+"
     digits = 0 if abs(percent) >= 100 else 1
-    return f"{sign}{abs(percent):.{digits}f}".replace(".", ",") + "\u00a0%"
+    return f"{sign}{number_format(abs(percent), digits)}\u00a0%"
 
 
 def _margin(effect: Effect) -> SafeString:

@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from backoffice.formatting import decimals
 from backoffice.pages import GenericForm
 from feeds.cities import CITIES
 from feeds.models import Store
@@ -119,7 +120,7 @@ def say_supplement(store: Store) -> str:
     """Tell what the point's city adds to a price: "+5 % +300 ₸"."""
     parts = []
     if store.supplement_percent:
-        parts.append(f"+{store.supplement_percent.normalize():f}\u00a0%")
+        parts.append(f"+{decimals(store.supplement_percent)}\u00a0%")
     if store.supplement_kzt:
         parts.append(f"+{store.supplement_kzt}\u00a0₸")
     return " ".join(parts) or gettext("no supplement")

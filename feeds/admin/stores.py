@@ -43,7 +43,7 @@ class StoreAdmin(ProposingAdmin[Store], TableAdmin[Store]):
         "show_preorder",
         "show_supplement",
         "share_count",
-        "show_on_sale",
+        "on_sale_count",
         "show_state",
     )
     search_fields = ("store_id", "name", "city_code")
@@ -115,7 +115,7 @@ class StoreAdmin(ProposingAdmin[Store], TableAdmin[Store]):
         return obj.city_name
 
     @admin.display(description=_("goods on sale"))
-    def show_on_sale(self, obj: Store) -> SafeString:
+    def on_sale_count(self, obj: Store) -> SafeString:
         shelf: Shelf | None = obj.shelf  # type: ignore[attr-defined]
         return figure(shelf.goods if shelf else None)
 

@@ -24,6 +24,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -328,7 +329,9 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
 
     @admin.display(description=_("file"))
     def show_file(self, obj: FeedBuild) -> SafeString:
-        took = "" if obj.seconds is None else gettext("%(s).1f s") % {"s": obj.seconds}
+        took = ""
+        if obj.seconds is not None:
+            took = gettext("%(s)s s") % {"s": number_format(obj.seconds, 1)}
         size = " · ".join(filter(None, [file_size(obj.size_bytes), took]))
         digest = obj.sha256 and f"SHA-256 {obj.sha256}"
         return format_html('<span class="long">{}</span>', two_lines(size, digest))

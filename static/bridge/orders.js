@@ -21,10 +21,12 @@
     // A page that was asked for and is slow to come: asking for this one anew would
     // call it off, as if nobody had clicked. A file that is taken leaves the page here.
     const LEAVES_WITHIN_MS = 120000;
-    let leftAt = -Infinity;
-    window.addEventListener("beforeunload", () => { leftAt = performance.now(); });
-    const isBusy = () => touched || document.hidden
-        || performance.now() - leftAt < LEAVES_WITHIN_MS
+    let isLeft = false;
+    window.addEventListener("beforeunload", () => {
+        isLeft = true;
+        window.setTimeout(() => { isLeft = false; }, LEAVES_WITHIN_MS);
+    });
+    const isBusy = () => touched || isLeft || document.hidden
         || !document.getSelection().isCollapsed
         || document.querySelector("details[open]:not(.similar), .action-select:checked") !== null;
     window.setInterval(() => {

@@ -102,7 +102,7 @@ def test_a_rule_is_told_in_words():
     )
     assert describe_scope(rule) == "brand Zeta, cost from 10\u202f000 ₸"
     assert describe_price(rule) == (
-        "retail price, else cost + 12,5 % + 500 ₸; commission and tax 16 %; "
+        "retail price, else cost + 12.5 % + 500 ₸; commission and tax 16 %; "
         "at least cost + 5 %; rounded up to 100 ₸ with 90 at the end"
     )
     assert describe_scope(PriceRule()) == "all other goods"

@@ -135,16 +135,20 @@ def test_no_page_is_wider_than_a_phone(supplier, live_server, chromium):
         assert width <= 390, path
 
 
-def test_a_list_that_looks_again_calls_no_click_off(supplier, live_server, chromium):
+def test_a_list_that_looks_again_disturbs_nobody(supplier, live_server, chromium):
     lacking(supplier)
     page = log_in(chromium, live_server.url, width=1440)
     page.clock.install()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     orders, steps = (f"{live_server.url}/admin/orders/{n}/" for n in ("order", "step"))
+    page.set_viewport_size({"width": 1440, "height": 300})
     page.goto(orders)
+    page.evaluate("window.scrollTo(0, 120)")
     with page.expect_navigation():
         page.clock.fast_forward(61_000)
+    # Whoever reads is not thrown back to the top.
+    assert page.evaluate("window.scrollY") == 120
     slow: list[Any] = []
     page.route(steps, lambda route: slow.append(route))
     link = page.locator('a[href="/admin/orders/step/"]').first

@@ -120,6 +120,6 @@ def test_a_rule_that_leaves_kaspi_less_than_it_takes_stands_out(settings):
     client = log_in(settings, "viewer")
     assert "prices are too low" not in page(client, rules)
     PriceRule.objects.update(commission_percent=10)
-    assert "Kaspi takes 12,5 %: prices are too low" in page(client, rules)
+    assert "Kaspi takes 12.5 %: prices are too low" in page(client, rules)
     PriceRule.objects.update(commission_percent=13)
     assert "prices are too low" not in page(client, rules)

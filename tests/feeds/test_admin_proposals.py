@@ -179,7 +179,7 @@ def test_prices_change_by_percent_rounded_as_the_rule_rounds(operator, shop):
     # 6000 + 5,55 % = 6333: up to the next ten.
     assert overrides(shop[:3]) == [6340, 6340, None]
     assert (
-        Product.history.filter(history_change_reason="Prices: +5,55\u00a0%").count()
+        Product.history.filter(history_change_reason="Prices: +5.55\u00a0%").count()
         == 2
     )
 

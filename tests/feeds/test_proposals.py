@@ -152,7 +152,7 @@ def test_a_rule_is_added_changed_and_deleted_and_each_is_told(author):
     save(change, now=timezone.now())
     turns = read_turns(rule)
     assert [turn.what for turn in turns] == ["Changed", "Added"]
-    assert turns[0].changes == [("Markup, %", "12,5", "15")]
+    assert turns[0].changes == [("Markup, %", "12.5", "15")]
     save(proposed(author, "pricerule", {rule.pk: None}), now=timezone.now())
     assert not PriceRule.objects.filter(name="Mice").exists()
     last = PriceRule.history.filter(name="Mice").first()
