@@ -69,6 +69,7 @@ class ChannelForm(GenericForm[Channel]):
 @admin.register(Channel)
 class ChannelAdmin(StaffAdmin[Channel]):
     form = ChannelForm
+    add_title = _("New channel")
     list_display = ("show_name", "show_state", "show_sent", "audience", "show_options")
     list_filter = ("is_active",)
     fieldsets = (

@@ -28,6 +28,7 @@ class CommissionRateAdmin(StaffAdmin[CommissionRate]):
     """The table's pages; `feeds`, which knows what changes, registers them."""
 
     change_list_template = "admin/catalog/commissionrate/change_list.html"
+    add_title = _("New commission")
     list_display = ("show_goods", "show_percent", "show_since", "show_checked")
     list_display_links = ("show_goods",)
     list_select_related = ("category",)

@@ -54,7 +54,7 @@ def test_an_owner_adds_a_channel_tries_it_and_never_sees_its_address_again(open_
     page = open_as("owner")
     with Receiver() as receiver:
         page.get_by_role("link", name="Каналы").first.click()
-        page.get_by_role("link", name="Добавить: канал").click()
+        page.get_by_role("link", name="Новый канал").click()
         page.get_by_label("Название").fill("Телеграм склада")
         page.get_by_label("Адрес").fill(receiver.address)
         page.get_by_label("Получает").select_option(label="что касается операторов")
