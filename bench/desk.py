@@ -1,4 +1,4 @@
-"""Measure the pages that staff open all day: the overview and the search box.
+"""Measure the pages that staff open all day: overview, search box and lists.
 
     python bench/desk.py --goods 100000 --orders 50000
 
@@ -24,6 +24,24 @@ ROUNDS = 7
 QUERIES_BAR, MILLISECONDS_BAR = 12, 300
 OPEN_SHARE, STUCK_SHARE = 0.01, 0.002
 AT_ONCE = 5000
+LISTS = {
+    "orders": "/admin/orders/order/",
+    "orders, a person's": "/admin/orders/order/?tab=person",
+    "orders, archive": "/admin/orders/order/?tab=ended",
+    "orders, all": "/admin/orders/order/?tab=all",
+    "orders, at a loss": "/admin/orders/order/?tab=all&money=loss",
+    "orders, page 400": "/admin/orders/order/?tab=all&p=400",
+    "hand-over today": "/admin/orders/handover/",
+    "picking list": "/admin/orders/handover/picking/",
+    "steps": "/admin/orders/step/",
+    "reservations": "/admin/orders/reservation/",
+    "products": "/admin/catalog/product/",
+    "products, words": "/admin/catalog/product/?q=чайник+zeta",
+    "products, page 500": "/admin/catalog/product/?p=500",
+    "categories": "/admin/catalog/category/",
+    "alerts": "/admin/alerts/alert/",
+    "profit": "/admin/orders/booking/",
+}
 KINDS = ("Мышь", "Клавиатура", "Монитор", "Кабель", "Чайник", "Колонка", "Сумка")
 MAKERS = ("Zeta", "Orion", "Lumen", "Kvant", "Delta")
 NAMES = ("Асель", "Айгерим", "Ерлан", "Данияр", "Мария", "Тимур", "Жанна", "Олег")
@@ -162,8 +180,15 @@ def measure(orders: int) -> None:
         "waybill": f"KSP{orders // 3}",
     }.items():
         pages[f"search: {name}"] = partial(_search, client, text)
+    for name, url in LISTS.items():
+        pages[name] = partial(_open, client, url)
     for name, work in pages.items():
         report(name, work)
+
+
+def _open(client, url):
+    answer = client.get(url)
+    assert answer.status_code == 200, (url, answer.status_code)
 
 
 def _owner(users):
