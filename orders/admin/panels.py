@@ -309,6 +309,12 @@ def _value_words(value: Any) -> str:
     return NOTHING if value in (None, "") else str(value)
 
 
+def log_marks(event: OrderEvent) -> str:
+    """Name the request or task and the step as the log's lines bear them."""
+    step = f"step={event.step_id}" if event.step_id else ""
+    return " ".join(filter(None, [event.trace, step]))
+
+
 def history_panels(
     request: HttpRequest, order: Order, *, now: datetime
 ) -> dict[str, Any]:
@@ -319,10 +325,7 @@ def history_panels(
             "when": when(event.happened_at, now=now),
             "actor": _("bridge") if event.actor == BRIDGE else event.actor,
             "text": redact(event.text),
-            # As the log's lines bear them.
-            "log": " ".join(
-                filter(None, [event.trace, event.step_id and f"step={event.step_id}"])
-            ),
+            "log": log_marks(event),
         }
         for event in newest[:EVENTS_SHOWN]
     ]
