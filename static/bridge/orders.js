@@ -20,7 +20,7 @@
     document.addEventListener("change", () => { touched = true; });
     // A page that was asked for and is slow to come: asking for this one anew would
     // call it off, as if nobody had clicked. A file that is taken leaves the page here.
-    const LEAVES_WITHIN_MS = 120000;
+    const LEAVES_WITHIN_MS = 180000;
     let isLeft = false;
     window.addEventListener("beforeunload", () => {
         isLeft = true;
