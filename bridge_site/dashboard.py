@@ -70,6 +70,8 @@ class Overview:
     # Whether the fold may stay closed.
     is_healthy: bool
     sees_anything: bool
+    # Goods, price list, workers or channels: else nothing but orders can need them.
+    sees_bridge: bool
 
     @property
     def order_needs(self) -> list[Need]:
@@ -149,6 +151,7 @@ def read_overview(request: HttpRequest) -> Overview:
         ),
         is_healthy=not tasks and all(card.tone in good for card in cards),
         sees_anything=bool(questions),
+        sees_bridge=any((sees_goods, sees_price_list, sees_workers, sees_channels)),
     )
 
 

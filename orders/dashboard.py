@@ -23,6 +23,7 @@ from orders.admin.situation import (
     situation_pill,
     stuck_reason,
     time_left,
+    without_sums,
 )
 from orders.admin.tabs import BY_TIME_LEFT, TABS, count_tabs
 from orders.kaspi.words import said
@@ -137,7 +138,11 @@ def read_orders(
             StuckStep(
                 code=step.order.code,
                 url=order_url(step.order_id),
-                reason=shortened(stuck_reason(step)),
+                reason=shortened(
+                    stuck_reason(step)
+                    if sees_money
+                    else without_sums(stuck_reason(step))
+                ),
                 since=when(step.finished_at or step.not_before, now=now),
             )
             for step in stuck.defer("sent", "answered", "parameters")[:SHOWN]

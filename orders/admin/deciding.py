@@ -27,7 +27,7 @@ from orders.admin.buttons import (
 from orders.admin.full_order import FullOrder
 from orders.admin.profit import profit_today
 from orders.admin.reasons import CURES, Cure, Way
-from orders.admin.situation import stuck_reason, time_left
+from orders.admin.situation import sees_money, stuck_reason, time_left, without_sums
 from orders.admin.watched import candidate_rows, watched_calls
 from orders.models import Finding, OrderLine, Purchase, Reason, Step
 from orders.money.lines import line_total
@@ -82,6 +82,11 @@ def cards(
 ) -> list[dict[str, Any]]:
     """Describe what the order waits for a person for, a card for each stuck step."""
     shown = [_card(request, full, step, now=now) for step in full.stuck]
+    if not sees_money(request):
+        for card in shown:
+            card |= {"candidates": [], "watched": [], "similar": []}
+            card["said"] = without_sums(card["said"])
+        return shown
     if shown and full.needs_goods:
         # The same for all of them: said once.
         shown[0]["figures"] = _figures(full, now=now)

@@ -27,10 +27,12 @@ from orders.admin.order_sheet import order_sheet
 from orders.admin.search import numbered
 from orders.admin.situation import (
     reservation_pill,
+    sees_money,
     shortened,
     situation_pill,
     stuck_reason,
     time_left,
+    without_sums,
 )
 from orders.admin.tabs import BY_TIME_LEFT, TabFilter
 from orders.models import Order, OrderLine, Reason, Reservation, Step
@@ -132,10 +134,10 @@ class OrderListAdmin(ExportedList[Order]):
             known = reservations.get(one.order_id)
             if known is None or known.status not in Reservation.OPEN:
                 reservations[one.order_id] = one
-        # A packer sees what is in an order, not what it brings.
-        sees_money = request.user.has_perm("orders.view_purchase")
-        earned = read_earnings(pks) if sees_money else {}
+        is_told = sees_money(request)
+        earned = read_earnings(pks) if is_told else {}
         for row in rows:
+            row.is_told = is_told  # type: ignore[attr-defined]
             row.shown_earned = earned.get(row.pk)  # type: ignore[attr-defined]
             row.shown_now = now  # type: ignore[attr-defined]
             row.shown_lines = lines[row.pk]  # type: ignore[attr-defined]
@@ -197,7 +199,9 @@ class OrderListAdmin(ExportedList[Order]):
         more = len(steps) - 1
         rest = gettext("and %(n)d more") % {"n": more} if more else ""
         first = steps[0]
-        said = stuck_reason(first)
+        said, detail = stuck_reason(first), redact(first.last_error)
+        if not obj.is_told:
+            said, detail = without_sums(said), without_sums(detail)
         if first.stuck_for == Reason.OTHER:
             shown = format_html(
                 '<span class="stuck" title="{}">{}</span>', said, shortened(said)
@@ -205,5 +209,4 @@ class OrderListAdmin(ExportedList[Order]):
             return two_lines(shown, rest)
         label = first.stuck_for.label
         shown = format_html('<span class="stuck" title="{}">{}</span>', said, label)
-        detail = shortened(redact(first.last_error))
-        return two_lines(shown, "; ".join(filter(None, [detail, rest])))
+        return two_lines(shown, "; ".join(filter(None, [shortened(detail), rest])))

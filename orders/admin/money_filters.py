@@ -15,6 +15,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin.report import only_label, period_label
+from orders.admin.situation import sees_money
 from orders.models import Booking, Order
 from orders.money.earnings import least_to_earn
 from orders.money.periods import Period
@@ -30,8 +31,7 @@ class EarnsFilter(admin.SimpleListFilter):
     def lookups(
         self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]
     ) -> list[tuple[Any, Any]]:
-        # A packer sees what is in an order, not what it brings.
-        if not request.user.has_perm("orders.view_purchase"):
+        if not sees_money(request):
             return []
         return [
             ("below", _("under the least margin")),

@@ -33,10 +33,12 @@ from orders.admin.situation import (
     purchase_pill,
     raw_words,
     reservation_pill,
+    sees_money,
     situation_pill,
     step_pill,
     supplier_pill,
     time_left,
+    without_sums,
 )
 from orders.kaspi.words import said
 from orders.models import (
@@ -61,6 +63,7 @@ def page_panels(
 ) -> dict[str, Any]:
     order = full.order
     profit = profit_of(full)
+    is_told = sees_money(request)
     return {
         "due_left": time_left(order.due_at, now=now),
         "situation": situation_pill(order),
@@ -71,10 +74,9 @@ def page_panels(
         "stuck": cards(request, full, now=now),
         "outside": links_of(full),
         "line_rows": list(line_rows(request, full, profit)),
-        "supply_rows": supply_rows(full, now=now),
-        "supplied_lines": supplied_lines(full.supplier_order),
-        # A packer sees what is in an order, not what it brings.
-        "sees_money": request.user.has_perm("orders.view_purchase"),
+        "supply_rows": supply_rows(full, now=now, is_told=is_told),
+        "supplied_lines": supplied_lines(full.supplier_order) if is_told else [],
+        "sees_money": is_told,
         "profit_rows": profit.rows(),
         "profit_total": gain(profit.total),
         "profit_percent": percents(profit.percent),
@@ -142,11 +144,13 @@ def purchase_rows(order: Order, *, now: datetime) -> list[dict[str, object]]:
 def line_rows(
     request: HttpRequest, full: FullOrder, profit: Profit
 ) -> Iterator[dict[str, Any]]:
+    sees_goods = request.user.has_perm("catalog.view_product")
     for line in full.lines:
         product = line.product
         yield {
             "line": line,
             "product_url": product
+            and sees_goods
             and reverse("admin:catalog_product_change", args=[product.pk]),
             "stock": _stock(line),
             "quantity": figure(line.quantity),
@@ -176,13 +180,18 @@ def _stock(line: OrderLine) -> SafeString:
     return format_html('<span class="{}">{}</span>', tone, shown)
 
 
-def supply_rows(full: FullOrder, *, now: datetime) -> list[tuple[str, object]]:
+def supply_rows(
+    full: FullOrder, *, now: datetime, is_told: bool
+) -> list[tuple[str, object]]:
+    """Tell of the goods at Al-Style; `is_told`: what they cost, and their order."""
     reservation = full.reservation
     if reservation is None:
         return []
-    rows: list[tuple[str, object]] = [(_("cost"), money(reservation.cost_kzt))]
+    rows: list[tuple[str, object]] = []
+    if is_told:
+        rows.append((_("cost"), money(reservation.cost_kzt)))
     supplied = reservation.supplier_order
-    if supplied is not None:
+    if supplied is not None and is_told:
         rows += [
             (_("order at Al-Style"), supplier_link(supplied)),
             (_("its status"), supplier_pill(supplied)),
@@ -257,13 +266,15 @@ def step_row(
         (_("sent"), step.sent),
         (_("answered"), step.answered),
     )
+    is_told = sees_money(request)
+    error = redact(step.last_error)
     return {
         "step": step,
         "pill": step_pill(step),
         "attempts": figure(step.attempts),
         "moment": when(step.finished_at or step.not_before, now=now),
-        "error": redact(step.last_error),
-        "told": [(name, list(readable(value))) for name, value in told if value],
+        "error": error if is_told else without_sums(error),
+        "told": [(name, list(readable(v))) for name, v in told if v and is_told],
         # A stuck step has its buttons at the top of the page.
         "buttons": [] if step.is_stuck else step_buttons(request, full, step),
     }
@@ -320,11 +331,12 @@ def history_panels(
 ) -> dict[str, Any]:
     """Show what happened; to whoever sees the steps, also where the log tells more."""
     newest = OrderEvent.objects.filter(order=order).order_by("-pk")
+    is_told = sees_money(request)
     events = [
         {
             "when": when(event.happened_at, now=now),
             "actor": _("bridge") if event.actor == BRIDGE else event.actor,
-            "text": redact(event.text),
+            "text": redact(event.text if is_told else without_sums(event.text)),
             "log": log_marks(event),
         }
         for event in newest[:EVENTS_SHOWN]

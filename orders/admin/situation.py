@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 
+from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -23,6 +25,7 @@ from plumbing.redaction import redact
 RED_BELOW = timedelta(minutes=30)
 AMBER_BELOW = timedelta(minutes=60)
 REASON_SHOWN = 140
+SUM = re.compile(r"[−-]?\d[\d\s]*₸")
 
 RESERVATION_TONES = {
     Reservation.Status.WANTED: Tone.WARN,
@@ -194,6 +197,19 @@ def stuck_reason(step: Step) -> str:
     # Most reasons name their step already.
     text = said if said.lower().startswith(name.lower()) else f"{name}: {said}"
     return text[:1].upper() + text[1:]
+
+
+def sees_money(request: HttpRequest) -> bool:
+    """Tell whether the reader may know what is bought for how much, and what it brings.
+
+    A packer sees what is in an order.
+    """
+    return request.user.has_perm("orders.view_purchase")
+
+
+def without_sums(text: str) -> str:
+    """Take the sums out of what was said, for whoever may not know them."""
+    return SUM.sub("… ₸", text)
 
 
 def shortened(text: str) -> str:

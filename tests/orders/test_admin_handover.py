@@ -8,9 +8,11 @@ from django.urls import reverse
 from django.utils import timezone
 from pypdf import PdfReader
 
-from orders.models import Order, ParcelCheck, Step
+from orders.models import Order, ParcelCheck, Reason, Step
+from orders.plan.events import record
 from tests.orders.factories import make_product
 from tests.orders.parcels import asked_to_assemble, make_parcel
+from tests.orders.stuck import not_bought
 from tests.staff import log_in, messages_of, page
 
 pytestmark = pytest.mark.django_db
@@ -86,6 +88,25 @@ def test_a_packer_prints_checks_and_assembles_but_sees_no_profit(settings, mouse
     assert pages_of(packer.get(reverse("admin:order_waybill", args=[waybill.pk]))) == 1
     packer.post(reverse("hand_over_assemble", args=[other.pk]), {"places": "1"})
     assert other.steps.filter(kind=Step.Kind.ASSEMBLE).exists()
+
+
+def test_a_packer_reads_of_no_sum_that_goods_cost(settings, mouse):
+    order, step = not_bought(
+        Reason.LOSES_MONEY, mouse, last_error="The buyer pays 900 ₸, loss 2 350 ₸"
+    )
+    record(order, "Reserved: order 101, 12\u202f700 ₸", now=timezone.now(), step=step)
+    url = reverse("admin:orders_order_change", args=[order.pk])
+    lists = (reverse("admin:index"), reverse("admin:orders_order_changelist"))
+    product = reverse("admin:catalog_product_change", args=[mouse.pk])
+    for role, is_told in (("packer", False), ("viewer", True)):
+        client = log_in(settings, role)
+        shown = page(client, url)
+        for told in ("2 350", "12\u202f700", "Left of it at today", product):
+            assert (told in shown) is is_told, (role, told)
+        assert "loses money" in shown
+        for address in lists:
+            assert ("2 350" in page(client, address)) is is_told, (role, address)
+    assert "Goods and price list" not in page(log_in(settings, "packer"), lists[0])
 
 
 def test_who_may_see_no_order_sees_no_parcel(client, django_user_model):
