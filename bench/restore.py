@@ -35,6 +35,8 @@ from bench.simulated_time import SandboxClock, SimulatedTime
 from sandbox import AlStyleServer, KaspiServer
 from sandbox.audit import audit, owners_of
 
+# The goods have left the supplier for the shop: there is nothing to be released.
+SHIPPED = ("P", "F")
 # A Tuesday, 10:00 in Almaty.
 OPENING = datetime(2026, 3, 10, 5, 0, tzinfo=timezone.utc)
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
@@ -167,10 +169,17 @@ def judge(bars: Bars, shop: Shop, *, asked: int, recovered_after_s: float) -> No
     twice = [code for code, order in book.items() if order["accepted"] > 1]
     bars.show("orders accepted twice", len(twice), 0)
     bars.show("forgotten: neither bought nor told", len(unserved | lost), 0)
-    bars.show("called off and held, nobody told", len(set(found.unreleased) - told), 0)
+    held = {code for code in found.unreleased if _is_held(shop, code)}
+    bars.show("called off and held, nobody told", len(held - told), 0)
     bars.show("bought for nobody", len(found.owned_by_nobody), 0)
     print(f"  needed a person: {asked}")
     print(f"  reconciled after {recovered_after_s / 60:.0f} min")
+
+
+def _is_held(shop: Shop, code: str) -> bool:
+    """Tell whether goods are kept at the supplier for an order; shipped, none are."""
+    mine = (made for made in shop.supplier.book() if code in owners_of(made, {code}))
+    return any(made["live"] and made["status"] not in SHIPPED for made in mine)
 
 
 def _is_over(order: dict[str, Any]) -> bool:

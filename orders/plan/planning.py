@@ -97,6 +97,21 @@ def replan(order: Order, *, now: datetime, actor: str = BRIDGE) -> None:
         book_safely([order], now=now)
 
 
+def said_of_called_off(numbers: Sequence[str]) -> str:
+    """Say that goods of an order that is called off may be held since a restore."""
+    if not numbers:
+        return _(
+            "The order is called off, and whether its goods were bought before the "
+            "restore is not known: look into Al-Style's portal, and cancel there what "
+            "was ordered for it"
+        )
+    text = _(
+        "The order is called off, and its goods may have been bought before the "
+        "restore: if Al-Style's order %(numbers)s is this one's, cancel it there"
+    )
+    return text % {"numbers": ", ".join(numbers)}
+
+
 class _Plan:
     """One run of the planner over one order."""
 
@@ -147,6 +162,7 @@ class _Plan:
         """The buyer will not get the goods: ask for nothing more, release them."""
         # What a person is to compare stays until the goods are gone.
         kept = {Kind.RELEASE, Kind.ARRIVE_BACK, Kind.CHECK}
+        doubtful = self._bought_before_restore()
         reservation = self._settled_reservation(
             kept, reason=_("the order is called off")
         )
@@ -154,6 +170,9 @@ class _Plan:
             return
         if reservation.status == Reservation.Status.WANTED:
             self._drop(reservation)
+            if doubtful is not None:
+                cause = Cause(Reason.AFTER_RESTORE, said_of_called_off(doubtful))
+                self._want(Kind.CHECK, needs_person=cause)
         elif self.order.handed_over_at or reservation.has_left_stock:
             # What comes back comes to us: Al-Style holds it no longer.
             if self.order.has_ended and reservation.has_goods:
@@ -196,6 +215,19 @@ class _Plan:
             self._want(Kind.RESERVE)
             return None
         return reservation
+
+    def _bought_before_restore(self) -> list[str] | None:
+        """Name Al-Style's orders that a person was to say of whether they are its own.
+
+        None where nobody was asked, or has said that nothing was bought.
+        """
+        reserves = [step for step in self.steps if step.kind == Kind.RESERVE]
+        asked = [step for step in reserves if step.reason == Reason.AFTER_RESTORE]
+        if not asked or not any(s.status == Status.NEEDS_PERSON for s in reserves):
+            return None
+        found = [c["id"] for s in asked for c in s.answered.get("maybe_bought", ())]
+        found += [number for s in reserves if (number := s.parameters.get("number"))]
+        return list(dict.fromkeys(found))
 
     def _drop(self, reservation: Reservation) -> None:
         move_reservation(

@@ -19,7 +19,7 @@ from orders.models import (
     SupplierOrder,
 )
 from orders.models.step import StepAnswer
-from orders.plan.planning import replan
+from orders.plan.planning import replan, said_of_called_off
 from orders.plan.transitions import move_purchase, move_reservation, move_step
 from orders.plan.wanting import want_step
 from orders.recovery.matching import Bought, Match, Want
@@ -71,11 +71,7 @@ class Adopter:
         numbers = [row.number for row in bought if row.fits(want)]
         if not numbers:
             return
-        text = _(
-            "The order is called off, and its goods may have been bought before the "
-            "restore: if Al-Style's order %(numbers)s is this one's, cancel it there"
-        )
-        cause = Cause(Reason.AFTER_RESTORE, text % {"numbers": ", ".join(numbers)})
+        cause = Cause(Reason.AFTER_RESTORE, said_of_called_off(numbers))
         want_step(order, Step.Kind.CHECK, now=database_now(), needs_person=cause)
 
     def ask(self, want: Want, candidates: Sequence[Bought]) -> None:

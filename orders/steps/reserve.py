@@ -345,8 +345,16 @@ def _which_is_ours(text: str, candidates: Sequence[Candidate]) -> Outcome:
 def _take_over(clients: Clients, reservation: Reservation, number: str) -> Outcome:
     """Let an order that a person made at Al-Style hold the goods, if it does."""
     wanted = wanted_pieces(reservation)
-    code = reservation.order.code
-    if reason := check_by_hand(clients.cart, number, wanted, code=code):
+    order = reservation.order
+    reserves = order.steps.of_kind(Step.Kind.RESERVE)
+    reason = check_by_hand(
+        clients.cart,
+        number,
+        wanted,
+        code=order.code,
+        may_have_left=reserves.filter(reason=Reason.AFTER_RESTORE).exists(),
+    )
+    if reason:
         return outcomes.needs_person(Reason.NUMBER_UNFIT, reason)
     text = _("Al-Style's order %(number)s holds the goods") % {"number": number}
     return outcomes.done(

@@ -14,11 +14,18 @@ from plumbing.peers import PeerAccessRefused, PeerRefused
 
 
 def check_by_hand(
-    cart: CartClient, number: str, wanted: Mapping[str, int], *, code: str = ""
+    cart: CartClient,
+    number: str,
+    wanted: Mapping[str, int],
+    *,
+    code: str = "",
+    may_have_left: bool = False,
 ) -> str:
     """Say why Al-Style's order does not hold just the wanted pieces; empty = it does.
 
-    `code`: the buyer's order that it is for. Raises `PeerError`: then nothing is known.
+    `code`: the buyer's order that it is for. `may_have_left`: it was made in a time
+    that the database lacks, so it may have been shipped since. Raises `PeerError`: then
+    nothing is known.
     """
     try:
         row = cart.order(number)
@@ -31,19 +38,19 @@ def check_by_hand(
         )
         return text % {"number": number}
     return (
-        _why_not_alive(row, number)
+        _why_not_alive(row, number, may_have_left=may_have_left)
         or _what_differs(row, number, wanted)
         or _whose_it_is(row, number, code)
     )
 
 
-def _why_not_alive(row: SupplierOrderRow, number: str) -> str:
+def _why_not_alive(row: SupplierOrderRow, number: str, *, may_have_left: bool) -> str:
     figures = {"number": number, "other": row.merge_with or "—"}
     if row.status == SupplierOrder.CANCELLED:
         return _("Order %(number)s at Al-Style is cancelled") % figures
     if row.status == SupplierOrder.MERGED or row.merge_with:
         return _("Order %(number)s at Al-Style was merged into %(other)s") % figures
-    if row.status in SupplierOrder.SHIPPED:
+    if row.status in SupplierOrder.SHIPPED and not may_have_left:
         return _("Order %(number)s at Al-Style has been shipped already") % figures
     return ""
 

@@ -23,7 +23,7 @@ from orders.models import (
     Reservation,
     Step,
 )
-from orders.recovery import running
+from orders.recovery import deciding, running
 from orders.recovery.running import Recovered, recover
 from plumbing import epoch
 from plumbing.leases import database_now
@@ -296,6 +296,62 @@ def test_what_may_be_held_for_a_called_off_order_is_told_when_nothing_names_it(s
     assert told.status == S.NEEDS_PERSON
     assert str(bought.id) in told.last_error
     assert bought.is_live
+
+
+def left_to_a_person(shop, *, managers: int = 1) -> tuple[Order, str]:
+    """Bought and accepted, then restored; others' orders keep it from being proven."""
+    shop.supplier.change_settings(shows_external_id=False, shows_comments=False)
+    backup = shop.back_up()
+    shop.order(0)
+    shop.work()
+    (bought,) = shop.supplier.all_orders()
+    for _number in range(managers):
+        shop.supplier.manager_order({int(shop.products[0].article): 1})
+    shop.restore(backup)
+    assert len(shop.recover().doubtful) == 1
+    order = Order.objects.get()
+    assert step_of(order).reason == Reason.AFTER_RESTORE
+    return order, str(bought.id)
+
+
+@pytest.mark.parametrize("has_answered", [False, True])
+def test_called_off_while_a_person_is_asked_what_may_be_held_is_told(
+    shop, has_answered
+):
+    order, number = left_to_a_person(shop)
+    if has_answered:
+        # With a number that does not fit: the doubt stays.
+        deciding.were_bought([step_of(order)], "999999", actor="anna")
+        shop._process()
+        assert step_of(order).reason == Reason.NUMBER_UNFIT
+    shop.kaspi.happen(order.code, "buyer-cancel")
+    shop.work()
+    assert order.reservations.get().status == R.DROPPED
+    told = step_of(order, Step.Kind.CHECK)
+    assert (told.status, told.reason) == (S.NEEDS_PERSON, Reason.AFTER_RESTORE)
+    assert number in told.last_error
+
+
+def test_called_off_after_a_person_said_that_nothing_was_bought_tells_nothing(shop):
+    order, _number = left_to_a_person(shop)
+    shop.supplier.set_good(int(shop.products[0].article), quantity=0)
+    deciding.buy(step_of(order), actor="anna")
+    shop._process()
+    assert step_of(order).is_stuck
+    shop.kaspi.happen(order.code, "buyer-cancel")
+    shop.work()
+    assert not order.steps.filter(kind=Step.Kind.CHECK).exists()
+
+
+def test_what_a_person_says_was_bought_may_have_been_shipped_since(shop):
+    order, number = left_to_a_person(shop)
+    shop.supplier.set_order(int(number), "P")
+    deciding.were_bought([step_of(order)], number, actor="anna")
+    shop._process()
+    assert order.reservations.get().status == R.HELD
+    tasks.follow_supplier()
+    assert order.reservations.get().status == R.SHIPPED
+    assert not Step.objects.stuck().exists()
 
 
 def test_an_emptied_database_finds_everything_again(shop, references):
