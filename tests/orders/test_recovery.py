@@ -134,6 +134,8 @@ def shop(supplier, kaspi, process, mark, settings):
     know_supplier()
     epoch.begin()
     assert not epoch.is_guarded()
+    # Not just begun: no other host may be about to join it.
+    Epoch.objects.update(marked_at=timezone.now() - timedelta(days=1))
     tasks.poll_orders()
     ReadMark.objects.update(first_read_at=timezone.now() - timedelta(days=60))
     return Shop(supplier, kaspi, process)
