@@ -9,16 +9,21 @@ from datetime import datetime
 from decimal import Decimal
 from io import BytesIO
 from itertools import islice
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from openpyxl import Workbook, load_workbook
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
-from openpyxl.styles import Font
-from openpyxl.utils import get_column_letter
+
+from plumbing.lazily import lazily
+
+if TYPE_CHECKING:
+    import openpyxl
+    from openpyxl import cell as cells
+    from openpyxl import styles, utils
+else:
+    openpyxl, cells = lazily("openpyxl"), lazily("openpyxl.cell")
+    styles, utils = lazily("openpyxl.styles"), lazily("openpyxl.utils")
 
 CONTENT_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 # A program that opens the table would take such a text for a formula and run it.
@@ -47,7 +52,7 @@ class Sheet:
 
 def write_xlsx(*sheets: Sheet) -> bytes:
     """Write the sheets; texts that would run as formulas become plain texts."""
-    book = Workbook(write_only=True)
+    book = openpyxl.Workbook(write_only=True)
     for sheet in sheets:
         page = book.create_sheet(sheet.title[:31])
         page.freeze_panes = "A2"
@@ -58,11 +63,11 @@ def write_xlsx(*sheets: Sheet) -> bytes:
             texts = [header, *(row[number] for row in first if number < len(row))]
             longest = max(len(str(text if text is not None else "")) for text in texts)
             width = min(max(longest + 2, NARROWEST), WIDEST)
-            page.column_dimensions[get_column_letter(number + 1)].width = width
+            page.column_dimensions[utils.get_column_letter(number + 1)].width = width
         bold = []
         for header in sheet.headers:
-            cell = WriteOnlyCell(page, value=_cell_value(header))
-            cell.font = Font(bold=True)
+            cell = cells.WriteOnlyCell(page, value=_cell_value(header))
+            cell.font = styles.Font(bold=True)
             bold.append(cell)
         page.append(bold)
         for row in first:
@@ -87,7 +92,7 @@ def _cell_value(value: Any) -> Any:
     if isinstance(value, datetime):
         # A cell knows no zones: the moment as the clock of Almaty showed it.
         return timezone.localtime(value).replace(tzinfo=None)
-    text = ILLEGAL_CHARACTERS_RE.sub(" ", str(value))
+    text = cells.cell.ILLEGAL_CHARACTERS_RE.sub(" ", str(value))
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
@@ -104,7 +109,7 @@ def read_xlsx(
     _require_xlsx(file)
     file.seek(0)
     try:
-        book = load_workbook(file, read_only=True, data_only=True)
+        book = openpyxl.load_workbook(file, read_only=True, data_only=True)
         numbered = _non_blank(book.worksheets[0])
         _number, headers = next(numbered, (0, []))
         rows = list(islice(numbered, max_rows + 1))

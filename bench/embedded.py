@@ -28,29 +28,39 @@ class Bridge:
     site: str
     pid: int
     folder: Path
+    environment: dict[str, str]
+    kaspi: KaspiServer
 
 
 @contextmanager
-def embedded_bridge(**overrides: str) -> Iterator[Bridge]:
+def embedded_bridge(
+    catalogue: Path | None = None, /, **overrides: str
+) -> Iterator[Bridge]:
     """Start a bridge with the demo's goods on sale; it ends with the block."""
     with (
         TemporaryDirectory() as folder,
-        AlStyleServer(interval_s=0) as supplier,
+        AlStyleServer(interval_s=0, catalogue=catalogue) as supplier,
         KaspiServer() as kaspi,
     ):
         site, environment = f"127.0.0.1:{free_port()}", dict(os.environ)
-        environment.update(_settings(folder, site, supplier, kaspi))
+        environment.update(settings_of(folder, site, supplier, kaspi))
         environment.update(overrides)
         for step in (("migrate", "-v0"), ("collectstatic", "--noinput", "-v0")):
-            _manage(*step, environment=environment)
-        _manage("prepare_demo", environment=environment)
+            manage(*step, environment=environment)
+        manage("prepare_demo", environment=environment)
         command = [sys.executable, "manage.py", "bridge", "--exit-with-parent"]
         bridge = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdin=subprocess.PIPE
         )
         try:
-            _await_site(f"http://{site}/admin/login/")
-            yield Bridge(site=f"http://{site}", pid=bridge.pid, folder=Path(folder))
+            await_site(f"http://{site}/admin/login/")
+            yield Bridge(
+                site=f"http://{site}",
+                pid=bridge.pid,
+                folder=Path(folder),
+                environment=environment,
+                kaspi=kaspi,
+            )
         finally:
             bridge.communicate(timeout=15)
 
@@ -64,12 +74,14 @@ def sign_in(browser: requests.Session, site: str, *, username: str) -> None:
     browser.post(login, data=form, timeout=30).raise_for_status()
 
 
-def _settings(
+def settings_of(
     folder: str, site: str, supplier: AlStyleServer, kaspi: KaspiServer
 ) -> dict[str, str]:
     return {
         "DJANGO_SETTINGS_MODULE": "bridge_site.settings",
         "ENV_FILE": os.devnull,
+        # As run.py sets it (launch.environment).
+        "MALLOC_ARENA_MAX": "2",
         "SECRET_KEY": "bench-only-" + "k" * 50,
         "HTTPS_ONLY": "0",
         "LISTEN": site,
@@ -87,17 +99,17 @@ def _settings(
     }
 
 
-def _manage(*arguments: str, environment: dict[str, str]) -> None:
+def manage(*arguments: str, environment: dict[str, str]) -> None:
     command = [sys.executable, "manage.py", *arguments]
     subprocess.run(command, cwd=ROOT, env=environment, check=True)
 
 
-def _await_site(url: str) -> None:
-    for _attempt in range(300):
+def await_site(url: str) -> None:
+    for _attempt in range(3000):
         try:
             requests.get(url, timeout=5)
         except requests.ConnectionError:
-            time.sleep(0.1)
+            time.sleep(0.02)
         else:
             return
     raise TimeoutError(url)

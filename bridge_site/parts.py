@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 import _thread
-import gc
 import logging
-import multiprocessing
-import multiprocessing.connection
 import os
 import signal
+import socket
+import sys
 import threading
-import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-import django_q.cluster
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
-from django.db import DatabaseError, close_old_connections, connection
-from django.utils.module_loading import autodiscover_modules
-from django_q.conf import Conf
+from django.db import DatabaseError, close_old_connections, connection, connections
+from django.template import engines
+from django.utils import translation
+from django.utils.module_loading import autodiscover_modules, import_string
 
 from bridge_site.alerting import make_watch
 from bridge_site.alive import show_life
-from bridge_site.cluster_family import StoppedChildren, end_part, was_killed
+from bridge_site.cluster import WrongQueue, run_cluster, use_queue
+from bridge_site.forking import Born, become_parts, name_process
 from bridge_site.gate import Gate
 from bridge_site.listening import WEB_THREADS, make_server, take_turn, wake
 from bridge_site.processes import (
     PART_STOPS_WITHIN_S,
     exit_after,
+    home,
     when_parent_ends,
 )
 from bridge_site.reporting import Reporter, report_in_background
@@ -48,18 +51,75 @@ log = logging.getLogger(__name__)
 WATCH_TIME_EVERY_S = 15
 
 
-class WrongQueue(Exception):
-    """A cluster's name is settled when the program starts, and it was another one."""
+def load_what_parts_share() -> None:
+    """Load all that any part will need, before it is forked: then it is there once."""
+    autodiscover_modules("tasks")
+    import_module(settings.ROOT_URLCONF)
+    for path in settings.MIDDLEWARE:
+        import_string(path)
+    # Loads the texts and the templates' machinery, too.
+    with translation.override(settings.LANGUAGE_CODE):
+        engines.all()
+        translation.gettext("")
+
+
+def fork_nursery() -> Sequence[str]:
+    """Fork the process that forks the parts; returns what the supervisor must be told.
+
+    In a part that is forked later this does not return.
+    """
+    connections.close_all()
+    wishes, supervisors = socket.socketpair()
+    if (pid := os.fork()) == 0:
+        supervisors.close()
+        be_nursery(wishes)
+    wishes.close()
+    supervisors.set_inheritable(True)
+    return "--nursery", str(supervisors.detach()), str(pid)
+
+
+def be_nursery(wishes: socket.socket) -> NoReturn:
+    """Fork parts as long as the supervisor lives; be one of them in each."""
+    os.setsid()
+    os.chdir(home())
+    with Path(os.devnull).open("rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    name_process("nursery")
+    if (born := become_parts(wishes)) is None:
+        # What it holds belongs to the parts as well.
+        os._exit(0)
+    begin_as(born)
+    run_part(born.part, listen=os.environ["LISTEN"], exit_with_parent=True)
+    raise SystemExit
+
+
+def begin_as(born: Born) -> None:
+    """Settle what a program of its own has from its command line and environment."""
+    os.environ.update(born.environment)
+    sys.argv[1:] = ["bridge_part", born.part, "--exit-with-parent"]
+    name_process(born.part)
+    use_queue(born.part)
 
 
 def run_part(name: str, *, listen: str, exit_with_parent: bool) -> None:
+    """Do a part's work until it is told to stop."""
+    try:
+        _run_part(name, listen=listen, exit_with_parent=exit_with_parent)
+    except WrongQueue:
+        raise
+    except Exception:
+        # Also where there is no console to show it.
+        log.exception("%s ended with a fault", name)
+        raise
+
+
+def _run_part(name: str, *, listen: str, exit_with_parent: bool) -> None:
     if name == "web":
         serve_web(listen=listen, exit_with_parent=exit_with_parent)
     elif name == "dispatch":
         show_life()
         run_dispatchers(exit_with_parent=exit_with_parent)
     else:
-        show_life(look=StoppedChildren().look)
         run_cluster(name, exit_with_parent=exit_with_parent)
 
 
@@ -85,7 +145,8 @@ def serve_web(*, listen: str, exit_with_parent: bool) -> None:
     Watcher().start()
     start_keeping_up(wait=threading.Event().wait)
     start_watch(wait=threading.Event().wait)
-    reporter = report_in_background("web")
+    reporter = Reporter("web")
+    report_in_background(reporter)
     server.run()
     # At once: somebody may wait for the address.
     server.close()
@@ -159,107 +220,3 @@ def watch_time(watch: TimeWatch) -> None:
         # It is away for a moment; the next look tells.
         log.warning("the database's clock could not be read", exc_info=True)
         connection.close()
-
-
-def run_cluster(name: str, *, exit_with_parent: bool) -> None:
-    """Run a worker cluster until the parent ends or SIGINT or SIGTERM comes.
-
-    django-q's `Cluster` would add a process that only waits for the sentinel, and
-    its stop by signals can deadlock; the sentinel itself runs here instead.
-    """
-    if name != Conf.CLUSTER_NAME:
-        raise WrongQueue(f"Start this part with Q_CLUSTER_NAME={name}.")
-    reporter, stop = Reporter(name), threading.Event()
-    if exit_with_parent:
-        when_parent_ends(stop.set)
-    if not reporter.await_work(wait=stop.wait):
-        return
-    use_start_method()
-    # Imported once here, the workers share the code's memory instead of owning it.
-    autodiscover_modules("tasks")
-    gc.collect()
-    gc.freeze()
-    _Sentinel(reporter, exit_with_parent=exit_with_parent)
-    reporter.leave()
-
-
-class _Sentinel(django_q.cluster.Sentinel):  # type: ignore[misc]
-    """django-q's guard of one cluster; its constructor returns when all is stopped."""
-
-    def __init__(self, reporter: Reporter, *, exit_with_parent: bool) -> None:
-        self._exit_with_parent = exit_with_parent
-        # Called from the guard's own thread, the one that forks: a fork in the middle
-        # of another thread's question would take half of it along.
-        schedule = django_q.cluster.scheduler
-        django_q.cluster.scheduler = self._when_working(reporter, schedule)
-        started, stopping = multiprocessing.Event(), multiprocessing.Event()
-        super().__init__(stopping, started, uuid.uuid4())
-
-    def start(self) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda _number, _frame: self._stop_soon())
-        if self._exit_with_parent:
-            when_parent_ends(self._stop_soon)
-        super().start()
-
-    def _when_working(
-        self, reporter: Reporter, schedule: Callable[..., None]
-    ) -> Callable[..., None]:
-        def look(**options: Any) -> None:
-            if reporter.turn():
-                schedule(**options)
-            else:
-                # Started again it waits until it may.
-                self._stop_soon()
-
-        return look
-
-    def reincarnate(self, process: multiprocessing.Process) -> None:
-        if was_killed(process):
-            end_part(f"{process.name} was killed (code {process.exitcode})")
-        super().reincarnate(process)
-
-    def _stop_soon(self) -> None:
-        # In a thread of its own: a signal may come while this one holds the event.
-        exit_after(PART_STOPS_WITHIN_S)
-        threading.Thread(target=self.stop_event.set, daemon=True).start()
-
-
-def use_start_method() -> None:
-    """Settle how worker processes are made: `MP_START_METHOD`, else fork if it exists.
-
-    django-q insists on fork where it exists; tests want Windows' way on Linux too.
-    """
-    methods = multiprocessing.get_all_start_methods()
-    usual = "fork" if "fork" in methods else "spawn"
-    chosen = os.environ.get("MP_START_METHOD") or usual
-    multiprocessing.set_start_method(chosen, force=True)
-    django_q.cluster.get_mp_context = _WatchedContext
-
-
-class _WatchedContext:
-    """What django-q asks for processes: they end when their parent does."""
-
-    def Process(  # noqa: N802
-        self, *, target: Callable[..., Any], args: tuple[Any, ...], name: str
-    ) -> multiprocessing.Process:
-        return multiprocessing.Process(
-            target=run_watched, args=(target, *args), name=name
-        )
-
-
-def run_watched(target: Callable[..., Any], *args: Any) -> None:
-    """Run `target` in a child that ends at once when its parent is gone."""
-    use_start_method()
-    # A Ctrl-C is the sentinel's business; SIGTERM is how it ends a stuck worker.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-
-        def watch() -> None:
-            multiprocessing.connection.wait([parent.sentinel])
-            os._exit(1)
-
-        threading.Thread(target=watch, name="parent-watch", daemon=True).start()
-    target(*args)

@@ -18,7 +18,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
@@ -27,6 +27,7 @@ import psutil
 
 from bridge_site.alive import ALIVE_FILE, Life, reached_at, tell_systemd
 from bridge_site.control import Control, find_control
+from bridge_site.forking import NoNursery, Nursery, PartProcess
 from plumbing.logfile import LINE, PartFileHandler, event_of
 
 MANAGE = Path(__file__).resolve().parent.parent / "manage.py"
@@ -192,7 +193,7 @@ class Part:
     """One part as the supervisor sees it."""
 
     name: str
-    process: subprocess.Popen[bytes] | None = None
+    process: PartProcess | None = None
     mark: str = ""
     started_at: float = 0.0
     start_at: float = 0.0
@@ -216,6 +217,7 @@ class Supervisor:
     listen: str
     say: Say
     parts: Sequence[str] = PARTS
+    nursery: Nursery | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     control: Control | None = field(default_factory=find_control)
     _parts: list[Part] = field(default_factory=list)
@@ -265,7 +267,6 @@ class Supervisor:
             _close_input(part.process)
         is_over = part.process is None or part.process.poll() is not None
         if is_over or patience_s > FINISHES_WITHIN_S + ALL_STOP_WITHIN_S:
-            end_marked(part.mark)
             self._let_go(part)
 
     def _tend(self, part: Part) -> None:
@@ -279,6 +280,7 @@ class Supervisor:
             if part.life is None or not part.life.silent_s(now=now):
                 return
             self.say(f"{part.name} gives no sign of life; it is ended by force")
+            part.process.kill()
             end_marked(part.mark)
             code = part.process.wait()
         self._let_go(part)
@@ -296,7 +298,11 @@ class Supervisor:
         part.starts += 1
         file = Path(self._folder) / f"{part.name}-{part.mark}"
         part.life = Life(part=part.name, listen=self.listen, file=file)
-        part.process = subprocess.Popen(  # noqa: S603 - the bridge's own parts
+        wishes = {
+            **part_wishes(part.name, mark=part.mark, listen=self.listen),
+            ALIVE_FILE: str(file),
+        }
+        part.process = self._fork(part.name, wishes) or subprocess.Popen(  # noqa: S603 - the bridge's own parts
             [
                 sys.executable,
                 str(MANAGE),
@@ -304,21 +310,30 @@ class Supervisor:
                 part.name,
                 "--exit-with-parent",
             ],
-            env={
-                **part_environment(part.name, mark=part.mark, listen=self.listen),
-                ALIVE_FILE: str(file),
-            },
-            # Relative paths in .env are meant from there, whichever release runs.
-            cwd=os.environ.get("BRIDGE_HOME") or MANAGE.parent,
+            env={**part_environment(), **wishes},
+            cwd=home(),
             stdin=subprocess.PIPE,
-            # Signals meant for the supervisor must not reach the parts: a cluster
-            # whose whole group gets SIGTERM may wait for ever in its own stop.
+            # Signals meant for the supervisor must not reach the parts, which it stops
+            # in order.
             start_new_session=True,
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
 
+    def _fork(self, name: str, wishes: Mapping[str, str]) -> PartProcess | None:
+        if self.nursery is None:
+            return None
+        try:
+            return self.nursery.fork(name, environment=wishes)
+        except NoNursery as error:
+            self.say(f"Parts are programs of their own from now on: {error}")
+            self.nursery.end()
+            self.nursery = None
+            return None
+
     def _let_go(self, part: Part) -> None:
         """Forget a part that has ended, and end what it left behind."""
+        if part.process is not None:
+            part.process.kill()
         _close_input(part.process)
         part.process = None
         end_marked(part.mark)
@@ -334,11 +349,14 @@ class Supervisor:
             except subprocess.TimeoutExpired:
                 self.say(f"{part.name} did not stop in time and is ended by force")
         for part in running:
+            part.process.kill()  # type: ignore[union-attr]
             end_marked(part.mark)
             part.process.wait()  # type: ignore[union-attr]
+        if self.nursery is not None:
+            self.nursery.end()
 
 
-def _say_finish(process: subprocess.Popen[bytes] | None) -> None:
+def _say_finish(process: PartProcess | None) -> None:
     if process is not None and process.stdin is not None:
         try:
             process.stdin.write(b"finish\n")
@@ -347,7 +365,7 @@ def _say_finish(process: subprocess.Popen[bytes] | None) -> None:
             return
 
 
-def _close_input(process: subprocess.Popen[bytes] | None) -> None:
+def _close_input(process: PartProcess | None) -> None:
     if process is not None and process.stdin is not None:
         try:
             process.stdin.close()
@@ -355,15 +373,24 @@ def _close_input(process: subprocess.Popen[bytes] | None) -> None:
             return
 
 
-def part_environment(name: str, *, mark: str, listen: str) -> dict[str, str]:
-    """Return the environment of a part: its queue, its mark, the settled address."""
-    environment = {**os.environ, MARK: mark, "LISTEN": listen}
+def part_wishes(name: str, *, mark: str, listen: str) -> dict[str, str]:
+    """Return what a part is told: its mark, the settled address, its queue."""
+    wishes = {MARK: mark, "LISTEN": listen}
+    return {**wishes, "Q_CLUSTER_NAME": name} if name == "imports" else wishes
+
+
+def part_environment() -> dict[str, str]:
+    """Return the environment of a part that is a program of its own."""
+    environment = dict(os.environ)
     environment.pop("Q_CLUSTER_NAME", None)
-    if name == "imports":
-        environment["Q_CLUSTER_NAME"] = name
     # glibc gives every thread an arena of its own, most of it never used.
     environment.setdefault("MALLOC_ARENA_MAX", "2")
     return environment
+
+
+def home() -> Path:
+    """Return where parts run: there relative paths in .env are meant from."""
+    return Path(os.environ.get("BRIDGE_HOME") or MANAGE.parent)
 
 
 def supervisors_log() -> list[str]:
@@ -386,12 +413,13 @@ def replace_with_supervisor(
     exit_with_parent: bool,
     parts: Sequence[str] = PARTS,
     log: Sequence[str] = (),
+    nursery: Sequence[str] = (),
 ) -> None:
     """Become the supervisor without Django, which takes 25 MB it has no use for."""
     command = [sys.executable, "-m", "bridge_site.processes", "--listen", listen]
     command += ["--parts", ",".join(parts)]
     command += ["--exit-with-parent"] if exit_with_parent else []
-    command += log
+    command += [*log, *nursery]
     if os.name == "nt":
         # There exec would let our caller go on as if we had ended.
         supervise(command[3:])
@@ -410,11 +438,21 @@ def supervise(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--log-bytes", type=int, default=0)
     parser.add_argument("--log-kept", type=int, default=0)
     parser.add_argument("--log-format", default="text")
+    parser.add_argument("--nursery", nargs=2, type=int, metavar=("SOCKET", "PROCESS"))
     options = parser.parse_args(arguments)
     if options.log_file:
         _log_to(options)
+    nursery = None
+    if options.nursery is not None:
+        connection, pid = options.nursery
+        nursery = Nursery(socket.socket(fileno=connection), pid=pid)
     parts = options.parts.split(",")
-    supervisor = Supervisor(listen=options.listen, say=_say, parts=parts)
+    supervisor = Supervisor(
+        listen=options.listen,
+        say=_say,
+        parts=parts,
+        nursery=nursery,
+    )
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: supervisor.stop.set())
     if options.exit_with_parent:

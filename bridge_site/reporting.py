@@ -41,6 +41,11 @@ class Reporter:
         self._said = ""
         self._turns = self._memory_bytes = 0
 
+    @property
+    def may_work(self) -> bool:
+        """Tell whether it might at the last turn."""
+        return self._may_work
+
     def turn(self) -> bool:
         """Tell of the part if it is time, and whether it may take work.
 
@@ -104,9 +109,8 @@ class Reporter:
         return works
 
 
-def report_in_background(part: str) -> Reporter:
-    """Let a thread tell of a part that has no loop of its own."""
-    reporter = Reporter(part)
+def report_in_background(reporter: Reporter) -> None:
+    """Let a thread tell of a part that has no loop of its own, or a task for long."""
 
     def run() -> None:
         while True:
@@ -116,7 +120,6 @@ def report_in_background(part: str) -> Reporter:
             time.sleep(TOLD_EVERY_S)
 
     threading.Thread(target=run, name="reporting", daemon=True).start()
-    return reporter
 
 
 def _family_bytes() -> int:

@@ -12,7 +12,6 @@ from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from bridge_site.env import SettingsReader, with_our_options
-from plumbing.logfile import part_name
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 # Where .env and the data are, whichever release's code runs (launch.releases).
@@ -419,17 +418,16 @@ HEADERS_OF_ALL = {
 Q_CLUSTER: dict[str, Any] = {
     "name": "orders",
     "orm": "default",
-    "workers": 1,
-    "queue_limit": 1,
     "bulk": 1,
     "timeout": 300,
     "retry": 900,
     "max_attempts": 1,
     "ack_failures": True,
     "catch_up": False,
-    "guard_cycle": 0.5,
     "poll": 1.0,
-    "recycle": 500,
+    # A part has one worker, which is never made anew (bridge_site.cluster).
+    "workers": 1,
+    "recycle": 0,
     "save_limit": 50,
     "save_limit_per": "group",
     "label": "Django Q",
@@ -448,9 +446,6 @@ LOG_FORMAT = read.choice("LOG_FORMAT", "text", "json")
 # Where faults are told besides, if sentry-sdk is installed.
 SENTRY_DSN = read.text("SENTRY_DSN")
 SENTRY_ENVIRONMENT = read.text("SENTRY_ENVIRONMENT", "production")
-LOG_PATH = (
-    str(HOME_DIR / LOG_FILE.replace("{part}", part_name())) if LOG_FILE != "-" else ""
-)
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -463,11 +458,11 @@ LOGGING: dict[str, Any] = {
         "file": {
             "class": "plumbing.logfile.PartFileHandler",
             "formatter": LOG_FORMAT,
-            "path": LOG_PATH,
+            "path": str(HOME_DIR / LOG_FILE),
             "most_bytes": LOG_FILE_MB * 1_000_000,
             "kept": LOG_FILES_KEPT,
         }
-        if LOG_PATH
+        if LOG_FILE != "-"
         else {"class": "logging.NullHandler"},
     },
     "root": {"handlers": ["console", "file"], "level": read.text("LOG_LEVEL", "INFO")},

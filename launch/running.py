@@ -22,6 +22,8 @@ from launch.venv import prepared_python
 
 # The names and the files are known to the supervisor (bridge_site.control).
 CONTROL = "BRIDGE_CONTROL"
+# With which `manage.py bridge` ends when the settings are not fit to start with.
+WRONG_SETTINGS = 78
 WEB = ("web",)
 WORKERS = ("dispatch", "orders", "imports")
 # Longer than the supervisor gives a part to finish its calls.
@@ -100,13 +102,20 @@ class Bridge:
     )
     _child: Child | None = None
 
-    def start(self, parts: Sequence[str]) -> None:
-        """Start the supervisor with these parts."""
+    def start(self, parts: Sequence[str], *, prepare: bool = False) -> None:
+        """Start the supervisor with these parts; `prepare`: bring all up to date first.
+
+        An update has seen to that by itself.
+        """
         hand_over(self._folder)
         self.want(parts)
         self._child = Child(
             "bridge",
-            manage_command(self.release, "bridge", "--exit-with-parent"),
+            manage_command(
+                self.release,
+                *("bridge", "--exit-with-parent"),
+                *["--prepare"] * prepare,
+            ),
             environment={
                 **environment_of(self.release),
                 CONTROL: str(self._folder),
@@ -116,7 +125,7 @@ class Bridge:
     def await_supervisor(self) -> None:
         """Wait until it turns, whatever parts it has; raises `CannotGoOn`."""
         until = time.monotonic() + WEB_WITHIN_S
-        while not self._running.exists():
+        while not self.turns:
             self._refuse_the_fallen(())
             if time.monotonic() > until:
                 raise CannotGoOn("The new release's supervisor does not start.")
@@ -142,6 +151,11 @@ class Bridge:
     @property
     def exit_code(self) -> int | None:
         return self._child.exit_code if self._child is not None else 0
+
+    @property
+    def turns(self) -> bool:
+        """Tell whether its supervisor does, with whatever parts."""
+        return self._running.exists()
 
     def await_end(self, parts: Sequence[str]) -> None:
         """Wait until these parts, wanted no longer, have ended."""

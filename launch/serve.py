@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from launch.accounts import service_account
 from launch.children import StopAsked, pause, stop_signals
@@ -18,22 +16,27 @@ from launch.releases import SERVE_LOCK, current_release, write_file
 from launch.running import (
     WEB,
     WORKERS,
+    WRONG_SETTINGS,
     Bridge,
     environment_of,
     manage_command,
-    manage_to_end,
 )
-from launch.switching import Host, carry_out, last_update, note_end, resume
+from launch.switching import (
+    Host,
+    carry_out,
+    is_interrupted,
+    last_update,
+    note_end,
+    resume,
+)
 
 HTTPS_HINT = (
     "Unless HTTPS_ONLY=0, the admin answers over https only: put nginx or Apache in\n"
     "front (deploy/). The price list answers either way."
 )
-PREPARATIONS = (
-    ("migrate", "--noinput", "-v", "0"),
-    ("collectstatic", "--noinput", "-v", "0"),
-    ("sync_roles",),
-    ("sync_schedules",),
+NOTHING_STARTED = (
+    "\nNothing was started. Copy .env.example to .env, if that is not done yet, set "
+    "there what is listed above, and start again."
 )
 # An update of a stopped bridge, or a bridge that is just stopping.
 WAIT_FOR_OTHERS_S = 30
@@ -50,13 +53,9 @@ def serve(arguments: Sequence[str]) -> int:
             "systemctl start kaspi-bridge, or start it as that account "
             "(deploy/server.md)."
         )
-    release = current_release()
-    check = manage_command(release, "check", "--tag", "bridge")
-    if subprocess.call(check, cwd=HOME, env=environment_of(release)):  # noqa: S603 - our own manage.py
-        complain(
-            "\nNothing was started. Copy .env.example to .env, if that is not done "
-            "yet, set there what is listed above, and start again."
-        )
+    if is_interrupted() and not _settings_are_fit():
+        # What an update left half done can wait until they are.
+        complain(NOTHING_STARTED)
         return 1
     lock = _only_bridge()
     write_file(SERVING, ROOT.name)
@@ -76,6 +75,12 @@ def serve(arguments: Sequence[str]) -> int:
             lock.release()
 
 
+def _settings_are_fit() -> bool:
+    release = current_release()
+    check = manage_command(release, "check", "--tag", "bridge")
+    return subprocess.call(check, cwd=HOME, env=environment_of(release)) == 0  # noqa: S603 - our own manage.py
+
+
 def _only_bridge() -> FileLock:
     try:
         return FileLock(SERVE_LOCK, wait_s=WAIT_FOR_OTHERS_S)
@@ -86,32 +91,21 @@ def _only_bridge() -> FileLock:
 
 
 def _start(host: Host) -> None:
-    release = current_release()
-    for command in PREPARATIONS:
-        # Of code that is another's, whoever brought it has collected them.
-        if command[0] != "collectstatic" or _is_ours(release.folder):
-            manage_to_end(release, *command)
-    say(HTTPS_HINT)
-    host.bridge = Bridge(release)
-    host.bridge.start((*WEB, *WORKERS))
-
-
-def _is_ours(folder: Path) -> bool:
-    """Try whether we may write there: on Windows nothing else tells."""
-    probe = folder / f".ours-{os.getpid()}"
-    try:
-        probe.touch(exist_ok=False)
-        probe.unlink()
-    except OSError:
-        return False
-    return True
+    host.bridge = Bridge(current_release())
+    host.bridge.start((*WEB, *WORKERS), prepare=True)
 
 
 def _keep_running(host: Host) -> int:
     """Run the bridge until it ends or we are asked to stop; switch when asked to."""
-    look_at = 0.0
+    look_at, is_hinted = 0.0, False
     while host.bridge is not None:
+        if not is_hinted and host.bridge.turns:
+            is_hinted = True
+            say(HTTPS_HINT)
         if (code := host.bridge.exit_code) is not None:
+            if code == WRONG_SETTINGS:
+                complain(NOTHING_STARTED)
+                return 1
             return code
         if time.monotonic() >= look_at:
             look_at = time.monotonic() + LOOK_FOR_UPDATES_EVERY_S

@@ -93,6 +93,12 @@ def last_update() -> Update | None:
         return None
 
 
+def is_interrupted() -> bool:
+    """Tell whether an update has begun and not come to its end."""
+    update = last_update()
+    return update is not None and not update.is_over
+
+
 def ask_for(update: Update) -> None:
     """Leave an update for whoever keeps the bridge running."""
     update.id, update.asked_at = uuid.uuid4().hex[:12], time.time()

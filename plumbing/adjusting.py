@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import LazySettings
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import DatabaseError, connection
 
 from plumbing.models import AdjustedSetting
 
@@ -202,8 +202,9 @@ class Watcher:
     def _run(self) -> None:
         try:
             while not self._stop.wait(LOOK_EVERY_S):
+                # The connection stays: what fails is closed, and the next look opens
+                # another.
                 try:
-                    close_old_connections()
                     look()
                 except DatabaseError:
                     # It is away for a moment, and with it all that a request could do.

@@ -53,9 +53,10 @@ def _locked(path: Path) -> Iterator[bool]:
 
 
 class PartFileHandler(logging.Handler):
-    """Appends to a file that all processes of a part write, and rotates it.
+    """Appends to a file that several processes write, and rotates it.
 
-    Several processes write one file: the four of a cluster. Each line is one write at
+    In the path `{part}` stands for the part's name. Several processes write one file:
+    the web's on several ports, commands. Each line is one write at
     the end of the file, so none cuts into another's. Whoever finds the file full moves
     it aside, under a lock that nobody waits for: a process that was stopped while it
     held the lock must not stop all others, which handlers that lock for each line
@@ -68,10 +69,15 @@ class PartFileHandler(logging.Handler):
 
     def __init__(self, path: str, *, most_bytes: int, kept: int) -> None:
         super().__init__()
-        self._path = Path(path)
+        self._name = path
         self._most_bytes, self._kept = most_bytes, kept
         self._descriptor = -1
         self._is_torn = self._is_failing = False
+
+    @property
+    def _path(self) -> Path:
+        # Which part this is, a forked process learns after its log was set up.
+        return Path(self._name.replace("{part}", part_name()))
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -106,10 +112,11 @@ class PartFileHandler(logging.Handler):
 
     def _open(self) -> int:
         """Have the file open that bears the name now; give its size."""
+        path = self._path
         if self._descriptor >= 0:
             mine = os.fstat(self._descriptor)
             try:
-                there = self._path.stat()
+                there = path.stat()
             except FileNotFoundError:
                 there = None
             if there and (there.st_ino, there.st_dev) == (mine.st_ino, mine.st_dev):
@@ -117,10 +124,10 @@ class PartFileHandler(logging.Handler):
             self._shut()
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
         try:
-            self._descriptor = os.open(self._path, flags, MODE)
+            self._descriptor = os.open(path, flags, MODE)
         except FileNotFoundError:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._descriptor = os.open(self._path, flags, MODE)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._descriptor = os.open(path, flags, MODE)
         return os.fstat(self._descriptor).st_size
 
     def _rotate(self) -> None:

@@ -13,11 +13,18 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import psycopg
 from django.db import connection, connections
-from psycopg import sql
+
+from plumbing.lazily import lazily
+
+if TYPE_CHECKING:
+    import psycopg
+    from psycopg import sql
+else:
+    # Eight megabytes for which a bridge on SQLite has no use.
+    psycopg, sql = lazily("psycopg"), lazily("psycopg.sql")
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 FILES = {SQLITE: "database.sqlite3.gz", POSTGRESQL: "database.dump"}

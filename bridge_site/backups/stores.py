@@ -6,14 +6,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import obstore
 from django.conf import settings
-from obstore.exceptions import BaseError
-from obstore.store import S3Store
 
+from plumbing.lazily import lazily
 from plumbing.redaction import redact
+
+if TYPE_CHECKING:
+    import obstore
+    from obstore import exceptions, store
+else:
+    obstore, exceptions = lazily("obstore"), lazily("obstore.exceptions")
+    store = lazily("obstore.store")
 
 # A piece is one request, so that a slow line needs no longer patience for more of them.
 PIECE = 8 << 20
@@ -32,7 +38,7 @@ class Store:
         parts = urlsplit(url)
         bucket, _slash, prefix = parts.path.strip("/").partition("/")
         with _telling():
-            self._store = S3Store(
+            self._store = store.S3Store(
                 bucket,
                 prefix=prefix or None,
                 endpoint=f"{parts.scheme}://{parts.netloc}",
@@ -97,6 +103,6 @@ def _telling() -> Iterator[None]:
     """Say what the library says, in a line and without secrets."""
     try:
         yield
-    except (BaseError, FileNotFoundError, ValueError) as error:
+    except (exceptions.BaseError, FileNotFoundError, ValueError) as error:
         words = " ".join(str(error).split())
         raise StoreFailed(redact(words)[:400]) from error

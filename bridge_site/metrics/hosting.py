@@ -10,10 +10,12 @@ import psutil
 from django.conf import settings
 
 from bridge_site.disks import read_disks
+from bridge_site.forking import command_of
 from bridge_site.metrics.values import Gauge, Labels, Metric
 
 # In the command line of the supervisor, which keeps no part's name.
 SUPERVISOR = "bridge_site.processes"
+MANAGE = "manage.py"
 
 
 def read_host() -> Iterator[Metric]:
@@ -48,40 +50,37 @@ def read_host() -> Iterator[Metric]:
 def _parts() -> tuple[dict[Labels, float], dict[Labels, float]]:
     memory: dict[Labels, float] = defaultdict(float)
     count: dict[Labels, float] = defaultdict(float)
-    seen: set[int] = set()
     mine = psutil.Process().username()
-    # Parents first: a worker made by spawn has nobody's name in its own command line.
-    processes = sorted(psutil.process_iter(), key=lambda process: process.pid)
-    for process in processes:
+    for process in psutil.process_iter():
         try:
-            part = _part_of(process) if process.username() == mine else ""
-            if not part:
+            if process.username() != mine or not (part := _part_of(process)):
                 continue
-            is_supervisor = part == "supervisor"
-            family = [] if is_supervisor else process.children(recursive=True)
+            memory[part,] += bytes_of(process)
+            count[part,] += 1
         except psutil.Error:
             continue
-        for each in (process, *family):
-            if each.pid in seen:
-                continue
-            seen.add(each.pid)
-            try:
-                memory[part,] += bytes_of(each)
-                count[part,] += 1
-            except psutil.Error:
-                continue
     return memory, count
 
 
 def _part_of(process: psutil.Process) -> str:
-    line = process.cmdline()
-    if "bridge_part" in line[1:-1]:
-        number = line.index("bridge_part")
-        # Another bridge on this host is none of ours.
-        program = Path(process.cwd()) / line[number - 1]
-        return line[number + 1] if program == settings.BASE_DIR / "manage.py" else ""
-    is_ours = SUPERVISOR in line and Path(process.cwd()) == settings.BASE_DIR
-    return "supervisor" if is_ours else ""
+    """Name the part whose process it is, or a child of whose; empty if of none here."""
+    named = ""
+    for each in (process, *process.parents()):
+        line = command_of(each)
+        if "bridge_part" in line[:-1]:
+            number = line.index("bridge_part")
+            named = named or line[number + 1]
+            # One that was forked bears its name alone; whose it is tells its parent.
+            if number and _is_ours(each, line[number - 1]):
+                return named
+        elif SUPERVISOR in line and _is_ours(each, MANAGE):
+            return named if named not in ("", "nursery") else "supervisor"
+    return ""
+
+
+def _is_ours(process: psutil.Process, program: str) -> bool:
+    """Tell whether it is this bridge's: another one on this host is none of ours."""
+    return Path(process.cwd()) / program == settings.BASE_DIR / MANAGE
 
 
 def bytes_of(process: psutil.Process) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -21,7 +21,13 @@ from backoffice.spreadsheets import BadSpreadsheet, Sheet, read_xlsx
 from feeds.admin.bulk import MOST_AT_ONCE
 from feeds.admin.proposing import PERMISSIONS, show_first
 from feeds.models import Proposal
-from feeds.tables import TABLES
+from plumbing.lazily import lazily
+
+if TYPE_CHECKING:
+    from feeds import tables
+else:
+    # Brings django-import-export along, which is for tables alone.
+    tables = lazily("feeds.tables")
 
 MOST_BYTES = 10 * 1024 * 1024
 
@@ -36,7 +42,7 @@ class TableForm(forms.Form):
 
     def __init__(self, *args: Any, table: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.table = TABLES[table]()
+        self.table = tables.TABLES[table]()
 
     def clean_file(self) -> Any:
         file: UploadedFile[bytes] = self.cleaned_data["file"]
@@ -68,7 +74,7 @@ class TableAdmin(ExportedList[M]):
         return request.user.has_perm(PERMISSIONS[Proposal.Table(self.table)])
 
     def sheet_of(self, request: HttpRequest, rows: QuerySet[M]) -> Sheet:
-        return TABLES[self.table]().sheet(rows)
+        return tables.TABLES[self.table]().sheet(rows)
 
     def page_buttons(self, request: HttpRequest) -> list[Button]:
         buttons = super().page_buttons(request)

@@ -137,7 +137,9 @@ def process_due(
 
 def is_anything_due(*, now: datetime, peer: str = "") -> bool:
     """Tell whether a step waits to be done or looked at, at `peer` if it is named."""
-    return _due(now=now, peer=peer).exists()
+    # Asked each second: mostly nothing waits at all, which the first question tells.
+    waiting = _unclaimed(peer).filter(not_before__lte=now)
+    return waiting.exists() and _due(now=now, peer=peer).exists()
 
 
 def run_step(step: Step, clients: Clients, result: Processed) -> None:

@@ -1,18 +1,33 @@
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import (
+    BaseCommand,
+    CommandError,
+    CommandParser,
+    SystemCheckError,
+)
 
 from bridge_site.control import find_control
+from bridge_site.forking import begin_beside, is_forking
+from bridge_site.parts import fork_nursery, load_what_parts_share
+from bridge_site.preparing import make_ready
 from bridge_site.processes import (
     PARTS,
     replace_with_supervisor,
     settle_address,
     supervisors_log,
+    when_parent_ends,
 )
 from plumbing.hosts import parts_here
+
+# run.py knows by it that nothing was started (launch.running).
+WRONG_SETTINGS = 78
 
 
 class Command(BaseCommand):
@@ -21,19 +36,47 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--exit-with-parent", action="store_true")
+        parser.add_argument(
+            "--prepare", action="store_true", help="first bring all up to date"
+        )
 
-    def handle(self, *args: Any, exit_with_parent: bool, **options: Any) -> None:
+    def check(self, *args: Any, **kwargs: Any) -> None:
+        try:
+            super().check(*args, **kwargs)
+        except SystemCheckError as error:
+            error.returncode = WRONG_SETTINGS
+            raise
+
+    def handle(
+        self, *args: Any, exit_with_parent: bool, prepare: bool, **options: Any
+    ) -> None:
         try:
             is_free_later = _is_waiting() or "web" not in settings.HOST_ROLES
             listen = settle_address(settings.LISTEN, is_free_later=is_free_later)
         except ValueError as error:
             raise CommandError(str(error)) from None
+        if prepare:
+            await_prepared = begin_beside(partial(_prepare, exit_with_parent))
+        nursery: Sequence[str] = ()
+        if is_forking():
+            load_what_parts_share()
+        if prepare:
+            await_prepared()
+        if is_forking():
+            nursery = fork_nursery()
         replace_with_supervisor(
             listen,
             exit_with_parent=exit_with_parent,
             parts=parts_here(),
             log=supervisors_log(),
+            nursery=nursery,
         )
+
+
+def _prepare(exit_with_parent: bool) -> None:  # noqa: FBT001 - called by `partial`
+    if exit_with_parent:
+        when_parent_ends(partial(os._exit, 1))
+    make_ready()
 
 
 def _is_waiting() -> bool:

@@ -1,15 +1,13 @@
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from bridge_site.parts import WrongQueue, run_part
+from bridge_site.cluster import WrongQueue
+from bridge_site.parts import run_part
 from bridge_site.processes import PARTS
-
-log = logging.getLogger("bridge.parts")
 
 
 class Command(BaseCommand):
@@ -27,7 +25,3 @@ class Command(BaseCommand):
             run_part(part, listen=settings.LISTEN, exit_with_parent=exit_with_parent)
         except WrongQueue as error:
             raise CommandError(str(error)) from None
-        except Exception:
-            # Also where there is no console to show it.
-            log.exception("%s ended with a fault", part)
-            raise

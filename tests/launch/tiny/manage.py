@@ -154,6 +154,8 @@ def main(command, *arguments):
     elif command == "update_database":
         update_database(*[each for each in arguments if not each.startswith("--")])
     elif command == "bridge":
+        if "--prepare" in arguments:
+            migrate()
         bridge()
 
 
