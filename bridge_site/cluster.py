@@ -21,6 +21,7 @@ from typing import Any, Literal, NoReturn
 
 import django_q.monitor
 import django_q.worker
+import psutil
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.utils.module_loading import autodiscover_modules
@@ -34,6 +35,7 @@ from django_q.worker import worker
 from bridge_site.alive import show_life
 from bridge_site.processes import (
     PART_STOPS_WITHIN_S,
+    START_ANEW,
     end_tree,
     exit_after,
     when_parent_ends,
@@ -47,6 +49,8 @@ Task = dict[str, Any]
 STOP: Literal["STOP"] = "STOP"
 SCHEDULES_EVERY_S = 30.0
 CONNECTION_KEPT_S = 60
+# Reading a hundred thousand goods takes as much.
+GROWS_BY = 64 << 20
 # After the database was away.
 REST_S = 5.0
 
@@ -102,9 +106,9 @@ def do_tasks(
 ) -> None:
     """Do one task after the other until told to stop; raises `SystemExit`.
 
-    One that may work no longer ends, and waits, started again, until it may. It raises
-    when a task was broken off for taking too long: who knows what it left
-    half done in this process.
+    It raises when a task was broken off for taking too long, for who knows what that
+    left half done in this process, and when large tasks have made it grow: only a new
+    process is small. One that may work no longer waits, started again, until it may.
     """
     queue = TaskQueue(get_broker(), stop=stop, may_work=may_work)
     while not stop.is_set() and may_work():
@@ -117,6 +121,8 @@ def do_tasks(
         if allowance.is_overrun:
             log.critical("a task took too long; the part ends, to be started again")
             raise SystemExit(1)
+        if queue.has_grown:
+            raise SystemExit(START_ANEW)
 
 
 class TaskQueue:
@@ -129,6 +135,9 @@ class TaskQueue:
         self._may_work = may_work
         self._stop = stop
         self._scheduled_at = float("-inf")
+        self._grows_to = _own_bytes() + GROWS_BY
+        self._has_worked = False
+        self.has_grown = False
 
     def get(self) -> Task | Literal["STOP"]:
         """Wait for a task, queueing meanwhile what the schedules ask for."""
@@ -144,7 +153,13 @@ class TaskQueue:
                 continue
             for key, package in packages:
                 if (task := self._opened(key, package)) is not None:
+                    self._has_worked = True
                     return task
+            if self._has_worked and not packages:
+                self._has_worked = False
+                self.has_grown = _own_bytes() > self._grows_to
+                if self.has_grown:
+                    break
         return STOP
 
     def put(self, task: Task) -> None:
@@ -170,6 +185,10 @@ class TaskQueue:
             self._broker.fail(key)
             return None
         return {**task, "cluster": Conf.CLUSTER_NAME, "ack_id": key}
+
+
+def _own_bytes() -> int:
+    return int(psutil.Process().memory_info().rss)
 
 
 class Allowance:

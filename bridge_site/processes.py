@@ -42,6 +42,8 @@ WATCH_EVERY_S = 0.5
 FIRST_BACKOFF_S = 1.0
 LONGEST_BACKOFF_S = 60.0
 STEADY_AFTER_S = 60.0
+# With which a part ends that is well and wants to be started again, small as at first.
+START_ANEW = 75
 # In the environment of everything a part starts, so that orphans are found too.
 MARK = "BRIDGE_PART_MARK"
 
@@ -284,6 +286,10 @@ class Supervisor:
             end_marked(part.mark)
             code = part.process.wait()
         self._let_go(part)
+        if code == START_ANEW and now - part.started_at > FIRST_BACKOFF_S:
+            part.starts -= 1
+            self._start(part, now=now)
+            return
         if now - part.started_at > STEADY_AFTER_S:
             part.backoff_s = FIRST_BACKOFF_S
         self.say(

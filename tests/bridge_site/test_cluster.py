@@ -11,6 +11,7 @@ from django_q.models import OrmQ, Schedule, Task
 
 from bridge_site import cluster
 from bridge_site.cluster import Allowance, do_tasks
+from bridge_site.processes import START_ANEW
 from plumbing.models import Heartbeat
 from plumbing.queue import enqueue
 
@@ -92,6 +93,15 @@ def test_a_task_that_takes_too_long_is_broken_off_and_the_part_ends(monkeypatch)
     task = Task.objects.get()
     assert not task.success
     assert "exceeded maximum timeout" in task.result
+
+
+def test_a_part_that_large_tasks_made_grow_asks_to_be_started_anew(monkeypatch):
+    monkeypatch.setattr(cluster, "GROWS_BY", -1)
+    enqueue("plumbing.tasks.beat", "orders", cluster="orders")
+    with pytest.raises(SystemExit) as ended:
+        do_tasks(stop=threading.Event(), allowance=Allowance(), may_work=lambda: True)
+    assert ended.value.code == START_ANEW
+    assert Heartbeat.objects.count() == 1
 
 
 def test_where_no_signal_can_break_a_task_off_the_part_ends(monkeypatch):
