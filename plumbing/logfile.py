@@ -69,7 +69,8 @@ class PartFileHandler(logging.Handler):
 
     def __init__(self, path: str, *, most_bytes: int, kept: int) -> None:
         super().__init__()
-        self._name = path
+        # Not `_name`, which is the handler's own.
+        self._pattern = path
         self._most_bytes, self._kept = most_bytes, kept
         self._descriptor = -1
         self._is_torn = self._is_failing = False
@@ -77,7 +78,7 @@ class PartFileHandler(logging.Handler):
     @property
     def _path(self) -> Path:
         # Which part this is, a forked process learns after its log was set up.
-        return Path(self._name.replace("{part}", part_name()))
+        return Path(self._pattern.replace("{part}", part_name()))
 
     def emit(self, record: logging.LogRecord) -> None:
         try:

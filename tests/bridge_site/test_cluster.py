@@ -12,8 +12,10 @@ from django_q.models import OrmQ, Schedule, Task
 from bridge_site import cluster
 from bridge_site.cluster import Allowance, do_tasks
 from bridge_site.processes import START_ANEW
+from plumbing.adjusting import settled
 from plumbing.models import Heartbeat
 from plumbing.queue import enqueue
+from plumbing.tracing import traced
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,10 +33,16 @@ def at_once(monkeypatch):
     monkeypatch.setattr(cluster, "REST_S", 0)
 
 
-def work_off(allowance: Allowance | None = None) -> None:
+def work_off() -> None:
+    # What a task settles for its thread shall not outlive it here.
+    with traced(), settled():
+        do_tasks_until_empty()
+
+
+def do_tasks_until_empty() -> None:
     do_tasks(
         stop=UntilEmpty(),
-        allowance=allowance or Allowance(),
+        allowance=Allowance(),
         may_work=lambda: True,
     )
 
@@ -98,7 +106,7 @@ def test_a_task_that_takes_too_long_is_broken_off_and_the_part_ends(monkeypatch)
 def test_a_part_that_large_tasks_made_grow_asks_to_be_started_anew(monkeypatch):
     monkeypatch.setattr(cluster, "GROWS_BY", -1)
     enqueue("plumbing.tasks.beat", "orders", cluster="orders")
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as ended, traced(), settled():
         do_tasks(stop=threading.Event(), allowance=Allowance(), may_work=lambda: True)
     assert ended.value.code == START_ANEW
     assert Heartbeat.objects.count() == 1
