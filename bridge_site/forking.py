@@ -24,7 +24,7 @@ from typing import IO, Protocol
 
 import psutil
 
-CAN_FORK = sys.platform == "linux"
+CAN_FORK = sys.platform == "linux" and hasattr(os, "fork")
 # A fork takes milliseconds; who does not answer by then is given up.
 FORKED_WITHIN_S = 10.0
 ENDS_WITHIN_S = 1.0

@@ -12,9 +12,10 @@ from django.core.management.base import (
     CommandParser,
     SystemCheckError,
 )
+from django.db import connections
 
 from bridge_site.control import find_control
-from bridge_site.forking import begin_beside, is_forking
+from bridge_site.forking import CAN_FORK, begin_beside, is_forking
 from bridge_site.parts import fork_nursery, load_what_parts_share
 from bridge_site.preparing import make_ready
 from bridge_site.processes import (
@@ -74,9 +75,11 @@ class Command(BaseCommand):
 
 
 def _prepare(exit_with_parent: bool) -> None:  # noqa: FBT001 - called by `partial`
-    if exit_with_parent:
+    if exit_with_parent and CAN_FORK:
+        # In a child of its own; else it would end the supervisor like that.
         when_parent_ends(partial(os._exit, 1))
     make_ready()
+    connections.close_all()
 
 
 def _is_waiting() -> bool:
