@@ -1,6 +1,6 @@
-"""Measure the pages that staff open all day: overview, search box and lists.
+"""Measure the pages that staff open all day: overview, search box, lists and journals.
 
-    python bench/desk.py --goods 100000 --orders 50000
+    python bench/desk.py --goods 1000000 --orders 500000
 
 Bars: 12 queries and 300 ms for a page, whatever is looked for. The best of several
 rounds counts, after one that warms the database up.
@@ -15,33 +15,17 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlencode
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.measuring import queries_of, seconds_of, throwaway_database
+from bench.filling import fill_table
+from bench.measuring import note, queries_of, seconds_of, throwaway_database
 
-ROUNDS = 7
+ROUNDS = 3
 QUERIES_BAR, MILLISECONDS_BAR = 12, 300
 OPEN_SHARE, STUCK_SHARE = 0.01, 0.002
-AT_ONCE = 5000
-LISTS = {
-    "orders": "/admin/orders/order/",
-    "orders, a person's": "/admin/orders/order/?tab=person",
-    "orders, archive": "/admin/orders/order/?tab=ended",
-    "orders, all": "/admin/orders/order/?tab=all",
-    "orders, at a loss": "/admin/orders/order/?tab=all&money=loss",
-    "orders, page 400": "/admin/orders/order/?tab=all&p=400",
-    "hand-over today": "/admin/orders/handover/",
-    "picking list": "/admin/orders/handover/picking/",
-    "steps": "/admin/orders/step/",
-    "reservations": "/admin/orders/reservation/",
-    "products": "/admin/catalog/product/",
-    "products, words": "/admin/catalog/product/?q=чайник+zeta",
-    "products, page 500": "/admin/catalog/product/?p=500",
-    "categories": "/admin/catalog/category/",
-    "alerts": "/admin/alerts/alert/",
-    "profit": "/admin/orders/booking/",
-}
+BRANCHES = 400
 KINDS = ("Мышь", "Клавиатура", "Монитор", "Кабель", "Чайник", "Колонка", "Сумка")
 MAKERS = ("Zeta", "Orion", "Lumen", "Kvant", "Delta")
 NAMES = ("Асель", "Айгерим", "Ерлан", "Данияр", "Мария", "Тимур", "Жанна", "Олег")
@@ -55,140 +39,283 @@ def main() -> None:
     count = parser.parse_args()
     with throwaway_database() as vendor:
         print(f"{count.goods} goods, {count.orders} orders with buyers, on {vendor}")
-        store(count.goods, count.orders)
-        measure(count.orders)
+        seconds = seconds_of(lambda: store(count.goods, count.orders))
+        print(f"stored in {seconds:.0f} s", flush=True)
+        measure(count.goods, count.orders)
 
 
 def store(goods: int, orders: int) -> None:
     from django.db import connection
     from django.utils import timezone
 
-    from catalog.models import Product
+    from catalog.models import Category, Product, ProductChange
+    from feeds.models import Listing
     from orders.models import Buyer, Order, OrderLine, Step
 
     dice, now = random.Random(1), timezone.now()
-    Product.objects.bulk_create(
+    fill_table(
+        Category,
+        ("id", "supplier_id", "name", "path", "left", "right", "level", "is_published"),
         (
-            Product(
-                article=str(100_000 + number),
-                sku=f"K{100_000 + number}",
-                part_number=f"{dice.choice('ABCDEF')}{dice.randrange(10**6):06}",
-                barcode=str(4_600_000_000_000 + number),
-                name=f"{dice.choice(KINDS)} {dice.choice(MAKERS)} M-{number}, "
-                f"{dice.choice(('чёрный', 'белый', 'синий'))}, {number % 97} см",
-                stock=dice.randrange(50),
-                price_kzt=1000 + number,
-                first_seen=now,
-                last_seen=now,
+            (
+                n,
+                str(n),
+                f"Ветка {n}",
+                f"Товары / Ветка {n}",
+                2 * n,
+                2 * n + 1,
+                1,
+                n % 2 == 0,
+            )
+            for n in range(1, BRANCHES + 1)
+        ),
+    )
+    fill_table(
+        Product,
+        (
+            *("id", "article", "sku", "part_number", "barcode", "name", "category_id"),
+            *("brand", "cost_kzt", "stock", "price_kzt", "quarantine", "priced_with"),
+            *("first_seen", "last_seen"),
+        ),
+        (
+            (
+                number + 1,
+                str(100_000 + number),
+                f"K{100_000 + number}",
+                f"{dice.choice('ABCDEF')}{dice.randrange(10**6):06}",
+                str(4_600_000_000_000 + number),
+                _name(number, dice),
+                number % BRANCHES + 1,
+                MAKERS[number % len(MAKERS)],
+                800 + number,
+                dice.randrange(50),
+                1000 + number,
+                "jump" if number % 500 == 0 else "",
+                "0" * 16,
+                now,
+                now,
             )
             for number in range(goods)
         ),
-        batch_size=AT_ONCE,
     )
-    pks = list(Product.objects.order_by("pk").values_list("pk", flat=True))
-    made = Order.objects.bulk_create(
-        (_order(number, now=now, of=orders) for number in range(orders)),
-        batch_size=AT_ONCE,
-    )
-    OrderLine.objects.bulk_create(
+    fill_table(
+        Listing,
+        ("sku", "product_id", "stock_count", "price_kzt", "first_listed_at"),
         (
-            OrderLine(
-                order=order,
-                entry_id=f"{order.pk}##0",
-                sku=f"K{100_000 + place % goods}",
-                name=f"{KINDS[place % len(KINDS)]} M-{place}",
-                product_id=pks[place % goods],
-                quantity=1,
-                price_kzt=9990,
-            )
-            for place, order in enumerate(made)
+            (f"K{100_000 + number}", number + 1, 5, 1000 + number, now)
+            for number in range(1, goods, 2)
         ),
-        batch_size=AT_ONCE,
     )
-    Buyer.objects.bulk_create(
+    fill_table(
+        ProductChange,
+        ("product_id", "field", "old", "new", "changed_at"),
         (
-            Buyer(
-                order=order,
-                name=f"{dice.choice(NAMES)} {dice.choice(FAMILIES)}",
-                phone=f"701{order.pk:07}",
+            (
+                number + 1,
+                "stock",
+                number % 9,
+                number % 7,
+                now - timedelta(seconds=number),
             )
-            for order in made
+            for number in range(goods)
         ),
-        batch_size=AT_ONCE,
     )
-    stuck = made[-max(int(orders * STUCK_SHARE), 1) :]
-    Step.objects.bulk_create(
-        Step(
-            order=order,
-            kind=Step.Kind.RESERVE,
-            peer=Step.Peer.ALSTYLE,
-            status=Step.Status.NEEDS_PERSON,
-            not_before=now,
-            created_at=now,
-            last_error="Нет у поставщика",
-        )
-        for order in stuck
+    fill_table(Order, ORDER_COLUMNS, _orders(orders, now=now))
+    fill_table(
+        OrderLine,
+        ("order_id", "entry_id", "sku", "name", "product_id", "quantity", "price_kzt"),
+        (
+            (
+                number + 1,
+                f"{number + 1}##0",
+                f"K{100_000 + number % goods}",
+                f"{KINDS[number % len(KINDS)]} M-{number}",
+                number % goods + 1,
+                1,
+                9990,
+            )
+            for number in range(orders)
+        ),
+    )
+    fill_table(
+        Buyer,
+        ("order_id", "name", "phone"),
+        (
+            (
+                number + 1,
+                f"{dice.choice(NAMES)} {dice.choice(FAMILIES)}",
+                f"701{number + 1:07}",
+            )
+            # Older ones are forgotten.
+            for number in range(orders * 9 // 10, orders)
+        ),
+    )
+    stuck = max(int(orders * STUCK_SHARE), 1)
+    fill_table(
+        Step,
+        (
+            *("order_id", "kind", "peer", "status", "not_before", "created_at"),
+            "last_error",
+        ),
+        (
+            (
+                orders - number,
+                Step.Kind.RESERVE.value,
+                Step.Peer.ALSTYLE.value,
+                Step.Status.NEEDS_PERSON.value,
+                now,
+                now,
+                "Нет у поставщика",
+            )
+            for number in range(stuck)
+        ),
     )
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
 
 
-def _order(number, *, now, of):
-    from orders.models import Order
-
-    # A year of orders; the newest are still open.
-    at = now - timedelta(days=365) * (of - number) / of
-    is_open = number >= of * (1 - OPEN_SHARE)
-    return Order(
-        kaspi_id=f"id{number}",
-        code=str(700_000_000 + number * 7),
-        state=Order.NEW if is_open else Order.ARCHIVE,
-        status=Order.APPROVED if is_open else Order.COMPLETED,
-        total_kzt=9990,
-        waybill_number=f"KSP{number}",
-        created_at=at,
-        accept_by=at + timedelta(hours=3),
-        first_seen=at,
-        last_seen=at,
-        ended_at=None if is_open else at + timedelta(days=3),
+def _name(number, dice):
+    colour = dice.choice(("чёрный", "белый", "синий"))
+    return (
+        f"{dice.choice(KINDS)} {dice.choice(MAKERS)} M-{number}, {colour}, "
+        f"{number % 97} см"
     )
 
 
-def measure(orders: int) -> None:
+ORDER_COLUMNS = (
+    *("id", "kaspi_id", "code", "state", "status", "total_kzt", "waybill_number"),
+    *("created_at", "accept_by", "first_seen", "last_seen", "ended_at"),
+)
+
+
+def _orders(orders, *, now):
+    from orders.models import Order
+
+    for number in range(orders):
+        # A year of orders; the newest are still open.
+        at = now - timedelta(days=365) * (orders - number) / orders
+        is_open = number >= orders * (1 - OPEN_SHARE)
+        yield (
+            number + 1,
+            f"id{number}",
+            str(700_000_000 + number * 7),
+            Order.NEW if is_open else Order.ARCHIVE,
+            Order.APPROVED if is_open else Order.COMPLETED,
+            9990,
+            f"KSP{number}",
+            at,
+            at + timedelta(hours=3),
+            at,
+            at,
+            None if is_open else at + timedelta(days=3),
+        )
+
+
+def measure(goods: int, orders: int) -> None:
     from django.contrib.auth.models import User
     from django.test import Client
 
     client = Client()
     client.force_login(_owner(User))
-    middle = str(700_000_000 + (orders // 2) * 7)
     pages: dict[str, Callable[[], object]] = {
-        "overview": lambda: client.get("/admin/"),
         "overview, refreshed": lambda: client.get("/admin/", headers={"X-Part": "1"}),
-        "overview's fold": lambda: client.get("/admin/overview/health/"),
     }
-    for name, text in {
+    middle = str(700_000_000 + (orders // 2) * 7)
+    texts = {
         "code": middle,
         "last 4 digits": middle[-4:],
-        "phone": f"+7 701 {orders // 2:07}",
+        "phone": f"+7 701 {orders - orders // 50:07}",
         "buyer's name": "Асель Иванова",
         "name nobody has": "Клеопатра",
-        "article": "150000",
+        "article": str(100_000 + goods // 2),
         "word of a name": "чайник",
         "two words": "чайник zeta",
+        "model": f"M-{goods // 3}",
         "word of no name": "телескоп",
         "other keyboard": "xfqybr",
         "waybill": f"KSP{orders // 3}",
-    }.items():
+    }
+    for name, text in texts.items():
         pages[f"search: {name}"] = partial(_search, client, text)
-    for name, url in LISTS.items():
-        pages[name] = partial(_open, client, url)
+    for name, url in {**_pages(goods, orders), **_lists()}.items():
+        pages[name] = partial(_get, client, url)
+    for text in ("article", "word of a name", "two words", "model", "word of no name"):
+        query = urlencode({"q": texts[text]})
+        pages[f"goods: {text}"] = partial(_get, client, f"{GOODS}?{query}")
+    for text in ("code", "last 4 digits", "waybill", "word of no name"):
+        query = urlencode({"q": texts[text]})
+        pages[f"orders: {text}"] = partial(_get, client, f"{ORDERS}?{query}")
+    missed = 0
     for name, work in pages.items():
-        report(name, work)
+        took, is_held = report(name, work)
+        missed += not is_held
+        if name in TOLD:
+            note(f"page: {name}", size=goods, seconds=took / 1000)
+    print(f"{len(pages)} pages, {missed} over the bar")
 
 
-def _open(client, url):
+# Drawn by `bench/growth.py`.
+TOLD = ("overview", "search: code", "search: word of no name", "list: product")
+GOODS, ORDERS = "/admin/catalog/product/", "/admin/orders/order/"
+
+
+def _pages(goods, orders):
+    """Name the pages that are opened most, and every way to cut or sort the lists."""
+    pages = {
+        "overview": "/admin/",
+        "overview's fold": "/admin/overview/health/",
+        "a product": f"{GOODS}{goods // 2}/change/",
+        "an order": f"{ORDERS}{orders // 2}/change/",
+        "an open order": f"{ORDERS}{orders}/change/",
+        "the last page of goods": f"{GOODS}?p={goods // 50}",
+        "hand-over": "/admin/orders/handover/",
+    }
+    cuts = {
+        GOODS: [
+            *(f"presence={value}" for value in ("in_stock", "sold_out", "gone")),
+            *(f"quarantine={value}" for value in ("any", "jump", "no_cost")),
+            *(f"sale={value}" for value in ("on_sale", "gone", "not_published")),
+            *(f"sale={value}" for value in ("bad_sku", "no_price", "out_of_stock")),
+            *(f"is_published__exact={value}" for value in ("yes", "no", "category")),
+            *("branch=7", "branch=7&presence=in_stock&o=-4"),
+            *(f"o={sign}{number}" for number in range(1, 10) for sign in ("", "-")),
+        ],
+        ORDERS: [
+            *(f"tab={tab}" for tab in ("person", "accept", "reserve", "assemble")),
+            *(f"tab={tab}" for tab in ("hand_over", "transit", "returns", "ended")),
+            *("tab=all", "is_express__exact=1", "tab=all&money=below"),
+            *(
+                f"tab=all&o={sign}{number}"
+                for number in (1, 4, 5)
+                for sign in ("", "-")
+            ),
+        ],
+    }
+    names = {GOODS: "goods", ORDERS: "orders"}
+    for url, queries in cuts.items():
+        pages |= {f"{names[url]}: {query}": f"{url}?{query}" for query in queries}
+    return pages
+
+
+def _lists():
+    """Name every list of the admin."""
+    from django.contrib import admin
+    from django.urls import NoReverseMatch, reverse
+
+    found = {}
+    for model in admin.site._registry:
+        meta = model._meta
+        try:
+            url = reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist")
+        except NoReverseMatch:
+            continue
+        found[f"list: {meta.model_name}"] = url
+    return found
+
+
+def _get(client, url):
     answer = client.get(url)
-    assert answer.status_code == 200, (url, answer.status_code)
+    assert answer.status_code in (200, 302), f"{url}: {answer.status_code}"
 
 
 def _owner(users):
@@ -205,15 +332,20 @@ def _search(client, text):
     assert answer.status_code == 302, answer.status_code
 
 
-def report(name, work) -> None:
+def report(name, work) -> tuple[float, bool]:
     queries = queries_of(work)
     times = sorted(1000 * seconds_of(work) for _round in range(ROUNDS))
+    if times[0] > MILLISECONDS_BAR / 2:
+        # Other work on the machine makes a page slower, never quicker.
+        times = sorted([*times, *(1000 * seconds_of(work) for _ in range(ROUNDS))])
     took = times[0]
     held = queries <= QUERIES_BAR and took <= MILLISECONDS_BAR
     print(
-        f"{name:26} {queries:3} queries {took:7.0f} ms (worst {times[-1]:.0f})"
-        f"{'' if held else '   OVER THE BAR'}"
+        f"{name:36} {queries:3} queries {took:7.0f} ms (worst {times[-1]:.0f})"
+        f"{'' if held else '   OVER THE BAR'}",
+        flush=True,
     )
+    return took, held
 
 
 if __name__ == "__main__":

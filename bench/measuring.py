@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import sys
 import tempfile
@@ -72,6 +73,16 @@ def queries_of(work: Callable[[], object]) -> int:
     with CaptureQueriesContext(connection) as captured:
         work()
     return len(captured)
+
+
+def note(row: str, *, size: int, seconds: float) -> None:
+    """Add a figure to the file that BENCH_JOURNAL names, for `bench/growth.py`."""
+    if journal := os.environ.get("BENCH_JOURNAL"):
+        from django.db import connection
+
+        figure = {"row": row, "size": size, "seconds": round(seconds, 4)}
+        with Path(journal).open("a", encoding="utf-8") as file:
+            print(json.dumps({**figure, "database": connection.vendor}), file=file)
 
 
 @contextmanager
