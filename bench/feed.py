@@ -25,7 +25,13 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.filling import fill_table
-from bench.measuring import note, peak_mib_of, seconds_of, throwaway_database
+from bench.measuring import (
+    note,
+    peak_mib_of,
+    processor_seconds,
+    seconds_of,
+    throwaway_database,
+)
 
 BAR = 3.0
 MEMORY_BAR_MIB = 150
@@ -129,8 +135,8 @@ def measure_yardstick(path: Path) -> dict[str, float]:
 
 def timed(work: Callable[[], object]) -> dict[str, float]:
     """Measure by the wall's clock, and what of it the processor worked."""
-    began = time.process_time()
-    return {"seconds": seconds_of(work), "cpu": time.process_time() - began}
+    began = processor_seconds()
+    return {"seconds": seconds_of(work), "cpu": processor_seconds() - began}
 
 
 def measure_draft(path: Path) -> dict[str, float]:
@@ -256,7 +262,7 @@ def report_whole(name: str, directory: str, *, offers: int) -> None:
     bar = f", bar {WHOLE_BARS[name]:.1f} x"
     yard = in_child(kind, directory)
     whole = in_child("publishing", directory)
-    note(f"whole list: {name}", size=offers, seconds=counted(whole))
+    note(f"whole list: {name}", size=offers, seconds=whole["cpu"])
     what = "the writer" if kind == "yardstick" else "reading the columns"
     print(
         f"whole: {name:<15} {whole['seconds']:6.2f} s = "
@@ -265,13 +271,6 @@ def report_whole(name: str, directory: str, *, offers: int) -> None:
         f"{whole['cpu'] / yard['cpu']:4.2f} x; peak +{whole['peak']:.0f} MiB",
         flush=True,
     )
-
-
-def counted(measured: dict[str, float]) -> float:
-    """Give the seconds that tell most: a server's processor is not this process's."""
-    from django.db import connection
-
-    return measured["cpu" if connection.vendor == "sqlite" else "seconds"]
 
 
 def main() -> None:
@@ -291,7 +290,7 @@ def main() -> None:
         offers, rounds = arguments.offers, arguments.rounds
         report("first list", directory, rounds=rounds)
         priced = in_child("pricing", directory)
-        note("all prices worked out", size=offers, seconds=counted(priced))
+        note("all prices worked out", size=offers, seconds=priced["cpu"])
         print(
             f"all prices   {priced['seconds']:6.2f} s, of the processor "
             f"{priced['cpu']:.2f} s; once, and when the rules change"

@@ -28,6 +28,22 @@ def seconds_of(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
+def processor_seconds() -> float:
+    """Tell how long processors have worked for this process, here and at the database.
+
+    PostgreSQL's part is that of the process which serves this connection, on this host.
+    """
+    from django.db import connection
+
+    seconds = time.process_time()
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            served = psutil.Process(cursor.fetchone()[0]).cpu_times()
+        seconds += served.user + served.system
+    return seconds
+
+
 def peak_mib_of(work: Callable[[], object]) -> float:
     """Run `work` and return by how many MiB the process grew at most meanwhile."""
     gc.collect()

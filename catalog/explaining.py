@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 
 from django.utils.translation import gettext as _
@@ -69,10 +69,23 @@ TEXTS = {
 
 def explain(lines: Iterable[Line]) -> list[str]:
     """Write the lines in the active language."""
-    return [
-        _(TEXTS[code]) % {name: _readable(value) for name, value in figures.items()}
-        for code, figures in lines
-    ]
+    return explainer()(lines)
+
+
+def explainer() -> Callable[[Iterable[Line]], list[str]]:
+    """Give an `explain` for many: each text is looked up in the language once."""
+    texts: dict[str, str] = {}
+
+    def write(lines: Iterable[Line]) -> list[str]:
+        written = []
+        for code, figures in lines:
+            if (text := texts.get(code)) is None:
+                text = texts[code] = _(TEXTS[code])
+            readable = {name: _readable(value) for name, value in figures.items()}
+            written.append(text % readable)
+        return written
+
+    return write
 
 
 def _readable(value: object) -> object:

@@ -13,11 +13,12 @@ from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from catalog.availability import stock_read_at
-from catalog.explaining import explain
+from catalog.comparing import UnsavedChange
+from catalog.explaining import explain, explainer
 from catalog.models import PriceRule, Product, ProductChange
 from catalog.pricing import PriceDecision, PriceInputs, decide_price
 from catalog.rules import RuleBook, load_rules
-from catalog.writing import update_rows
+from catalog.writing import insert_changes, update_rows
 
 CHUNK = 2000
 DECIDED_COLUMNS = ("price_kzt", "quarantine", "quarantined_at", "accepted_price_kzt")
@@ -215,17 +216,20 @@ def _store(
     )
     others = [row.pk for row in rows if row.pk not in written]
     Product.objects.filter(pk__in=others).update(priced_with=book.digest)
-    ProductChange.objects.bulk_create(
-        ProductChange(
-            product_id=row.pk,
-            field=ProductChange.Field.PRICE,
-            old=row.price_kzt,
-            new=decision.price_kzt,
-            changed_at=now,
-            reason="\n".join(explain(decision.lines)),
-        )
-        for row, decision in moved
-        if row.price_kzt is not None
+    explained = explainer()
+    insert_changes(
+        (
+            UnsavedChange(
+                row.pk,
+                ProductChange.Field.PRICE,
+                row.price_kzt,
+                decision.price_kzt,
+                "\n".join(explained(decision.lines)),
+            )
+            for row, decision in moved
+            if row.price_kzt is not None
+        ),
+        now=now,
     )
     result.examined += len(rows)
     result.changed += sum(row.price_kzt != d.price_kzt for row, d in moved)

@@ -41,6 +41,9 @@ class RuleBook:
     _by_category: dict[int, list[PriceRule]] = field(init=False)
     _anywhere: list[PriceRule] = field(init=False)
     _chains: dict[int, list[int]] = field(init=False, default_factory=dict)
+    _percents: dict[int | None, Decimal | None] = field(
+        init=False, default_factory=dict
+    )
     _filled: dict[tuple[int, Decimal], PriceRule] = field(
         init=False, default_factory=dict
     )
@@ -71,8 +74,12 @@ class RuleBook:
     def _with_commission(self, rule: PriceRule, category_id: int | None) -> PriceRule:
         if rule.commission_percent is not None:
             return rule
-        # Kaspi's own category is known of orders only.
-        percent = self.commissions.percent_of(category_id=category_id, on=self.today)
+        if category_id not in self._percents:
+            # Kaspi's own category is known of orders only.
+            self._percents[category_id] = self.commissions.percent_of(
+                category_id=category_id, on=self.today
+            )
+        percent = self._percents[category_id]
         if percent is None:
             return rule
         filled = self._filled.get((rule.pk, percent))
