@@ -10,8 +10,10 @@ database up.
 from __future__ import annotations
 
 import argparse
+import gc
 import random
 import sys
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
@@ -349,8 +351,10 @@ def report(name, work, *, rounds) -> tuple[float, bool]:
     queries = queries_of(work)
     measured = []
     for _round in range(rounds):
-        began = processor_seconds()
-        waited = seconds_of(work)
+        gc.collect()
+        began, since = processor_seconds(), time.perf_counter()
+        work()
+        waited = time.perf_counter() - since
         measured.append((1000 * (processor_seconds() - began), 1000 * waited))
     worked, waited = min(measured)
     held = queries <= QUERIES_BAR and worked <= MILLISECONDS_BAR
