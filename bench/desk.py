@@ -284,6 +284,7 @@ def _pages(goods, orders):
         "an open order": f"{ORDERS}{orders}/change/",
         "the last page of goods": f"{GOODS}?p={goods // 50}",
         "hand-over": "/admin/orders/handover/",
+        "picking list": "/admin/orders/handover/picking/",
     }
     cuts = {
         GOODS: [
