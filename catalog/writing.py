@@ -58,7 +58,7 @@ def update_rows(
         else:
             settings = ", ".join(f"{name} = %s" for name in names)
             statement = f"UPDATE {table} SET {settings} WHERE {key} = %s"  # noqa: S608 - our models' names; values are parameters
-            cursor.executemany(statement, zip(*prepared, strict=True))
+            cursor.executemany(statement, [*zip(*prepared, strict=True)])
 
 
 def insert_rows(
@@ -98,7 +98,7 @@ def insert_rows(
             else:
                 cursor.executemany(
                     f"INSERT INTO {table} ({names}) VALUES ({places})",  # noqa: S608 - our models' names; values are parameters
-                    ((*row, *defaults) for row in zip(*prepared, strict=True)),
+                    [(*row, *defaults) for row in zip(*prepared, strict=True)],
                 )
 
 
