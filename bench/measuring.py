@@ -28,6 +28,14 @@ def seconds_of(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
+def processor_seconds_of(work: Callable[[], object]) -> float:
+    """Run `work` and return how long processors worked for it."""
+    gc.collect()
+    began = processor_seconds()
+    work()
+    return processor_seconds() - began
+
+
 def processor_seconds() -> float:
     """Tell how long processors have worked for this process, here and at the database.
 
