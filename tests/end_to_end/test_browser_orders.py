@@ -19,11 +19,6 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
 ]
 PASSWORD = "a-long-password"
-NO_TIME_PASSES = """
-window.intervals = [];
-window.setInterval = (work) => window.intervals.push(work);
-"""
-A_MINUTE_PASSES = "() => { for (const work of window.intervals) work(); }"
 
 
 @pytest.fixture
@@ -138,26 +133,3 @@ def test_no_page_is_wider_than_a_phone(supplier, live_server, chromium):
         page.goto(f"{live_server.url}/admin/orders/{path}")
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= 390, path
-
-
-def test_a_list_that_looks_again_disturbs_nobody(supplier, live_server, chromium):
-    lacking(supplier)
-    page = log_in(chromium, live_server.url, width=1440)
-    page.context.add_init_script(NO_TIME_PASSES)
-    orders, steps = (f"{live_server.url}/admin/orders/{n}/" for n in ("order", "step"))
-    page.set_viewport_size({"width": 1440, "height": 300})
-    page.goto(orders)
-    page.evaluate("window.scrollTo(0, 120)")
-    with page.expect_navigation():
-        page.evaluate(A_MINUTE_PASSES)
-    # Whoever reads is not thrown back to the top.
-    assert page.evaluate("window.scrollY") == 120
-    slow: list[Any] = []
-    page.route(steps, lambda route: slow.append(route))
-    link = page.locator('a[href="/admin/orders/step/"]').first
-    with page.expect_request(steps):
-        link.evaluate("link => link.click()")
-    page.evaluate(A_MINUTE_PASSES)
-    # Had the list been asked for again, nothing would come of the click.
-    slow[0].continue_()
-    page.wait_for_url(steps)
