@@ -6,9 +6,11 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -68,9 +70,8 @@ def test_the_list_is_given_out_from_the_sites_end_to_the_next_ones_beginning(
         assert FeedFetch.objects.count() == 0
         # It lets go at a word, and comes again if nobody else does.
         assert process.stdin
-        process.stdin.write(b"let go\n")
-        process.stdin.flush()
-        wait_for(lambda: not answers(f"{url}/healthz"), timeout_s=20)
+        with taken(port, process.stdin):
+            assert process.poll() is None
         wait_for(lambda: answers(f"{url}/healthz"), timeout_s=20)
         process.communicate(timeout=60)
         assert process.returncode == 0
@@ -78,6 +79,19 @@ def test_the_list_is_given_out_from_the_sites_end_to_the_next_ones_beginning(
     assert FeedFetch.objects.get().status_code == 200
     with socket.create_server(("127.0.0.1", port)):
         pass
+
+
+def taken(port: int, to_substitute: IO[bytes]) -> socket.socket:
+    """Listen in its place; it is told again, as run.py does on a busy machine."""
+    for attempt in range(2000):
+        if attempt % 500 == 0:
+            to_substitute.write(b"let go\n")
+            to_substitute.flush()
+        try:
+            return socket.create_server(("127.0.0.1", port))
+        except OSError:
+            time.sleep(0.01)
+    raise AssertionError("it does not let go")
 
 
 def answers(url: str) -> bool:
