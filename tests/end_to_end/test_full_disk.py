@@ -7,8 +7,10 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from bridge_site.roles import set_staff, sync_roles
 from catalog.models import Product
 from feeds import files
 from feeds.models import Store
+from sandbox import AlStyleServer, KaspiServer
 from tests.orders.factories import ensure_price_rule
 from tests.staff import build, make_import, make_product
 
@@ -217,3 +220,83 @@ def test_a_list_too_large_for_the_disk_goes_out_when_there_is_room(
     disk.empty()
     assert build(timezone.now()).is_success
     assert live.read_bytes() != before
+
+
+@pytest.fixture
+def peers(environment) -> Iterator[tuple[AlStyleServer, KaspiServer]]:
+    """Let both peers know the goods that are in the database."""
+    with (
+        AlStyleServer(token=environment["ALSTYLE_TOKEN"], interval_s=0) as supplier,
+        KaspiServer(token=environment["KASPI_TOKEN"], states_move=False) as kaspi,
+    ):
+        for good in Product.objects.all():
+            cost = good.cost_kzt or 0
+            supplier.add_good(int(good.article), stock=10, price1=cost, price2=cost * 2)
+        environment.update(
+            # Those of the tests name peers of their own.
+            DJANGO_SETTINGS_MODULE="bridge_site.settings",
+            VAR_DIR=environment["TEST_VAR_DIR"],
+            ALSTYLE_URL=supplier.url,
+            KASPI_URL=kaspi.url,
+            KASPI_MERCHANT_ID="QazDemo",
+            SUPERVISE_FIRST_PURCHASE="0",
+        )
+        begin = "from plumbing import epoch; epoch.begin()"
+        assert manage(environment, "shell", "-v0", "-c", begin)[0] == 0
+        yield supplier, kaspi
+        assert supplier.crashes == kaspi.crashes == []
+
+
+def test_an_order_is_bought_once_though_its_answer_cannot_be_kept(
+    environment, disk, peers
+):
+    supplier, kaspi = peers
+    good = Product.objects.all()[0]
+    line = {"sku": good.sku, "price": 3.0 * (good.cost_kzt or 0)}
+    # From its answers it is learned whose an order is; until then a person would say.
+    supplier.change_settings(shows_external_id=True)
+    earlier = kaspi.new_order([line])
+    manage(environment, "poll_orders")
+    manage(environment, "process_orders", "--all")
+    assert len(supplier.all_orders()) == 1
+    code = kaspi.new_order([line]).code
+    status, said = manage(environment, "poll_orders")
+    assert status == 0, said
+    disk.fill()
+    # What is to be done cannot be noted down first: nothing is done.
+    manage(environment, "process_orders")
+    assert len(supplier.calls("add")) == len(supplier.calls("submit")) == 1
+    disk.empty()
+
+    def fill_once_bought() -> None:
+        with suppress(AssertionError):
+            wait_for(lambda: len(supplier.all_orders()) == 2)
+        disk.fill()
+
+    supplier.faults.add(
+        "stall", "submit", seconds=2.0, after_work=True, answer=True, times=1
+    )
+    filling = threading.Thread(target=fill_once_bought)
+    filling.start()
+    said = manage(environment, "process_orders", "--all")[1]
+    filling.join()
+    assert len(supplier.all_orders()) == 2, said
+    disk.empty()
+
+    def is_accepted() -> bool:
+        # As if the claim of who could not write were over, and the pauses, too.
+        database = sqlite3.connect(disk.folder / "bridge.sqlite3")
+        with database:
+            database.execute("UPDATE orders_step SET not_before = '2020-01-01 00:00'")
+            database.execute(
+                "UPDATE orders_step SET claimed_until = '2020-01-01 00:00'"
+                " WHERE claimed_until IS NOT NULL"
+            )
+            database.execute("DELETE FROM bridge_site_lease")
+        database.close()
+        manage(environment, "process_orders", "--all")
+        return all(order["accepted"] for order in kaspi.book())
+
+    wait_for(is_accepted)
+    assert {order["code"] for order in kaspi.book()} == {earlier.code, code}
+    assert [order.is_live for order in supplier.all_orders()] == [True, True]
