@@ -201,8 +201,12 @@ class NoticeQuerySet(models.QuerySet["Notice"]):
         return ready.filter(channel__is_active=True).order_by("pk")
 
     def claim(self, pk: int, *, now: datetime, until: datetime) -> bool:
-        """Take a notice for one attempt, which is counted before it begins."""
-        mine = self.due(now=now).order_by().filter(pk=pk)
+        """Take a notice for one attempt, which is counted before it begins.
+
+        By its own columns only: what is joined PostgreSQL would not judge anew when
+        another sender was first.
+        """
+        mine = self.waiting().filter(pk=pk, not_before__lte=now)
         return bool(mine.update(attempts=F("attempts") + 1, not_before=until))
 
 
