@@ -11,7 +11,7 @@ from django.core.management import call_command
 from lxml import etree
 
 from catalog.models import PriceRule, Product
-from feeds import files
+from feeds import carrying, files
 from feeds.models import FeedBuild, Listing
 from tests.conftest import ROOT
 from tests.feeds.dying import KILLED, LIVE_FROM, POINTS
@@ -85,12 +85,15 @@ def test_killed_at_any_point_the_next_run_heals(goods, environment, feed_dir, po
     # A dead process keeps its lease until it runs out.
     expire_leases()
 
+    # Another host would finish what was handed over to the database; so does this one.
+    handed_over = carrying.is_needed() and point in ("before going live", "at the door")
+    is_finished = went_live or handed_over
     result = build()
-    assert result.end == ("unchanged" if went_live else "published")
+    assert result.end == ("unchanged" if is_finished else "published")
     offers = in_step(feed_dir)
     assert len(offers) == 1199
     assert offers[goods[2].sku].units == 4
-    assert FeedBuild.objects.filter(status=Status.FAILED).count() == (not went_live)
+    assert FeedBuild.objects.filter(status=Status.FAILED).count() == (not is_finished)
 
 
 @pytest.mark.parametrize("point", ["before the listings", "amid the listings"])
@@ -208,6 +211,7 @@ def test_a_list_without_a_good_copy_is_published_anew(published, feed_dir):
     before = live_bytes(feed_dir)
     files.live_path().unlink()
     files.version_path(published.pk).write_bytes(b"nonsense")
+    carrying.forget_all_but([])
     assert build().end == "published"
     assert read_bytes(live_bytes(feed_dir)) == read_bytes(before)
     in_step(feed_dir)
@@ -239,6 +243,7 @@ def test_a_wiped_directory_is_filled_again(published, feed_dir):
     before = live_bytes(feed_dir)
     for path in sorted(feed_dir.rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
+    carrying.forget_all_but([])
     assert build().end == "published"
     assert read_bytes(live_bytes(feed_dir)) == read_bytes(before)
     in_step(feed_dir)
