@@ -57,10 +57,9 @@ def load_what_parts_share() -> None:
     import_module(settings.ROOT_URLCONF)
     for path in settings.MIDDLEWARE:
         import_string(path)
-    # Loads the texts and the templates' machinery, too.
+    # To speak a language is to load its texts; the templates' machinery comes along.
     with translation.override(settings.LANGUAGE_CODE):
         engines.all()
-        translation.gettext("")
 
 
 def fork_nursery() -> Sequence[str]:

@@ -248,7 +248,7 @@ def _empty(models: Collection[type[Model]], alias: str) -> None:
     with connections[alias].cursor() as cursor:
         for model in reversed([*models]):
             table = connections[alias].ops.quote_name(model._meta.db_table)
-            cursor.execute(f"DELETE FROM {table}")  # noqa: S608
+            cursor.execute(f"DELETE FROM {table}")  # noqa: S608 - a table of ours
 
 
 def _referred_to(model: type[Model]) -> list[type[Model]]:

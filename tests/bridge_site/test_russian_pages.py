@@ -54,6 +54,8 @@ EXAMPLES = {
 SETTINGS = set(re.findall(r"^#? ?([A-Z_]+)=", ENV_EXAMPLE.read_text("utf-8"), re.M))
 ADDRESS = re.compile(
     r"\w+://\S*|\S+/\d[\d.]*|\S*[/.=:@#]\S*[A-Za-z]\S*"
+    # A mark of the log.
+    r"|\b\w+=\w+"
     # A digest or a revision.
     r"|\b(?=[a-f]*\d)[0-9a-f]{7,}\b"
 )

@@ -142,10 +142,11 @@ def test_the_first_purchase_is_watched_call_by_call(
 
 
 def equal_order(supplier: Any, product: Any, number: int) -> None:
-    """Let a manager order the same in the portal."""
+    """Let a manager order the same in the portal, in the same second as we did."""
+    (ours,) = alive(supplier)
     good = supplier.goods[int(product.article)]
     line = OrderedLine(article=good.article, quantity=number, price=good.price1)
-    supplier.orders.create([line], by="manager")
+    supplier.orders.create([line], by="manager").created = ours.created
 
 
 def test_a_doubtful_purchase_is_settled_by_picking_its_order(

@@ -12,6 +12,7 @@ TABLES = {
     "AdjustedSetting": "bridge_site_adjustedsetting",
     "HistoricalAdjustedSetting": "bridge_site_historicaladjustedsetting",
     "Heartbeat": "bridge_site_heartbeat",
+    "HostPart": "bridge_site_hostpart",
     "CallCount": "bridge_site_callcount",
     "ClockApart": "bridge_site_clockapart",
     "Epoch": "bridge_site_epoch",
