@@ -69,8 +69,6 @@ def pytest_collection_modifyitems(
     if left_out:
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)
-    # The longest by far: begun last, it would be waited for alone.
-    items.sort(key=lambda item: "test_browser_sweep" not in item.nodeid)
 
 
 def opens_database(item: pytest.Item) -> bool:
