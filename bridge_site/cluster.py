@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable
@@ -33,13 +32,7 @@ from django_q.signing import BadSignature, SignedPackage
 from django_q.worker import worker
 
 from bridge_site.alive import show_life
-from bridge_site.processes import (
-    PART_STOPS_WITHIN_S,
-    START_ANEW,
-    end_tree,
-    exit_after,
-    when_parent_ends,
-)
+from bridge_site.processes import START_ANEW, end_tree, stop_when_told
 from bridge_site.reporting import Reporter, report_in_background
 
 log = logging.getLogger("bridge.parts")
@@ -75,17 +68,7 @@ def run_cluster(name: str, *, exit_with_parent: bool) -> None:
     """Do the cluster's tasks until the parent ends or SIGINT or SIGTERM comes."""
     if name != Conf.CLUSTER_NAME:
         raise WrongQueue(f"Start this part with Q_CLUSTER_NAME={name}.")
-    stop = threading.Event()
-
-    def stop_soon(*_args: Any) -> None:
-        # In a thread of its own: a signal may come while this one holds the event.
-        exit_after(PART_STOPS_WITHIN_S)
-        threading.Thread(target=stop.set, daemon=True).start()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop_soon)
-    if exit_with_parent:
-        when_parent_ends(stop_soon)
+    stop = stop_when_told(exit_with_parent=exit_with_parent)
     allowance = Allowance()
     show_life(look=allowance.look)
     reporter = Reporter(name)

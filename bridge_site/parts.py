@@ -32,6 +32,7 @@ from bridge_site.processes import (
     PART_STOPS_WITHIN_S,
     exit_after,
     home,
+    stop_when_told,
     when_parent_ends,
 )
 from bridge_site.reporting import Reporter, report_in_background
@@ -167,17 +168,7 @@ def run_dispatchers(*, exit_with_parent: bool) -> None:
     A word of the parent's lets it finish first what is under way: no call is cut off.
     A part of its own: a queue of orders must not keep the clusters from reading.
     """
-    stop = threading.Event()
-
-    def stop_soon(*_args: Any) -> None:
-        # In a thread of its own: a signal may come while this one holds the event.
-        exit_after(PART_STOPS_WITHIN_S)
-        threading.Thread(target=stop.set, daemon=True).start()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop_soon)
-    if exit_with_parent:
-        when_parent_ends(stop_soon, on_word=stop.set)
+    stop = stop_when_told(exit_with_parent=exit_with_parent, finishes_at_word=True)
     reporter = Reporter("dispatch")
     if not reporter.await_work(wait=stop.wait):
         return

@@ -21,7 +21,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import psutil
 
@@ -106,6 +106,29 @@ def exit_after(seconds: float) -> None:
         os._exit(1)
 
     threading.Thread(target=end, name="exit-after", daemon=True).start()
+
+
+def stop_when_told(
+    *, exit_with_parent: bool, finishes_at_word: bool = False
+) -> threading.Event:
+    """Return what is set at SIGINT or SIGTERM and, if asked, when the parent ends.
+
+    From then on the process has `PART_STOPS_WITHIN_S` to end by itself. A word of the
+    parent's sets it too, if asked, and leaves it all the time.
+    """
+    stop = threading.Event()
+
+    def stop_soon(*_args: Any) -> None:
+        # In a thread of its own: a signal may come while this one holds the event.
+        exit_after(PART_STOPS_WITHIN_S)
+        threading.Thread(target=stop.set, daemon=True).start()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop_soon)
+    if exit_with_parent:
+        on_word = stop.set if finishes_at_word else lambda: None
+        when_parent_ends(stop_soon, on_word=on_word)
+    return stop
 
 
 def end_tree(pid: int, *, and_itself: bool) -> None:
