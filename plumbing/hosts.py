@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from pkgutil import iter_modules
 
-from django.apps import apps
+from django.apps import AppConfig, apps
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.recorder import MigrationRecorder
@@ -34,13 +34,19 @@ def parts_here() -> list[str]:
     return [part for role in settings.HOST_ROLES for part in PARTS_OF_ROLES[role]]
 
 
+def is_ours(app: AppConfig) -> bool:
+    """Tell whether an app is this project's: one of the folders at its top."""
+    # Not "beneath": the virtual environment with others' apps may be there as well.
+    return Path(app.path).parent == settings.BASE_DIR
+
+
 @cache
 def _known_migrations() -> frozenset[tuple[str, str]]:
     """Name the migrations that this code has of its own, without loading them."""
     return frozenset(
         (app.label, module.name)
         for app in apps.get_app_configs()
-        if Path(app.path).is_relative_to(settings.BASE_DIR)
+        if is_ours(app)
         for module in iter_modules([str(Path(app.path) / "migrations")])
         if module.name[0].isdigit()
     )

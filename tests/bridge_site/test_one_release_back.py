@@ -8,18 +8,18 @@ does not know must have a value in the database itself, and hold no row of its.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
 from django.apps import apps
-from django.conf import settings
 from django.db import migrations, models
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 from django.db.models.constraints import BaseConstraint
 from django.db.models.fields import NOT_PROVIDED
+
+from plumbing.hosts import is_ours
 
 pytestmark = pytest.mark.once
 # The first release's: nothing older is ever gone back to.
@@ -107,15 +107,11 @@ def flattened(operations: Sequence[Operation]) -> Iterator[Operation]:
             yield operation
 
 
-def is_ours(app: str) -> bool:
-    # Not "beneath": the virtual environment with others' apps may be there as well.
-    return Path(apps.get_app_config(app).path).parent == settings.BASE_DIR
-
-
 def hindrances(loader: MigrationLoader, last: dict[str, str]) -> list[str]:
     found = []
     for (app, name), migration in sorted(loader.disk_migrations.items()):
-        if not is_ours(app) or name <= last.get(app, "") or f"{app}.{name}" in ALLOWED:
+        is_known = name <= last.get(app, "") or f"{app}.{name}" in ALLOWED
+        if is_known or not is_ours(apps.get_app_config(app)):
             continue
         before = loader.project_state((app, name), at_end=False)
         for operation in flattened(migration.operations):

@@ -2,8 +2,10 @@
 
 from datetime import timedelta
 from io import StringIO
+from pathlib import Path
 
 import pytest
+from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db.migrations.recorder import MigrationRecorder
 from django_q.models import Schedule
@@ -130,3 +132,12 @@ def test_roles_name_the_parts(settings):
     assert hosts.parts_here() == ["web", "dispatch", "orders", "imports"]
     settings.HOST_ROLES = ["workers"]
     assert hosts.parts_here() == ["dispatch", "orders", "imports"]
+
+
+def test_an_app_somewhere_beneath_the_checkout_is_not_ours(settings):
+    auth = apps.get_app_config("auth")
+    # As where the virtual environment lies in the checkout.
+    settings.BASE_DIR = Path(auth.path).parents[2]
+    assert not hosts.is_ours(auth)
+    settings.BASE_DIR = Path(auth.path).parent
+    assert hosts.is_ours(auth)
