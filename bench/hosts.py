@@ -17,9 +17,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -30,9 +28,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.several.cable import Cable
 from bench.several.trees import Readers, Tree
-from bench.soak import LAG_S, Soak, server_url, what_is_open
+from bench.soak import LAG_S, Soak, carry_out, what_is_open
 from bench.soaking.buyers import Buyers
-from bench.soaking.ground import empty_database
 from bench.soaking.judging import Report
 from sandbox import wait_until
 from sandbox.audit import StockWatch
@@ -302,22 +299,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def main() -> int:
-    options = parse()
-    with contextlib.ExitStack() as stack:
-        directory = Path(tempfile.mkdtemp(prefix="bridge-hosts-"))
-        if not options.keep:
-            stack.callback(shutil.rmtree, directory, ignore_errors=True)
-        server = stack.enter_context(server_url(options))
-        url = stack.enter_context(empty_database(server, directory))
-        print(f"{options.orders} orders, seed {options.seed}: {directory}", flush=True)
-        report = Hosts(options, directory).run(url)
-        from django.db import connections
-
-        connections.close_all()
-        print(report.shown())
-        if options.json is not None:
-            options.json.write_text(report.as_json(), encoding="utf-8")
-    return 0 if report.is_kept else 1
+    return carry_out(parse(), Hosts, name="hosts")
 
 
 if __name__ == "__main__":

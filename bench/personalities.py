@@ -12,13 +12,11 @@ broken.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from launch.postgres import throw_away_server  # noqa: E402
-from launch.programs import find_postgresql  # noqa: E402
+from bench.soaking.ground import server_url  # noqa: E402
 from sandbox.personalities import personality  # noqa: E402
 
 LONGEST_S = 600
@@ -162,26 +159,16 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-@contextlib.contextmanager
-def server_url(options: argparse.Namespace) -> Iterator[str]:
-    """Give the database server for all; empty = a SQLite file each."""
-    programs = find_postgresql() if options.postgresql else None
-    if programs is None:
-        if options.postgresql:
-            raise SystemExit("no PostgreSQL was found on this computer")
-        yield ""
-        return
-    with throw_away_server(programs) as url:
-        yield url
-
-
 def main() -> int:
     """Soak them all, print the table and what was broken."""
     options = parse()
     seeds = options.seeds or list(range(1, options.count + 1))
     rows = []
     print(heading(), flush=True)
-    with server_url(options) as url, ThreadPoolExecutor(options.jobs) as pool:
+    with (
+        server_url(postgresql=options.postgresql) as url,
+        ThreadPoolExecutor(options.jobs) as pool,
+    ):
         for row in pool.map(lambda seed: soak(seed, options, url), seeds):
             rows.append(row)
             print(row.shown(), flush=True)

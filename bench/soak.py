@@ -29,7 +29,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Set
+from collections.abc import Set
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,6 +55,7 @@ from bench.soaking.ground import (
     Process,
     empty_database,
     environment,
+    server_url,
 )
 from bench.soaking.judging import (
     Report,
@@ -65,8 +66,6 @@ from bench.soaking.judging import (
     judge_words,
 )
 from bench.soaking.waits import Waits
-from launch.postgres import throw_away_server
-from launch.programs import find_postgresql
 from sandbox import AlStyleServer, KaspiServer, wait_until
 from sandbox.alstyle.invented import invented_shop
 from sandbox.audit import StockWatch
@@ -444,30 +443,19 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     return options
 
 
-@contextlib.contextmanager
-def server_url(options: argparse.Namespace) -> Iterator[str]:
-    """Give the database server to use; empty = a SQLite file."""
-    if not options.postgresql:
-        yield options.database_url
-        return
-    programs = find_postgresql()
-    if programs is None:
-        raise SystemExit("no PostgreSQL was found on this computer")
-    with throw_away_server(programs) as url:
-        yield url
-
-
-def main() -> int:
-    options = parse()
+def carry_out(options: argparse.Namespace, soak: type[Soak], *, name: str) -> int:
+    """Run it in a directory and on a database of its own; returns the exit code."""
     with contextlib.ExitStack() as stack:
-        directory = Path(tempfile.mkdtemp(prefix="bridge-soak-"))
+        directory = Path(tempfile.mkdtemp(prefix=f"bridge-{name}-"))
         if not options.keep:
             stack.callback(shutil.rmtree, directory, ignore_errors=True)
-        server = stack.enter_context(server_url(options))
+        server = stack.enter_context(
+            server_url(options.database_url, postgresql=options.postgresql)
+        )
         url = stack.enter_context(empty_database(server, directory))
         kind = "PostgreSQL" if url.startswith("postgres") else "SQLite"
         print(f"{options.orders} orders, seed {options.seed}, {kind}", flush=True)
-        report = Soak(options, directory).run(url)
+        report = soak(options, directory).run(url)
         from django.db import connections
 
         connections.close_all()
@@ -477,6 +465,10 @@ def main() -> int:
         if options.keep:
             print(f"logs: {directory}")
     return 0 if report.is_kept else 1
+
+
+def main() -> int:
+    return carry_out(parse(), Soak, name="soak")
 
 
 if __name__ == "__main__":

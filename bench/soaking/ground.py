@@ -12,11 +12,26 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from launch.ports import free_port
+from launch.postgres import throw_away_server
+from launch.programs import find_postgresql
 
 ROOT = Path(__file__).resolve().parents[2]
 MERCHANT_ID = "QazDemo"
 # So many times faster than life: a minute is a second.
 SCALE = 60.0
+
+
+@contextlib.contextmanager
+def server_url(given: str = "", *, postgresql: bool) -> Iterator[str]:
+    """Give the database server to use, if asked a throw-away one; empty = SQLite."""
+    if not postgresql:
+        yield given
+        return
+    programs = find_postgresql()
+    if programs is None:
+        raise SystemExit("no PostgreSQL was found on this computer")
+    with throw_away_server(programs) as url:
+        yield url
 
 
 @contextlib.contextmanager
