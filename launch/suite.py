@@ -23,9 +23,10 @@ CLOSING_LINE = re.compile(
     r".*\b(passed|failed|errors?|skipped|deselected|no tests ran)\b.* in [\d.]+s\b"
 )
 NO_TESTS = 5
-# The whole suite takes all processors, twice: most tests wait, for a peer, a browser or
-# a process that they started. A few files start sooner in one process.
-AT_ONCE = ("-n", str(2 * (os.cpu_count() or 1)), "--dist", "worksteal")
+# The whole suite takes all processors and one more worker, for many tests wait, for a
+# peer, a browser or a process that they started. With more of them a peer of the tests
+# answers too late. A few files start sooner in one process.
+AT_ONCE = ("-n", str(1 + (os.cpu_count() or 1)), "--dist", "worksteal")
 
 
 @dataclass

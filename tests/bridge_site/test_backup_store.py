@@ -132,7 +132,9 @@ def test_what_reads_back_otherwise_is_told_and_not_left_there(bucket, monkeypatc
     put = Store.put
 
     def put_damaged(self, name, file):
-        file.with_name("damaged").write_bytes(file.read_bytes()[:-1] + b"x")
+        content = bytearray(file.read_bytes())
+        content[-1] ^= 1
+        file.with_name("damaged").write_bytes(content)
         put(self, name, file.with_name("damaged"))
 
     monkeypatch.setattr(Store, "put", put_damaged)

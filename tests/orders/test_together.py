@@ -251,15 +251,16 @@ def test_a_person_settles_a_doubtful_purchase_for_all_its_orders(
     know_supplier()
     orders = [make_order((good, 1)) for good in goods[:2]]
     lose_submit(supplier, process)
-    # Nobody can tell them apart: somebody else's with the same goods.
-    supplier.manager_order({int(good.article): 1 for good in goods[:2]})
+    # Nobody can tell them apart: somebody else's of the same second and goods.
+    (ours,) = live(supplier)
+    theirs = supplier.manager_order({int(good.article): 1 for good in goods[:2]})
+    theirs.created = ours.created
     for _look in range(3):
         look_again(process, *orders, minutes=20)
     assert {step_of(order).status for order in orders} == {S.NEEDS_PERSON}
     purchase = purchase_of(orders[0])
     assert len(purchase.candidates) == 2
-    ours = next(o.id for o in live(supplier) if o.by == "api")
-    actions.adopt_for_purchase(purchase, str(ours), actor="anna")
+    actions.adopt_for_purchase(purchase, str(ours.id), actor="anna")
     assert statuses(*orders) == {R.HELD}
     assert reservation_of(orders[1]).cost_kzt == goods[1].cost_kzt
 

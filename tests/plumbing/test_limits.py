@@ -186,7 +186,8 @@ def test_who_was_suspended_before_a_write_does_not_send_it(monkeypatch, asleep):
         nonlocal slept_s
         slept_s = 600.0
 
-    clock = TokenClock(name="slept", interval_s=0.05, patience_s=2)
+    # So long that on a slow machine, too, the turn has to be waited for.
+    clock = TokenClock(name="slept", interval_s=1.5, patience_s=2)
     if asleep == "waiting for a turn":
         with clock.turn("order"):
             pass
