@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import _thread
 import os
+import signal
 import time
 from collections.abc import Callable
 from typing import Any
@@ -48,9 +50,19 @@ def make_server(application: Application, listen: str) -> Any:
     )
 
 
-def wake(server: Any) -> None:
-    """Let a server that waits for callers see at once that it was interrupted."""
-    # One that listens at several addresses has no such thing, and looks every second.
+def let_interrupt() -> None:
+    """Let `interrupt` stop this process's server; called in its main thread.
+
+    A shell's script starts what runs in the background deaf to SIGINT.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def interrupt(server: Any) -> None:
+    """Let the server's `run()` in the main thread come to its end, soon."""
+    _thread.interrupt_main()
+    # It may wait for callers. One that listens at several addresses has no such thing,
+    # and looks every second.
     if pull := getattr(server, "pull_trigger", None):
         pull()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _thread
 import logging
 import os
 import signal
@@ -27,7 +26,13 @@ from bridge_site.alive import show_life
 from bridge_site.cluster import WrongQueue, run_cluster, use_queue
 from bridge_site.forking import Born, become_parts, name_process
 from bridge_site.gate import Gate
-from bridge_site.listening import WEB_THREADS, make_server, take_turn, wake
+from bridge_site.listening import (
+    WEB_THREADS,
+    interrupt,
+    let_interrupt,
+    make_server,
+    take_turn,
+)
 from bridge_site.processes import (
     PART_STOPS_WITHIN_S,
     exit_after,
@@ -132,13 +137,13 @@ def serve_web(*, listen: str, exit_with_parent: bool) -> None:
 
     def stop(*_args: Any) -> None:
         exit_after(PART_STOPS_WITHIN_S)
-        _thread.interrupt_main()
-        wake(server)
+        interrupt(server)
 
     def on_signal(_number: int, _frame: FrameType | None) -> NoReturn:
         exit_after(PART_STOPS_WITHIN_S)
         raise KeyboardInterrupt
 
+    let_interrupt()
     signal.signal(signal.SIGTERM, on_signal)
     if exit_with_parent:
         when_parent_ends(stop)

@@ -8,7 +8,6 @@ database alone, which others copy and migrate meanwhile.
 
 from __future__ import annotations
 
-import _thread
 import logging
 import threading
 from collections.abc import Iterable
@@ -22,7 +21,7 @@ from django.urls import reverse
 
 from bridge_site.control import find_control
 from bridge_site.gate import Application, Environ, StartResponse, put_off
-from bridge_site.listening import await_turn, make_server, wake
+from bridge_site.listening import await_turn, interrupt, let_interrupt, make_server
 from bridge_site.processes import exit_after, parse_address, when_parent_ends
 from feeds.fetching import keep_visits, note_kept_visits
 from plumbing.adjusting import forget, look
@@ -52,6 +51,7 @@ def stand_in(listen: str) -> None:
         # It goes by the environment, and does not ask again.
         forget()
     connections.close_all()
+    let_interrupt()
     told_to_end, let_go = threading.Event(), threading.Event()
 
     def end() -> None:
@@ -76,8 +76,7 @@ def stand_in(listen: str) -> None:
 def _serve(server: Any, *, until: threading.Event) -> None:
     def end() -> None:
         until.wait()
-        _thread.interrupt_main()
-        wake(server)
+        interrupt(server)
 
     # It may come before the server has begun.
     with suppress(KeyboardInterrupt):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -34,9 +36,18 @@ def asked(url: str) -> tuple[int, str, str | None]:
             return error.code, error.read().decode(), error.headers["Refresh"]
 
 
+@pytest.fixture
+def in_the_background() -> Iterator[None]:
+    """Start processes as a shell's script does with `&`: they ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.slow
 @pytest.mark.once
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("in_the_background")
 def test_the_list_is_given_out_from_the_sites_end_to_the_next_ones_beginning(
     bridge_env, tmp_path
 ):
