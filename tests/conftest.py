@@ -57,7 +57,8 @@ def pytest_collection_modifyitems(
 ) -> None:
     """Leave out what is about the other database; a skip would look like a gap.
 
-    What opens no database would only be run a second time beside PostgreSQL.
+    What opens no database would only be run a second time beside PostgreSQL. What takes
+    long comes early, so that no worker is left alone with it at the end.
     """
     other = ("once", "sqlite") if ON_POSTGRESQL else ("postgresql",)
     left_out = [
@@ -69,16 +70,42 @@ def pytest_collection_modifyitems(
     if left_out:
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)
+    items.sort(key=place_of)
+
+
+def place_of(item: pytest.Item) -> int:
+    """Tell when a test has its turn, beside what pytest-django sorts them by.
+
+    A test that commits comes after all that roll back: they need what migrations bring.
+    """
+    takes_long = bool(
+        item.get_closest_marker("slow") or item.get_closest_marker("browser")
+    )
+    if not opens_database(item):
+        return 0 if takes_long else 4
+    if commits(item):
+        return 2 if takes_long else 3
+    return 1
 
 
 def opens_database(item: pytest.Item) -> bool:
     """Tell whether a test asked for a database: pytest-django refuses it to others."""
-    fixtures = getattr(item, "fixturenames", ())
-    return (
-        bool(item.get_closest_marker("django_db"))
-        or "db" in fixtures
-        or ("transactional_db" in fixtures)
+    return bool(
+        item.get_closest_marker("django_db")
+        or {"db", "transactional_db"} & set(fixtures_of(item))
     )
+
+
+def commits(item: pytest.Item) -> bool:
+    marker = item.get_closest_marker("django_db")
+    return bool(
+        (marker and marker.kwargs.get("transaction"))
+        or {"transactional_db", "live_server"} & set(fixtures_of(item))
+    )
+
+
+def fixtures_of(item: pytest.Item) -> Sequence[str]:
+    return getattr(item, "fixturenames", ())
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -126,6 +153,15 @@ def no_network() -> Iterator[None]:
             patch.setattr(socket.socket, name, guarded(name))
         patch.setattr(socket, "getaddrinfo", guarded_look_up)
         yield
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """Keep what migrations bring, and let each test that commits leave just that."""
+    from tests.clearing import Clearing
+
+    with django_db_blocker.unblock():
+        Clearing().install()
 
 
 @pytest.fixture(autouse=True)
