@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -53,6 +54,19 @@ class Sheet:
 def write_xlsx(*sheets: Sheet) -> bytes:
     """Write the sheets; texts that would run as formulas become plain texts."""
     book = openpyxl.Workbook(write_only=True)
+    try:
+        return _written(book, sheets)
+    except Exception:
+        # On a full disk, above all, they shall not stay until this process's end.
+        for page in book.worksheets:
+            if (writer := page._writer) is not None:
+                with suppress(Exception):
+                    writer.xf.close()
+                writer.cleanup()
+        raise
+
+
+def _written(book: Any, sheets: Sequence[Sheet]) -> bytes:
     for sheet in sheets:
         page = book.create_sheet(sheet.title[:31])
         page.freeze_panes = "A2"

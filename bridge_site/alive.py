@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,13 +32,14 @@ def show_life(*, look: Callable[[], None] = lambda: None) -> None:
     name = os.environ.get(ALIVE_FILE)
     if not name:
         return
+    file = Path(name)
 
     def touch() -> None:
-        while True:
-            try:
-                Path(name).touch()
-            except OSError:
-                return
+        # Its folder goes with the supervisor.
+        while file.parent.exists():
+            # On a full disk another time may do.
+            with suppress(OSError):
+                file.touch()
             look()
             time.sleep(SHOWN_EVERY_S)
 
@@ -62,6 +64,19 @@ def reached_at(listen: str) -> str:
     host, _colon, port = listen.rpartition(":")
     anywhere = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - read, not listened at
     return f"{anywhere.get(host, host)}:{port}"
+
+
+def can_be_shown(file: Path) -> bool:
+    """Make a part's file, untouched as yet; False where a full disk takes none.
+
+    Of a part that has no file silence says nothing.
+    """
+    try:
+        file.touch()
+        os.utime(file, (0, 0))
+    except OSError:
+        return False
+    return True
 
 
 @dataclass(slots=True, kw_only=True)

@@ -12,6 +12,8 @@ from django.conf import settings
 MB = 1_000_000
 # A page of the database, a line of the log, a price list: nothing is sure to fit.
 FULL_MB = 16
+# Without these the bridge stands still; without others it goes on, and worse.
+NEEDED = ("VAR_DIR", "FEED_DIR")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,12 +30,23 @@ class Disk:
         return self.free_bytes // MB
 
     @property
+    def least_mb(self) -> int:
+        """Return with less than how much it is low; the mark is a file of a line."""
+        least = int(settings.DISK_LOW_MB)
+        return min(FULL_MB, least) if self.name == "EPOCH_MARK" else least
+
+    @property
     def is_low(self) -> bool:
-        return self.free_mb < settings.DISK_LOW_MB
+        return self.free_mb < self.least_mb
 
     @property
     def is_nearly_full(self) -> bool:
-        return self.free_mb < settings.DISK_LOW_MB / 4
+        return self.free_mb < self.least_mb / 4
+
+    @property
+    def is_urgent(self) -> bool:
+        """Tell whether people are woken: not for backups, which a day may wait."""
+        return self.is_nearly_full and self.name != "BACKUP_DIR"
 
     @property
     def is_full(self) -> bool:
@@ -42,7 +55,9 @@ class Disk:
 
 def read_disks() -> Sequence[Disk]:
     """Measure each disk once, however many of our folders it holds."""
-    folders = {"VAR_DIR": settings.VAR_DIR, "FEED_DIR": settings.FEED_DIR}
+    folders = {name: getattr(settings, name) for name in (*NEEDED, "BACKUP_DIR")}
+    if settings.EPOCH_MARK is not None:
+        folders["EPOCH_MARK"] = Path(settings.EPOCH_MARK).parent
     disks: dict[int, Disk] = {}
     for name, folder in folders.items():
         there = next(p for p in (Path(folder), *Path(folder).parents) if p.exists())
@@ -59,7 +74,8 @@ def read_disks() -> Sequence[Disk]:
 
 
 def is_any_full() -> bool:
+    """Tell whether a disk is full without which the bridge stands still."""
     try:
-        return any(disk.is_full for disk in read_disks())
+        return any(disk.is_full for disk in read_disks() if disk.name in NEEDED)
     except OSError:
         return False

@@ -11,11 +11,10 @@ from django.views.defaults import server_error
 
 from bridge_site.disks import is_any_full
 from plumbing.failover import is_read_only
+from plumbing.full_disk import is_full_database, is_full_disk
 from plumbing.hosts import Fit, read_fit_if_possible
 
 RETRY_AFTER_S = 15
-# In the words of SQLite and of PostgreSQL.
-FULL = ("disk is full", "No space left", "disk full")
 
 
 def fault(request: HttpRequest) -> HttpResponse:
@@ -27,10 +26,12 @@ def fault(request: HttpRequest) -> HttpResponse:
         return _say(is_read_only=True)
     if isinstance(error, ProgrammingError) and _is_between_releases():
         return _say(is_updating=True)
+    if is_full_disk(error):
+        # A table that was to be made, or one that was sent to us.
+        return _say(is_full=True)
     if not isinstance(error, OperationalError | InterfaceError):
         return server_error(request)
-    is_full = any(words in str(error) for words in FULL) or is_any_full()
-    return _say(is_full=is_full)
+    return _say(is_full=is_full_database(error) or is_any_full())
 
 
 def _say(**what: bool) -> HttpResponse:

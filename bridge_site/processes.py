@@ -25,7 +25,13 @@ from typing import Any, NoReturn
 
 import psutil
 
-from bridge_site.alive import ALIVE_FILE, Life, reached_at, tell_systemd
+from bridge_site.alive import (
+    ALIVE_FILE,
+    Life,
+    can_be_shown,
+    reached_at,
+    tell_systemd,
+)
 from bridge_site.control import Control, find_control
 from bridge_site.forking import NoNursery, Nursery, PartProcess
 from plumbing.logfile import LINE, PartFileHandler, event_of
@@ -252,7 +258,10 @@ class Supervisor:
         """Start every part, start again what ends or hangs, and stop all when told."""
         self._parts = [Part(name=name) for name in self.parts]
         with tempfile.TemporaryDirectory(
-            prefix="bridge-alive-", ignore_cleanup_errors=True
+            prefix="bridge-alive-",
+            # Should we be killed, it goes with run.py's.
+            dir=None if self.control is None else self.control.folder,
+            ignore_cleanup_errors=True,
         ) as self._folder:
             try:
                 tell_systemd("READY=1")
@@ -326,7 +335,9 @@ class Supervisor:
         part.mark, part.started_at = uuid.uuid4().hex, now
         part.starts += 1
         file = Path(self._folder) / f"{part.name}-{part.mark}"
-        part.life = Life(part=part.name, listen=self.listen, file=file)
+        life = Life(part=part.name, listen=self.listen, file=file)
+        is_shown = part.name == "web" or can_be_shown(file)
+        part.life = life if is_shown else None
         wishes = {
             **part_wishes(part.name, mark=part.mark, listen=self.listen),
             ALIVE_FILE: str(file),

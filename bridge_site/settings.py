@@ -363,6 +363,12 @@ STORAGES = {
 # Nobody else's pages have a use for them.
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 
+# What is larger than 2.5 MB does not wait in memory.
+FILE_UPLOAD_HANDLERS = [
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "bridge_site.uploads.UploadHandler",
+]
+
 # --- Security -------------------------------------------------------------------------
 SECURE_SSL_REDIRECT = HTTPS_ONLY
 # Kaspi must get 200 with the whole file, no redirect, whichever way it comes.
@@ -406,7 +412,7 @@ HEADERS_OF_ALL = {
             *("accelerometer", "autoplay", "camera", "display-capture", "geolocation"),
             *("gyroscope", "magnetometer", "microphone", "midi", "payment", "usb"),
             *("browsing-topics", "publickey-credentials-get", "screen-wake-lock"),
-            *("serial", "hid", "bluetooth", "xr-spatial-tracking", "encrypted-media"),
+            *("serial", "hid", "xr-spatial-tracking", "encrypted-media"),
         )
     ),
     "Referrer-Policy": SECURE_REFERRER_POLICY,

@@ -1,4 +1,4 @@
-"""Gives out the last price list while the site is away for an update.
+"""Gives out the last price list while the site is away for an update, or for room.
 
 A process of its own, of the release that ran before. It is told to load while the site
 still answers, listens as soon as that lets go, and lets go for a while at run.py's
@@ -20,6 +20,7 @@ from django.db import DatabaseError, connections
 from django.urls import reverse
 
 from bridge_site.control import find_control
+from bridge_site.disks import is_any_full
 from bridge_site.gate import Application, Environ, StartResponse, put_off
 from bridge_site.listening import await_turn, interrupt, let_interrupt, make_server
 from bridge_site.processes import exit_after, parse_address, when_parent_ends
@@ -35,6 +36,11 @@ RETRY_AFTER_S = 5
 UPDATING = (
     "Программа обновляется. Страница откроется сама через несколько секунд.\n"
     "The bridge is being updated: the page comes by itself in a few seconds.\n"
+)
+FULL = (
+    "Диск заполнен, программа не может запуститься. Освободите место: дальше она "
+    "запустится сама, и страница откроется.\n"
+    "The disk is full, the bridge cannot start. Make room: then it starts by itself.\n"
 )
 
 
@@ -92,8 +98,7 @@ def only_the_list(application: Application) -> Application:
     def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         if environ.get("PATH_INFO") == path:
             return application(environ, start_response)
-        return put_off(
-            start_response, UPDATING, after_s=RETRY_AFTER_S, is_repeated=True
-        )
+        text = FULL if is_any_full() else UPDATING
+        return put_off(start_response, text, after_s=RETRY_AFTER_S, is_repeated=True)
 
     return answer

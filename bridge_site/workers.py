@@ -214,16 +214,19 @@ def _needs_of_clocks(clocks: Sequence[ClockApart], *, now: datetime) -> Iterator
 
 
 def _needs_of_disk() -> Iterator[Need]:
-    """Tell before the disk is full: then neither orders nor price lists are written."""
-    disk = min(read_disks(), key=lambda each: each.free_bytes)
-    if disk.is_low:
+    """Tell before a disk is full: then neither orders nor price lists are written."""
+    for disk in read_disks():
+        if not disk.is_low:
+            continue
         text = _("The disk is almost full: %(free)s MB are free")
+        if disk.name != "VAR_DIR":
+            text = _("The disk of %(name)s is almost full: %(free)s MB are free")
         yield Need(
             tone=Tone.BAD if disk.is_nearly_full else Tone.WARN,
-            text=text % {"free": grouped(disk.free_mb)},
+            text=text % {"free": grouped(disk.free_mb), "name": disk.name},
             kind=DISK,
-            subject=settings.HOST_NAME,
-            is_urgent=disk.is_nearly_full,
+            subject=" ".join((settings.HOST_NAME, disk.name)).removesuffix(" VAR_DIR"),
+            is_urgent=disk.is_urgent,
         )
 
 

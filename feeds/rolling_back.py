@@ -21,6 +21,7 @@ from catalog.models import Category, CommissionRate, PriceRule, Product, Product
 from feeds import carrying, files
 from feeds.drafting import Draft, Refusal, write_restored
 from feeds.models import FeedBuild, Store
+from plumbing.full_disk import is_full_disk
 
 # Of each kind of decisions so many are named one by one.
 NAMED = 8
@@ -37,7 +38,9 @@ def draft_roll_back(earlier: FeedBuild, *, now: datetime) -> Draft:
         try:
             carrying.fetch_missing(earlier.pk)
             sha256 = files.unpack_version(earlier.pk, source)
-        except OSError:
+        except OSError as error:
+            if is_full_disk(error):
+                raise
             sha256 = ""
         if sha256 != earlier.sha256:
             raise Refusal(_("the file of №%(number)d is gone") % {"number": earlier.pk})

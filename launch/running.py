@@ -18,12 +18,15 @@ from launch.children import Child, pause, run_to_end, stop_all
 from launch.console import HOME, CannotGoOn
 from launch.environment import child_environment
 from launch.releases import Release, read_json
+from launch.scratch import new_folder
 from launch.venv import prepared_python
 
 # The names and the files are known to the supervisor (bridge_site.control).
 CONTROL = "BRIDGE_CONTROL"
 # With which `manage.py bridge` ends when the settings are not fit to start with.
 WRONG_SETTINGS = 78
+# … and when nothing could be prepared because a disk is full.
+NO_ROOM = 74
 WEB = ("web",)
 WORKERS = ("dispatch", "orders", "imports")
 # Longer than the supervisor gives a part to finish its calls.
@@ -96,9 +99,7 @@ class Bridge:
 
     release: Release
     _control: TemporaryDirectory[str] = field(
-        default_factory=lambda: TemporaryDirectory(
-            prefix="bridge-control-", ignore_cleanup_errors=True
-        )
+        default_factory=lambda: new_folder("control")
     )
     _child: Child | None = None
 

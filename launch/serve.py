@@ -10,10 +10,11 @@ from launch.accounts import service_account
 from launch.children import StopAsked, pause, stop_signals
 from launch.console import HOME, ROOT, CannotGoOn, complain, say
 from launch.locks import FileLock, Locked
-from launch.notifying import notify
+from launch.notifying import notify, staying_alive
 from launch.pruning import SERVING
 from launch.releases import SERVE_LOCK, current_release, write_file
 from launch.running import (
+    NO_ROOM,
     WEB,
     WORKERS,
     WRONG_SETTINGS,
@@ -21,6 +22,7 @@ from launch.running import (
     environment_of,
     manage_command,
 )
+from launch.scratch import remove_left_behind
 from launch.switching import (
     Host,
     carry_out,
@@ -38,6 +40,11 @@ NOTHING_STARTED = (
     "\nNothing was started. Copy .env.example to .env, if that is not done yet, set "
     "there what is listed above, and start again."
 )
+NO_ROOM_YET = (
+    "The disk is full: nothing can be started. Make room; the bridge then starts by "
+    "itself.\nMeanwhile the last price list is given out, and nothing else."
+)
+LOOK_FOR_ROOM_EVERY_S = 10.0
 # An update of a stopped bridge, or a bridge that is just stopping.
 WAIT_FOR_OTHERS_S = 30
 LOOK_FOR_UPDATES_EVERY_S = 1.0
@@ -58,7 +65,9 @@ def serve(arguments: Sequence[str]) -> int:
         complain(NOTHING_STARTED)
         return 1
     lock = _only_bridge()
-    write_file(SERVING, ROOT.name)
+    remove_left_behind()
+    if not SERVING.exists() or SERVING.read_text("ascii") != ROOT.name:
+        write_file(SERVING, ROOT.name)
     host = Host(bridge=None, is_serving=True)
     with stop_signals():
         try:
@@ -95,6 +104,39 @@ def _start(host: Host) -> None:
     host.bridge.start((*WEB, *WORKERS), prepare=True)
 
 
+def _start_when_there_is_room(host: Host) -> None:
+    """Give out the last list until a disk that was full lets the bridge start."""
+    complain(NO_ROOM_YET)
+    # The service is there: it would be ended for taking too long to begin.
+    notify("READY=1")
+    host.stop_bridges()
+    with staying_alive():
+        while host.bridge is None:
+            host.stand_in(current_release())
+            following = Bridge(current_release())
+            try:
+                # Beside whoever listens in its place.
+                following.start((), prepare=True)
+                following.await_supervisor()
+            except CannotGoOn:
+                following.stop()
+                if following.exit_code == NO_ROOM:
+                    _rest()
+                    continue
+            except BaseException:
+                following.stop()
+                raise
+            host.bridge = following
+        host.bridge.want((*WEB, *WORKERS))
+        host.end_substitute()
+
+
+def _rest() -> None:
+    until = time.monotonic() + LOOK_FOR_ROOM_EVERY_S
+    while time.monotonic() < until:
+        pause()
+
+
 def _keep_running(host: Host) -> int:
     """Run the bridge until it ends or we are asked to stop; switch when asked to."""
     look_at, is_hinted = 0.0, False
@@ -106,6 +148,9 @@ def _keep_running(host: Host) -> int:
             if code == WRONG_SETTINGS:
                 complain(NOTHING_STARTED)
                 return 1
+            if code == NO_ROOM:
+                _start_when_there_is_room(host)
+                continue
             return code
         if time.monotonic() >= look_at:
             look_at = time.monotonic() + LOOK_FOR_UPDATES_EVERY_S

@@ -11,6 +11,7 @@ from launch.accounts import hand_over
 from launch.children import Child, pause, stop_all
 from launch.releases import Release
 from launch.running import CONTROL, environment_of, manage_command
+from launch.scratch import new_folder
 
 LOADS_WITHIN_S = 30.0
 # On a busy machine the next site may miss its turn.
@@ -23,9 +24,7 @@ class Substitute:
 
     release: Release
     _control: TemporaryDirectory[str] = field(
-        default_factory=lambda: TemporaryDirectory(
-            prefix="bridge-substitute-", ignore_cleanup_errors=True
-        )
+        default_factory=lambda: new_folder("substitute")
     )
     _child: Child | None = None
     _let_go_at: float = -AGAIN_AFTER_S

@@ -147,11 +147,8 @@ class Host:
 
         The list is given out by the other release meanwhile, if one does so already.
         """
-        if self.substitute is not None and self.substitute.has_ended:
-            self.end_substitute()
-        if self.is_serving and self.substitute is None:
-            self.substitute = Substitute(substitute)
-            self.substitute.start()
+        if self.is_serving:
+            self.stand_in(substitute)
         following = Bridge(release)
         following.start(())
         try:
@@ -164,6 +161,14 @@ class Host:
         self.away_since = self.away_since or time.monotonic()
         self.stop_bridges()
         self.waiting = following
+
+    def stand_in(self, release: Release) -> None:
+        """Let a process of this release give out the list, unless one does so."""
+        if self.substitute is not None and self.substitute.has_ended:
+            self.end_substitute()
+        if self.substitute is None:
+            self.substitute = Substitute(release)
+            self.substitute.start()
 
     def start(self, release: Release) -> Bridge:
         """Start the site of a release, nothing else yet."""

@@ -103,11 +103,18 @@ def count_write() -> None:
 
 
 def beat() -> None:
-    """Show outside the database that it is alive, and in it that the mark agrees."""
-    if not is_on() or _why_withheld():
+    """Show outside the database that it is alive, and in it that the mark agrees.
+
+    A mark that cannot be written stops what is written to a peer, nothing else.
+    """
+    if not is_on():
         return
-    Epoch.objects.filter(pk=Epoch.ONLY).update(vouched_at=database_now())
-    _keep_mark(Epoch.objects.get(pk=Epoch.ONLY))
+    try:
+        if not _why_withheld():
+            Epoch.objects.filter(pk=Epoch.ONLY).update(vouched_at=database_now())
+            _keep_mark(Epoch.objects.get(pk=Epoch.ONLY))
+    except OSError as error:
+        log.warning("the mark outside the database cannot be written: %s", error)
 
 
 def close(reason: Reason, *, known_until: datetime | None = None) -> None:

@@ -115,7 +115,7 @@ def look_at_disk(check: Check) -> Iterator[Finding]:
     for disk in read_disks():
         text = _("%(folder)s: %(free)s MB are free")
         text %= {"folder": disk.folder, "free": grouped(disk.free_mb)}
-        advice = _("Make room, or move the folder (VAR_DIR, FEED_DIR).")
+        advice = _("Make room, or move the folder (%(name)s).") % {"name": disk.name}
         if disk.is_nearly_full:
             yield check.fail(text, advice=advice)
         elif disk.is_low:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
+import threading
 import time
 from binascii import unhexlify
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import Group, User
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.utils.crypto import salted_hmac
 from django_otp.oath import TOTP
@@ -21,6 +23,7 @@ from django_otp.util import random_hex
 
 from bridge_site.passwords import LETTERS
 from bridge_site.roles import OWNER
+from plumbing.full_disk import is_full_database
 
 CODES = 10
 HALF = 5
@@ -30,6 +33,10 @@ DIGITS = 6
 TOLERANCE = 1
 # In the session: the device that was shown, and the key of one that is being set up.
 SHOWN, NEW_KEY = "second_factor", "second_factor_key"
+# By device, what was tried while nothing could be written.
+_in_memory: dict[int, TOTPDevice] = {}
+_one_at_a_time = threading.Lock()
+log = logging.getLogger(__name__)
 
 
 class TooSoon(Exception):
@@ -79,19 +86,49 @@ def is_recovery_code(typed: str) -> bool:
     return not (plain.isdigit() and len(plain) == DIGITS)
 
 
-@transaction.atomic
 def check_code(user: User, typed: str) -> bool:
-    """Tell whether the code is right; a right one is used up. Raises `TooSoon`."""
+    """Tell whether the code is right; a right one is used up. Raises `TooSoon`.
+
+    On a full disk, which the owner must be able to read of, the phone's are used up in
+    this process's memory; one for its loss waits for room.
+    """
     plain = _plain(typed)
+    try:
+        is_right = _check_and_keep(user, plain)
+    except DatabaseError as error:
+        if is_recovery_code(plain) or not is_full_database(error):
+            raise
+        log.warning("a code could not be used up: %s", error)
+        return _check_in_memory(user, plain)
+    _in_memory.clear()
+    return is_right
+
+
+def _check_in_memory(user: User, plain: str) -> bool:
+    with _one_at_a_time:
+        device = TOTPDevice.objects.filter(user=user, confirmed=True).earliest("pk")
+        device = _in_memory.setdefault(device.pk, device)
+        _require_patience(device)
+        # What it notes of this try, and would save, stays with it.
+        device.save = lambda *_args, **_options: None
+        return bool(device.verify_token(plain))
+
+
+def _require_patience(device: TOTPDevice | StaticDevice) -> None:
+    is_allowed, why = device.verify_is_allowed()
+    if not is_allowed:
+        raise TooSoon(why["locked_until"])
+
+
+@transaction.atomic
+def _check_and_keep(user: User, plain: str) -> bool:
     is_for_loss = is_recovery_code(plain)
     model = StaticDevice if is_for_loss else TOTPDevice
     devices = model.objects.select_for_update().filter(user=user, confirmed=True)
     device = devices.order_by("pk").first()
     if device is None:
         return False
-    is_allowed, why = device.verify_is_allowed()
-    if not is_allowed:
-        raise TooSoon(why["locked_until"])
+    _require_patience(device)
     return bool(device.verify_token(_as_kept(plain) if is_for_loss else plain))
 
 

@@ -15,6 +15,7 @@ import time_machine
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.core.management import call_command
+from django.db import OperationalError
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -178,6 +179,35 @@ def test_codes_cannot_be_tried_through(aigul, with_phone, caplog, clock):
     assert "wrong code, account aigul" in caplog.text
     clock.shift(timedelta(minutes=1))
     assert client.post(CODE, {"code": phone_shows(aigul)}).url == INDEX
+
+
+def test_on_a_full_disk_the_phone_lets_in_and_still_only_once(
+    aigul, with_phone, monkeypatch, clock
+):
+    def full(*_args, **_options):
+        raise OperationalError("database or disk is full")
+
+    kept = StaticToken.objects.count()
+    with monkeypatch.context() as patch:
+        for name in ("save", "delete"):
+            patch.setattr(StaticToken, name, full)
+        patch.setattr(TOTPDevice, "save", full)
+        code = phone_shows(aigul)
+        assert sign_in().post(CODE, {"code": code}).url == INDEX
+        again = sign_in().post(CODE, {"code": code})
+        assert "used already" in again.content.decode()
+        # Nor can codes be tried through.
+        asked = sign_in()
+        tried = [asked.post(CODE, {"code": f"{n:06}"}) for n in range(3)]
+        assert "try again in" in tried[-1].content.decode()
+        # One for the phone's loss could not be used up.
+        client = sign_in()
+        client.raise_request_exception = False
+        assert client.post(CODE, {"code": with_phone[0]}).status_code == 503
+    clock.shift(timedelta(minutes=5))
+    assert sign_in().post(CODE, {"code": phone_shows(aigul)}).url == INDEX
+    assert StaticToken.objects.count() == kept
+    assert second_factor._in_memory == {}
 
 
 def test_each_recovery_code_lets_in_once(aigul, with_phone):

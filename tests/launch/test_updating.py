@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from bench.updating.published import ROOT, Published, git
+from launch import scratch
 from launch.environment import child_environment
 from launch.ports import free_port
 from launch.switching import Host, Update, note_end
@@ -46,9 +48,12 @@ class Tiny(Published):
         (self.home / "var").mkdir()
         first = {"migrations": ["1"], "sequence": 0}
         (self.home / "var" / "db.json").write_text(json.dumps(first))
+        self.scratch = folder / "scratch"
+        self.scratch.mkdir()
         self.environment = {
             **child_environment(without_settings=True),
             "BRIDGE_VENV": sys.prefix,
+            "TMPDIR": str(self.scratch),
         }
         self.serving: subprocess.Popen[bytes] | None = None
 
@@ -258,6 +263,42 @@ def test_a_power_cut_in_the_switch_goes_back(tiny):
         assert tiny.serve_well() != new[:12]
         assert tiny.pointer == "."
         assert tiny.database()["migrations"] == ["1"]
+        # Who was killed leaves folders behind; the next one removes them.
+        (mine,) = tiny.scratch.glob("bridge-*")
+        assert (mine / "wanted").exists()
+
+
+def test_only_folders_of_ones_own_are_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(scratch, "STATE", tmp_path)
+    left = [scratch.new_folder(purpose) for purpose in ("control", "substitute")]
+    (Path(left[0].name) / "wanted").touch()
+    others = tmp_path / "others"
+    others.mkdir()
+    (others / "file").touch()
+    # Another installation's, a file, and a link that leads elsewhere.
+    (tmp_path / "bridge-00000000-control-x").mkdir()
+    (tmp_path / f"{scratch.OURS}file").touch()
+    (tmp_path / f"{scratch.OURS}link").symlink_to(others)
+    scratch.remove_left_behind()
+    assert not any(Path(each.name).exists() for each in left)
+    for each in left:
+        each.cleanup()
+    assert len(list(tmp_path.iterdir())) == 4
+    assert (others / "file").exists()
+
+
+def test_a_full_disk_is_waited_out_at_the_start(tiny):
+    module = tiny.home / "launch" / "serve.py"
+    waits = "LOOK_FOR_ROOM_EVERY_S = "
+    module.write_text(module.read_text().replace(f"{waits}10.0", f"{waits}0.1"))
+    held = tiny.hold("room")
+    tiny.serve()
+    wait_for(lambda: tiny.notes().count("finds no room") > 2, tiny.said)
+    assert tiny.said().count("Make room") == 1
+    assert tiny.answer() == ""
+    held.unlink()
+    assert tiny.serve_well()
 
 
 def test_killed_while_taking_back_it_goes_on_taking_back(tiny):

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -12,9 +13,10 @@ from django.core.management.base import (
     CommandParser,
     SystemCheckError,
 )
-from django.db import connections
+from django.db import DatabaseError, connections
 
 from bridge_site.control import find_control
+from bridge_site.disks import is_any_full
 from bridge_site.forking import CAN_FORK, begin_beside, is_forking
 from bridge_site.parts import fork_nursery, load_what_parts_share
 from bridge_site.preparing import make_ready
@@ -29,6 +31,8 @@ from plumbing.hosts import parts_here
 
 # run.py knows by it that nothing was started (launch.running).
 WRONG_SETTINGS = 78
+# By this one, that it may be tried again: a full disk passes.
+NO_ROOM = 74
 
 
 class Command(BaseCommand):
@@ -56,13 +60,14 @@ class Command(BaseCommand):
             listen = settle_address(settings.LISTEN, is_free_later=is_free_later)
         except ValueError as error:
             raise CommandError(str(error)) from None
-        if prepare:
-            await_prepared = begin_beside(partial(_prepare, exit_with_parent))
         nursery: Sequence[str] = ()
-        if is_forking():
-            load_what_parts_share()
-        if prepare:
-            await_prepared()
+        with telling_full_disk() if prepare else nullcontext():
+            if prepare:
+                await_prepared = begin_beside(partial(_prepare, exit_with_parent))
+            if is_forking():
+                load_what_parts_share()
+            if prepare:
+                await_prepared()
         if is_forking():
             nursery = fork_nursery()
         replace_with_supervisor(
@@ -72,6 +77,18 @@ class Command(BaseCommand):
             log=supervisors_log(),
             nursery=nursery,
         )
+
+
+@contextmanager
+def telling_full_disk() -> Iterator[None]:
+    """Let what fails in the block on a full disk end with a code of its own."""
+    try:
+        yield
+    except (SystemExit, OSError, DatabaseError) as error:
+        if not is_any_full():
+            raise
+        text = "The disk is full: nothing can be started."
+        raise CommandError(text, returncode=NO_ROOM) from error
 
 
 def _prepare(exit_with_parent: bool) -> None:  # noqa: FBT001 - called by `partial`

@@ -155,6 +155,9 @@ def main(command, *arguments):
         update_database(*[each for each in arguments if not each.startswith("--")])
     elif command == "bridge":
         if "--prepare" in arguments:
+            if (HOME / "hold-room").exists():
+                note("finds no room")
+                sys.exit(74)
             migrate()
         bridge()
 
