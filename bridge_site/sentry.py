@@ -14,7 +14,7 @@ from django.conf import settings
 from bridge_site.revision import revision
 from plumbing import tracing
 from plumbing.logfile import part_name
-from plumbing.logs import without_buyers
+from plumbing.logs import scrubbed
 
 # What of an event may name a person or hold what a page was sent.
 LEFT_OUT = ("user", "server_name", "extra", "modules")
@@ -54,20 +54,10 @@ def scrub(event: Any, _hint: Any) -> Any:
     kept = {name: value for name, value in event.items() if name not in LEFT_OUT}
     if request := kept.pop("request", None):
         kept["request"] = {k: v for k, v in request.items() if k in OF_REQUEST}
-    scrubbed = _scrubbed(kept)
-    scrubbed["tags"] = {
-        **scrubbed.get("tags", {}),
+    told = scrubbed(kept)
+    told["tags"] = {
+        **told.get("tags", {}),
         "part": part_name(),
         **tracing.ids(),
     }
-    return scrubbed
-
-
-def _scrubbed(value: Any) -> Any:
-    if isinstance(value, str):
-        return without_buyers(value)
-    if isinstance(value, dict):
-        return {key: _scrubbed(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_scrubbed(inner) for inner in value]
-    return value
+    return told

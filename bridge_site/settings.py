@@ -386,6 +386,8 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = HTTPS_ONLY
 CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
 LANGUAGE_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"
+DEFAULT_EXCEPTION_REPORTER = "bridge_site.fault_details.FaultReporter"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "bridge_site.fault_details.FaultFilter"
 SECURE_REFERRER_POLICY = "same-origin"
 # Scripts, styles and pictures are files of ours; nothing stands inside a page.
 CONTENT_SECURITY_POLICY: dict[str, Any] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+from typing import Any
 
 from plumbing import tracing
 from plumbing.logfile import LINE, event_of
@@ -22,6 +23,17 @@ NEXT_LINE = re.compile(r"\s*\n\s*")
 def without_buyers(text: str) -> str:
     """Take out secrets, and what looks like a buyer's name, phone or address."""
     return without_phones(PERSONAL.sub(r'\1"***\2', redact(text)))
+
+
+def scrubbed(value: Any) -> Any:
+    """Take the same out of all texts in a structure."""
+    if isinstance(value, str):
+        return without_buyers(value)
+    if isinstance(value, dict):
+        return {key: scrubbed(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [scrubbed(inner) for inner in value]
+    return value
 
 
 class LineFormatter(logging.Formatter):

@@ -17,7 +17,16 @@ def broken(request: HttpRequest):
     raise RuntimeError("broken on purpose")
 
 
-urlpatterns = [path("broken/", broken)]
+def broken_with_secrets(request: HttpRequest):
+    proxy = {"https": django_settings.OUTBOUND_PROXY}
+    buyer = '{"firstName": "Айгуль", "cellPhone": "7012345678"}'
+    raise RuntimeError(f"{buyer} by {proxy}, ?access-token={buyer[:0]}some-older-token")
+
+
+urlpatterns = [
+    path("broken/", broken),
+    path("broken/with-secrets/", broken_with_secrets),
+]
 
 
 @pytest.mark.django_db
@@ -64,3 +73,25 @@ def test_a_view_that_breaks_shows_that_page():
     assert answer.status_code == 500
     assert "broken on purpose" not in answer.content.decode()
     assert "Сбой программы" in answer.content.decode()
+
+
+@pytest.mark.django_db
+@pytest.mark.urls(__name__)
+@pytest.mark.parametrize("accepts", ["text/html", "text/plain"])
+def test_what_a_developer_sees_of_a_fault_holds_no_secret(settings, accepts):
+    settings.DEBUG = True
+    settings.OUTBOUND_PROXY = "http://shop:pa55-w0rd'&<@proxy.example:3128"
+    settings.ALERT_URLS = ["tgram://123456789:of-the-messenger/42"]
+    client = Client(raise_request_exception=False, headers={"accept": accepts})
+    client.cookies["sessionid"] = "of-the-session"
+    answer = client.post("/broken/with-secrets/", {"password": "typed-password"})
+    text = answer.content.decode()
+    assert answer.status_code == 500
+    assert "RuntimeError" in text
+    assert "broken_with_secrets" in text
+    for hidden in (
+        *("pa55-w0rd", "some-older-token", "of-the-messenger", "of-the-session"),
+        *("Айгуль", "7012345678", django_settings.SECRET_KEY),
+        *(django_settings.ALSTYLE_TOKEN, django_settings.KASPI_TOKEN),
+    ):
+        assert hidden not in text
