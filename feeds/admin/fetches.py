@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from backoffice.formatting import NOTHING, Tone, file_size, pill, when
 from backoffice.pages import JournalPaginator, ReadOnlyAdmin
+from feeds.fetching import can_tell_kaspi
 from feeds.models import FeedFetch
 
 ANSWERS = {
@@ -45,7 +46,8 @@ class FeedFetchAdmin(ReadOnlyAdmin[FeedFetch]):
     def show_reader(self, obj: FeedFetch) -> SafeString:
         if obj.is_kaspi:
             return pill("Kaspi", Tone.INFO)
-        return pill(_("visitor"), Tone.QUIET)
+        # Without the list's login, or Kaspi's networks, it may have been Kaspi.
+        return pill(_("visitor") if can_tell_kaspi() else _("unknown"), Tone.QUIET)
 
     @admin.display(description=_("answer"), ordering="status_code")
     def show_answer(self, obj: FeedFetch) -> SafeString:
