@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
 from bridge_site.roles import set_staff, sync_roles
+from orders.admin.journals import StepAdmin
 from orders.clients import Clients
 from orders.models import Order, Reservation, Step
 from orders.steps.machine import process_due
@@ -19,6 +21,19 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
 ]
 PASSWORD = "a-long-password"
+NO_TIME_PASSES = """
+window.intervals = [];
+window.setInterval = (work) => window.intervals.push(work);
+"""
+A_MINUTE_PASSES = "for (const work of window.intervals) work();"
+# As long as another page is on its way nothing can be asked of this one: it tells.
+A_MINUTE_PASSES_LEAVING = f"""
+window.addEventListener("beforeunload", () => window.setTimeout(() => {{
+    {A_MINUTE_PASSES}
+    fetch("/a-minute-has-passed/");
+}}, 0));
+document.querySelector('a[href="/admin/orders/step/"]').click();
+"""
 
 
 @pytest.fixture
@@ -133,3 +148,32 @@ def test_no_page_is_wider_than_a_phone(supplier, live_server, chromium):
         page.goto(f"{live_server.url}/admin/orders/{path}")
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= 390, path
+
+
+def test_a_list_that_looks_again_disturbs_nobody(
+    supplier, live_server, chromium, monkeypatch
+):
+    lacking(supplier)
+    page = log_in(chromium, live_server.url, width=1440)
+    page.context.add_init_script(NO_TIME_PASSES)
+    orders, steps = (f"{live_server.url}/admin/orders/{n}/" for n in ("order", "step"))
+    page.set_viewport_size({"width": 1440, "height": 300})
+    page.goto(orders)
+    page.evaluate("window.scrollTo(0, 120)")
+    with page.expect_navigation():
+        page.evaluate(A_MINUTE_PASSES)
+    # Whoever reads is not thrown back to the top.
+    assert page.evaluate("window.scrollY") == 120
+    may_answer = threading.Event()
+    answer = StepAdmin.get_changelist_instance
+
+    def answer_late(self: Any, request: Any) -> Any:
+        assert may_answer.wait(60)
+        return answer(self, request)
+
+    monkeypatch.setattr(StepAdmin, "get_changelist_instance", answer_late)
+    with page.expect_request("**/a-minute-has-passed/"):
+        page.evaluate(A_MINUTE_PASSES_LEAVING)
+    # Had the list been asked for again, nothing would come of the click.
+    may_answer.set()
+    page.wait_for_url(steps)
