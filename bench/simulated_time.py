@@ -142,6 +142,9 @@ class SandboxClock(Clock):
     def timestamp(self) -> float:
         return self._simulated.now().timestamp()
 
+    def told(self) -> float:
+        return self.timestamp()
+
 
 @contextmanager
 def _all(patches: list[Any]) -> Iterator[None]:

@@ -13,6 +13,7 @@ import time
 import traceback
 from dataclasses import dataclass, field
 from email.message import Message
+from email.utils import formatdate
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -143,9 +144,13 @@ class Wire(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _serve  # noqa: N815
 
     def send(self, reply: Reply) -> None:
+        self._date(reply)
         body = reply.payload()
         head = reply.head(length=len(body), close=self.close_connection)
         self.wfile.write(head if self.command == "HEAD" else head + body)
+
+    def _date(self, reply: Reply) -> None:
+        reply.headers.setdefault("Date", self.server.owner.date())
 
     def drop(self) -> None:
         self.close_connection = True
@@ -175,6 +180,7 @@ class Wire(BaseHTTPRequestHandler):
         return True
 
     def drip(self, reply: Reply, *, delay_s: float, chunk: int) -> None:
+        self._date(reply)
         body = reply.payload()
         text = reply.head(length=len(body), close=True) + body
         self.close_connection = True
@@ -185,6 +191,7 @@ class Wire(BaseHTTPRequestHandler):
 
     def cut(self, reply: Reply, *, share: float, honest: bool) -> None:
         """Answer a part of the body; honest = its length is announced truly."""
+        self._date(reply)
         body = reply.payload()
         part = body[: int(len(body) * share)]
         length = len(part) if honest else len(body)
@@ -263,6 +270,10 @@ class SandboxServer:
     def root_url(self) -> str:
         """Return `http://127.0.0.1:PORT`, without a slash at the end."""
         return f"http://127.0.0.1:{self.port}"
+
+    def date(self) -> str:
+        """Say what time it is, for an answer's head."""
+        return formatdate(time.time(), usegmt=True)
 
     def serve(self, request: Request, wire: Wire) -> None:
         raise NotImplementedError

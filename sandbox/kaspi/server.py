@@ -129,6 +129,9 @@ class KaspiServer(PeerServer):
             return Reply(status=204, body=b"", content_type="image/x-icon")
         return None
 
+    def ahead_s(self) -> float:
+        return self.settings.clock_skew_s + self.settings.date_skew_s
+
     def method_of(self, request: Request) -> str:
         return method_of(request)
 

@@ -32,6 +32,7 @@ class KaspiSettings:
       sign_required_400: `state=SIGN_REQUIRED` is a 400.
       older_by_s: lists hold orders this much older than `$ge`.
       clock_skew_s: Kaspi's clock runs ahead by so much.
+      date_skew_s: and what the answers' heads say of the time by so much more.
       omit_offer: entries have no `offer`.
       links_only: relationships hold links and no data.
       relative_links: links have no scheme and host.
@@ -70,6 +71,7 @@ class KaspiSettings:
     sign_required_400: bool = False
     older_by_s: float = 1.0
     clock_skew_s: float = 0.0
+    date_skew_s: float = 0.0
     omit_offer: bool = False
     links_only: bool = False
     relative_links: bool = False
