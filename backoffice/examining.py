@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
 from enum import Enum
 
 from django.db import connections
@@ -15,6 +14,7 @@ from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
+from plumbing.clocks import read_date
 from plumbing.peers import PeerAccessRefused, PeerBusy, PeerConnection, PeerError
 from plumbing.redaction import redact
 
@@ -143,11 +143,10 @@ def look_at_peer(
 
 
 def _compare_clocks(check: Check, header: str, here: datetime) -> Iterator[Finding]:
-    try:
-        there = parsedate_to_datetime(header)
-        apart = abs(there - here)
-    except (TypeError, ValueError):
+    there = read_date(header)
+    if there is None:
         return
+    apart = abs(there - here)
     text = _("The clock here and the other side's are %(seconds)d s apart")
     text %= {"seconds": apart.total_seconds()}
     advice = _("Let the computer set its clock by itself (NTP).")

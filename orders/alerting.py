@@ -31,6 +31,7 @@ from orders.needs import (
     needs_of_share,
     needs_of_silence,
     order_url,
+    time_at_kaspi,
 )
 
 DEADLINE_TOLD = timedelta(hours=1)
@@ -49,7 +50,7 @@ def read_needs(*, now: datetime, is_selling: bool) -> list[Need]:
         *needs_of_readings(answers, now=now),
         *(needs_of_silence(answers, now=now) if is_selling else ()),
         *_needs_of_steps(),
-        *_needs_of_deadlines(now=now),
+        *_needs_of_deadlines(now=time_at_kaspi(answers, now=now)),
         *_needs_of_doubts(),
         *_needs_of_each_finding(),
         *needs_of_purchases(answers, now=now),

@@ -39,6 +39,7 @@ from orders.needs import (
     order_url,
     percent,
     tab_url,
+    time_at_kaspi,
 )
 from plumbing.redaction import redact
 
@@ -107,6 +108,7 @@ def read_orders(
     `sees_money`: else what the orders bring is left out.
     """
     answers = ask(ask_orders()) if answers is None else answers
+    there = time_at_kaspi(answers, now=now)
     counts = count_tabs()
     short, recent = count_short(now=now)
     # As a condition object: the type checker knows no annotated names.
@@ -129,7 +131,7 @@ def read_orders(
             PressingOrder(
                 code=order.code,
                 url=order_url(order.pk),
-                left=time_left(order.due_at, now=now),
+                left=time_left(order.due_at, now=there),
                 situation=situation_pill(order),
             )
             for order in pressing
@@ -149,7 +151,7 @@ def read_orders(
         ],
         waiting=grouped(counts["person"]),
         needs=[
-            *_needs_of_orders(counts, pressing, now=now),
+            *_needs_of_orders(counts, pressing, now=there),
             *needs_of_readings(answers, now=now),
             *(needs_of_silence(answers, now=now) if is_selling else ()),
             *_needs_of_findings(answers["findings"]),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 
@@ -21,7 +21,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from plumbing.leases import database_now
-from plumbing.models import ClockApart, TimeJump
+from plumbing.models import CallCount, ClockApart, TimeJump
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +32,8 @@ PEER_APART_S = 180
 WRITTEN_AGAIN = timedelta(minutes=10)
 # Beyond this nothing may be deleted for its age.
 WORTH_DOUBT = timedelta(hours=1)
+ANSWERED_WITHIN = timedelta(days=1)
+CONFIRMED_WITHIN = timedelta(minutes=15)
 
 
 def note_host() -> float:
@@ -47,6 +49,15 @@ def note_host() -> float:
     return apart_s
 
 
+def read_date(header: str) -> datetime | None:
+    """Read the moment that an answer's `Date` tells; None when it tells none."""
+    try:
+        there = parsedate_to_datetime(header)
+    except (TypeError, ValueError):
+        return None
+    return None if there.tzinfo is None else there
+
+
 class PeerTimes:
     """What the peers' answers said of the time, until it is compared and written."""
 
@@ -56,11 +67,8 @@ class PeerTimes:
 
     def note(self, peer: str, header: str) -> None:
         """Keep the `Date` of an answer that has just come."""
-        try:
-            there = parsedate_to_datetime(header)
-        except (TypeError, ValueError):
-            return
-        if there.tzinfo is None:
+        there = read_date(header)
+        if there is None:
             return
         with self._lock:
             self._told[peer] = (there, timezone.now())
@@ -101,6 +109,19 @@ def _keep(name: str, apart_s: float, *, now: datetime) -> None:
     )
 
 
+def time_at(peer: str, *, now: datetime) -> datetime:
+    """Return what a peer's clock shows when the database's shows `now`."""
+    return told_time(ClockApart.objects.filter(name=peer), now=now)
+
+
+def told_time(clocks: Iterable[ClockApart], *, now: datetime) -> datetime:
+    """Return `now` as the first of these clocks shows it, if it told it lately."""
+    for apart in clocks:
+        if abs(now - apart.seen_at) <= ClockApart.KEPT_FOR:
+            return now + timedelta(seconds=apart.seconds)
+    return now
+
+
 def doubt_of_time(*, now: datetime) -> str:
     """Say why nothing is to be deleted by the database's clock; empty = it may be."""
     far = Q(seconds__gt=WORTH_DOUBT.total_seconds())
@@ -113,7 +134,40 @@ def doubt_of_time(*, now: datetime) -> str:
     if apart is not None:
         text = _("the clock differs from that of %(name)s by %(seconds)d s")
         return text % {"name": apart.name, "seconds": abs(apart.seconds)}
+    if CallCount.objects.exists() and not was_answered(
+        since=now - ANSWERED_WITHIN, until=now + WORTH_DOUBT
+    ):
+        # A computer that starts with a wrong clock sees no jump.
+        return _("no peer has answered for a day, by whom to tell the time")
     return ""
+
+
+def is_clock_off(*, now: datetime) -> bool:
+    """Tell whether this host's clock is known to be wrong, by the others or the peers.
+
+    By so much that codes which live for half a minute do not fit.
+    """
+    mine = Q(name=f"{ClockApart.HOST}{settings.HOST_NAME}"[:80])
+    whose = mine | ~Q(name__startswith=ClockApart.HOST)
+    kept = ClockApart.KEPT_FOR + WORTH_DOUBT
+    lately = ClockApart.objects.filter(seen_at__range=(now - kept, now + kept))
+    return lately.filter(whose).exists()
+
+
+def was_answered(*, since: datetime, until: datetime) -> bool:
+    """Tell whether some peer answered at a time, and so told its own."""
+    answered = CallCount.objects.exclude(outcome__in=CallCount.UNANSWERED)
+    return answered.filter(last_at__gt=since, last_at__lt=until).exists()
+
+
+def is_time_confirmed(*, now: datetime) -> bool:
+    """Tell whether a peer has answered just now, and none by whom the clock is off."""
+    peers = ClockApart.objects.exclude(name__startswith=ClockApart.HOST)
+    kept = ClockApart.KEPT_FOR
+    off = peers.filter(seen_at__range=(now - kept, now + kept))
+    return not off.exists() and was_answered(
+        since=now - CONFIRMED_WITHIN, until=now + CONFIRMED_WITHIN
+    )
 
 
 def when_time_is_sure(delete: Callable[[], str]) -> Callable[[], str]:

@@ -96,6 +96,9 @@ class CallCount(models.Model):
     waited_s = models.FloatField(_("seconds of waiting for a turn"), default=0)
     last_at = models.DateTimeField(_("last"))
 
+    # Outcomes of calls to which no answer came.
+    UNANSWERED = ("lost", "busy", "unknown")
+
     class Meta:
         verbose_name = _("count of calls")
         verbose_name_plural = _("counts of calls")

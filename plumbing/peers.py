@@ -23,7 +23,7 @@ from urllib3.util.retry import Retry
 from plumbing import epoch
 from plumbing.call_deadlines import DeadlineAdapter, call_deadline
 from plumbing.calls import CallJournal, method_of
-from plumbing.clocks import PEER_TIMES
+from plumbing.clocks import PEER_TIMES, read_date
 from plumbing.json_parts import PartTooLarge, decode, decode_parts
 from plumbing.limits import ClockBusy, Priority, TokenClock
 from plumbing.models import Failure
@@ -234,10 +234,17 @@ class PeerConnection:
         self.limiter.patience_s = min(self.limiter.patience_s, patience_s)
         self._retries = self._retries.new(total=0)
 
+    @property
+    def time_there(self) -> datetime | None:
+        """The peer's own time when it answered last; None = it has not told."""
+        return None if self.told_time is None else read_date(self.told_time[0])
+
     def close(self) -> None:
         self._session.close()
         if self._journal:
             self._journal.add()
+            # Not with the next call: a clock that is wrong is told by then.
+            PEER_TIMES.add()
 
     def __enter__(self) -> PeerConnection:
         return self

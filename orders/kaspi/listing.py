@@ -16,10 +16,12 @@ from plumbing.peers import PeerProtocolError
 
 log = logging.getLogger(__name__)
 
-# Kaspi's clock, or ours, may be an hour off.
+# Kaspi's clock, or ours, may be an hour off; more than that its answers show.
 SKEW = timedelta(hours=1, minutes=5)
 # The longest window itself might be refused over a rounded millisecond.
 WINDOW = LONGEST_WINDOW - timedelta(minutes=1)
+# Whatever Kaspi says of the time, no more windows are read than these.
+MOST_FURTHER = 4
 PASSES = 2
 # A server that ignores page numbers would be read for ever.
 MOST_PAGES = 500
@@ -75,11 +77,19 @@ def read_list(
 ) -> Iterator[Batch]:
     """Read all orders of a state that were created in a span, each once.
 
+    A span up to now ends by Kaspi's clock: orders are dated by it, and with ours a day
+    behind they would all lie in the future, unseen until it is right.
     Raises `PeerError`'s family; `PeerProtocolError` at the end when fewer orders came
     than Kaspi announces, also after reading again.
     """
+    is_up_to_now = until >= moment()
     for ge, le in windows(since, until):
         yield from _read_window(client, state, ge=ge, le=le, moment=moment)
+    there = client.peer.time_there
+    if is_up_to_now and there is not None and there > until:
+        end = there + SKEW
+        for ge, le in windows(max(until, end - MOST_FURTHER * WINDOW), end):
+            yield from _read_window(client, state, ge=ge, le=le, moment=moment)
 
 
 def _read_window(

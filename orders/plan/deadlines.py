@@ -8,18 +8,21 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from orders.kaspi.client import PEER_NAME
 from orders.models import Order, Step
 from orders.models.step import StepParameters
 from orders.plan.events import record
 from orders.plan.wanting import want_step
+from plumbing.clocks import time_at
 
 
 def watch_deadlines(*, now: datetime) -> int:
     """Warn once of each order whose deadline is near; returns how many.
 
-    Where the owner wants it, such an order is accepted although nothing is reserved.
+    Deadlines run by Kaspi's clock, however far ours is from it. Where the owner wants
+    it, such an order is accepted although nothing is reserved.
     """
-    near = now + timedelta(minutes=settings.DEADLINE_NEAR_MIN)
+    near = time_at(PEER_NAME, now=now) + timedelta(minutes=settings.DEADLINE_NEAR_MIN)
     pressing = Order.objects.open().awaiting_accept().filter(accept_by__lte=near)
     unreserved = _(
         "Accepted unreserved before its deadline, as the owner's setting says"

@@ -16,7 +16,7 @@ from orders.models import Order, ReadMark
 from orders.reading.entries import EntryReader
 from orders.reading.failures import tell_failure
 from orders.reading.saving import Arrival, Saved, load_known, save_orders
-from plumbing.leases import LeaseHandle, LeaseLost, under_lease
+from plumbing.leases import LeaseHandle, LeaseLost, database_now, under_lease
 from plumbing.models import Failure
 from plumbing.peers import failure_of
 
@@ -160,6 +160,8 @@ class Reader:
             failure = failure_of(error)
         # An order not saved is one not read: the mark stays where it was.
         is_failure = not is_whole or len(failed) > before
+        # Not ahead of a clock that was set back meanwhile.
+        now = min(now, self.moment())
         if is_failure:
             self.result.failures.append(f"{state}: {trouble}")
         if is_marked and is_failure:
@@ -194,9 +196,18 @@ class Reader:
 
 
 def running_from(now: datetime) -> Moment:
-    """Make a clock that shows `now` and runs on."""
-    begun = time.monotonic()
-    return lambda: now + timedelta(seconds=time.monotonic() - begun)
+    """Make a clock that shows `now` and runs on, and back with the database's.
+
+    That one may be set back meanwhile: what is written as seen tomorrow would hide
+    whatever Kaspi says until then.
+    """
+    begun, begun_s = database_now(), time.monotonic()
+
+    def moment() -> datetime:
+        passed = timedelta(seconds=time.monotonic() - begun_s)
+        return now + min(passed, database_now() - begun)
+
+    return moment
 
 
 def window_of(mark: ReadMark | None, *, now: datetime) -> tuple[datetime, datetime]:

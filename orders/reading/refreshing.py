@@ -70,7 +70,9 @@ def refresh_order(order_id: int, client: KaspiClient) -> Order:
     seen = client.order_by_code(order.code)
     if seen is None:
         seen = _by_id(order, client, read_at=read_at)
-    saved = _save_one(seen, EntryReader(client), read_at=read_at, now=database_now())
+    now = database_now()
+    # Not ahead of a clock that was set back meanwhile.
+    saved = _save_one(seen, EntryReader(client), read_at=min(read_at, now), now=now)
     if saved.failed:
         # Whoever asks decides by the row: an old one must not pass for a new one.
         raise PeerProtocolError(f"{PEER_NAME}, {': '.join(saved.failed[0])}")

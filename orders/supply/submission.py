@@ -11,11 +11,13 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from catalog.alstyle.cart import Submission
+from catalog.alstyle.client import PEER_NAME
 from catalog.alstyle.shipping import parse_work_days, shipping_date
 from catalog.alstyle.trade import parse_moment
 from orders.clients import Clients
 from orders.models import Reason, SupplierAccount
 from orders.working_time import parse_holidays
+from plumbing.clocks import time_at
 from plumbing.leases import database_now
 
 ALMATY = ZoneInfo("Asia/Almaty")
@@ -36,18 +38,19 @@ def prepare_submission(clients: Clients, *, reference: str) -> Submission:
 
     Raises `AccountIncomplete`, `PeerError`.
     """
-    today = database_now().astimezone(ALMATY).date()
+    # Its days count, should our clock be wrong.
+    there = time_at(PEER_NAME, now=database_now())
     account = SupplierAccount.objects.filter(
         name=NAME, read_at__gt=database_now() - READ_EVERY
     ).first()
     if account is not None:
         try:
-            return _submission(account, reference=reference, today=today)
+            return _submission(account, reference=reference, now=there)
         except AccountIncomplete:
             # Perhaps put right in the portal a minute ago.
             pass
     account = _read(clients, now=database_now())
-    return _submission(account, reference=reference, today=today)
+    return _submission(account, reference=reference, now=there)
 
 
 def attorney_ends_on(account: SupplierAccount, *, today: date) -> date | None:
@@ -70,8 +73,10 @@ def _read(clients: Clients, *, now: datetime) -> SupplierAccount:
     return account
 
 
-def _submission(account: SupplierAccount, *, reference: str, today: date) -> Submission:
-    bin_ = _bin(account)
+def _submission(
+    account: SupplierAccount, *, reference: str, now: datetime
+) -> Submission:
+    bin_, today = _bin(account), now.astimezone(ALMATY).date()
     attorney = _choose(account.attorneys, bin_=bin_, today=today)
     if attorney is None:
         raise AccountIncomplete(
@@ -92,7 +97,7 @@ def _submission(account: SupplierAccount, *, reference: str, today: date) -> Sub
         )
     return Submission(
         shipping_date=shipping_date(
-            database_now(),
+            now,
             days_ahead=settings.SHIPPING_DAYS_AHEAD,
             work_week=parse_work_days(settings.SUPPLIER_WORK_WEEK),
             holidays=parse_holidays(settings.SUPPLIER_HOLIDAYS),

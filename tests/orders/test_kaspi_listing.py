@@ -125,6 +125,29 @@ def test_a_clock_an_hour_off_hides_no_order(kaspi, read, skew_s):
     assert set(read()) == codes
 
 
+@pytest.mark.parametrize("days", [1, 20])
+def test_a_list_up_to_now_ends_by_kaspis_clock(kaspi, read, days):
+    """Ours is days behind: by it, every new order lies in the future."""
+    kaspi.change_settings(clock_skew_s=days * 86400.0)
+    codes = fill(kaspi, 2)
+    found = read()
+    assert set(found) == codes
+    assert len(found) == len(codes)
+    # One that ends earlier is read as it is asked for.
+    assert read(until=NOW - timedelta(minutes=1)) == []
+
+
+def test_whatever_an_answer_says_of_the_time_few_windows_are_read(kaspi, read):
+    kaspi.change_settings(date_skew_s=20 * 365 * 86400.0)
+    codes = fill(kaspi, 2)
+    assert set(read()) == codes
+    assert {arrival.status for arrival in kaspi.arrivals} == {200}
+    assert len(kaspi.arrivals) == 1 + listing.MOST_FURTHER
+    # Nor is anything lost by a date that lies long ago.
+    kaspi.change_settings(date_skew_s=-20 * 365 * 86400.0)
+    assert set(read()) == codes
+
+
 @pytest.mark.parametrize("days", [1, 14, 15, 40])
 def test_windows_join_and_kaspi_accepts_each(kaspi, read, days):
     spans = list(windows(NOW - days * DAY, NOW))

@@ -30,6 +30,7 @@ from orders.reading.polling import poll_orders
 from orders.reading.saving import load_known
 from orders.steps.machine import is_anything_due
 from plumbing.leases import LeaseTaken, database_now, under_lease
+from plumbing.models import ClockApart
 from sandbox.kaspi.orders import product_number, to_id
 from tests.orders.factories import make_product
 
@@ -367,6 +368,33 @@ def test_a_clock_an_hour_off_loses_no_order(kaspi, poll, product, skew_s):
     kaspi.change_settings(clock_skew_s=skew_s)
     kaspi.new_order([{"sku": "70311"}])
     assert len(poll().saved.new) == 1
+
+
+@pytest.mark.parametrize("skew_s", [-DAY_S, DAY_S])
+def test_a_clock_a_day_off_loses_no_order_and_is_told(kaspi, poll, product, skew_s):
+    kaspi.change_settings(clock_skew_s=skew_s)
+    kaspi.new_order([{"sku": "70311"}])
+    assert len(poll().saved.new) == 1
+    assert abs(ClockApart.objects.get(name="Kaspi").seconds - skew_s) < 60
+    kaspi.change_settings(clock_skew_s=0)
+    poll()
+    assert not ClockApart.objects.exists()
+
+
+def test_a_clock_set_back_while_orders_are_read_leaves_nothing_seen_tomorrow(
+    kaspi, poll, product, monkeypatch
+):
+    """It would hide for a day whatever Kaspi says of them."""
+    began = utc_now()
+    kaspi.new_order([{"sku": "70311"}])
+    told = iter([began])
+    monkeypatch.setattr(
+        polling, "database_now", lambda: next(told, began - timedelta(days=1))
+    )
+    poll(began)
+    long_ago = began - timedelta(hours=23)
+    order = Order.objects.get()
+    assert max(order.last_seen, order.first_seen, mark_of().read_until) < long_ago
 
 
 def test_pages_that_repeat_and_shrink_lose_and_double_nothing(kaspi, poll, product):

@@ -16,12 +16,16 @@ from django_q.scheduler import scheduler
 
 from bridge_site.schedules import bring_back, sync_schedules
 from bridge_site.workers import read_workers
+from orders import alerting
+from orders.dashboard import read_orders
+from orders.plan.deadlines import watch_deadlines
 from orders.tasks import delete_buyer_data, delete_old_history
 from plumbing import clocks, leases, queue_time
 from plumbing.clocks import PeerTimes, doubt_of_time, note_host, when_time_is_sure
 from plumbing.leases import LeaseTaken, take_lease
-from plumbing.models import ClockApart, Lease, TimeJump
+from plumbing.models import CallCount, ClockApart, Lease, TimeJump
 from plumbing.tasks import beat
+from tests.orders.factories import make_order
 from tests.staff import make_import
 
 pytestmark = pytest.mark.django_db
@@ -254,3 +258,50 @@ def test_the_doubt_is_over_a_day_later(settings):
     jump()
     TimeJump.objects.update(noticed_at=true_now() - DAY - MINUTE)
     assert doubt_of_time(now=true_now()) == ""
+
+
+def answered(ago: timedelta, outcome: str = "ok") -> None:
+    CallCount.objects.update_or_create(
+        peer="kaspi",
+        method="GET v2/orders",
+        outcome=outcome,
+        under_ms=100,
+        defaults={"last_at": true_now() - ago},
+    )
+
+
+def test_nothing_is_deleted_when_nobody_answers_by_whom_to_tell_the_time(settings):
+    """A computer that starts with a wrong clock sees it set by nobody."""
+    settings.LANGUAGE_CODE = "en"
+    assert doubt_of_time(now=true_now()) == ""
+    answered(DAY + MINUTE)
+    answered(MINUTE, outcome="lost")
+    assert "no peer has answered" in doubt_of_time(now=true_now())
+    # By a clock that is years behind, answers lie in the future.
+    answered(-400 * DAY)
+    assert "no peer has answered" in doubt_of_time(now=true_now())
+    answered(MINUTE, outcome="refused")
+    assert doubt_of_time(now=true_now()) == ""
+
+
+# -- deadlines ---------------------------------------------------------------------
+
+
+def test_deadlines_run_by_kaspis_clock(settings):
+    """Ours a day behind, an order would be overdue before anybody is warned."""
+    settings.LANGUAGE_CODE = "en"
+    order = make_order(accept_by=true_now() + DAY + 10 * MINUTE)
+
+    def is_told() -> list[bool]:
+        now = true_now()
+        alerts = alerting.read_needs(now=now, is_selling=False)
+        needs = read_orders(now=now).needs
+        return [
+            watch_deadlines(now=now) == 1,
+            any(need.kind and need.kind.code == "accept-soon" for need in alerts),
+            any(f"{order.code} is due in" in need.text for need in needs),
+        ]
+
+    assert is_told() == [False] * 3
+    ClockApart.objects.create(name="Kaspi", seconds=86_400, seen_at=true_now())
+    assert is_told() == [True] * 3
