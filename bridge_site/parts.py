@@ -47,6 +47,7 @@ from feeds.keeping_up import start_keeping_up
 from feeds.standing_in import keep_login
 from orders.dispatching import dispatch
 from orders.models import Step
+from orders.supply.evidence import WATCH
 from plumbing.adjusting import Watcher
 from plumbing.clocks import note_host
 from plumbing.leases import database_now
@@ -184,9 +185,8 @@ def run_dispatchers(*, exit_with_parent: bool) -> None:
         for peer in Step.Peer.values
     ]
     # Not a scheduled task: the schedules themselves wait for a clock that was set back.
-    watch = TimeWatch()
     # Before anything is decided by what seems to have been seen tomorrow.
-    watch_time(watch)
+    watch_time(WATCH)
     for loop in loops:
         loop.start()
     start_watch(wait=stop.wait)
@@ -194,7 +194,7 @@ def run_dispatchers(*, exit_with_parent: bool) -> None:
         if not all(loop.is_alive() for loop in loops):
             # The supervisor starts the part again.
             raise SystemExit(1)
-        watch_time(watch)
+        watch_time(WATCH)
         if not reporter.turn():
             # Started again it waits until it may.
             stop.set()

@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.apps import apps
 from django.db import transaction
 from django.db.models import F, Max
 
+from catalog.models import ImportRun
 from orders.models import Purchase
+from orders.supply.evidence import move_evidence
+from plumbing.clocks import is_time_confirmed
 from plumbing.models import Heartbeat
-from plumbing.timekeeping import WORTH_TELLING
+from plumbing.timekeeping import WORTH_TELLING, tell_going_back
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +58,13 @@ OURS: dict[str, tuple[str, ...]] = {
     "feeds.Listing": ("first_listed_at", "withdrawn_at", "withheld_since"),
     "feeds.FeedFetch": ("fetched_at",),
     "feeds.Proposal": ("made_at", "saved_at"),
+}
+# Of the sign-in: whoever typed a wrong code or password while the clock was ahead would
+# be kept out until it is there again.
+OF_THE_SIGN_IN: dict[str, tuple[str, ...]] = {
+    "axes.AccessAttempt": ("attempt_time",),
+    "otp_static.StaticDevice": ("throttling_failure_timestamp",),
+    "otp_totp.TOTPDevice": ("throttling_failure_timestamp",),
 }
 # Left as they are, each with why.
 NOT_MOVED: dict[str, tuple[str, ...]] = {
@@ -97,6 +106,8 @@ NOT_MOVED: dict[str, tuple[str, ...]] = {
     "bridge.TemporaryPassword": ("given_at",),
     "bridge.FirstDayClosed": ("closed_at",),
 }
+# Further back, a peer is asked first.
+MOVED_UNASKED = timedelta(days=2)
 # Some part beats at least this often.
 BEATS_APART = timedelta(minutes=20)
 # Those before it were settled long ago.
@@ -104,20 +115,31 @@ PURCHASES_LOOKED_AT = 50
 
 
 def bring_moments_back(*, now: datetime) -> timedelta:
-    """Move what lies in the future; returns by how much, zero when nothing does."""
-    newest = Heartbeat.objects.aggregate(newest=Max("beaten_at"))["newest"]
-    if newest is None or newest <= now + WORTH_TELLING:
+    """Move what lies in the future; returns by how much, zero when nothing does.
+
+    By days only when a peer says that the clock is right now. A computer whose battery
+    is empty starts in another year until it hears of the time: moved there, all that
+    was ever noted would be old enough to be deleted when it has.
+    """
+    beat = Heartbeat.objects.aggregate(newest=Max("beaten_at"))["newest"]
+    # Beats are written anew within minutes, also while nothing may be moved.
+    begun = ImportRun.objects.aggregate(newest=Max("started_at"))["newest"]
+    newest = max(filter(None, (beat, begun)), default=now)
+    if newest <= now + WORTH_TELLING:
         return timedelta(0)
     by = _newest_moment(newest) - now
+    if by > MOVED_UNASKED and not is_time_confirmed(now=now):
+        tell_going_back(by, now=now)
+        return timedelta(0)
     log.error("the clock was set back by %s: what was noted since is moved too", by)
     with transaction.atomic():
-        for label, fields in OURS.items():
+        for label, fields in (OURS | OF_THE_SIGN_IN).items():
             rows = apps.get_model(label)._default_manager
             for field in fields:
                 ahead = rows.filter(**{f"{field}__gt": now + WORTH_TELLING})
                 ahead.update(**{field: F(field) - by})
         for purchase in Purchase.objects.order_by("-pk")[:PURCHASES_LOOKED_AT]:
-            _bring_purchase_back(purchase, by=by, now=now)
+            move_evidence(purchase, by=-by, which=lambda at: at > now + WORTH_TELLING)
         # No part is called silent before it had the time to beat.
         Heartbeat.objects.filter(beaten_at__gt=now).update(beaten_at=now)
     return by
@@ -134,19 +156,3 @@ def _newest_moment(beat: datetime) -> datetime:
         near = rows.filter(**{f"{field}__range": (beat, beat + BEATS_APART)})
         newest = max(newest, near.aggregate(newest=Max(field))["newest"] or beat)
     return newest
-
-
-def _bring_purchase_back(purchase: Purchase, *, by: timedelta, now: datetime) -> None:
-    """Move the moments that a purchase's evidence is made of, all alike."""
-
-    def moved(moment: str) -> str:
-        at = datetime.fromisoformat(moment)
-        return (at - by).isoformat() if at > now + WORTH_TELLING else moment
-
-    values: dict[str, Any] = {
-        "submits": [moved(moment) for moment in purchase.submits],
-        "cart_since": [{**s, "at": moved(s["at"])} for s in purchase.cart_since],
-        "watched": [{**seen, "at": moved(seen["at"])} for seen in purchase.watched],
-    }
-    if any(getattr(purchase, name) != value for name, value in values.items()):
-        Purchase.objects.filter(pk=purchase.pk).update(**values)

@@ -11,6 +11,9 @@ from django.db.models import F
 from catalog.explaining import Line
 from catalog.models import ImportRun, ProductChange
 
+# A clock that was set back by less is seen to within seconds.
+FAR_AHEAD = timedelta(days=2)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Availability:
@@ -94,6 +97,9 @@ def stock_is_stale(*, now: datetime) -> bool:
 
 
 def figures_are_stale(read_at: datetime | None, *, now: datetime) -> bool:
-    """Tell whether figures read at this moment are too old to sell by."""
+    """Tell whether figures read at this moment are too old to sell by.
+
+    So are those of days to come: how old they are, nobody knows.
+    """
     limit = timedelta(minutes=settings.STOCK_STALE_AFTER_MIN)
-    return read_at is None or now - read_at > limit
+    return read_at is None or not -FAR_AHEAD < now - read_at <= limit

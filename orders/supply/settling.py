@@ -19,6 +19,7 @@ from orders.models import LearnedFact, Order, Purchase, SupplierOrder
 from orders.models.step import Candidate
 from orders.plan.claims import Claim
 from orders.supply.cart import foreign_rows, pieces
+from orders.supply.evidence import reread_evidence
 from orders.supply.learning import learn, learned, learned_seconds, placed_at
 from orders.supply.listing import SupplierLists
 from plumbing.leases import database_now
@@ -61,6 +62,7 @@ def settle(purchase: Purchase, cart: CartClient, claim: Claim) -> Settlement:
         return Settlement(
             what="made", text=text % {"number": purchase.number}, number=purchase.number
         )
+    reread_evidence(purchase)
     empties, now = learned(Name.SUBMIT_EMPTIES), database_now()
     if purchase.cleared_at is not None and purchase.submits:
         # What is in the cart by now is others'.
@@ -70,7 +72,10 @@ def settle(purchase: Purchase, cart: CartClient, claim: Claim) -> Settlement:
             text = _("Submit empties the cart, and it still held our goods after it")
             return Settlement(what="not_bought", text=text)
         return _by_lists(purchase, cart, claim, now=now, is_there=False)
-    rows, now = cart.get(), database_now()
+    rows = cart.get()
+    # The turn at the supplier's clock may have been long in coming.
+    reread_evidence(purchase)
+    now = database_now()
     _note_cart(purchase, pieces(rows), now=now)
     is_whole = pieces(rows) == purchase.quantities
     if not purchase.submits:

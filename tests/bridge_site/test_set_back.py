@@ -6,8 +6,11 @@ from collections import Counter
 from datetime import datetime, timedelta
 
 import pytest
+from axes.models import AccessAttempt
 from django.apps import apps
+from django.contrib.auth.models import User
 from django.db.models import DateTimeField, F
+from django_otp.plugins.otp_totp.models import TOTPDevice
 from django_q.models import Schedule
 
 from bridge_site.parts import watch_time
@@ -21,7 +24,7 @@ from orders.reading.polling import poll_orders
 from orders.reading.refreshing import refresh_orders
 from orders.supply.counting import close_contained
 from plumbing.leases import database_now
-from plumbing.models import Heartbeat
+from plumbing.models import CallCount, ClockApart, Heartbeat, TimeJump
 from plumbing.timekeeping import TimeWatch
 from tests.orders.factories import doubt, make_order, make_product
 from tests.staff import make_import
@@ -133,12 +136,14 @@ def test_stock_that_is_not_read_any_more_goes_stale_in_its_time(settings):
     assert stock_read_at() == newer.started_at
 
 
-def test_goods_that_leave_after_it_are_still_to_be_subtracted():
+@pytest.mark.parametrize("is_brought_back", [True, False])
+def test_goods_that_leave_after_it_are_still_to_be_subtracted(is_brought_back):
     """A reading of tomorrow does not contain what leaves today."""
     make_import(age=MINUTE)
     order = make_order((make_product("70311"), 1))
     set_clock_back(DAY)
-    bring_moments_back(now=database_now())
+    if is_brought_back:
+        bring_moments_back(now=database_now())
     order.reservations.update(
         status=Reservation.Status.SHIPPED,
         supplier_order=None,
@@ -175,6 +180,26 @@ def test_a_lost_submit_is_over_a_minute_after_it_not_a_day():
     assert apart == timedelta(seconds=5)
 
 
+def test_who_erred_at_the_sign_in_while_the_clock_was_ahead_is_not_kept_out_for_it():
+    user = User.objects.create(username="aigul")
+    tomorrow = database_now() + DAY - 10 * MINUTE
+    device = TOTPDevice.objects.create(
+        user=user,
+        key="00",
+        throttling_failure_count=3,
+        throttling_failure_timestamp=tomorrow,
+    )
+    attempt = AccessAttempt.objects.create(username="aigul", failures_since_start=9)
+    AccessAttempt.objects.update(attempt_time=tomorrow)
+    Heartbeat.objects.update(beaten_at=database_now() + DAY)
+    assert not device.verify_is_allowed()[0]
+    bring_moments_back(now=database_now())
+    device.refresh_from_db()
+    assert device.verify_is_allowed()[0]
+    attempt.refresh_from_db()
+    assert attempt.attempt_time < database_now()
+
+
 @pytest.mark.django_db(transaction=True)
 def test_what_recurs_goes_on_and_the_history_reads_in_order():
     order = make_order()
@@ -187,3 +212,43 @@ def test_what_recurs_goes_on_and_the_history_reads_in_order():
     assert Schedule.objects.filter(minutes__gt=0, next_run__gt=soon).count() == 0
     told = OrderEvent.objects.filter(order=order).values_list("happened_at", flat=True)
     assert max(told) < database_now() + MINUTE
+
+
+# -- a clock that is years behind --------------------------------------------------
+
+
+def answer(**values) -> None:
+    defaults = {"method": "GET x", "outcome": "ok", "under_ms": 100}
+    defaults["last_at"] = database_now()
+    CallCount.objects.create(**{"peer": "kaspi", **defaults, **values})
+
+
+@pytest.mark.parametrize("are_beats_new", [False, True])
+def test_years_are_moved_only_when_a_peer_confirms_the_time(are_beats_new):
+    """An empty battery starts a computer in another year, until it hears of the time.
+
+    Moved there, all that was noted would be old enough to be deleted thereafter.
+    """
+    order, read = make_order(), make_import()
+    set_clock_back(5000 * DAY)
+    if are_beats_new:
+        # The parts beat on, by the clock as it is.
+        Heartbeat.objects.update(beaten_at=database_now())
+    answer(outcome="lost")
+    for _look in range(3):
+        assert bring_moments_back(now=database_now()) == timedelta(0)
+    # Said once, and meanwhile nothing is sold by figures of which nobody knows how
+    # old they are.
+    assert TimeJump.objects.get().seconds < -4999 * 86400
+    assert stock_is_stale(now=database_now())
+    answer()
+    apart = ClockApart.objects.create(
+        name="Kaspi", seconds=5000 * 86400, seen_at=database_now()
+    )
+    assert bring_moments_back(now=database_now()) == timedelta(0)
+    apart.delete()
+    assert bring_moments_back(now=database_now()) > 4999 * DAY
+    order.refresh_from_db()
+    assert abs(order.last_seen - database_now()) < 10 * MINUTE
+    assert abs(stock_read_at() - read.started_at) < 10 * MINUTE
+    assert not stock_is_stale(now=database_now())

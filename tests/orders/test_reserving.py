@@ -13,7 +13,10 @@ from orders.steps import outcomes, reserve
 from orders.supply import purchasing
 from orders.supply.cart import CART_LEASE
 from orders.supply.counting import reserved_units
-from plumbing.models import Lease
+from orders.supply.evidence import WATCH
+from plumbing.leases import database_now, steady_s
+from plumbing.models import ClockApart, Lease
+from sandbox import wait_until
 from tests.orders.factories import (
     know_supplier,
     let_pass,
@@ -60,8 +63,16 @@ def books(supplier):
     return [o for o in supplier.orders.orders.values() if o.is_live]
 
 
-def test_an_order_names_a_day_the_supplier_ships_on(supplier, one, process, settings):
-    today = timezone.localtime().date()
+@pytest.mark.parametrize("behind_s", [0, 2 * 86_400])
+def test_an_order_names_a_day_the_supplier_ships_on(
+    supplier, one, process, settings, monkeypatch, behind_s
+):
+    """By the supplier's clock, should ours be behind."""
+    now = database_now()
+    monkeypatch.setattr(supplier, "ahead_s", lambda: behind_s)
+    if behind_s:
+        ClockApart.objects.create(name="Al-Style", seconds=behind_s, seen_at=now)
+    today = timezone.localtime(now + timedelta(seconds=behind_s)).date()
     settings.SHIPPING_CUTOFF_HOUR = 24
     settings.SUPPLIER_WORK_WEEK = [str(n) for n in range(1, 8)]
     settings.SUPPLIER_HOLIDAYS = [f"{today + timedelta(days=1)}"]
@@ -182,6 +193,31 @@ def test_a_lost_submit_whose_rows_are_still_there_is_sent_again(supplier, one, p
     assert len(books(supplier)) == 1
     assert len(purchase_of(order).submits) == 2
     assert reservation_of(order).status == R.HELD
+
+
+@pytest.mark.parametrize("is_noticed", [True, False])
+def test_a_clock_set_ahead_lets_no_submit_seem_over(
+    supplier, one, process, monkeypatch, is_noticed
+):
+    """Unnoticed, the cart would be submitted again beside one that still works."""
+    know_supplier()
+    order = make_order((one, 2))
+    supplier.faults.add("late_work", method="submit", times=1, seconds=300)
+    process()
+    day = timedelta(days=1)
+    let_pass(order, minutes=day.total_seconds() / 60)
+    if is_noticed:
+        monkeypatch.setattr(WATCH, "_last", (database_now() - day, steady_s()))
+    for _look in range(3):
+        process(also_later=True)
+    assert len(purchase_of(order).submits) == (1 if is_noticed else 2)
+    if is_noticed:
+        supplier.clock.advance(301)
+        wait_until(lambda: books(supplier))
+        let_pass(order)
+        process()
+        assert reservation_of(order).status == R.HELD
+        assert len(books(supplier)) == 1
 
 
 def test_a_lost_submit_is_not_sent_again_while_nobody_knows_what_submit_does(

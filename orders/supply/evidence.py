@@ -1,0 +1,55 @@
+"""Keeps the evidence of a purchase as old as it is, whatever the clock does.
+
+A clock set ahead would make a submit seem over that is still at work, and the cart
+would be submitted again beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from orders.models import Purchase
+from plumbing.timekeeping import TimeWatch
+
+EVIDENCE = ("submits", "cart_since", "watched")
+
+
+def move_evidence(
+    purchase: Purchase, *, by: timedelta, which: Callable[[datetime], bool]
+) -> None:
+    """Move the moments for which `which` is true, all alike."""
+
+    def moved(moment: str) -> str:
+        at = datetime.fromisoformat(moment)
+        return (at + by).isoformat() if which(at) else moment
+
+    values: dict[str, Any] = {
+        "submits": [moved(moment) for moment in purchase.submits],
+        "cart_since": [{**s, "at": moved(s["at"])} for s in purchase.cart_since],
+        "watched": [{**seen, "at": moved(seen["at"])} for seen in purchase.watched],
+    }
+    if any(getattr(purchase, name) != value for name, value in values.items()):
+        Purchase.objects.filter(pk=purchase.pk).update(**values)
+
+
+def keep_ages(jumped: timedelta, now: datetime) -> None:
+    """After a jump ahead, move along what unsettled purchases noted before it.
+
+    After one back, whatever lies in the future is moved (`bridge_site.set_back`).
+    """
+    if jumped <= timedelta(0):
+        return
+    for purchase in Purchase.objects.filter(status__in=Purchase.UNSETTLED):
+        move_evidence(purchase, by=jumped, which=lambda at: at <= now - jumped)
+
+
+def reread_evidence(purchase: Purchase) -> None:
+    """Look whether the clock was set, and read the moments as they are then."""
+    WATCH.look_again()
+    purchase.refresh_from_db(fields=EVIDENCE)
+
+
+# Of this process: looked at by the part that runs the dispatchers.
+WATCH = TimeWatch(then=keep_ages)
