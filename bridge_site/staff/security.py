@@ -29,6 +29,7 @@ from bridge_site.staff.guarding import note_refused
 from bridge_site.staff.second_factor import NEW_KEY, SHOWN, TooSoon, WrongCode
 from bridge_site.staff.signing_in import CODE, hours_of, next_step
 from plumbing.callers import caller_address
+from plumbing.clocks import is_clock_off
 
 INDEX = "admin:index"
 QUARTER = 4
@@ -71,7 +72,12 @@ class CodeForm(forms.Form):
             raise ValidationError(_told_wait(seconds), code="wait") from None
         if not is_right:
             raise ValidationError(
-                _("This code is wrong or was used already. Wait for the next one.")
+                _(
+                    "The bridge's own clock is wrong: until it is set, no code from a "
+                    "phone fits. Use a recovery code."
+                )
+                if is_clock_off(now=timezone.now())
+                else _("This code is wrong or was used already. Wait for the next one.")
             )
         return typed
 

@@ -27,6 +27,7 @@ from bridge_site.models import TemporaryPassword
 from bridge_site.roles import ROLES, set_staff, sync_roles
 from bridge_site.staff import second_factor
 from plumbing.adjusting import settled
+from plumbing.models import ClockApart
 from tests.staff import log_in, messages_of, page
 
 pytestmark = pytest.mark.django_db
@@ -167,6 +168,19 @@ def test_a_code_is_taken_once(aigul, with_phone):
     code = phone_shows(aigul)
     assert sign_in().post(CODE, {"code": code}).url == INDEX
     assert "used already" in sign_in().post(CODE, {"code": code}).content.decode()
+
+
+def test_a_wrong_clock_of_the_bridges_own_is_said(aigul, with_phone, clock):
+    """Else nobody who is to put it right would know why no code fits."""
+    ClockApart.objects.create(name="Kaspi", seconds=86_400, seen_at=timezone.now())
+    client = sign_in()
+    clock.shift(timedelta(days=1))
+    told = client.post(CODE, {"code": "123456"}).content.decode()
+    assert "own clock is wrong" in told
+    ClockApart.objects.all().delete()
+    clock.shift(timedelta(hours=1))
+    told = client.post(CODE, {"code": "123457"}).content.decode()
+    assert "code is wrong or was used already" in told
 
 
 def test_codes_cannot_be_tried_through(aigul, with_phone, caplog, clock):
