@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,25 +23,36 @@ PASSWORD = "bench-password"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bridge:
-    """A bridge that runs: where it is, the process above all others, its folder."""
+    """A bridge that runs: where it is, its first process, its folder; both peers."""
 
     site: str
     pid: int
     folder: Path
     environment: dict[str, str]
+    supplier: AlStyleServer
     kaspi: KaspiServer
 
 
 @contextmanager
 def embedded_bridge(
-    catalogue: Path | None = None, /, **overrides: str
+    catalogue: Path | None = None,
+    /,
+    *,
+    running: Mapping[str, str] | None = None,
+    prepare: Callable[[AlStyleServer, KaspiServer], object] = lambda *_peers: None,
+    **overrides: str,
 ) -> Iterator[Bridge]:
-    """Start a bridge with the demo's goods on sale; it ends with the block."""
+    """Start a bridge with the demo's goods on sale; it ends with the block.
+
+    `overrides` are settings; `running` is in the environment of what runs alone.
+    `prepare` is called with both peers before anything is read of them.
+    """
     with (
         TemporaryDirectory() as folder,
         AlStyleServer(interval_s=0, catalogue=catalogue) as supplier,
         KaspiServer() as kaspi,
     ):
+        prepare(supplier, kaspi)
         site, environment = f"127.0.0.1:{free_port()}", dict(os.environ)
         environment.update(settings_of(folder, site, supplier, kaspi))
         environment.update(overrides)
@@ -50,7 +61,10 @@ def embedded_bridge(
         manage("prepare_demo", environment=environment)
         command = [sys.executable, "manage.py", "bridge", "--exit-with-parent"]
         bridge = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdin=subprocess.PIPE
+            command,
+            cwd=ROOT,
+            env=environment | dict(running or {}),
+            stdin=subprocess.PIPE,
         )
         try:
             await_site(f"http://{site}/admin/login/")
@@ -59,6 +73,7 @@ def embedded_bridge(
                 pid=bridge.pid,
                 folder=Path(folder),
                 environment=environment,
+                supplier=supplier,
                 kaspi=kaspi,
             )
         finally:
