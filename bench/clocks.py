@@ -27,6 +27,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from html import unescape
 from itertools import pairwise
 from pathlib import Path
@@ -332,9 +333,8 @@ def measure(database_url: str) -> Report:
             "WORK_WEEK": ",".join(["0-24"] * 7),
             "DATABASE_URL": database_url,
         }
-        with embedded_bridge(
-            running=clock.environment, prepare=_open_shop, **settings
-        ) as bridge:
+        running = embedded_bridge(None, clock.environment, _open_shop, **settings)
+        with running as bridge:
             trial = Trial(bridge, database_url, clock, report)
             trial.stage("right", lambda: None)
             trial.stage("a day ahead", lambda: clock.set(DAY_S))
@@ -345,7 +345,7 @@ def measure(database_url: str) -> Report:
                 ("a day behind in a purchase", -DAY_S),
                 ("right in a purchase", 0),
             ):
-                setting = trial.under_way(lambda by=offset_s: clock.set(by))
+                setting = trial.under_way(partial(clock.set, offset_s))
                 trial.stage(words, setting, within_s=SETTLED_WITHIN_S)
             asleep = trial.under_way(trial.suspend)
             trial.stage("after a sleep", asleep, within_s=SETTLED_WITHIN_S)

@@ -36,10 +36,9 @@ class Bridge:
 @contextmanager
 def embedded_bridge(
     catalogue: Path | None = None,
-    /,
-    *,
     running: Mapping[str, str] | None = None,
     prepare: Callable[[AlStyleServer, KaspiServer], object] = lambda *_peers: None,
+    /,
     **overrides: str,
 ) -> Iterator[Bridge]:
     """Start a bridge with the demo's goods on sale; it ends with the block.
