@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -77,7 +78,8 @@ def _line(host: Host, *, now: datetime) -> HostLine:
         state = pill(_("stands aside"), Tone.WARN, hint=host.idle[0].get_fit_display())
     else:
         state = pill(_("at work"), Tone.GOOD)
-    clock = f"{host.clock_apart_s:+.1f}".replace("-", "−")
+    sign = "−" if host.clock_apart_s < 0 else "+"
+    clock = sign + number_format(abs(host.clock_apart_s), 1)
     return HostLine(
         name=host.name,
         state=state,

@@ -337,6 +337,7 @@ LANGUAGE_CODE = "ru"
 # Kazakh has the daily screens; what it lacks is shown in the first language.
 LANGUAGES = [("ru", _("Russian")), ("kk", _("Kazakh")), ("en", _("English"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
+FORMAT_MODULE_PATH = "bridge_site.formats"
 TIME_ZONE = "Asia/Almaty"
 USE_I18N = USE_TZ = True
 

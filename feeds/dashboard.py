@@ -174,7 +174,7 @@ def _left_out(build: FeedBuild | None) -> list[Share]:
 
 def _row(build: FeedBuild, *, now: datetime) -> Recent:
     text = f"{build}"
-    if build.counts:
+    if "offers" in build.counts:
         text += ": " + _("%(on_sale)s of %(offers)s offers on sale") % {
             "on_sale": grouped(build.counts.get("on_sale")),
             "offers": grouped(build.counts.get("offers")),

@@ -49,7 +49,7 @@ def test_no_text_is_missing_or_unsure(language):
 
 def test_a_kazakh_text_is_sure_and_still_used():
     used = {text[1] for text in texts_of_the_code()}
-    entries = list(read_catalogue("kk"))
+    entries = [e for e in read_catalogue("kk") if e["where"] != DJANGOS]
     assert len(entries) > 250
     assert [e["msgid"] for e in entries if not all(translations(e))] == []
     assert [e["msgid"] for e in entries if "fuzzy" in e] == []

@@ -1,0 +1,1 @@
+"""How numbers and days are written, where Django has no rules of a language."""
