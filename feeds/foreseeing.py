@@ -302,7 +302,7 @@ def foresee(edits: Edits, *, now: datetime) -> Foresight:
         (rule, old), (rule_after, new) = pricing.decide(price, changed)
         if pricing.is_edited(rule_after):
             found.bases[_basis(new)] += 1
-        elif pricing.book is not pricing.book_after:
+        elif pricing.book is not pricing.book_after and not pricing.is_edited(rule):
             found.bases["other_rule"] += 1
         before = _side(row, old, rule, terms, cost_kzt=price.cost_kzt)
         offered = {k: v for k, v in changed.items() if k in OFFER_FIELDS}

@@ -169,6 +169,8 @@ def test_a_rule_switched_off_leaves_its_goods_to_the_next(shop):
     }
     gone = foresee(Edits(rules_before=[special]), now=timezone.now())
     assert [e.after for e in gone.effects] == [e.after for e in found.effects]
+    # Where it is gone, no other one fits "better".
+    assert gone.bases == found.bases == {}
 
 
 def test_a_rule_to_add_is_tried_before_it_exists(shop):
