@@ -13,7 +13,11 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from bridge_site.roles import set_staff, sync_roles
-from orders.models import Order, ParcelCheck, Step
+from launch.programs import find_chromium
+from orders.models import Order, ParcelCheck, Step, Waybill
+from sandbox.kaspi.orders import Waybill as Issued
+from sandbox.kaspi.waybills import waybill_pdf
+from tests.conftest import CHROMIUM_FLAGS
 from tests.orders.factories import make_product
 from tests.orders.parcels import asked_to_assemble, make_parcel
 
@@ -152,6 +156,48 @@ def test_new_waybills_print_beside_and_the_list_knows(orders, live_server, chrom
     )
     expect(page.get_by_role("button", name="новые накладные")).to_have_count(0)
     assert rows.filter(has_text="anna").count() == 3
+
+
+@pytest.fixture
+def whole_chromium(chromium):
+    """Start the browser as people have it: the viewer of PDFs is a part of that."""
+    whole = chromium.browser_type.launch(
+        executable_path=str(find_chromium()),
+        headless=False,
+        args=[*CHROMIUM_FLAGS, "--headless=new"],
+        ignore_default_args=[
+            "--disable-extensions",
+            "--disable-component-extensions-with-background-pages",
+        ],
+    )
+    yield whole
+    whole.close()
+
+
+def test_the_browsers_own_viewer_shows_waybills_under_our_policy(
+    orders, live_server, whole_chromium
+):
+    for waybill in Waybill.objects.select_related("order"):
+        issued = Issued(number=waybill.number, places=2, issued=0, ready_at=0)
+        waybill.pdf = waybill_pdf(issued, code=waybill.order.code)
+        waybill.save()
+    page = log_in(whole_chromium, live_server.url)
+    said: list[str] = []
+    page.context.on("console", lambda message: said.append(message.text))
+    goto(page, live_server.url)
+    with page.context.expect_page() as beside:
+        page.get_by_role("button", name="Напечатать 2 новые накладные").click()
+    shown = beside.value
+    for _try in range(100):
+        frames = [frame.url for frame in shown.frames]
+        if any(url.startswith("chrome-extension://") for url in frames):
+            break
+        shown.wait_for_timeout(100)
+    else:
+        pytest.fail(f"no viewer: {frames}")
+    assert shown.evaluate("document.contentType") == "application/pdf"
+    shot(shown, "handover-waybills")
+    assert [text for text in said if "Policy" in text] == []
 
 
 def test_parcels_are_chosen_to_be_printed_again(orders, live_server, chromium):
