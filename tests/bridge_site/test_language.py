@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 from django.conf import settings
 from django.urls import reverse
+from django.utils import translation
+from django.utils.formats import date_format, number_format, sanitize_separators
 
 from tests.staff import log_in, page
 
@@ -34,6 +38,13 @@ def test_kazakh_has_the_daily_screens_and_russian_the_rest(settings):
     # Of no daily use: shown in the first language.
     goods = page(client, reverse("admin:catalog_product_changelist"))
     assert "партномер" in goods
+
+
+def test_kazakh_numbers_and_days_are_written_as_there():
+    with translation.override("kk"):
+        assert number_format(0.5, 1) == "0,5"
+        assert date_format(date(2026, 11, 30), "j E Y") == "30 қараша 2026"
+        assert sanitize_separators("1\xa0234,5") == "1234.5"
 
 
 def test_the_switch_offers_each_language_by_its_own_name(client):
