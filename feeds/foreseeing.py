@@ -302,7 +302,7 @@ def foresee(edits: Edits, *, now: datetime) -> Foresight:
         (rule, old), (rule_after, new) = pricing.decide(price, changed)
         if pricing.is_edited(rule_after):
             found.bases[_basis(new)] += 1
-        elif pricing.book is not pricing.book_after and not pricing.is_edited(rule):
+        elif pricing.book is not pricing.book_after and not pricing.was_edited(rule):
             found.bases["other_rule"] += 1
         before = _side(row, old, rule, terms, cost_kzt=price.cost_kzt)
         offered = {k: v for k, v in changed.items() if k in OFFER_FIELDS}
@@ -329,8 +329,13 @@ class _Pricing:
         if edits.changes_rules:
             self.book_after = edits.book_after(self.book)
         self.edited = {rule.pk for rule in edits.rules_after}
+        self.deleted = {rule.pk for rule in edits.rules_before} - self.edited
         self.changes_prices = edits.changes_prices
         self.settings = edits.settings
+
+    def was_edited(self, rule: PriceRule | None) -> bool:
+        """Tell whether the rule of before is among the edited ones, or is deleted."""
+        return rule is not None and rule.pk in self.edited | self.deleted
 
     def is_edited(self, rule: PriceRule | None) -> bool:
         return rule is not None and rule.pk in self.edited
