@@ -96,19 +96,22 @@ class Gate:
 
 
 def put_off(
-    start_response: StartResponse, text: str, *, after_s: int, is_repeated: bool = False
+    start_response: StartResponse, text: str, *, after_s: int, is_page: bool = False
 ) -> Iterable[bytes]:
-    """Answer that it does not go now; `is_repeated`: browsers ask again themselves."""
+    """Answer that it does not go now; a page is asked for again by the browser."""
     body = text.encode()
     status = HTTPStatus.SERVICE_UNAVAILABLE
+    kind, policy = "plain", "default-src 'none'"
+    if is_page:
+        kind, policy = "html", f"{policy}; style-src 'self'"
     headers = [
-        ("Content-Type", "text/plain; charset=utf-8"),
+        ("Content-Type", f"text/{kind}; charset=utf-8"),
         ("Content-Length", str(len(body))),
         ("Retry-After", str(after_s)),
-        ("Content-Security-Policy", "default-src 'none'"),
+        ("Content-Security-Policy", policy),
         *settings.HEADERS_OF_ALL.items(),
     ]
-    if is_repeated:
+    if is_page:
         headers.append(("Refresh", str(after_s)))
     start_response(f"{status.value} {status.phrase}", headers)
     return [body]

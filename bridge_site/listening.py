@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import waitress
+from waitress import wasyncore
 
 from bridge_site.control import find_control
 from bridge_site.gate import Application
@@ -24,6 +25,8 @@ MOST_HEADER_BYTES = 32 * 1024
 # A spreadsheet with a hundred thousand rows has less.
 MOST_BODY_BYTES = 20 * 1024 * 1024
 TRY_EVERY_S = 0.02
+# A list on a slow line; somebody may wait for this process to end.
+FINISHES_WITHIN_S = 3.0
 # Whoever gives out the list in the meantime goes at a word.
 ITS_TURN_WITHIN_S = 15.0
 
@@ -65,6 +68,22 @@ def interrupt(server: Any) -> None:
     # and looks every second.
     if pull := getattr(server, "pull_trigger", None):
         pull()
+
+
+def finish_and_close(server: Any) -> None:
+    """Listen no more, finish what is being answered, and close every connection.
+
+    For a server that was stopped. Whoever keeps a connection open for his next request
+    would wait long for that one's answer.
+    """
+    server.close()
+    left: dict[int, Any] = getattr(server, "_map", None) or getattr(server, "map", {})
+    for connection in left.values():
+        connection.close_when_flushed = True
+    until = time.monotonic() + FINISHES_WITHIN_S
+    while left and time.monotonic() < until:
+        wasyncore.loop(TRY_EVERY_S, map=left, use_poll=os.name != "nt", count=1)
+    wasyncore.close_all(left, ignore_all=True)
 
 
 def await_turn(listen: str, *, is_over: Callable[[float], bool]) -> bool:

@@ -28,6 +28,7 @@ from bridge_site.forking import Born, become_parts, name_process
 from bridge_site.gate import Gate
 from bridge_site.listening import (
     WEB_THREADS,
+    finish_and_close,
     interrupt,
     let_interrupt,
     make_server,
@@ -155,7 +156,7 @@ def serve_web(*, listen: str, exit_with_parent: bool) -> None:
     report_in_background(reporter)
     server.run()
     # At once: somebody may wait for the address.
-    server.close()
+    finish_and_close(server)
     reporter.leave()
 
 

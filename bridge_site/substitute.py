@@ -17,12 +17,19 @@ from typing import Any
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from django.db import DatabaseError, connections
+from django.template.loader import render_to_string
 from django.urls import reverse
 
 from bridge_site.control import find_control
 from bridge_site.disks import is_any_full
 from bridge_site.gate import Application, Environ, StartResponse, put_off
-from bridge_site.listening import await_turn, interrupt, let_interrupt, make_server
+from bridge_site.listening import (
+    await_turn,
+    finish_and_close,
+    interrupt,
+    let_interrupt,
+    make_server,
+)
 from bridge_site.processes import exit_after, parse_address, when_parent_ends
 from feeds.fetching import keep_visits, note_kept_visits
 from plumbing.adjusting import forget, look
@@ -33,15 +40,8 @@ ENDS_WITHIN_S = 40.0
 # In which the next site comes to listen, or never.
 OTHERS_TURN_S = 2.0
 RETRY_AFTER_S = 5
-UPDATING = (
-    "Программа обновляется. Страница откроется сама через несколько секунд.\n"
-    "The bridge is being updated: the page comes by itself in a few seconds.\n"
-)
-FULL = (
-    "Диск заполнен, программа не может запуститься. Освободите место: дальше она "
-    "запустится сама, и страница откроется.\n"
-    "The disk is full, the bridge cannot start. Make room: then it starts by itself.\n"
-)
+# All that the page needs which is shown meanwhile.
+STYLE = "bridge/fault.css"
 
 
 def stand_in(listen: str) -> None:
@@ -88,17 +88,18 @@ def _serve(server: Any, *, until: threading.Event) -> None:
     with suppress(KeyboardInterrupt):
         threading.Thread(target=end, name="end", daemon=True).start()
         server.run()
-    server.close()
+    finish_and_close(server)
 
 
 def only_the_list(application: Application) -> Application:
     """Let through who asks for the price list; everybody else is put off."""
-    path = reverse("price_list")
+    paths = {reverse("price_list"), f"{settings.STATIC_URL}{STYLE}"}
 
     def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        if environ.get("PATH_INFO") == path:
+        if environ.get("PATH_INFO") in paths:
             return application(environ, start_response)
-        text = FULL if is_any_full() else UPDATING
-        return put_off(start_response, text, after_s=RETRY_AFTER_S, is_repeated=True)
+        what = {"is_full": is_any_full(), "is_switching": True}
+        page = render_to_string("503.html", what)
+        return put_off(start_response, page, after_s=RETRY_AFTER_S, is_page=True)
 
     return answer

@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import IO
 
@@ -76,13 +77,19 @@ def test_the_list_is_given_out_from_the_sites_end_to_the_next_ones_beginning(
         assert (status, "<kaspi_catalog" in text) == (200, True)
         status, text, again = asked(f"{url}/admin/")
         assert (status, again) == (503, "5")
-        assert "обновляется" in text
+        assert "<h1>Программа обновляется</h1>" in text
         # The database may be about to be taken back.
         assert FeedFetch.objects.count() == 0
-        # It lets go at a word, and comes again if nobody else does.
+        # It lets go at a word, and comes again if nobody else does. A connection that
+        # is kept open ends, for nobody would answer there.
         assert process.stdin
+        kept = HTTPConnection("127.0.0.1", port, timeout=20)
+        kept.request("GET", "/healthz")
+        assert kept.getresponse().read()
         with taken(port, process.stdin):
             assert process.poll() is None
+            assert kept.sock.recv(1) == b""
+        kept.close()
         wait_for(lambda: answers(f"{url}/healthz"), timeout_s=20)
         process.communicate(timeout=60)
         assert process.returncode == 0
