@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import socket
 import threading
 from collections.abc import Iterator
@@ -18,35 +19,38 @@ from plumbing.leases import steady_s
 # The deadline of the call this thread makes; a timeout per read, which is all that
 # requests knows, never fires on a peer that sends one byte a second.
 _current = threading.local()
+# Until when, by the steady clock, what this thread has claimed is surely its own.
+_claimed = threading.local()
 
 
 # requests does not tell which socket a call uses: connections of our own do.
 class _Connection(HTTPConnection):
+    has_begun = False
+
     def connect(self) -> None:
         super().connect()
+        # What a proxy was asked for is no part of it.
+        self.has_begun = False
         _refuse_if_late(self)
 
-    def endheaders(self, *args: Any, **kwargs: Any) -> None:
+    def putrequest(self, *args: Any, **kwargs: Any) -> None:
+        self.has_begun = False
+        super().putrequest(*args, **kwargs)
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
         _refuse_if_late(self)
-        super().endheaders(*args, **kwargs)
+        self.has_begun = True
+        super().send(data)
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         super().request(*args, **kwargs)
         _watch(self.sock)
 
 
-class _SecureConnection(HTTPSConnection):
-    def connect(self) -> None:
-        super().connect()
-        _refuse_if_late(self)
-
-    def endheaders(self, *args: Any, **kwargs: Any) -> None:
-        _refuse_if_late(self)
-        super().endheaders(*args, **kwargs)
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        super().request(*args, **kwargs)
-        _watch(self.sock)
+class _SecureConnection(_Connection, HTTPSConnection):
+    """The same over TLS: what it overrides comes first."""
 
 
 class _Pool(HTTPConnectionPool):
@@ -117,10 +121,33 @@ def _watch(sock: socket.socket | None) -> None:
             deadline.cut()
 
 
-def _refuse_if_late(connection: HTTPConnection) -> None:
+@contextlib.contextmanager
+def only_while_claimed() -> Iterator[None]:
+    """Send nothing in the block once the claim that it works under has run out.
+
+    A process that was suspended does not know what another one did meanwhile.
+    """
+    _claimed.until_s = math.inf
+    try:
+        yield
+    finally:
+        del _claimed.until_s
+
+
+def prolong_claim(*, since_s: float, seconds: float) -> None:
+    """Note that it lasts `seconds`, from when that began to be asked for."""
+    if hasattr(_claimed, "until_s"):
+        _claimed.until_s = since_s + seconds
+
+
+def _refuse_if_late(connection: _Connection) -> None:
     """Send nothing once the deadline has passed: the turn at the clock may be over."""
     deadline: Deadline | None = getattr(_current, "deadline", None)
-    if deadline is not None and deadline.is_over:
+    is_lost = steady_s() > getattr(_claimed, "until_s", math.inf)
+    if deadline is not None and (deadline.is_over or is_lost):
         deadline.has_passed = True
+        has_begun = connection.has_begun
         connection.close()
+        if has_begun:
+            raise TimeoutError("the rest of the request came after its deadline")
         raise ConnectTimeoutError(connection, "connected after the call's deadline")

@@ -13,7 +13,8 @@ from django.conf import settings
 
 from orders.models import Step
 from orders.plan.transitions import StepFields, move_step
-from plumbing.leases import LeaseHandle, database_now
+from plumbing.call_deadlines import prolong_claim
+from plumbing.leases import LeaseHandle, database_now, steady_s
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 # Longer than one wait for the supplier's clock and one call; short enough that a
 # killed worker's step is looked at within two minutes.
 CLAIM_S = 110
+# In the last part of that nothing is sent any more: it might arrive after the end.
+SURELY = 0.9
 
 
 class ClaimLost(Exception):
@@ -45,7 +48,7 @@ class Claim:
 
     def renew(self, **fields: Unpack[StepFields]) -> None:
         """Renew the claim, saving `fields` with it. Raises `ClaimLost`, `LeaseLost`."""
-        step = self.step
+        step, asked_s = self.step, steady_s()
         if self._lease is not None:
             self._lease.confirm()
         fields["claimed_until"] = database_now() + timedelta(seconds=CLAIM_S)
@@ -54,13 +57,14 @@ class Claim:
         )
         if ours.update(**fields) != 1:
             raise ClaimLost(f"step {step.pk}")
+        prolong_claim(since_s=asked_s, seconds=CLAIM_S * SURELY)
         for name, value in fields.items():
             setattr(step, name, value)
 
 
 def claim_step(step: Step, *, text: str) -> Claim | None:
     """Take a waiting step, or one whose outcome is unknown; None if another did."""
-    now = database_now()
+    asked_s, now = steady_s(), database_now()
     owner = f"{settings.HOST_NAME}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
     until = now + timedelta(seconds=CLAIM_S)
     if step.status == Step.Status.PENDING:
@@ -73,7 +77,10 @@ def claim_step(step: Step, *, text: str) -> Claim | None:
             claimed_by=owner,
             claimed_until=until,
         )
-        return Claim(step) if won else None
+        if not won:
+            return None
+        prolong_claim(since_s=asked_s, seconds=CLAIM_S * SURELY)
+        return Claim(step)
     free = Step.objects.filter(
         pk=step.pk, status=Step.Status.UNKNOWN, claimed_by=step.claimed_by
     )
@@ -81,4 +88,5 @@ def claim_step(step: Step, *, text: str) -> Claim | None:
     if free.update(claimed_by=owner, claimed_until=until, looks=looks) != 1:
         return None
     step.claimed_by, step.claimed_until, step.looks = owner, until, looks
+    prolong_claim(since_s=asked_s, seconds=CLAIM_S * SURELY)
     return Claim(step)

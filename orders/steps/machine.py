@@ -24,6 +24,7 @@ from orders.steps import HANDLERS, outcomes
 from orders.steps.outcomes import Outcome
 from orders.supply.cart import CART_LEASE
 from plumbing import epoch, tracing
+from plumbing.call_deadlines import only_while_claimed
 from plumbing.leases import database_now, is_taken
 from plumbing.peers import (
     PeerAccessRefused,
@@ -146,11 +147,12 @@ def run_step(step: Step, clients: Clients, result: Processed) -> None:
     """Claim one step, do it or look for its effect, settle it."""
     is_look = step.status == Status.UNKNOWN
     name = step.get_kind_display()
-    claim = claim_step(step, text=_("%(step)s: begun") % {"step": name})
-    if claim is None:
-        return
-    with tracing.traced(step=str(step.pk), order=step.order.code):
-        _do_claimed(step, claim, clients, result, name=name, is_look=is_look)
+    with only_while_claimed():
+        claim = claim_step(step, text=_("%(step)s: begun") % {"step": name})
+        if claim is None:
+            return
+        with tracing.traced(step=str(step.pk), order=step.order.code):
+            _do_claimed(step, claim, clients, result, name=name, is_look=is_look)
 
 
 def _do_claimed(

@@ -14,7 +14,11 @@ from django.db import OperationalError, connection, connections
 from urllib3.connection import HTTPConnection
 
 from plumbing import call_deadlines, limits
-from plumbing.call_deadlines import _Connection
+from plumbing.call_deadlines import (
+    _Connection,
+    only_while_claimed,
+    prolong_claim,
+)
 from plumbing.leases import database_now, steady_s
 from plumbing.limits import (
     LONG_AGO,
@@ -25,7 +29,7 @@ from plumbing.limits import (
     clock_name,
 )
 from plumbing.models import PeerClock, PeerSlot
-from plumbing.peers import PeerConnection, PeerUnavailable
+from plumbing.peers import PeerConnection, PeerOutcomeUnknown, PeerUnavailable
 from sandbox import AlStyleServer
 
 TOKEN = "alstyle-test-token"
@@ -174,7 +178,15 @@ def test_a_request_that_reaches_the_peer_late_is_not_overtaken():
         assert min(supplier.gaps()) >= INTERVAL_S
 
 
-@pytest.mark.parametrize("asleep", ["waiting for a turn", "with its turn"])
+@pytest.mark.parametrize(
+    "asleep",
+    [
+        "before it waits",
+        "waiting for a turn",
+        "with its turn",
+        "with its request written",
+    ],
+)
 def test_who_was_suspended_before_a_write_does_not_send_it(monkeypatch, asleep):
     """Another host may have done it since: after ten minutes it has."""
     slept_s = 0.0
@@ -192,9 +204,17 @@ def test_who_was_suspended_before_a_write_does_not_send_it(monkeypatch, asleep):
         with clock.turn("order"):
             pass
         monkeypatch.setattr(TokenClock, "_announce", sleep_long)
-    else:
-        monkeypatch.setattr(_Connection, "putrequest", sleeping(sleep_long))
+    elif asleep == "with its turn":
+        monkeypatch.setattr(
+            _Connection, "putrequest", sleeping(sleep_long, _Connection.putrequest)
+        )
+    elif asleep == "with its request written":
+        # The last that is called before it goes to the socket.
+        monkeypatch.setattr(
+            _Connection, "endheaders", sleeping(sleep_long, _Connection.endheaders)
+        )
     with (
+        only_while_claimed(),
         AlStyleServer(token=TOKEN, interval_s=0) as supplier,
         PeerConnection(
             name="Al-Style",
@@ -204,20 +224,49 @@ def test_who_was_suspended_before_a_write_does_not_send_it(monkeypatch, asleep):
             user_agent="kaspi-bridge/1.0",
         ) as peer,
     ):
+        prolong_claim(since_s=call_deadlines.steady_s(), seconds=100)
+        if asleep == "before it waits":
+            sleep_long()
         # Surely not sent, so whoever has the work now is not misled.
         with pytest.raises(PeerUnavailable):
             peer.write("GET", "cart-api/add")
         assert supplier.arrivals == []
 
 
-def sleeping(sleep):
-    real = _Connection.putrequest
+def test_who_was_suspended_in_the_middle_of_a_request_does_not_know_what_came_of_it(
+    monkeypatch,
+):
+    slept_s = 0.0
+    monkeypatch.setattr(call_deadlines, "steady_s", lambda: slept_s)
+    send = _Connection.send
 
-    def putrequest(self, *args, **options):
+    def send_and_sleep(self, data):
+        nonlocal slept_s
+        send(self, data)
+        slept_s = 600.0
+
+    monkeypatch.setattr(_Connection, "send", send_and_sleep)
+    with (
+        AlStyleServer(token=TOKEN, interval_s=0) as supplier,
+        PeerConnection(
+            name="Al-Style",
+            base_url=supplier.url,
+            timeout_s=5,
+            limiter=TokenClock(name="slept", interval_s=0),
+            user_agent="kaspi-bridge/1.0",
+        ) as peer,
+    ):
+        with pytest.raises(PeerOutcomeUnknown):
+            peer.write("POST", "cart-api/add", json_body={"article": 1})
+        assert supplier.arrivals == []
+
+
+def sleeping(sleep, real):
+    def method(self, *args, **options):
         sleep()
         real(self, *args, **options)
 
-    return putrequest
+    return method
 
 
 def test_a_connection_made_after_the_deadline_sends_nothing(monkeypatch):
