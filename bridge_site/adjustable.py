@@ -517,7 +517,7 @@ FIXED: Mapping[Words, Sequence[str]] = {
         *("HSTS_SCOPE", "TRUSTED_PROXIES", "ADMIN_PATH", "ADMIN_NETWORKS"),
         *("VAR_DIR", "DATABASE_URL", "LOG_LEVEL", "FEED_DIR", "ALLOW_UNSAFE"),
         *("EPOCH_MARK", "BACKUP_DIR", "BACKUP_SECOND_DIR", "BACKUP_RECIPIENT"),
-        *("BACKUP_KEEP", "HOST_NAME", "HOST_ROLES"),
+        *("BACKUP_KEEP", "HOST_NAME", "HOST_ROLES", "BROKER_URL"),
         *("BACKUP_STORE_URL", "BACKUP_STORE_REGION"),
         *("LOG_FILE", "LOG_FILE_MB", "LOG_FILES_KEPT", "LOG_FORMAT"),
         "SENTRY_ENVIRONMENT",
@@ -530,7 +530,9 @@ FIXED: Mapping[Words, Sequence[str]] = {
     ),
 }
 # Of these no more is shown than whether they are set.
-UNSHOWN = frozenset({*SECRETS, "DATABASE_URL", "OUTBOUND_PROXY", "FEED_USER"})
+UNSHOWN = frozenset(
+    {*SECRETS, "DATABASE_URL", "BROKER_URL", "OUTBOUND_PROXY", "FEED_USER"}
+)
 
 
 def adjustable_parsers() -> dict[str, Callable[[str], Any]]:

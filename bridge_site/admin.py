@@ -12,7 +12,9 @@ from bridge_site.staff.admin import StaffUserAdmin
 
 # Schedules are code, a task's result may hold anything, a device's page shows its key.
 for model in (Failure, OrmQ, Schedule, StaticDevice, Success, TOTPDevice, User):
-    admin.site.unregister(model)
+    # The queue has no page where it is no table.
+    if admin.site.is_registered(model):
+        admin.site.unregister(model)
 # Roles are declared in code; ticking a group's rights would last until the deploy.
 admin.site.unregister(Group)
 admin.site.register(User, StaffUserAdmin)

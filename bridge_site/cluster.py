@@ -34,6 +34,7 @@ from django_q.worker import worker
 from bridge_site.alive import show_life
 from bridge_site.processes import START_ANEW, end_tree, stop_when_told
 from bridge_site.reporting import Reporter, report_in_background
+from plumbing.queue import queue_errors
 
 log = logging.getLogger("bridge.parts")
 
@@ -119,6 +120,7 @@ class TaskQueue:
         self._stop = stop
         self._scheduled_at = float("-inf")
         self._grows_to = _own_bytes() + GROWS_BY
+        self._errors = queue_errors()
         self._has_worked = False
         self.has_grown = False
 
@@ -129,7 +131,7 @@ class TaskQueue:
             try:
                 # Waits a moment by itself if there is none.
                 packages = self._broker.dequeue() or ()
-            except DatabaseError:
+            except self._errors:
                 log.warning("the queue cannot be read", exc_info=True)
                 connection.close()
                 self._stop.wait(REST_S)

@@ -10,7 +10,7 @@ from datetime import time
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -322,6 +322,19 @@ def with_our_options(config: dict[str, Any]) -> dict[str, Any]:
         ),
     }
     return {**config, "OPTIONS": options}
+
+
+def queue_at(url: str) -> dict[str, str]:
+    """Tell django-q where tasks wait: in a Redis, or in the database if there is none.
+
+    A Redis that fell silent is noticed, unless the address says otherwise.
+    """
+    if not url:
+        return {"orm": "default"}
+    parts = urlsplit(url)
+    usual = {"socket_timeout": "10", "socket_connect_timeout": "5"}
+    query = {**usual, "health_check_interval": "30", **dict(parse_qsl(parts.query))}
+    return {"redis": urlunsplit(parts._replace(query=urlencode(query)))}
 
 
 def _is_within(value: Decimal | int, at_least: int, at_most: int | None) -> bool:

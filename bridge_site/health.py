@@ -16,7 +16,6 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
-from django_q.models import OrmQ
 
 from bridge_site.disks import read_disks
 from bridge_site.jobs import read_jobs
@@ -25,6 +24,7 @@ from bridge_site.revision import revision
 from feeds.needs import read_state
 from orders.models import ReadMark, Step
 from plumbing.models import CallCount, Heartbeat
+from plumbing.queue import count_waiting
 
 Parts = dict[str, dict[str, Any]]
 
@@ -90,7 +90,8 @@ def read_parts(*, now: datetime) -> Parts:
         }
     parts |= _jobs(now=now) | _peers(now=now) | _disks()
     parts["price list"] = _price_list(now=now)
-    parts["queue"] = {"ok": True, "tasks": OrmQ.objects.count()}
+    waiting = count_waiting()
+    parts["queue"] = {"ok": waiting is not None, "tasks": sum((waiting or {}).values())}
     parts["steps"] = {"ok": True, "need_a_person": Step.objects.stuck().count()}
     return parts
 

@@ -73,7 +73,7 @@ def _rows() -> Iterator[HostPart]:
 
 def _line(host: Host, *, now: datetime) -> HostLine:
     if host.silent_since is not None:
-        state = pill(_("silent"), Tone.BAD, hint=ago(host.silent_since, now=now))
+        state = pill(_("is silent"), Tone.BAD, hint=ago(host.silent_since, now=now))
     elif host.idle:
         state = pill(_("stands aside"), Tone.WARN, hint=host.idle[0].get_fit_display())
     else:

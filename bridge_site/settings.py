@@ -11,7 +11,7 @@ from typing import Any
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
-from bridge_site.env import SettingsReader, with_our_options
+from bridge_site.env import SettingsReader, queue_at, with_our_options
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 # Where .env and the data are, whichever release's code runs (launch.releases).
@@ -424,9 +424,11 @@ HEADERS_OF_ALL = {
 
 # --- Workers --------------------------------------------------------------------------
 # `retry` exceeds the longest task, or the broker would hand it out a second time.
+# Where tasks wait: in the database itself, or in a Redis.
+BROKER_URL = read.url("BROKER_URL", schemes=["redis", "rediss"])
 Q_CLUSTER: dict[str, Any] = {
     "name": "orders",
-    "orm": "default",
+    **queue_at(BROKER_URL),
     "bulk": 1,
     "timeout": 300,
     "retry": 900,

@@ -27,6 +27,7 @@ from bridge_site.last_update import needs_of_updates
 from bridge_site.models import BackupRun
 from plumbing import epoch
 from plumbing.models import ClockApart, Epoch, Heartbeat, HostPart, TimeJump
+from plumbing.queue import count_waiting
 from plumbing.redaction import redact
 
 TASKS_SHOWN = 5
@@ -112,7 +113,7 @@ def read_workers(*, now: datetime, answers: Answers | None = None) -> DashboardS
         details.append(
             (str(label), format_html("{} {}", said, beat.host if beat else ""))
         )
-    details.append((_("Tasks waiting"), format_html("{}", grouped(answers["queued"]))))
+    details.append((_("Tasks waiting"), _waiting(answers["queued"])))
     if not beats:
         tone, state = Tone.WARN, _("not begun yet")
     elif silent:
@@ -121,6 +122,15 @@ def read_workers(*, now: datetime, answers: Answers | None = None) -> DashboardS
         tone, state = Tone.GOOD, _("working")
     card = StatusCard(title=_("Workers"), tone=tone, state=state, details=details)
     return DashboardSection(needs=needs, cards=[card])
+
+
+def _waiting(in_database: int) -> SafeString:
+    if not settings.BROKER_URL:
+        return format_html("{}", grouped(in_database))
+    waiting = count_waiting()
+    if waiting is None:
+        return format_html("{}", _("unknown: the queue cannot be reached"))
+    return format_html("{}", grouped(sum(waiting.values())))
 
 
 def silent_parts(beats: Mapping[str, Heartbeat], *, now: datetime) -> list[str]:

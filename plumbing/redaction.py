@@ -55,6 +55,7 @@ def configured_secrets() -> list[str]:
     values = [setting_text(name) for name in SECRET_SETTINGS]
     values.append(str(settings.DATABASES["default"].get("PASSWORD") or ""))
     values.append(urlsplit(settings.OUTBOUND_PROXY).password or "")
+    values.append(urlsplit(settings.BROKER_URL).password or "")
     for url in (*settings.ALERT_URLS, settings.HEARTBEAT_URL):
         values += [p for p in pieces_of(url) if len(p) >= MIN_PIECE_LENGTH]
     forms = {form for v in values for form in (v, quote(v, safe=""), quote_plus(v))}

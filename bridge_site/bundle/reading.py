@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Count, QuerySet
-from django_q.models import Failure, OrmQ, Schedule
+from django_q.models import Failure, Schedule
 
 from alerts.models import Alert, Notice
 from bridge_site.backups.making import settings_without_secrets
@@ -45,6 +45,7 @@ from plumbing.models import (
     PeerClock,
     TimeJump,
 )
+from plumbing.queue import count_waiting
 
 # Of each part's log, the newest.
 LOG_BYTES = 2_000_000
@@ -209,10 +210,9 @@ def read_database() -> dict[str, Any]:
     }
 
 
-def read_queue() -> dict[str, int]:
+def read_queue() -> dict[str, int] | None:
     """Count what waits, by cluster; what it carries is signed and not shown."""
-    counted = OrmQ.objects.values_list("key").annotate(waiting=Count("pk"))
-    return dict(counted.order_by("key"))
+    return count_waiting()
 
 
 def read_orders() -> dict[str, int]:

@@ -16,7 +16,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django_q.models import OrmQ, Schedule
+from django_q.models import Schedule
 
 from backoffice.examining import Check, Finding
 from backoffice.formatting import ago, grouped
@@ -26,6 +26,7 @@ from bridge_site.revision import revision
 from bridge_site.schedules import SCHEDULES, SLACK
 from bridge_site.workers import PARTS, silent_parts
 from plumbing.models import AdjustedSetting, Heartbeat, TimeJump
+from plumbing.queue import count_waiting
 
 PINNED = re.compile(
     r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;]+)(?!.*;)", re.MULTILINE
@@ -142,10 +143,15 @@ def look_at_workers(check: Check) -> Iterator[Finding]:
         yield check.fail(text % {"names": ", ".join(names)}, advice=advice)
     else:
         yield check.ok(_("All parts show life"))
-    waiting = OrmQ.objects.count()
-    if waiting > MANY_TASKS:
+    waiting = count_waiting()
+    if waiting is None:
+        yield check.fail(
+            _("The queue of tasks cannot be reached"),
+            advice=_("See whether the Redis that BROKER_URL names runs."),
+        )
+    elif (number := sum(waiting.values())) > MANY_TASKS:
         text = _("Tasks waiting: %(number)s")
-        yield check.warn(text % {"number": grouped(waiting)}, advice=advice)
+        yield check.warn(text % {"number": grouped(number)}, advice=advice)
 
 
 def look_at_schedules(check: Check) -> Iterator[Finding]:

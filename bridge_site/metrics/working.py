@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any, get_args
+from typing import Any
 
 from django.db.models import Count, Max, Min, QuerySet, Sum
-from django_q.models import OrmQ
 
 from alerts.models import Alert
 from bridge_site.jobs import read_jobs
@@ -17,7 +16,7 @@ from feeds.models import FeedBuild, FeedFetch, Listing
 from feeds.needs import read_state
 from orders.models import Order, Purchase, ReadMark, Step
 from plumbing.models import Heartbeat
-from plumbing.queue import Cluster
+from plumbing.queue import count_waiting
 
 LATELY = timedelta(days=1)
 
@@ -170,12 +169,12 @@ def _price_list(now: datetime) -> Iterator[Metric]:
 
 
 def _machinery(now: datetime) -> Iterator[Metric]:
-    queued = _counted(OrmQ.objects.all(), "key")
+    queued = count_waiting() or {}
     yield Gauge(
         name="bridge_queue_tasks",
         help="Tasks that wait in a cluster's queue or are being done.",
         labels=("cluster",),
-        values={**{(name,): 0 for name in get_args(Cluster)}, **queued},
+        values={(name,): number for name, number in queued.items()},
     )
     jobs = read_jobs()
     ages = {(job.name,): job.age_s(now=now) for job in jobs}
