@@ -9,9 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import tree_sitter_powershell
 from lxml import etree
-from tree_sitter import Language, Parser
 
 from tests.conftest import REQUIRE_ALL
 
@@ -19,10 +17,6 @@ pytestmark = pytest.mark.once
 ROOT = Path(__file__).resolve().parents[1]
 DEPLOY = ROOT / "deploy"
 SCRIPTS = sorted([*DEPLOY.glob("*.sh"), ROOT / ".ci/run"])
-POWERSHELLS = """
-    Get-ChildItem Get-Command Get-Content Get-NetFirewallRule Get-ScheduledTask
-    Get-Service New-Item New-NetFirewallRule New-Object New-Service Test-Path Write-Host
-"""
 # Files of ours as texts name them, with either slash.
 NAMED = re.compile(r"\bdeploy[/\\]([\w@.\-/\\]*\w)")
 SETTINGS = set(
@@ -145,23 +139,6 @@ def test_units_and_install_agree_on_what_the_account_writes():
         (line,) = re.findall(r"^ReadWritePaths=(.*)$", text, re.MULTILINE)
         written = {path.lstrip("-") for path in line.split()}
         assert {folders[name] for name in ("FEED", "BACKUPS", "MARK")} <= written
-
-
-def test_windows_powershell_can_read_the_script():
-    source = (DEPLOY / "windows/install.ps1").read_bytes()
-    # Without a byte order mark it would take anything else for the old code page.
-    assert source.isascii()
-    parser = Parser(Language(tree_sitter_powershell.language()))
-    assert not parser.parse(source).root_node.has_error
-    assert parser.parse(source.replace(b"{", b"(", 1)).root_node.has_error
-    text = source.decode()
-    called = set(
-        re.findall(r"\b((?:Invoke|Test|Write|Get|New|Find|Add)-[A-Z]\w+)", text)
-    )
-    defined = set(re.findall(r"^function ([\w-]+)", text, re.MULTILINE))
-    its_own = set(POWERSHELLS.split())
-    assert called - defined - its_own == set()
-    assert all(len(re.findall(rf"{name}\b", text)) > 1 for name in defined)
 
 
 @pytest.mark.parametrize("name", ["serve", "update"])
