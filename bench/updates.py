@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -222,8 +223,10 @@ def run_here(options: argparse.Namespace) -> int:
             within_s=options.minutes * 60,
         )
         if options.keep:
-            log = (folder / "serve.log").read_bytes()
-            Path(options.keep, f"serve-{database}-{place}.log").write_bytes(log)
+            kept = Path(options.keep, f"{database}-{place}")
+            logs = folder / "home" / "var" / "log"
+            shutil.copytree(logs, kept, dirs_exist_ok=True)
+            shutil.copy(folder / "serve.log", kept)
     if options.json:
         with options.json.open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(asdict(row)) + "\n" for row in rows)

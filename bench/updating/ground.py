@@ -22,6 +22,8 @@ from launch.environment import child_environment
 WATCHED_S = "2"
 UPDATES_WITHIN_S = 900.0
 LOOK_EVERY_S = 0.005
+# Some last for a few milliseconds only.
+LOOK_FOR_A_STAGE_EVERY_S = 0.0005
 # What the soak needs and a real bridge has by itself.
 OF_THE_SOAK = ("DJANGO_SETTINGS_MODULE", "ENV_FILE", "SOAK_", "PYTHON", "LOG_LEVEL")
 QUICKER = {
@@ -121,16 +123,24 @@ class Ground:
 
     def await_stage(self, stage: str, updating: subprocess.Popen[bytes]) -> None:
         """Wait until an update that was begun reaches a stage."""
-        self.await_that(lambda: self.project.stage == stage, updating)
+        self.await_that(
+            lambda: self.project.stage == stage,
+            updating,
+            every_s=LOOK_FOR_A_STAGE_EVERY_S,
+        )
 
     def await_that(
-        self, claim: Callable[[], bool], updating: subprocess.Popen[bytes]
+        self,
+        claim: Callable[[], bool],
+        updating: subprocess.Popen[bytes],
+        *,
+        every_s: float = LOOK_EVERY_S,
     ) -> None:
         until = time.monotonic() + UPDATES_WITHIN_S
         while not claim():
             if updating.poll() is not None or time.monotonic() > until:
                 raise AssertionError(self.project.told + self.served.said[-4000:])
-            time.sleep(LOOK_EVERY_S)
+            time.sleep(every_s)
 
     def serve_again(self) -> None:
         """Start it as a service manager does, and wait for what it brings to an end."""
