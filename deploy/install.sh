@@ -398,6 +398,8 @@ collect() {
     install -d -m 755 "$KEPT"
     # Into the code's folder, which is root's; without a log, which is not.
     (cd "$CODE" && LOG_FILE=- python3 run.py manage collectstatic --noinput -v 0)
+    # Who runs it may not write there, and would compile it at each start.
+    "$CODE/.venv/bin/python" -m compileall -q -x '/(tests|bench|releases|\.venv|var)/' "$CODE" || true
     git -C "$CODE" rev-parse HEAD >"$KEPT/prepared"
 }
 

@@ -157,6 +157,9 @@ def test_a_good_update_ends_workers_first_and_starts_them_last(tiny):
     ]
     assert tiny.notes(new) == [f"starts {name}" for name in PARTS]
     assert tiny.database()["migrations"] == ["1", "2"]
+    # Whoever runs it may not be allowed to keep what Python made of it.
+    folder = tiny.home / "releases" / new[:12]
+    assert list(folder.glob("__pycache__/manage.*.pyc"))
     assert "there is nothing newer" in tiny.update().stdout
 
 
