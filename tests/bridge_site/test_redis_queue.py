@@ -80,7 +80,7 @@ class UntilDone(threading.Event):
         self.number = number
 
     def is_set(self) -> bool:
-        return Task.objects.count() >= self.number
+        return bool(Task.objects.count() >= self.number)
 
 
 def work_off(number: int) -> None:

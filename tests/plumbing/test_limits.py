@@ -224,7 +224,7 @@ def test_who_was_suspended_before_a_write_does_not_send_it(monkeypatch, asleep):
             user_agent="kaspi-bridge/1.0",
         ) as peer,
     ):
-        prolong_claim(since_s=call_deadlines.steady_s(), seconds=100)
+        prolong_claim(since_s=real_s(), seconds=100)
         if asleep == "before it waits":
             sleep_long()
         # Surely not sent, so whoever has the work now is not misled.
