@@ -67,7 +67,9 @@ def demo(arguments: Sequence[str]) -> int:
     """Run the demo until Ctrl-C."""
     options = _parse(arguments)
     python = prepared_python("requirements.txt")
-    DEMO_DIR.mkdir(parents=True, exist_ok=True)
+    # Before what is in it: others on this computer have no business there.
+    DEMO_DIR.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    DEMO_DIR.mkdir(mode=0o700, exist_ok=True)
     lock = _only_demo()
     plan = Plan(
         python=str(python),

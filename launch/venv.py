@@ -76,6 +76,9 @@ def _install_lock(root: Path) -> FileLock:
     path = root / "var" / "install.lock"
     if root.parent.name == "releases":
         path = root.parent / "state" / "install.lock"
+    else:
+        # The first file in the folder of the data, which is nobody else's business.
+        path.parent.mkdir(mode=0o700, exist_ok=True)
     try:
         return FileLock(path)
     except Locked:
