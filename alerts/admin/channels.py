@@ -15,7 +15,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from alerts.channels import WrongAddress, seal_address
-from alerts.models import Channel
+from alerts.models import Channel, Notice
 from alerts.sending import send_test
 from backoffice.formatting import Tone, pill, two_lines, when
 from backoffice.pages import Button, GenericForm, StaffAdmin, log_objects
@@ -109,6 +109,11 @@ class ChannelAdmin(StaffAdmin[Channel]):
     ) -> bool:
         may = super().has_delete_permission(request, obj)
         return may and (obj is None or not obj.is_from_environment)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Let a channel take its messages along, which nobody deletes alone."""
+        found, counts, lacking, protected = super().get_deleted_objects(objs, request)
+        return found, counts, lacking - {Notice._meta.verbose_name}, protected
 
     def changeform_view(
         self,

@@ -184,6 +184,21 @@ def test_a_channel_of_the_environment_is_changed_there(settings, channel):
     assert client.post(delete, {"post": "yes"}).status_code == 403
 
 
+def test_a_channel_goes_with_its_messages_and_the_alerts_stay(settings):
+    client = log_in(settings, "owner")
+    channel = Channel.objects.create(name="Old phone", scheme="tgram", sealed_url="x")
+    alert, now = make_alert(), database_now()
+    notice = Notice.objects.create(
+        channel=channel, kind="alerts", title="x", created_at=now, not_before=now
+    )
+    notice.alerts.add(alert)
+    delete = f"{CHANNELS}{channel.pk}/delete/"
+    assert "Old phone" in page(client, delete)
+    assert client.post(delete, {"post": "yes"}).status_code == 302
+    assert list(Channel.objects.all()) == list(Notice.objects.all()) == []
+    assert list(Alert.objects.all()) == [alert]
+
+
 def test_messages_are_kept_and_nobody_writes_them(settings, channel):
     now = database_now()
     for values in (
