@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 from django.conf import settings as live
@@ -175,3 +178,38 @@ def test_hsts_reaches_beyond_the_host_only_when_asked():
     assert live.HSTS_SCOPE == "host"
     assert not live.SECURE_HSTS_INCLUDE_SUBDOMAINS
     assert not live.SECURE_HSTS_PRELOAD
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("scope", "told"),
+    [
+        ("host", "max-age=31536000"),
+        ("subdomains", "max-age=31536000; includeSubDomains"),
+        ("preload", "max-age=31536000; includeSubDomains; preload"),
+    ],
+)
+def test_what_the_owner_asks_for_is_what_browsers_hear(tmp_path, scope, told):
+    code = (
+        "import django; django.setup()\n"
+        "from django.test import Client\n"
+        "answer = Client().get('/healthz', secure=True)\n"
+        "print(answer.headers['Strict-Transport-Security'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=live.BASE_DIR,
+        env={
+            "DJANGO_SETTINGS_MODULE": "bridge_site.settings",
+            "ENV_FILE": os.devnull,
+            "SECRET_KEY": os.urandom(40).hex(),
+            "VAR_DIR": str(tmp_path),
+            "HSTS_SCOPE": scope,
+            "SYSTEMROOT": "",
+            "PATH": "",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.strip() == told, done.stderr
