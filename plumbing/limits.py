@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +37,9 @@ SHORTEST_NAP_S = 0.02
 # Whoever waited so much longer than he would has not waited, but slept.
 ASLEEP_S = 5.0
 LONG_AGO = datetime(2000, 1, 1, tzinfo=timezone.utc)
+
+# The database's clock and this process's own count of seconds may drift by so much.
+DRIFT_S = 2.0
 
 # A slot's row and the moment until which it is ours.
 Slot = tuple[int, datetime]
@@ -94,6 +98,23 @@ class CallSlots:
                 )
             self._are_rows_there = True
         return PeerSlot.objects.filter(name=self.name, number__lt=self.count)
+
+
+class _Passing:
+    """Notices that more time passed by the database's clock than did: it was set."""
+
+    def __init__(self) -> None:
+        self._last: tuple[datetime, float] | None = None
+        self._lock = threading.Lock()
+
+    def has_jumped_ahead(self, now: datetime) -> bool:
+        """Tell whether it was set ahead since it was looked at last."""
+        with self._lock:
+            last, self._last = self._last, (now, time.monotonic())
+        if last is None:
+            return False
+        passed_s = self._last[1] - last[1]
+        return (now - last[0]).total_seconds() > passed_s + DRIFT_S
 
 
 class TokenClock:
@@ -177,6 +198,10 @@ class TokenClock:
             if row.written_at > now + CLOCK_SLACK:
                 self._bring_back(row, now=now)
                 continue
+            if PASSING.has_jumped_ahead(now):
+                # A call under way, or just answered, looks as if it were long over.
+                time.sleep(self.interval.total_seconds())
+                continue
             taken = self._claim_both(priority, now=now, seen=row)
             if taken is not None:
                 return taken
@@ -258,6 +283,10 @@ class TokenClock:
         if self.slots:
             next_at = min(mine, next_at)
         self._row().filter(next_at=mine).update(next_at=next_at, written_at=now)
+
+
+# Of this process, whichever token it calls with.
+PASSING = _Passing()
 
 
 def clock_name(peer: str, token: str) -> str:

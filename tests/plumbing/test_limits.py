@@ -490,6 +490,16 @@ def test_a_clock_set_back_keeps_nobody_waiting(set_back, by):
         assert 0.25 <= time.monotonic() - answered <= 2
 
 
+def test_a_clock_set_ahead_lets_no_call_come_sooner(set_back):
+    clock = TokenClock(name="ahead", interval_s=0.3, patience_s=5)
+    with clock.turn("order"):
+        pass
+    answered = time.monotonic()
+    set_back(timedelta(days=-1))
+    with clock.turn("order"):
+        assert 0.25 <= time.monotonic() - answered <= 2
+
+
 def test_a_clock_set_back_does_not_forget_that_the_peer_wants_a_pause(set_back):
     clock = TokenClock(name="back", interval_s=0.1, patience_s=5)
     with clock.turn("order"):
