@@ -136,6 +136,16 @@ def test_stock_that_is_not_read_any_more_goes_stale_in_its_time(settings):
     assert stock_read_at() == newer.started_at
 
 
+def test_stock_is_no_older_for_a_clock_that_was_set_ahead():
+    """Else all goods would be off sale until the next reading."""
+    make_import(age=DAY + 10 * MINUTE)
+    assert stock_is_stale(now=database_now())
+    noticed = database_now() - MINUTE
+    TimeJump.objects.create(noticed_at=noticed, seconds=86_400, host="srv")
+    assert not stock_is_stale(now=database_now())
+    assert stock_is_stale(now=database_now() + DAY)
+
+
 @pytest.mark.parametrize("is_brought_back", [True, False])
 def test_goods_that_leave_after_it_are_still_to_be_subtracted(is_brought_back):
     """A reading of tomorrow does not contain what leaves today."""
