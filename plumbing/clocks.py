@@ -160,6 +160,15 @@ def was_answered(*, since: datetime, until: datetime) -> bool:
     return answered.filter(last_at__gt=since, last_at__lt=until).exists()
 
 
+def is_time_steady(*, now: datetime) -> bool:
+    """Tell whether spans of time can be learned from: no clock was set, none is off."""
+    peers = ClockApart.objects.exclude(name__startswith=ClockApart.HOST)
+    return not (
+        TimeJump.objects.filter(noticed_at__gt=now - TimeJump.TOLD_FOR).exists()
+        or peers.filter(seen_at__gt=now - ClockApart.KEPT_FOR).exists()
+    )
+
+
 def is_time_confirmed(*, now: datetime) -> bool:
     """Tell whether a peer has answered just now, and none by whom the clock is off."""
     peers = ClockApart.objects.exclude(name__startswith=ClockApart.HOST)

@@ -15,6 +15,8 @@ from orders.plan.ages import PURCHASE_AGES, RESERVATION_AGES, STEP_AGES
 from orders.plan.claims import CLAIM_S
 from orders.plan.events import BRIDGE
 from orders.reconciling.contradictions import IN_HAND, Contradiction, has_step
+from plumbing.limits import LONG_AGO
+from plumbing.models import TimeJump
 
 Kind = Finding.Kind
 # A purchase comes to a person together with its reserve step.
@@ -24,11 +26,24 @@ TOLD_BY = timedelta(minutes=10)
 def overdue_of_order(order: Order, *, now: datetime) -> Iterator[Contradiction]:
     """Find the order's steps and its reservation that wait too long.
 
-    Give an order of `load_whole`.
+    Give an order of `load_whole`. A clock that was set makes nothing old.
     """
+    if any(_overdue_of_order(order, now=now, set_at=LONG_AGO)):
+        yield from _overdue_of_order(order, now=now, set_at=_last_set_at(now=now))
+
+
+def _last_set_at(*, now: datetime) -> datetime:
+    """Tell when the clock was last set; ages of what is older are not known."""
+    jumps = TimeJump.objects.filter(noticed_at__lte=now)
+    return jumps.aggregate(last=Max("noticed_at"))["last"] or LONG_AGO
+
+
+def _overdue_of_order(
+    order: Order, *, now: datetime, set_at: datetime
+) -> Iterator[Contradiction]:
     for step in order.steps.all():
         limit = STEP_AGES.get(step.status)
-        if limit is not None and _is_step_overdue(step, limit, now=now):
+        if limit is not None and _is_step_overdue(step, limit, now=now, set_at=set_at):
             text = _("%(step)s has been %(status)s for longer than %(limit)s")
             figures = {
                 "step": step.get_kind_display(),
@@ -50,7 +65,7 @@ def overdue_of_order(order: Order, *, now: datetime) -> Iterator[Contradiction]:
         limit = RESERVATION_AGES.get(reservation.status)
         if limit is None or _is_told(order, reservation):
             continue
-        if now - _reservation_since(order, reservation) > limit:
+        if now - max(_reservation_since(order, reservation), set_at) > limit:
             text = _("The reservation has been %(status)s for longer than %(limit)s")
             figures = {
                 "status": reservation.get_status_display(),
@@ -77,7 +92,8 @@ def overdue_purchases(*, now: datetime) -> Iterator[Contradiction]:
         is_with_person = purchase.status == Purchase.Status.NEEDS_PERSON
         if is_with_person and not told:
             limit = TOLD_BY
-        if now - (purchase.last_submit_at or purchase.created_at) <= limit:
+        since = purchase.last_submit_at or purchase.created_at
+        if now - since <= limit or now - _last_set_at(now=now) <= limit:
             continue
         text = _("Purchase %(purchase)s has been %(status)s for longer than %(limit)s")
         figures = {
@@ -98,26 +114,29 @@ def overdue_purchases(*, now: datetime) -> Iterator[Contradiction]:
             )
 
 
-def _is_step_overdue(step: Step, limit: timedelta, *, now: datetime) -> bool:
+def _is_step_overdue(
+    step: Step, limit: timedelta, *, now: datetime, set_at: datetime
+) -> bool:
     if step.status == Step.Status.IN_FLIGHT:
         claimed = step.claimed_until
-        return claimed is None or now - claimed > limit - timedelta(seconds=CLAIM_S)
+        longest = limit - timedelta(seconds=CLAIM_S)
+        return claimed is None or now - max(claimed, set_at) > longest
     # Withheld on purpose.
     if step.status == Step.Status.PENDING and settings.OBSERVE_ONLY:
         return False
-    if now - step.created_at <= limit:
+    if now - max(step.created_at, set_at) <= limit:
         return False
     if step.status == Step.Status.REFUSED:
-        return now - (step.finished_at or step.created_at) > limit
+        return now - max(step.finished_at or step.created_at, set_at) > limit
     events = step.events.all()
     last = events.aggregate(last=Max("happened_at"))["last"] or step.created_at
-    if step.status != Step.Status.PENDING and now - last > limit:
+    if step.status != Step.Status.PENDING and now - max(last, set_at) > limit:
         return True
     if step.status == Step.Status.NEEDS_PERSON:
         return False
     # Tried and tried again: since it was asked for, or a person last touched it.
     by_person = events.exclude(actor=BRIDGE).aggregate(last=Max("happened_at"))["last"]
-    asked = max(step.created_at, by_person or step.created_at)
+    asked = max(step.created_at, by_person or step.created_at, set_at)
     return now - asked > STEP_AGES[Step.Status.PENDING]
 
 

@@ -10,7 +10,10 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from orders.models import Purchase
+from django.db import transaction
+from django.db.models import F
+
+from orders.models import Purchase, SupplierListing
 from plumbing.timekeeping import TimeWatch
 
 EVIDENCE = ("submits", "cart_since", "watched")
@@ -39,10 +42,17 @@ def keep_ages(jumped: timedelta, now: datetime) -> None:
 
     After one back, whatever lies in the future is moved (`bridge_site.set_back`).
     """
-    if jumped <= timedelta(0):
+    unsettled = list(Purchase.objects.unsettled())
+    if jumped <= timedelta(0) or not unsettled:
         return
-    for purchase in Purchase.objects.filter(status__in=Purchase.UNSETTLED):
-        move_evidence(purchase, by=jumped, which=lambda at: at <= now - jumped)
+    before = now - jumped
+    # What was listed since the first of their submits was not there before it.
+    since = min(each.first_submit_at or each.created_at for each in unsettled)
+    listed = SupplierListing.objects.filter(first_seen_at__range=(since, before))
+    with transaction.atomic():
+        listed.update(first_seen_at=F("first_seen_at") + jumped)
+        for purchase in unsettled:
+            move_evidence(purchase, by=jumped, which=lambda at: at <= before)
 
 
 def reread_evidence(purchase: Purchase) -> None:

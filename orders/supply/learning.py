@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from catalog.alstyle.trade import SupplierOrderRow, parse_naive
 from orders.models import LearnedFact, Purchase
+from plumbing.clocks import is_time_steady
 
 Name = LearnedFact.Name
 # What is done as long as a fact is not known; shown to staff beside those that are.
@@ -79,7 +80,8 @@ def learn_from_order(
     form, naive = parse_naive(row.date_text)
     learn(Name.DATE_FORMAT, form or "none", evidence=evidence, now=now)
     sent = purchase.last_submit_at
-    if naive is not None and "%H" in form and sent is not None:
+    is_dated = naive is not None and "%H" in form and sent is not None
+    if is_dated and is_time_steady(now=now):
         ahead = naive - sent.replace(tzinfo=None)
         quarters = round(ahead / timedelta(minutes=QUARTER_MIN))
         minutes = str(quarters * QUARTER_MIN)

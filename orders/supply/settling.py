@@ -14,6 +14,7 @@ from django.db.models import F
 from django.utils.translation import gettext as _
 
 from catalog.alstyle.cart import CartClient
+from catalog.alstyle.client import PEER_NAME
 from catalog.alstyle.trade import SupplierOrderRow
 from orders.models import LearnedFact, Order, Purchase, SupplierOrder
 from orders.models.step import Candidate
@@ -22,6 +23,7 @@ from orders.supply.cart import foreign_rows, pieces
 from orders.supply.evidence import reread_evidence
 from orders.supply.learning import learn, learned, learned_seconds, placed_at
 from orders.supply.listing import SupplierLists
+from plumbing.clocks import time_at
 from plumbing.leases import database_now
 from plumbing.peers import PeerError, PeerUnavailable
 
@@ -232,6 +234,8 @@ def _fits(row: SupplierOrderRow, purchase: Purchase) -> bool:
     )
     if made is None or first is None or last is None:
         return True
+    # Theirs is dated by their clock.
+    first, last = (time_at(PEER_NAME, now=sent) for sent in (first, last))
     earliest = first.replace(tzinfo=None) - SKEW
     return earliest <= made <= last.replace(tzinfo=None) + SKEW
 

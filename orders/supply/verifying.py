@@ -23,6 +23,7 @@ from orders.models import (
 from orders.plan.wanting import want_step
 from orders.supply.learning import learn, learn_at_most, learn_from_order, learned
 from orders.supply.listing import note_listed, note_listed_number
+from plumbing.clocks import is_time_steady
 from plumbing.leases import database_now
 from plumbing.peers import PeerProtocolError, PeerRefused
 
@@ -159,7 +160,7 @@ def _learn_from_list(
     numbers = [listed.order_id for listed in page.rows]
     note_listed(numbers)
     now, sent = database_now(), purchase.last_submit_at
-    if row.order_id not in numbers or sent is None:
+    if row.order_id not in numbers or sent is None or not is_time_steady(now=now):
         return
     _learn_delay(purchase, sent, now)
     if len(numbers) > 1:

@@ -16,6 +16,7 @@ from orders.plan import actions
 from orders.plan.planning import replan
 from orders.supply.learning import learned
 from orders.supply.verifying import verify_purchases
+from plumbing.models import TimeJump
 from plumbing.peers import PeerUnavailable
 from tests.orders.factories import (
     doubt,
@@ -434,6 +435,19 @@ def test_clear_answers_teach_what_the_contract_leaves_open(supplier, product, pr
     assert learned(LearnedFact.Name.DATE_OFFSET_MIN) == "300"
     assert learned(LearnedFact.Name.LISTED_ID) == "same"
     assert Purchase.objects.get().verified_at is not None
+
+
+def test_spans_of_time_are_not_learned_while_the_clock_is_in_doubt(
+    supplier, product, process
+):
+    """Else dates would prove for ever that our own orders are others'."""
+    TimeJump.objects.create(noticed_at=timezone.now(), seconds=86_400, host="srv")
+    make_order((product, 1))
+    process()
+    verify()
+    assert learned(LearnedFact.Name.DATE_FORMAT) is not None
+    assert learned(LearnedFact.Name.DATE_OFFSET_MIN) is None
+    assert learned(LearnedFact.Name.LISTED_AFTER_S) is None
 
 
 def test_a_fact_that_changes_is_told_with_what_it_was():

@@ -23,6 +23,7 @@ from orders.plan import actions
 from orders.plan.ages import PURCHASE_AGES, RESERVATION_AGES, STEP_AGES
 from orders.reconciling.raising import FindingClosed, accept
 from orders.reconciling.rounds import reconcile
+from plumbing.models import TimeJump
 from tests.orders.factories import (
     doubt,
     make_order,
@@ -33,6 +34,7 @@ from tests.orders.factories import (
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
+DAY = timedelta(days=1)
 S, R, P, K = Step.Status, Reservation.Status, Purchase.Status, Finding.Kind
 CHECK = Step.Kind.CHECK
 
@@ -399,6 +401,20 @@ def test_a_purchase_past_its_age_is_told(product, status, is_late):
         order.steps.update(status=S.NEEDS_PERSON)
     assert is_told(order) == is_late
     assert order.steps.stuck().exists() == (is_late or status == P.NEEDS_PERSON)
+
+
+def test_a_clock_that_was_set_ahead_makes_nothing_late(product):
+    order = make_order((product, 1))
+    doubt(order, status=P.SOUGHT, submits=[], created_at=timezone.now() - 2 * DAY)
+    order.steps.update(status=S.UNKNOWN)
+    make_older(order, 2 * DAY)
+    jump = TimeJump.objects.create(
+        noticed_at=timezone.now(), seconds=172_800, host="srv"
+    )
+    assert not is_told(order)
+    jump.noticed_at -= 2 * max(STEP_AGES[S.UNKNOWN], PURCHASE_AGES[P.SOUGHT])
+    jump.save()
+    assert is_told(order)
 
 
 def test_a_purchase_of_which_no_step_tells_is_told_at_once(product):

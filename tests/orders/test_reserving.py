@@ -220,6 +220,26 @@ def test_a_clock_set_ahead_lets_no_submit_seem_over(
         assert len(books(supplier)) == 1
 
 
+def test_an_order_listed_before_the_clock_was_set_ahead_is_found_after_it(
+    supplier, one, process, monkeypatch
+):
+    know_supplier(listed_after_s="300")
+    order = make_order((one, 2))
+    supplier.faults.add("drop_after_work", method="submit", times=1)
+    process()
+    process(also_later=True)
+    assert step_of(order).status == S.UNKNOWN
+    day = timedelta(days=1)
+    let_pass(order, minutes=day.total_seconds() / 60)
+    monkeypatch.setattr(WATCH, "_last", (database_now() - day, steady_s()))
+    process(also_later=True)
+    assert step_of(order).status == S.UNKNOWN
+    let_pass(order, minutes=12)
+    process(also_later=True)
+    assert reservation_of(order).status == R.HELD
+    assert len(books(supplier)) == 1
+
+
 def test_a_lost_submit_is_not_sent_again_while_nobody_knows_what_submit_does(
     supplier, one, process
 ):
