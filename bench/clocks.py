@@ -67,7 +67,7 @@ def watch():
                 travels.append(time_machine.travel(time.time() + wanted, tick=True))
                 travels[-1].start()
             offset = wanted
-        sleep(0.2)
+        sleep(0.02)
 
 def touched(path, *args, **kwargs):
     # Files are dated by the same clock.
@@ -316,6 +316,8 @@ def _rounded(seconds: float | None) -> int | str:
 def _open_shop(supplier: AlStyleServer, kaspi: KaspiServer) -> None:
     for good in supplier.goods.values():
         good.stock, good.price1 = 1000, min(good.price1, COST_KZT)
+    # Named by our reference, an order whose answer was lost is known at once.
+    supplier.change_settings(shows_external_id=True)
     kaspi.change_settings(states_move=False)
 
 
