@@ -80,8 +80,9 @@ def learn_from_order(
     form, naive = parse_naive(row.date_text)
     learn(Name.DATE_FORMAT, form or "none", evidence=evidence, now=now)
     sent = purchase.last_submit_at
-    is_dated = naive is not None and "%H" in form and sent is not None
-    if is_dated and is_time_steady(now=now):
+    if naive is None or "%H" not in form or sent is None:
+        return
+    if is_time_steady(now=now):
         ahead = naive - sent.replace(tzinfo=None)
         quarters = round(ahead / timedelta(minutes=QUARTER_MIN))
         minutes = str(quarters * QUARTER_MIN)
