@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from launch.children import pause
 from launch.console import HOME, CannotGoOn
 
 GIT_WITHIN_S = 600
+REMOVED_WITHIN_S = 30.0
 FILES_NAMED = 20
 # Untracked files of these kinds may be part of what runs; others are nobody's concern.
 CODE = (".py", ".html", ".js", ".css", ".po", ".mo", ".xsd", ".txt.in")
@@ -195,13 +198,19 @@ def make_worktree(folder: Path, revision: str) -> None:
         return
     remove_worktree(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
+    # Once for a folder that git remembers, once for one that a power cut left locked.
+    force = ("--force", "--force")
     try:
-        git("worktree", "add", "--quiet", "--detach", "--force", str(folder), revision)
+        git("worktree", "add", "--quiet", "--detach", *force, str(folder), revision)
     except GitFailed as error:
         remove_worktree(folder)
         raise CannotGoOn(
             f"The folder {folder} could not be made; all goes on as it was:\n{error}"
         ) from None
+    if not _is_whole(folder, revision):
+        raise CannotGoOn(
+            f"The folder {folder} is not complete: start the update again."
+        )
 
 
 def _is_whole(folder: Path, revision: str) -> bool:
@@ -217,9 +226,14 @@ def _is_whole(folder: Path, revision: str) -> bool:
 
 def remove_worktree(folder: Path) -> None:
     """Remove a folder and what git remembers of it."""
+    until = time.monotonic() + REMOVED_WITHIN_S
     shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists():
-        raise CannotGoOn(f"{folder} cannot be removed: is a program open in it?")
+    while folder.exists():
+        if time.monotonic() > until:
+            raise CannotGoOn(f"{folder} cannot be removed: is a program open in it?")
+        # The git of an update that was killed fills it for a moment longer.
+        pause()
+        shutil.rmtree(folder, ignore_errors=True)
     git("worktree", "prune")
 
 

@@ -37,7 +37,7 @@ def make_server(application: Application, listen: str) -> Any:
 """
 LONG_WATCH = ("--watch", "30")
 A_DAYS_ORDERS = 120
-FULL_FOR_S = 180.0
+FULL_FOR_S = 90.0
 IN_THE_SWITCH = ("draining", "stopping", "keeping", "migrating", "web", "workers")
 # Where an update must go on, not back, when it was interrupted.
 SWITCHED = ("web", "workers")

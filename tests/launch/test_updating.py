@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from bench.updating.published import ROOT, Published, git
-from launch import scratch
+from launch import repository, scratch
 from launch.environment import child_environment
 from launch.ports import free_port
 from launch.switching import Host, Update, note_end
@@ -319,6 +319,7 @@ def test_killed_while_taking_back_it_goes_on_taking_back(tiny):
 
 def test_a_stopped_bridge_is_updated_and_stays_stopped(tiny):
     new = tiny.release()
+    leave_folder_half_made(tiny, new)
     # Killed, it is undone by the next one.
     held = tiny.hold("migrate")
     first = tiny.updating()
@@ -332,6 +333,15 @@ def test_a_stopped_bridge_is_updated_and_stays_stopped(tiny):
     assert tiny.answer() == ""
     assert tiny.notes(new) == ["starts web"]
     assert tiny.serve_well() == new[:12]
+
+
+def leave_folder_half_made(tiny: Tiny, revision: str) -> None:
+    """Leave what a power cut does that meets git while it makes the folder."""
+    folder = tiny.home / "releases" / revision[:12]
+    git(tiny.home, "fetch", "--quiet")
+    git(tiny.home, "worktree", "add", "--quiet", "--detach", str(folder), revision)
+    (tiny.home / ".git" / "worktrees" / folder.name / "locked").write_text("initial")
+    (folder / "manage.py").unlink()
 
 
 def test_the_second_of_two_updates_says_that_one_is_under_way(tiny):
@@ -511,3 +521,20 @@ def test_the_end_that_a_full_disk_does_not_take_is_noted_later(tmp_path, monkeyp
     note_end(host)
     assert (host.ended, host.is_end_told) == (None, False)
     assert json.loads(file.read_text())["stage"] == "undone"
+
+
+def test_a_folder_that_the_git_of_a_killed_update_still_fills_is_removed(
+    tmp_path, monkeypatch
+):
+    folder, real, tries = tmp_path / "release", shutil.rmtree, []
+
+    def remove(path, **options):
+        tries.append(path)
+        if len(tries) > 2:
+            real(path, **options)
+
+    folder.mkdir()
+    monkeypatch.setattr(repository.shutil, "rmtree", remove)
+    monkeypatch.setattr(repository, "git", lambda *_words: "")
+    repository.remove_worktree(folder)
+    assert not folder.exists()
