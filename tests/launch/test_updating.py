@@ -534,7 +534,7 @@ def test_a_folder_that_the_git_of_a_killed_update_still_fills_is_removed(
             real(path, **options)
 
     folder.mkdir()
-    monkeypatch.setattr(repository.shutil, "rmtree", remove)
+    monkeypatch.setattr(shutil, "rmtree", remove)
     monkeypatch.setattr(repository, "git", lambda *_words: "")
     repository.remove_worktree(folder)
     assert not folder.exists()
