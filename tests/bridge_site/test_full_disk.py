@@ -8,7 +8,6 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -29,33 +28,17 @@ from orders.models import Step
 from orders.personal.erasing import erase, note_all_erased
 from plumbing import epoch, marks
 from tests.bridge_site.test_processes import ROOT, wait_for
+from tests.end_to_end.test_full_disk import Disk
 from tests.orders.factories import make_order
 from tests.staff import furnish, log_in, make_product
 
 pytestmark = [pytest.mark.once, pytest.mark.django_db(transaction=True)]
 
 
-class Full:
-    """A disk without a byte left."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._filler = folder / "filler"
-
-    def fill(self) -> None:
-        with self._filler.open("ab", buffering=0) as file:
-            for size in (65536, 4096, 1):
-                with suppress(OSError):
-                    while file.write(b"x" * size):
-                        pass
-
-    def empty(self) -> None:
-        self._filler.unlink()
-
-
 @pytest.fixture
-def full(small_disk: Path) -> Full:
-    disk = Full(small_disk)
+def full(small_disk: Path) -> Disk:
+    """Give a disk without a byte left."""
+    disk = Disk(small_disk)
     disk.fill()
     return disk
 
