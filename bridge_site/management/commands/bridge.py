@@ -61,14 +61,16 @@ class Command(BaseCommand):
         except ValueError as error:
             raise CommandError(str(error)) from None
         nursery: Sequence[str] = ()
+        # A single part would have nobody to share with.
+        forks = is_forking() and len(parts_here()) > 1
         with telling_full_disk() if prepare else nullcontext():
             if prepare:
                 await_prepared = begin_beside(partial(_prepare, exit_with_parent))
-            if is_forking():
+            if forks:
                 load_what_parts_share()
             if prepare:
                 await_prepared()
-        if is_forking():
+        if forks:
             nursery = fork_nursery()
         replace_with_supervisor(
             listen,
