@@ -133,10 +133,8 @@ def compare_stock(listed: StockList, *, now: datetime) -> Differences:
     words = _("absent from the supplier's list")
     # At once: these rows are small, and PostgreSQL's cursors would cost more.
     known = list(_stored(STOCK_COLUMNS).filter(gone_at=None))
-    for stored_row in known:
+    for stored_row in [each for each in known if rows.get(each[1]) != each[2:]]:
         row, old = rows.get(stored_row[1]), stored_row[2:]
-        if row == old:
-            continue
         if row is None:
             found.absent += 1
             nothing = (0, False, *old[2:])

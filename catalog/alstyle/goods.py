@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from operator import itemgetter
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -42,6 +43,7 @@ from catalog.alstyle.schema import (
     refuse_too_many,
 )
 
+FIGURES_OF = itemgetter("quantity", "price1", "price2")
 PLAIN_KEYS = re.compile("(?:[1-9][0-9]{0,11},)*[1-9][0-9]{0,11}")
 
 
@@ -172,6 +174,8 @@ def _plain_rows(answer: dict[str, Any]) -> tuple[dict[str, Figures], list[str]]:
     """
     if not PLAIN_KEYS.fullmatch(",".join(answer)):
         return {}, list(answer)
+    if (all_rows := _rows_at_once(answer)) is not None:
+        return all_rows, []
     rows: dict[str, Figures] = {}
     odd_keys: list[str] = []
     # Few texts such as ">50" stand for a quarter of all goods.
@@ -199,6 +203,33 @@ def _plain_rows(answer: dict[str, Any]) -> tuple[dict[str, Figures], list[str]]:
         else:
             odd_keys.append(key)
     return rows, odd_keys
+
+
+def _rows_at_once(answer: dict[str, Any]) -> dict[str, Figures] | None:
+    """Read rows of which none is odd, or give None; twice as fast as one by one."""
+    try:
+        units, costs, retails = zip(*map(FIGURES_OF, answer.values()), strict=True)
+    except (KeyError, TypeError, ValueError):
+        return None
+    for prices in (costs, retails):
+        if {*map(type, prices)} != {int}:
+            return None
+        if min(prices) < 0 or max(prices) > LARGEST_INT:
+            return None
+    if not {*map(type, units)} <= {int, str}:
+        return None
+    # There are few different ones.
+    doubts: Doubts = []
+    stocks = {each: read_quantity(each, doubts=doubts) for each in {*units}}
+    if doubts:
+        return None
+    read = map(stocks.__getitem__, units)
+    return {
+        key: (stock, is_bound, cost, retail)
+        for key, (stock, is_bound), cost, retail in zip(
+            answer, read, costs, retails, strict=True
+        )
+    }
 
 
 def parse_stock_row(key: str, raw: Any, *, doubts: Doubts) -> tuple[str, Figures]:

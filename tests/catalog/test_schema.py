@@ -311,3 +311,25 @@ def test_more_goods_than_exist_are_refused_before_one_is_read(monkeypatch):
     ):
         with pytest.raises(schema.UnreadableAnswer, match="more rows"):
             take(many, name="x")
+
+
+VALUES = st.one_of(
+    st.integers(-3, 2_147_483_650),
+    st.sampled_from([">50", "7", "x", "", None, True, 1.5, [], {}]),
+)
+
+
+@given(st.lists(st.tuples(VALUES, VALUES, VALUES), min_size=1, max_size=6))
+def test_rows_read_at_once_are_what_each_is_read_to_alone(figures):
+    answer = {
+        str(number): dict(zip(("quantity", "price1", "price2"), row, strict=True))
+        for number, row in enumerate(figures, 1)
+    }
+    doubts: list[str] = []
+    alone = dict(parse_stock_row(k, v, doubts=doubts) for k, v in answer.items())
+    at_once = goods._rows_at_once(answer)
+    # Whatever is odd is left to the slow way.
+    if at_once is not None:
+        assert (at_once, doubts) == (alone, [])
+    if all(type(v) is int and 0 <= v < 2**31 for row in figures for v in row):
+        assert at_once == alone
