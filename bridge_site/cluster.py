@@ -35,6 +35,7 @@ from bridge_site.alive import show_life
 from bridge_site.processes import START_ANEW, end_tree, stop_when_told
 from bridge_site.reporting import Reporter, report_in_background
 from plumbing.queue import queue_errors
+from plumbing.stillness import Stillness
 
 log = logging.getLogger("bridge.parts")
 
@@ -123,14 +124,19 @@ class TaskQueue:
         self._errors = queue_errors()
         self._has_worked = False
         self.has_grown = False
+        self._stillness = Stillness()
 
     def get(self) -> Task | Literal["STOP"]:
         """Wait for a task, queueing meanwhile what the schedules ask for."""
         while not self._stop.is_set() and self._may_work():
             self._queue_what_is_due()
             try:
+                # Of tasks that are rows; another broker's queue is elsewhere.
+                if Conf.ORM and self._stillness.holds:
+                    self._stop.wait(Conf.POLL)
+                    continue
                 # Waits a moment by itself if there is none.
-                packages = self._broker.dequeue() or ()
+                packages = self._stillness.look(self._broker.dequeue) or ()
             except self._errors:
                 log.warning("the queue cannot be read", exc_info=True)
                 connection.close()

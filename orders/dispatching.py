@@ -26,6 +26,7 @@ from plumbing.leases import (
     under_lease,
 )
 from plumbing.models import Heartbeat
+from plumbing.stillness import Stillness
 
 log = logging.getLogger(__name__)
 
@@ -80,12 +81,14 @@ def dispatch_once(*, budget_s: float) -> Processed:
 
 def _dispatch_under(lease: LeaseHandle, peer: str, wait: Wait) -> bool:
     """Work until it is time to stop (True); raises `LeaseLost`."""
-    last_beat = float("-inf")
+    last_beat, stillness = float("-inf"), Stillness()
     while True:
         if lease.is_lost:
             raise LeaseLost(lease.name)
         pause_s = LOOK_EVERY_S
-        if is_anything_due(now=database_now(), peer=peer):
+        if not stillness.holds and stillness.look(
+            lambda: is_anything_due(now=database_now(), peer=peer)
+        ):
             done = _do_settled_round(peer, wait)
             pause_s = AWAY_FOR_S if done.unreachable else 0
             pause_s = GUARDED_FOR_S if done.is_guarded else pause_s
