@@ -43,13 +43,27 @@ def is_ours(app: AppConfig) -> bool:
 @cache
 def _known_migrations() -> frozenset[tuple[str, str]]:
     """Name the migrations that this code has of its own, without loading them."""
+    return _migrations_of(filter(is_ours, apps.get_app_configs()))
+
+
+def _migrations_of(configs: Iterable[AppConfig]) -> frozenset[tuple[str, str]]:
     return frozenset(
         (app.label, module.name)
-        for app in apps.get_app_configs()
-        if is_ours(app)
+        for app in configs
         for module in iter_modules([str(Path(app.path) / "migrations")])
         if module.name[0].isdigit()
     )
+
+
+def has_all_migrations() -> bool:
+    """Tell whether the database has seen every migration, others' apps included.
+
+    False may also mean that one takes another's place: their plan tells.
+    """
+    if not MigrationRecorder(connection).has_table():
+        return False
+    applied = MigrationRecorder.Migration.objects.values_list("app", "name")
+    return _migrations_of(apps.get_app_configs()) <= set(applied)
 
 
 def read_fit() -> Fit:

@@ -141,3 +141,11 @@ def test_an_app_somewhere_beneath_the_checkout_is_not_ours(settings):
     assert not hosts.is_ours(auth)
     settings.BASE_DIR = Path(auth.path).parent
     assert hosts.is_ours(auth)
+
+
+def test_a_migration_that_is_missing_is_known_by_its_name_alone():
+    assert hosts.has_all_migrations()
+    be_older()
+    assert hosts.has_all_migrations(), "what the next release brought is no concern"
+    Applied.objects.filter(app="django_q").order_by("-name")[0].delete()
+    assert not hosts.has_all_migrations(), "others' apps have some, too"
