@@ -1,7 +1,8 @@
 """Does what is due at each peer: one leased loop per peer, apart from all readings.
 
 The due steps are the flag that wakes a loop: whatever any process asks for is a row,
-seen within a second. Nothing is queued, so nothing can pile up or be lost.
+seen within a second; what was put off is, within five of its moment. Nothing is
+queued, so nothing can pile up or be lost.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from django.conf import LazySettings
 from django.db import DatabaseError, connection
 
 from plumbing.models import AdjustedSetting
+from plumbing.stillness import Stillness
 
 log = logging.getLogger(__name__)
 
@@ -190,6 +191,7 @@ class Watcher:
 
     def __init__(self) -> None:
         self._stop = threading.Event()
+        self._stillness = Stillness()
         self._thread = threading.Thread(target=self._run, name="settings", daemon=True)
 
     def start(self) -> None:
@@ -205,7 +207,9 @@ class Watcher:
                 # The connection stays: what fails is closed, and the next look opens
                 # another.
                 try:
-                    look()
+                    if not self._stillness.holds:
+                        # Whatever is there is taken in, and nothing left to be found.
+                        self._stillness.look(lambda: look() is None)
                 except DatabaseError:
                     # It is away for a moment, and with it all that a request could do.
                     log.warning("the settings could not be read", exc_info=True)
