@@ -24,6 +24,8 @@ PLAIN = (
     (models.ForeignKey, int),
 )
 LOCKED_AT_ONCE = 10_000
+# Rows written at once after which nothing holds that was known of a table.
+MANY = 5_000
 # A live good's `last_seen` is exact to this, so that an import does not rewrite every
 # row; when a good vanishes, `gone_at` says when.
 SEEN_AGAIN_AFTER = timedelta(hours=12)
@@ -125,6 +127,17 @@ def _are_plain(field: models.Field[Any, Any], values: Sequence[Any]) -> bool:
     return any(isinstance(field, known) and kinds <= {plain} for known, plain in PLAIN)
 
 
+def tell_planner(model: type[models.Model], *, written: int) -> None:
+    """Let PostgreSQL look at a table into which so many rows were written at once.
+
+    By itself it looks a minute later; what is asked until then it plans as for a table
+    of a few rows, and reads all of them again and again.
+    """
+    if written >= MANY and connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"ANALYZE {connection.ops.quote_name(model._meta.db_table)}")
+
+
 def lock_products(pks: Iterable[int]) -> None:
     """Lock rows by primary key, as pricing does: no deadlock between the two."""
     if not connection.features.has_select_for_update:
@@ -178,6 +191,7 @@ def write_differences(
             for element in found.new
         ),
     )
+    tell_planner(Product, written=len(found.new))
     insert_changes(found.changes, run=run, now=now)
 
 

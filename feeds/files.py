@@ -46,7 +46,7 @@ def version_path(pk: int) -> Path:
 
 def changes_path(pk: int) -> Path:
     """Say where it stands what a list changes in the listings, until they follow."""
-    return Path(settings.FEED_DIR) / "versions" / f"{pk}.changes.csv"
+    return Path(settings.FEED_DIR) / "versions" / f"{pk}.listed.csv"
 
 
 def carried_path(pk: int) -> Path:
@@ -265,6 +265,8 @@ def remove_strays() -> None:
 
 def remove_changes() -> None:
     """Remove what no listing has to follow any more."""
+    _remove_all(changes_path(0).parent, "*.listed.csv")
+    # As earlier releases wrote it, otherwise.
     _remove_all(changes_path(0).parent, "*.changes.csv")
 
 

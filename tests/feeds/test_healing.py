@@ -42,7 +42,7 @@ def in_step(feed_dir):
     assert kept == live_bytes(feed_dir)
     unsettled = [Status.BUILDING, Status.PUBLISHING]
     assert not FeedBuild.objects.filter(status__in=unsettled).exists()
-    assert not [*feed_dir.rglob("*.tmp"), *feed_dir.rglob("*.changes.csv")]
+    assert not [*feed_dir.rglob("*.tmp"), *feed_dir.rglob("*.listed.csv")]
     return offers
 
 
@@ -105,7 +105,7 @@ def test_without_the_changes_the_listings_follow_the_file(
     command = [sys.executable, "-m", "tests.feeds.dying", point]
     died = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True)
     assert died.returncode == KILLED, died.stderr.decode()
-    (changes,) = feed_dir.rglob("*.changes.csv")
+    (changes,) = feed_dir.rglob("*.listed.csv")
     changes.unlink()
     expire_leases()
     assert build().end == "unchanged"
