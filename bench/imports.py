@@ -24,6 +24,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.measuring import (
+    note,
     processor_seconds_of,
     python_peak_mib_of,
     queries_of,
@@ -31,7 +32,7 @@ from bench.measuring import (
 )
 
 LEAVES = 400
-FIRST_ROUNDS, ROUNDS = 3, 5
+ROUNDS = 5
 FIRST_BARS = {"sqlite": 2.0, "postgresql": 3.0}
 # Of the goods changed by a reading: on a usual day, and on one of revaluation.
 STOCK_BARS = {0.01: 1.5, 0.12: 2.0}
@@ -123,8 +124,8 @@ class MemoryPeer:
         }
 
 
-def measure_first_import(peer: MemoryPeer) -> tuple[float, float, float, int]:
-    """Return seconds of importing and of the bare writing; MiB and queries."""
+def measure_first_import(peer: MemoryPeer, *, rounds: int) -> tuple[float, float]:
+    """Return seconds of importing and of the bare writing."""
     from catalog.importing import import_catalogue
 
     client = _client(peer)
@@ -133,7 +134,7 @@ def measure_first_import(peer: MemoryPeer) -> tuple[float, float, float, int]:
     def work() -> None:
         _done(import_catalogue(client))
 
-    for _round in range(FIRST_ROUNDS):
+    for _round in range(rounds):
         _empty()
         seconds.append(processor_seconds_of(work))
         names, rows = _stored_rows()
@@ -141,9 +142,19 @@ def measure_first_import(peer: MemoryPeer) -> tuple[float, float, float, int]:
         bare.append(processor_seconds_of(partial(_write_bare, names, rows)))
         del rows
     _empty()
-    peak = python_peak_mib_of(work)
+    return min(seconds), min(bare)
+
+
+def measure_first_import_apart(peer: MemoryPeer) -> tuple[float, int]:
+    """Return the MiB that a first import takes, and its queries."""
+    from catalog.importing import import_catalogue
+
+    client = _client(peer)
+    peak = python_peak_mib_of(lambda: _done(import_catalogue(client)))
     _empty()
-    return min(seconds), min(bare), peak, queries_of(work)
+    queries = queries_of(lambda: _done(import_catalogue(client)))
+    _empty()
+    return peak, queries
 
 
 def _stored_rows() -> tuple[list[str], list[tuple[Any, ...]]]:
@@ -186,7 +197,7 @@ def _write_bare(names: list[str], rows: list[tuple[Any, ...]]) -> None:
         )
 
 
-def measure_stock(peer: MemoryPeer, share: float) -> dict[str, float]:
+def measure_stock(peer: MemoryPeer, share: float, *, rounds: int) -> dict[str, float]:
     """Return processor seconds of reading, parsing, selecting, updating."""
     from catalog.comparing import STOCK_COLUMNS
     from catalog.importing import import_stock
@@ -201,7 +212,7 @@ def measure_stock(peer: MemoryPeer, share: float) -> dict[str, float]:
     def time_of(name: str, work: Callable[[], object]) -> None:
         took[name].append(processor_seconds_of(work))
 
-    for _round in range(ROUNDS):
+    for _round in range(rounds):
         changed = peer.change_some(share)
         time_of("parse", lambda: peer.read("api/quantity-price").json())
         select = live.values_list("pk", "article", *STOCK_COLUMNS)
@@ -246,30 +257,40 @@ def _empty(*, products_only: bool = False) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--goods", type=int, default=100_000)
-    goods = parser.parse_args().goods
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="1: no memory")
+    arguments = parser.parse_args()
+    goods, rounds = arguments.goods, arguments.rounds
     peer = MemoryPeer(goods)
     with throwaway_database() as vendor:
         print(f"{goods} goods, {vendor}")
         from catalog.importing import import_catalogue, import_stock
 
-        first, bare, peak, queries = measure_first_import(peer)
+        first, bare = measure_first_import(peer, rounds=min(rounds, 3))
+        note("first import", size=goods, seconds=first)
         print(
             f"first import     {first:6.2f} s  = {first / bare:4.2f} x bare writing "
             f"({bare:.2f} s), bar {FIRST_BARS[vendor]:g} x; {goods / first:,.0f} "
-            f"goods/s, peak +{peak:.0f} MiB, {queries} queries"
+            f"goods/s",
+            flush=True,
         )
-        _empty()
+        if rounds > 1:
+            peak, queries = measure_first_import_apart(peer)
+            print(f"                 peak +{peak:.0f} MiB, {queries} queries")
         client = _client(peer)
         _done(import_catalogue(client))
         for share, bar in STOCK_BARS.items():
-            took = measure_stock(peer, share)
+            took = measure_stock(peer, share, rounds=rounds)
+            note(f"stock, {share:.0%} changed", size=goods, seconds=took["whole"])
             floor = took["parse"] + took["select"] + took["update"]
             print(
                 f"stock, {share:3.0%} changed {took['whole']:6.3f} s  = "
                 f"{took['whole'] / floor:4.2f} x (JSON {took['parse']:.3f} s + SELECT "
                 f"{took['select']:.3f} s + update {took['update']:.3f} s), "
-                f"bar {bar:g} x; {goods / took['whole']:,.0f} goods/s"
+                f"bar {bar:g} x; {goods / took['whole']:,.0f} goods/s",
+                flush=True,
             )
+            if rounds == 1:
+                continue
             peer.change_some(share)
             peak = python_peak_mib_of(lambda: _done(import_stock(client)))
             print(f"                 peak +{peak:.0f} MiB")

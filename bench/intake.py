@@ -21,7 +21,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.measuring import processor_seconds_of, throwaway_database
+from bench.measuring import note, processor_seconds_of, throwaway_database
 from sandbox import KaspiServer
 
 GOODS = 200
@@ -59,6 +59,7 @@ def measure(count: int, *, interval_s: float) -> None:
         with kept_bodies() as bodies:
             read("poll, all new", kaspi, count, bar=math.ceil(count / PAGE) + 1)
         tell_floor(bodies)
+        note("orders taken in", size=count, seconds=took[-1])
         read("poll again", kaspi, count, bar=math.ceil(count / PAGE) + 1)
         for order in made:
             kaspi.set_order(
@@ -112,11 +113,11 @@ def kept_bodies() -> Iterator[list[bytes]]:
     bodies: list[bytes] = []
     parse = PeerReply.json
 
-    def note(reply: PeerReply) -> Any:
+    def keep(reply: PeerReply) -> Any:
         bodies.append(reply.body)
         return parse(reply)
 
-    PeerReply.json = note  # type: ignore[method-assign]
+    PeerReply.json = keep  # type: ignore[method-assign]
     try:
         yield bodies
     finally:
