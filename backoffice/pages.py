@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.views.main import (
+    ALL_VAR,
+    ORDER_VAR,
+    PAGE_VAR,
+    ChangeList,
+)
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
 from django.db.models import Model, QuerySet
 from django.forms import ModelChoiceField, ModelForm
 from django.http import HttpRequest, HttpResponse
@@ -74,10 +79,24 @@ class StaffAdmin(GenericAdmin[M]):
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         changelist = super().get_changelist_instance(request)
-        rows: list[M] = list(changelist.result_list)
+        pages = changelist.paginator
+        if isinstance(pages, ListPaginator) and pages.is_first:
+            # Django asks for all of them anew where they fit on one page.
+            rows: list[M] = pages.first_rows[: pages.per_page]
+        else:
+            rows = list(changelist.result_list)
         self.decorate(request, rows)
         changelist.result_list = rows
         return changelist
+
+    def get_paginator(
+        self, request: HttpRequest, queryset: Any, per_page: int, *args: Any, **kw: Any
+    ) -> Paginator[M]:
+        pages = super().get_paginator(request, queryset, per_page, *args, **kw)
+        if isinstance(pages, ListPaginator):
+            pages.is_first = request.GET.keys().isdisjoint((PAGE_VAR, ALL_VAR))
+            pages.is_sorted = ORDER_VAR in request.GET
+        return pages
 
     def page_buttons(self, request: HttpRequest) -> list[Button]:
         """List the buttons above the list that this person may press."""
@@ -145,6 +164,42 @@ class JournalPaginator(GenericPaginator[M]):
         """Count the rows, as far as anybody will ever turn the pages."""
         newest = self.object_list[:JOURNAL_ROWS]
         return newest.count() if isinstance(newest, QuerySet) else len(newest)
+
+
+class ListPaginator(GenericPaginator[M]):
+    """Pages through a list whose every reading is dear.
+
+    What fits on one page is not counted besides. Where rows are sorted by a column,
+    the database sorts their numbers alone: it would carry all columns along with each.
+    """
+
+    is_first = is_sorted = False
+
+    @cached_property
+    def first_rows(self) -> list[M]:
+        """Read the first page, and one row more if there is one."""
+        return list(self._narrowed(self.object_list[: self.per_page + 1]))
+
+    @cached_property
+    def count(self) -> int:
+        """Count the rows; those of the first page have been read for it."""
+        if self.is_first and (found := len(self.first_rows)) <= self.per_page:
+            return found
+        return super().count
+
+    def page(self, number: int | str) -> Page[M]:
+        page = super().page(number)
+        if self.is_first and page.number == 1:
+            page.object_list = self.first_rows[: self.per_page]
+        else:
+            page.object_list = self._narrowed(page.object_list)
+        return page
+
+    def _narrowed(self, rows: Any) -> Any:
+        if not self.is_sorted:
+            return rows
+        every: Any = self.object_list
+        return every.filter(pk__in=rows.values("pk"))
 
 
 class ReadOnlyAdmin(StaffAdmin[M]):

@@ -84,8 +84,8 @@ def store(goods: int, orders: int) -> None:
         Product,
         (
             *("id", "article", "sku", "part_number", "barcode", "name", "category_id"),
-            *("brand", "cost_kzt", "stock", "price_kzt", "quarantine", "priced_with"),
-            *("first_seen", "last_seen"),
+            *("brand", "cost_kzt", "retail_kzt", "stock", "price_kzt", "quarantine"),
+            *("priced_with", "first_seen", "last_seen"),
         ),
         (
             (
@@ -97,9 +97,10 @@ def store(goods: int, orders: int) -> None:
                 _name(number, dice),
                 number % BRANCHES + 1,
                 MAKERS[number % len(MAKERS)],
-                800 + number,
+                (cost := dice.randrange(800, 900_000)),
+                cost * 13 // 10,
                 dice.randrange(50),
-                1000 + number,
+                cost * 12 // 10,
                 "jump" if number % 500 == 0 else "",
                 "0" * 16,
                 now,

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import string
 from decimal import ROUND_FLOOR, Decimal
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, F, Func, Q, Value, When
+from django.db.models.functions import Length
+from django.db.models.lookups import Exact, LessThanOrEqual
 from django.utils.functional import cached_property
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -17,8 +21,20 @@ from simple_history.models import HistoricalRecords
 from backoffice.formatting import decimals
 from plumbing.models import Failure
 
-# What Kaspi takes for an SKU; the pattern is also asked of the database.
-SKU = re.compile(r"^[0-9A-Za-z_-]{1,20}$", re.ASCII)
+# What Kaspi takes for an SKU; `Product.is_sku_usable` says the same in the database.
+SKU = re.compile(r"[0-9A-Za-z_-]{1,20}", re.ASCII)
+SKU_SIGNS = f"{string.digits}{string.ascii_letters}_-"
+SKU_LENGTH = 20
+
+
+class Bare(Func):
+    """A text without the given signs at its ends; "" when it has no others at all."""
+
+    function = "TRIM"
+    arity = 2
+
+    def as_postgresql(self, *args: Any, **kwargs: Any) -> Any:
+        return self.as_sql(*args, function="BTRIM", **kwargs)
 
 
 def kept_history(*excluded: str) -> HistoricalRecords:
@@ -170,6 +186,20 @@ class Product(models.Model):
     gone_at = models.DateTimeField(_("gone since"), null=True, blank=True)
 
     sku = models.CharField(_("SKU at Kaspi"), max_length=40, unique=True)
+    # A column, not an expression: only so an index serves both databases.
+    is_sku_usable = models.GeneratedField(
+        expression=Case(
+            When(
+                ~Q(sku="")
+                & Q(LessThanOrEqual(Length("sku"), SKU_LENGTH))
+                & Q(Exact(Bare(F("sku"), Value(SKU_SIGNS)), Value(""))),
+                then=Value(True),
+            ),
+            default=Value(False),
+        ),
+        output_field=models.BooleanField(),
+        db_persist=True,
+    )
     is_published = models.CharField(
         _("sell"), max_length=8, choices=Publish.choices, default=Publish.CATEGORY
     )
@@ -243,6 +273,7 @@ class Product(models.Model):
         "quarantine",
         "quarantined_at",
         "priced_with",
+        "is_sku_usable",
     )
 
     class Meta:
@@ -288,6 +319,29 @@ class Product(models.Model):
             # Admin search by the maker's number and by what a scanner reads.
             models.Index(fields=["part_number"], name="product_part_number"),
             models.Index(fields=["barcode"], name="product_barcode"),
+            # Admin list: by what staff chose, goods whose branch is not sold.
+            models.Index(
+                fields=["is_published", "category", "gone_at"],
+                name="product_published",
+            ),
+            # Admin list: what has no price.
+            models.Index(
+                fields=["id"],
+                name="product_no_price",
+                condition=Q(price_kzt__isnull=True),
+            ),
+            # Admin list: what Kaspi would not take.
+            models.Index(
+                fields=["id"],
+                name="product_bad_sku",
+                condition=Q(is_sku_usable=False),
+            ),
+            # Each reading of stock, admin list: what the catalogue has no longer.
+            models.Index(
+                fields=["gone_at"],
+                name="product_gone",
+                condition=Q(gone_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -275,7 +275,7 @@ class Listing(models.Model):
         indexes = [
             # Admin and dashboard: what is on sale now.
             models.Index(
-                fields=["product"],
+                fields=["sku", "product"],
                 name="listing_on_sale",
                 condition=Q(is_available=True),
             ),

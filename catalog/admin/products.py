@@ -21,6 +21,7 @@ from backoffice.formatting import figure, grouped, money, stock_text, two_lines,
 from backoffice.pages import (
     Button,
     GenericForm,
+    ListPaginator,
     StaffAdmin,
     go_back,
     log_objects,
@@ -130,6 +131,7 @@ class ProductAdmin(StaffAdmin[Product]):
     """Products of the supplier; rows come and go with the imports."""
 
     form = ProductForm
+    paginator = ListPaginator
     search_fields = ("article",)
     search_help_text = _("Article, SKU, part number, barcode or words of the name")
     actions: Sequence[str] = ("release_prices",)
@@ -255,7 +257,8 @@ class ProductAdmin(StaffAdmin[Product]):
         sku = "" if obj.sku == obj.article else f"SKU {obj.sku}"
         return two_lines(format_html('<span class="num">{}</span>', obj.article), sku)
 
-    @admin.display(description=_("category"), ordering="category__left")
+    # By the row, not by its place in the tree: that would join and sort all goods.
+    @admin.display(description=_("category"), ordering="category_id")
     def show_category(self, obj: Product) -> SafeString:
         category = obj.category
         if category is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db.models import Q
 
-from backoffice.searching import holding
+from backoffice.searching import beginning, holding
 
 
 def matching(text: str) -> Q:
@@ -25,7 +25,7 @@ def _holding(word: str) -> Q:
         return found
     # The case is folded here rather than in each row.
     for spelling in dict.fromkeys((word, word.upper())):
-        found |= Q(sku__startswith=spelling) | Q(part_number__startswith=spelling)
+        found |= beginning("sku", spelling) | beginning("part_number", spelling)
     if not word.isalpha():
-        found |= Q(article__startswith=word) | Q(barcode__startswith=word)
+        found |= beginning("article", word) | beginning("barcode", word)
     return found
