@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 from backoffice.exporting import ExportedList
 from backoffice.formatting import Tone, absolute, figure, grouped, pill, two_lines
-from backoffice.pages import Button
+from backoffice.pages import Button, ListPaginator
 from backoffice.searching import Sought
 from backoffice.spreadsheets import Sheet
 from orders.admin.money_filters import BookedFilter, EarnsFilter, read_earnings
@@ -69,6 +69,7 @@ class TimeLeftList(ChangeList):
 
 
 class OrderListAdmin(ExportedList[Order]):
+    paginator = ListPaginator
     # static/bridge/orders.css sizes the columns by these names: .field-show_left …
     list_display = (
         "show_code",

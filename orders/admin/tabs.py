@@ -15,8 +15,10 @@ from django.utils.translation import gettext_lazy as _
 
 from backoffice.formatting import grouped
 from orders.models import Order, Reservation, Step
+from orders.models.order import NEVER
 
-OPEN = Q(ended_at__isnull=True)
+# By the column that sorts the list: its index finds them, also beside another claim.
+OPEN = Q(ended_at_or_never=NEVER)
 AT_KASPI = Q(state=Order.KASPI_DELIVERY, status=Order.ACCEPTED)
 BY_US = Q(state__in=(Order.PICKUP, Order.DELIVERY), status=Order.ACCEPTED)
 WITH_US = OPEN & Q(handed_over_at__isnull=True)
@@ -64,14 +66,19 @@ TABS = {
             condition=OPEN & Q(status=Order.CANCELLING),
         ),
         Tab(code="returns", label=_("Returns"), condition=OPEN & RETURNING),
-        Tab(code="ended", label=_("Ended"), condition=~OPEN, is_counted=False),
+        Tab(
+            code="ended",
+            label=_("Ended"),
+            condition=Q(ended_at_or_never__lt=NEVER),
+            is_counted=False,
+        ),
         Tab(code="all", label=_("All"), condition=Q(), is_counted=False),
     )
 }
 # Open orders first, the nearest deadline on top; ended ones by their end. For orders
 # read `with_due()`.
 BY_TIME_LEFT = (
-    F("ended_at").desc(nulls_first=True),
+    F("ended_at_or_never").desc(),
     F("due").asc(nulls_last=True),
     F("pk").desc(),
 )

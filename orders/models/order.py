@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.db import models
@@ -24,6 +24,8 @@ POLL_LATE = timedelta(minutes=15)
 REFRESH_LATE = timedelta(minutes=45)
 # One reading without an order may be a gap in the answer.
 ABSENT_READINGS = 3
+# Later than any order ends.
+NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 # Finished orders are looked at once a day.
 ARCHIVE_LATE = timedelta(hours=26)
 
@@ -157,6 +159,13 @@ class Order(models.Model):
     first_seen = models.DateTimeField(_("first seen"))
     last_seen = models.DateTimeField(_("last seen"))
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
+    # The list has open orders first, then those that ended last: so an index gives
+    # them in either database, which differ in where nothing is sorted.
+    ended_at_or_never = models.GeneratedField(
+        expression=Coalesce("ended_at", Value(NEVER)),
+        output_field=models.DateTimeField(),
+        db_persist=True,
+    )
     # Since when, and in how many readings in a row, Kaspi did not show it.
     absent_since = models.DateTimeField(_("not shown since"), null=True, blank=True)
     absent_readings = models.PositiveSmallIntegerField(
@@ -199,6 +208,8 @@ class Order(models.Model):
                 name="order_open_by_age",
                 condition=Q(ended_at__isnull=True),
             ),
+            # Admin list: all of them, and the ended ones.
+            models.Index(fields=["-ended_at_or_never"], name="order_by_end"),
             # Admin list, newest first; orders by day.
             models.Index(fields=["-created_at"], name="order_newest"),
             # admin.search: by the last digits of the code.
