@@ -163,7 +163,11 @@ def _stored_rows() -> tuple[list[str], list[tuple[Any, ...]]]:
 
     from catalog.models import Product
 
-    names = [str(f.column) for f in Product._meta.concrete_fields if not f.primary_key]
+    names = [
+        str(f.column)
+        for f in Product._meta.concrete_fields
+        if not (f.primary_key or f.generated)
+    ]
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {', '.join(names)} FROM {Product._meta.db_table}")  # noqa: S608 - our model's names
         return names, cursor.fetchall()
