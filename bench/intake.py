@@ -117,7 +117,7 @@ def kept_bodies() -> Iterator[list[bytes]]:
         bodies.append(reply.body)
         return parse(reply)
 
-    PeerReply.json = keep  # type: ignore[method-assign]
+    PeerReply.json = keep  # type: ignore[method-assign, assignment]
     try:
         yield bodies
     finally:

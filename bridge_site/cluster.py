@@ -132,7 +132,7 @@ class TaskQueue:
             self._queue_what_is_due()
             try:
                 # Of tasks that are rows; another broker's queue is elsewhere.
-                if Conf.ORM and self._stillness.holds:
+                if Conf.ORM and self._stillness.holds():
                     self._stop.wait(Conf.POLL)
                     continue
                 # Waits a moment by itself if there is none.

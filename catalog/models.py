@@ -33,8 +33,8 @@ class Bare(Func):
     function = "TRIM"
     arity = 2
 
-    def as_postgresql(self, *args: Any, **kwargs: Any) -> Any:
-        return self.as_sql(*args, function="BTRIM", **kwargs)
+    def as_postgresql(self, compiler: Any, connection: Any, **kwargs: Any) -> Any:
+        return self.as_sql(compiler, connection, function="BTRIM", **kwargs)
 
 
 def kept_history(*excluded: str) -> HistoricalRecords:

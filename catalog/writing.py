@@ -130,8 +130,7 @@ def _are_plain(field: models.Field[Any, Any], values: Sequence[Any]) -> bool:
 def tell_planner(model: type[models.Model], *, written: int) -> None:
     """Let PostgreSQL look at a table into which so many rows were written at once.
 
-    By itself it looks a minute later; what is asked until then it plans as for a table
-    of a few rows, and reads all of them again and again.
+    By itself it looks a minute later, and plans until then as if it held a few.
     """
     if written >= MANY and connection.vendor == "postgresql":
         with connection.cursor() as cursor:

@@ -87,7 +87,7 @@ def _dispatch_under(lease: LeaseHandle, peer: str, wait: Wait) -> bool:
         if lease.is_lost:
             raise LeaseLost(lease.name)
         pause_s = LOOK_EVERY_S
-        if not stillness.holds and stillness.look(
+        if not stillness.holds() and stillness.look(
             lambda: is_anything_due(now=database_now(), peer=peer)
         ):
             done = _do_settled_round(peer, wait)

@@ -207,7 +207,7 @@ class Watcher:
                 # The connection stays: what fails is closed, and the next look opens
                 # another.
                 try:
-                    if not self._stillness.holds:
+                    if not self._stillness.holds():
                         # Whatever is there is taken in, and nothing left to be found.
                         self._stillness.look(lambda: look() is None)
                 except DatabaseError:

@@ -24,9 +24,8 @@ class Stillness:
         self._seen: tuple[Any, ...] | None = None
         self._until = 0.0
 
-    @property
     def holds(self) -> bool:
-        """Whether a look would find nothing again."""
+        """Tell whether a look would find nothing again."""
         if self._seen is None or time.monotonic() >= self._until:
             return False
         return _written() == self._seen

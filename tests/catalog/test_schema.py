@@ -313,7 +313,7 @@ def test_more_goods_than_exist_are_refused_before_one_is_read(monkeypatch):
             take(many, name="x")
 
 
-VALUES = st.one_of(
+VALUES: st.SearchStrategy[Any] = st.one_of(
     st.integers(-3, 2_147_483_650),
     st.sampled_from([">50", "7", "x", "", None, True, 1.5, [], {}]),
 )

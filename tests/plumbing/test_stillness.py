@@ -37,33 +37,33 @@ def beat_elsewhere(name: str) -> None:
 @pytest.mark.parametrize("write", [beat, beat_elsewhere])
 def test_whatever_is_written_is_looked_at(write):
     still = Stillness()
-    assert not still.holds
+    assert not still.holds()
     assert not still.look(Heartbeat.objects.exists)
-    assert still.holds
+    assert still.holds()
     write("one")
-    assert not still.holds
+    assert not still.holds()
     assert still.look(Heartbeat.objects.exists)
     # What was found is to be done: there may be more of it.
-    assert not still.holds
+    assert not still.holds()
 
 
 def test_what_is_written_during_a_look_is_looked_at():
     still = Stillness()
     assert not still.look(lambda: beat_elsewhere("one"))
-    assert not still.holds
+    assert not still.holds()
 
 
 def test_a_connection_opened_anew_knows_nothing():
     still = Stillness()
     still.look(lambda: Heartbeat.objects.filter(name="none").exists())
     connection.close()
-    assert not still.holds
+    assert not still.holds()
     Heartbeat.objects.exists()
-    assert not still.holds
+    assert not still.holds()
 
 
 def test_what_the_clock_alone_makes_due_is_looked_for_in_time(monkeypatch):
     still = Stillness()
     monkeypatch.setattr(stillness, "LOOK_AGAIN_AFTER_S", 0.0)
     still.look(Heartbeat.objects.none().exists)
-    assert not still.holds
+    assert not still.holds()
