@@ -1,16 +1,22 @@
+from datetime import timedelta
+
 import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from catalog.models import Product
+from feeds import tasks
 from feeds.models import FeedBuild
 from feeds.publishing import LEASE, roll_back
 from feeds.tasks import build_feed
-from plumbing.leases import under_lease
+from plumbing import timekeeping
+from plumbing.leases import database_now, under_lease
+from plumbing.timekeeping import ClockSteps, TimeWatch
 from tests.feeds.live_list import live
 from tests.feeds.making import build, make_product, make_products
 
 pytestmark = pytest.mark.django_db
+MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture(autouse=True)
@@ -67,6 +73,30 @@ def test_the_task_tells_what_became_of_it(shop):
     assert "would be empty" in build_feed()
     make_product()
     assert "published" in build_feed()
+
+
+def test_a_clock_that_was_just_set_ahead_empties_no_list(shop, monkeypatch):
+    ahead, seen = timedelta(0), []
+
+    def now():
+        return database_now() + ahead
+
+    for module in (tasks, timekeeping):
+        monkeypatch.setattr(module, "database_now", now)
+    monkeypatch.setattr(tasks, "STEPS", ClockSteps())
+    watch = TimeWatch()
+    watch.look()
+    make_products(3)
+    build_feed()
+    # As the part that watches does meanwhile.
+    monkeypatch.setattr(tasks.time, "sleep", lambda s: seen.append((s, watch.look())))
+    ahead = timedelta(days=1)
+    build_feed()
+    assert seen == [(timekeeping.TOLD_WITHIN_S, pytest.approx(ahead, abs=MINUTE))]
+    assert FeedBuild.objects.live().get().counts["on_sale"] == 3
+    # The next one waits no more.
+    build_feed()
+    assert len(seen) == 1
 
 
 def test_a_pinned_list_is_no_error(shop, capsys):
