@@ -111,9 +111,15 @@ class ChannelAdmin(StaffAdmin[Channel]):
         return may and (obj is None or not obj.is_from_environment)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Let a channel take its messages along, which nobody deletes alone."""
-        found, counts, lacking, protected = super().get_deleted_objects(objs, request)
-        return found, counts, lacking - {Notice._meta.verbose_name}, protected
+        """Let a channel take its messages along, which nobody deletes alone.
+
+        What they told of is not named: it stays, and only the tie to it goes.
+        """
+        _all, counts, lacking, protected = super().get_deleted_objects(objs, request)
+        named = {model._meta.verbose_name_plural for model in (Channel, Notice)}
+        counts = {name: number for name, number in counts.items() if name in named}
+        lacking -= {Notice._meta.verbose_name}
+        return [str(each) for each in objs], counts, lacking, protected
 
     def changeform_view(
         self,

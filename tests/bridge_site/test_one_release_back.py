@@ -65,6 +65,9 @@ def what_hinders(operation: Operation, app: str, before: ProjectState) -> str:
 
 
 def _of_new(field: models.Field[Any, Any]) -> str:
+    if isinstance(field, models.GeneratedField):
+        # The database writes it, whoever writes the row.
+        return ""
     if field.many_to_many or field.null or field.db_default is not NOT_PROVIDED:
         return ""
     return "the old code writes rows without it: null=True or db_default="
@@ -147,12 +150,18 @@ def to_things(
     return models.ForeignKey(target, models.CASCADE, null=True, db_constraint=is_held)
 
 
+GENERATED = models.GeneratedField(
+    expression=models.F("id"), output_field=models.IntegerField(), db_persist=True
+)
+
+
 @pytest.mark.parametrize(
     ("operation", "is_fine"),
     [
         (migrations.AddField("thing", "a", models.IntegerField(default=0)), False),
         (migrations.AddField("thing", "a", models.IntegerField(db_default=0)), True),
         (migrations.AddField("thing", "a", models.IntegerField(null=True)), True),
+        (migrations.AddField("thing", "a", GENERATED), True),
         (migrations.RemoveField("thing", "text"), False),
         (migrations.RenameField("thing", "text", "words"), False),
         (migrations.DeleteModel("Thing"), False),
