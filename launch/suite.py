@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from queue import Queue
 from tempfile import TemporaryDirectory
 
 from launch.children import StopAsked, stop_signals
@@ -25,10 +23,10 @@ CLOSING_LINE = re.compile(
     r".*\b(passed|failed|errors?|skipped|deselected|no tests ran)\b.* in [\d.]+s\b"
 )
 NO_TESTS = 5
-# Each database's run has all processors, and SQLite's one worker more: there are the
-# tests that wait, for a browser or for a process that they started.
-PROCESSORS = os.cpu_count() or 1
-WORKERS = {"SQLite": PROCESSORS + 1, "PostgreSQL": PROCESSORS}
+# The whole suite takes all processors and one more worker, for many tests wait, for a
+# peer, a browser or a process that they started. With more of them a peer of the tests
+# answers too late. A few files start sooner in one process.
+AT_ONCE = ("-n", str(1 + (os.cpu_count() or 1)), "--dist", "worksteal")
 
 
 @dataclass
@@ -41,34 +39,8 @@ class Run:
 
 
 @dataclass
-class Running:
-    """A run under way; what it says is kept until it is its turn to be shown."""
-
-    run: Run
-    process: subprocess.Popen[str]
-    lines: Queue[str | None] = field(default_factory=Queue)
-
-    def __post_init__(self) -> None:
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self) -> None:
-        for line in self.process.stdout or ():
-            self.lines.put(line.rstrip("\n"))
-        self.lines.put(None)
-
-    def show(self) -> None:
-        """Print all it says to its end."""
-        say(f"\nTests on {self.run.database}\n")
-        for line in iter(self.lines.get, None):
-            say(line)
-            if CLOSING_LINE.match(_plain(line)):
-                self.run.closing_line = _plain(line)
-        self.run.exit_code = self.process.wait()
-
-
-@dataclass
 class Suite:
-    """The runs, and what could not be run."""
+    """The runs so far, and what could not be run."""
 
     python: Path
     arguments: Sequence[str]
@@ -76,34 +48,17 @@ class Suite:
     runs: list[Run] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
 
-    def run(self, databases: Mapping[str, str | None]) -> None:
-        """Run pytest on each at the same time and keep the closing lines.
-
-        Maps the name of each database to its address; SQLite needs none.
-        """
-        with ExitStack() as stack:
-            under_way = [
-                self._start(database, url, stack) for database, url in databases.items()
-            ]
-            try:
-                for each in under_way:
-                    each.show()
-            except StopAsked:
-                # Nobody told pytest; of a Ctrl-C it knows by itself.
-                for each in under_way:
-                    each.process.terminate()
-                raise
-
-    def _start(self, database: str, url: str | None, stack: ExitStack) -> Running:
-        # Two runs at once must not meet on one file.
-        folder = Path(self.environment["TEST_VAR_DIR"]) / database.lower()
-        environment = {**self.environment, "TEST_VAR_DIR": str(folder)}
+    def run(self, database: str, url: str | None) -> None:
+        """Run pytest once and keep its closing line."""
+        say(f"\nTests on {database}\n")
+        environment = dict(self.environment)
         if url:
             environment["TEST_DATABASE_URL"] = url
-        # A few files start sooner in one process.
-        arguments = self.arguments or all_at_once(database)
-        process = subprocess.Popen(  # noqa: S603 - pytest
-            [str(self.python), "-m", "pytest", *arguments],
+        run = Run(database=database)
+        self.runs.append(run)
+        command = [str(self.python), "-m", "pytest", *self.arguments]
+        with subprocess.Popen(  # noqa: S603 - pytest
+            command,
             cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -111,9 +66,17 @@ class Suite:
             stderr=subprocess.STDOUT,
             encoding="utf-8",
             errors="replace",
-        )
-        self.runs.append(Run(database=database))
-        return Running(run=self.runs[-1], process=stack.enter_context(process))
+        ) as process:
+            try:
+                for line in process.stdout or ():
+                    say(line.rstrip("\n"))
+                    if CLOSING_LINE.match(_plain(line)):
+                        run.closing_line = _plain(line)
+            except StopAsked:
+                # Nobody told pytest; of a Ctrl-C it knows by itself.
+                process.terminate()
+                raise
+        run.exit_code = process.returncode
 
     def conclude(self) -> int:
         """Print every run's closing line and what was left out; return the status."""
@@ -138,7 +101,9 @@ def run_tests(arguments: Sequence[str]) -> int:
     environment = child_environment(without_settings=True)
     del environment["DJANGO_SETTINGS_MODULE"]
     url = environment.pop("TEST_DATABASE_URL", "")
-    suite = Suite(python=python, arguments=arguments, environment=environment)
+    suite = Suite(
+        python=python, arguments=arguments or AT_ONCE, environment=environment
+    )
     if chromium := find_chromium():
         environment["CHROMIUM"] = str(chromium)
     else:
@@ -149,25 +114,20 @@ def run_tests(arguments: Sequence[str]) -> int:
     with ExitStack() as stack:
         stack.enter_context(stop_signals(interrupt=False))
         if "TEST_VAR_DIR" not in environment:
+            # Two runs at once must not meet on one database file.
             folder = TemporaryDirectory(prefix="bridge-tests-")
             environment["TEST_VAR_DIR"] = stack.enter_context(folder)
-        databases: dict[str, str | None] = {"SQLite": None}
+        suite.run("SQLite", None)
         if not url and (programs := find_postgresql()):
             url = stack.enter_context(throw_away_server(programs))
         if url:
-            databases["PostgreSQL"] = url
+            suite.run("PostgreSQL", url)
         else:
             suite.left_out.append(
                 "PostgreSQL, for no server was found (install postgresql, or name one "
                 "in TEST_DATABASE_URL)"
             )
-        suite.run(databases)
     return suite.conclude()
-
-
-def all_at_once(database: str) -> Sequence[str]:
-    """Give what lets pytest run the whole suite in several processes."""
-    return ("-n", str(WORKERS[database]), "--dist", "worksteal")
 
 
 def _plain(line: str) -> str:
