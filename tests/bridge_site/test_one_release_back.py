@@ -151,7 +151,9 @@ def to_things(
 
 
 GENERATED = models.GeneratedField(
-    expression=models.F("id"), output_field=models.IntegerField(), db_persist=True
+    expression=models.ExpressionWrapper(models.F("id"), models.IntegerField()),
+    output_field=models.IntegerField(),
+    db_persist=True,
 )
 
 

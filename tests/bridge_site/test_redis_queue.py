@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import subprocess
 import threading
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 from django.db import transaction
 from django.utils import timezone, translation
 from django_q.conf import Conf
@@ -69,6 +71,10 @@ def server(tmp_path, settings, monkeypatch) -> Iterator[Redis]:
         wait_for(lambda: count_waiting() is not None, timeout_s=20)
         yield server
     finally:
+        # django-q makes a client each time and closes none.
+        for pool in gc.get_objects():
+            if isinstance(pool, redis.ConnectionPool):
+                pool.disconnect()
         server.stop()
 
 
