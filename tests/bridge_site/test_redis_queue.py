@@ -71,11 +71,12 @@ def server(tmp_path, settings, monkeypatch) -> Iterator[Redis]:
         wait_for(lambda: count_waiting() is not None, timeout_s=20)
         yield server
     finally:
-        # django-q makes a client each time and closes none.
-        for pool in gc.get_objects():
-            if isinstance(pool, redis.ConnectionPool):
-                pool.disconnect()
         server.stop()
+        # django-q makes a client each time and closes none. Asking isinstance would
+        # wake the lazy objects of other tests.
+        for pool in gc.get_objects():
+            if issubclass(type(pool), redis.ConnectionPool):
+                pool.disconnect()
 
 
 class UntilDone(threading.Event):

@@ -58,6 +58,7 @@ ROWS = {
     "act_on_line": "orders.orderline",
     "order_waybill": "orders.waybill",
     "hand_over_assemble": "orders.order",
+    "about_buyer": "orders.order",
     # A change that nobody has made leads back all the same.
     "owner_settings_back": "",
 }
