@@ -199,8 +199,7 @@ class TokenClock:
                 self._bring_back(row, now=now)
                 continue
             if PASSING.has_jumped_ahead(now):
-                # A call under way, or just answered, looks as if it were long over.
-                time.sleep(self.interval.total_seconds())
+                self._let_end(row)
                 continue
             taken = self._claim_both(priority, now=now, seen=row)
             if taken is not None:
@@ -216,6 +215,19 @@ class TokenClock:
             # A call that lets another one pass looks again soon.
             nap_s = max((turn_at - now).total_seconds(), SHORTEST_NAP_S)
             time.sleep(min(nap_s, max(give_up - time.monotonic(), SHORTEST_NAP_S)))
+
+    def _let_end(self, seen: PeerClock) -> None:
+        """Wait for the call that was under way when the clock was set ahead.
+
+        By the new time it looks as if it were long over, and so does the interval after
+        one that was just answered.
+        """
+        until = steady_s() + self.longest_call.total_seconds()
+        is_under_way = seen.next_at - seen.written_at > self.interval
+        while is_under_way and steady_s() < until:
+            time.sleep(max(self.interval.total_seconds() / 10, SHORTEST_NAP_S))
+            is_under_way = self._row().filter(next_at=seen.next_at).exists()
+        time.sleep(self.interval.total_seconds())
 
     def _announce(
         self, priority: Priority, row: PeerClock, *, turn_at: datetime

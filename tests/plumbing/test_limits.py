@@ -500,6 +500,26 @@ def test_a_clock_set_ahead_lets_no_call_come_sooner(set_back):
         assert 0.25 <= time.monotonic() - answered <= 2
 
 
+def test_a_clock_set_ahead_lets_a_call_under_way_end_first(set_back):
+    clock = TokenClock(name="ahead", interval_s=0.3, patience_s=10)
+    with clock.turn("order"):
+        pass
+    begun, answered = threading.Event(), []
+
+    def call_for_long():
+        with TokenClock(name="ahead", interval_s=0.3).turn("order"):
+            begun.set()
+            time.sleep(0.8)
+            answered.append(time.monotonic())
+
+    caller = in_thread(call_for_long)
+    assert begun.wait(10)
+    set_back(timedelta(days=-1))
+    with clock.turn("order"):
+        assert time.monotonic() - answered[0] >= 0.25
+    caller.join(10)
+
+
 def test_a_clock_set_back_does_not_forget_that_the_peer_wants_a_pause(set_back):
     clock = TokenClock(name="back", interval_s=0.1, patience_s=5)
     with clock.turn("order"):
