@@ -22,9 +22,9 @@ from backoffice.formatting import decimals
 from plumbing.models import Failure
 
 # What Kaspi takes for an SKU; `Product.is_sku_usable` says the same in the database.
-SKU = re.compile(r"[0-9A-Za-z_-]{1,20}", re.ASCII)
 SKU_SIGNS = f"{string.digits}{string.ascii_letters}_-"
 SKU_LENGTH = 20
+SKU = re.compile(rf"[{SKU_SIGNS}]{{1,{SKU_LENGTH}}}", re.ASCII)
 
 
 class Bare(Func):

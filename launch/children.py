@@ -77,6 +77,13 @@ def pause() -> None:
     time.sleep(0.1)
 
 
+def rest(seconds: float) -> None:
+    """Pause for so long; whoever is asked to stop meanwhile stops."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        pause()
+
+
 def stop_all(children: Sequence[Child]) -> None:
     """Stop the last started first, and end by force what does not stop in time."""
     until = time.monotonic() + STOP_WITHIN_S

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from launch.accounts import hand_over, service_account
-from launch.children import Child, pause, run_to_end, stop_all
+from launch.children import Child, pause, rest, run_to_end, stop_all
 from launch.console import HOME, CannotGoOn
 from launch.environment import child_environment
 from launch.releases import Release, read_json
@@ -208,7 +208,7 @@ class Bridge:
                 seen_at = seen_at or time.monotonic()
                 if time.monotonic() - seen_at >= steady_s:
                     return
-            _rest()
+            rest(ASKED_EVERY_S)
         raise CannotGoOn("The workers showed no sign of life in time.")
 
     def _refuse_the_fallen(self, parts: Sequence[str]) -> None:
@@ -247,9 +247,3 @@ def _asked(url: str, revision: str) -> str:
         return str(error)
     runs = str(told.get("revision", ""))
     return "" if runs and revision.startswith(runs) else f"revision {runs or 'unknown'}"
-
-
-def _rest() -> None:
-    until = time.monotonic() + ASKED_EVERY_S
-    while time.monotonic() < until:
-        pause()

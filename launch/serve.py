@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from launch.accounts import service_account
-from launch.children import StopAsked, pause, stop_signals
+from launch.children import StopAsked, pause, rest, stop_signals
 from launch.console import HOME, ROOT, CannotGoOn, complain, say
 from launch.locks import FileLock, Locked
 from launch.notifying import notify, staying_alive
@@ -121,7 +121,7 @@ def _start_when_there_is_room(host: Host) -> None:
             except CannotGoOn:
                 following.stop()
                 if following.exit_code == NO_ROOM:
-                    _rest()
+                    rest(LOOK_FOR_ROOM_EVERY_S)
                     continue
             except BaseException:
                 following.stop()
@@ -129,12 +129,6 @@ def _start_when_there_is_room(host: Host) -> None:
             host.bridge = following
         host.bridge.want((*WEB, *WORKERS))
         host.end_substitute()
-
-
-def _rest() -> None:
-    until = time.monotonic() + LOOK_FOR_ROOM_EVERY_S
-    while time.monotonic() < until:
-        pause()
 
 
 def _keep_running(host: Host) -> int:

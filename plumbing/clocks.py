@@ -16,7 +16,7 @@ from email.utils import parsedate_to_datetime
 
 from django.conf import settings
 from django.db import DatabaseError
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -129,8 +129,7 @@ def doubt_of_time(*, now: datetime) -> str:
     lately = TimeJump.objects.filter(noticed_at__gt=now - TimeJump.TOLD_FOR)
     if jump := lately.filter(far).order_by("-pk").first():
         return _("the clock was set lately: %(jump)s") % {"jump": jump}
-    peers = ClockApart.objects.exclude(name__startswith=ClockApart.HOST)
-    apart = peers.filter(far, seen_at__gt=now - ClockApart.KEPT_FOR).first()
+    apart = _peers_apart().filter(far, seen_at__gt=now - ClockApart.KEPT_FOR).first()
     if apart is not None:
         text = _("the clock differs from that of %(name)s by %(seconds)d s")
         return text % {"name": apart.name, "seconds": abs(apart.seconds)}
@@ -154,6 +153,10 @@ def is_clock_off(*, now: datetime) -> bool:
     return lately.filter(whose).exists()
 
 
+def _peers_apart() -> QuerySet[ClockApart]:
+    return ClockApart.objects.exclude(name__startswith=ClockApart.HOST)
+
+
 def was_answered(*, since: datetime, until: datetime) -> bool:
     """Tell whether some peer answered at a time, and so told its own."""
     answered = CallCount.objects.exclude(outcome__in=CallCount.UNANSWERED)
@@ -162,18 +165,16 @@ def was_answered(*, since: datetime, until: datetime) -> bool:
 
 def is_time_steady(*, now: datetime) -> bool:
     """Tell whether spans of time can be learned from: no clock was set, none is off."""
-    peers = ClockApart.objects.exclude(name__startswith=ClockApart.HOST)
     return not (
         TimeJump.objects.filter(noticed_at__gt=now - TimeJump.TOLD_FOR).exists()
-        or peers.filter(seen_at__gt=now - ClockApart.KEPT_FOR).exists()
+        or _peers_apart().filter(seen_at__gt=now - ClockApart.KEPT_FOR).exists()
     )
 
 
 def is_time_confirmed(*, now: datetime) -> bool:
     """Tell whether a peer has answered just now, and none by whom the clock is off."""
-    peers = ClockApart.objects.exclude(name__startswith=ClockApart.HOST)
     kept = ClockApart.KEPT_FOR
-    off = peers.filter(seen_at__range=(now - kept, now + kept))
+    off = _peers_apart().filter(seen_at__range=(now - kept, now + kept))
     return not off.exists() and was_answered(
         since=now - CONFIRMED_WITHIN, until=now + CONFIRMED_WITHIN
     )

@@ -210,11 +210,6 @@ def read_database() -> dict[str, Any]:
     }
 
 
-def read_queue() -> dict[str, int] | None:
-    """Count what waits, by cluster; what it carries is signed and not shown."""
-    return count_waiting()
-
-
 def read_orders() -> dict[str, int]:
     counted = Order.objects.values_list("state", "status").annotate(Count("pk"))
     rows = counted.order_by("state", "status")
@@ -238,7 +233,8 @@ PARTS: dict[str, Callable[[], Any]] = {
     "database": read_database,
     "doctor": read_examination,
     "disks": read_room,
-    "queue/waiting": read_queue,
+    # What tasks carry is signed, and not shown.
+    "queue/waiting": count_waiting,
     "orders/counted": read_orders,
     **{name: rows.read for name, rows in ROWS.items()},
 }

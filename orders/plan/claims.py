@@ -57,7 +57,7 @@ class Claim:
         )
         if ours.update(**fields) != 1:
             raise ClaimLost(f"step {step.pk}")
-        prolong_claim(since_s=asked_s, seconds=CLAIM_S * SURELY)
+        _hold(since_s=asked_s)
         for name, value in fields.items():
             setattr(step, name, value)
 
@@ -79,7 +79,7 @@ def claim_step(step: Step, *, text: str) -> Claim | None:
         )
         if not won:
             return None
-        prolong_claim(since_s=asked_s, seconds=CLAIM_S * SURELY)
+        _hold(since_s=asked_s)
         return Claim(step)
     free = Step.objects.filter(
         pk=step.pk, status=Step.Status.UNKNOWN, claimed_by=step.claimed_by
@@ -88,5 +88,10 @@ def claim_step(step: Step, *, text: str) -> Claim | None:
     if free.update(claimed_by=owner, claimed_until=until, looks=looks) != 1:
         return None
     step.claimed_by, step.claimed_until, step.looks = owner, until, looks
-    prolong_claim(since_s=asked_s, seconds=CLAIM_S * SURELY)
+    _hold(since_s=asked_s)
     return Claim(step)
+
+
+def _hold(*, since_s: float) -> None:
+    """Let what is sent be sent under the claim, from when it was asked for."""
+    prolong_claim(since_s=since_s, seconds=CLAIM_S * SURELY)
