@@ -20,7 +20,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from plumbing.leases import database_now
+from plumbing.leases import database_now, steady_s
 from plumbing.models import CallCount, ClockApart, TimeJump
 
 log = logging.getLogger(__name__)
@@ -62,7 +62,8 @@ class PeerTimes:
     """What the peers' answers said of the time, until it is compared and written."""
 
     def __init__(self) -> None:
-        self._told: dict[str, tuple[datetime, datetime]] = {}
+        # And when, by the clock that nobody sets: this host's may be set meanwhile.
+        self._told: dict[str, tuple[datetime, float]] = {}
         self._lock = threading.Lock()
 
     def note(self, peer: str, header: str) -> None:
@@ -71,7 +72,7 @@ class PeerTimes:
         if there is None:
             return
         with self._lock:
-            self._told[peer] = (there, timezone.now())
+            self._told[peer] = (there, steady_s())
 
     def add(self) -> None:
         """Compare what was told with the database's clock."""
@@ -81,9 +82,10 @@ class PeerTimes:
             return
         try:
             now = database_now()
-            here_s = (timezone.now() - now).total_seconds()
-            for peer, (there, here) in sorted(told.items()):
-                _keep(peer, (there - here).total_seconds() + here_s, now=now)
+            now_s = steady_s()
+            for peer, (there, told_s) in sorted(told.items()):
+                there_now = there + timedelta(seconds=now_s - told_s)
+                _keep(peer, (there_now - now).total_seconds(), now=now)
         except DatabaseError as error:
             # The next answer tells as well.
             log.warning("the peers' clocks could not be compared: %s", error)

@@ -189,6 +189,14 @@ def test_a_host_that_is_wrong_does_not_make_the_peers_wrong(host):
     assert not ClockApart.objects.exists()
 
 
+def test_a_host_set_after_an_answer_does_not_either(host):
+    times = PeerTimes()
+    times.note("Kaspi", header(timedelta(0)))
+    with host(DAY):
+        times.add()
+    assert not ClockApart.objects.exists()
+
+
 @pytest.mark.parametrize("words", ["", "yesterday", "Sun, 99 Nov 2026 10:00:00 GMT"])
 def test_what_is_no_date_says_nothing(words):
     times = PeerTimes()

@@ -419,47 +419,58 @@ def test_the_answer_is_not_lost_with_the_clocks_row(monkeypatch):
 # -- a fair share ------------------------------------------------------------------
 
 
-def crawl_while_orders_press(*, orders: int) -> list[str]:
-    """Let one reading want two calls while two workers make order calls all the time.
-
-    Returns who called, in order, from when the reading began to wait.
-    """
-    turns: list[str] = []
-    enough = threading.Event()
-
-    def call(priority, number):
-        clock = TokenClock(name="fair", interval_s=0.02)
-        for _ in range(number):
-            if enough.is_set():
-                return
-            with clock.turn(priority):
-                turns.append(priority)
-        if priority == "crawl":
-            enough.set()
-
-    workers = [in_thread(lambda: call("order", orders)) for _ in range(2)]
-    while len(turns) < 5:
-        time.sleep(0.01)
-    began = len(turns)
-    for thread in (*workers, in_thread(lambda: call("crawl", 2))):
-        thread.join(30)
-        assert not thread.is_alive()
-    return turns[began:]
+def calls_made(clock: TokenClock, *, at_most: int) -> int:
+    """Make order calls while a reading waits; return how many were let pass."""
+    for made in range(at_most):
+        try:
+            with clock.turn("order"):
+                pass
+        except ClockBusy:
+            return made
+    return at_most
 
 
-def test_a_reading_gets_its_turn_however_many_orders_wait():
-    turns = crawl_while_orders_press(orders=60)
-    first = turns.index("crawl")
-    second = turns.index("crawl", first + 1)
-    # One call may be under way when the reading begins to wait.
-    assert first <= ORDER_CALLS_IN_A_ROW + 1
-    assert second - first <= ORDER_CALLS_IN_A_ROW + 1
+@pytest.fixture
+def a_reading_waits():
+    PeerClock.objects.create(
+        name="fair", **row(crawl_waits_until=database_now() + timedelta(hours=1))
+    )
 
 
-def test_without_the_share_it_would_wait_for_all_of_them(monkeypatch):
+def test_a_reading_gets_its_turn_however_many_orders_wait(a_reading_waits):
+    clock = TokenClock(name="fair", interval_s=0.02, patience_s=0.3)
+    assert calls_made(clock, at_most=40) == ORDER_CALLS_IN_A_ROW
+    with clock.turn("crawl"):
+        pass
+    PeerClock.objects.update(crawl_waits_until=database_now() + timedelta(hours=1))
+    assert calls_made(clock, at_most=40) == ORDER_CALLS_IN_A_ROW
+
+
+def test_without_the_share_it_would_wait_for_all_of_them(a_reading_waits, monkeypatch):
     monkeypatch.setattr("plumbing.limits.ORDER_CALLS_IN_A_ROW", 10_000)
-    turns = crawl_while_orders_press(orders=40)
-    assert turns.index("crawl") > ORDER_CALLS_IN_A_ROW + 1
+    clock = TokenClock(name="fair", interval_s=0.02, patience_s=5)
+    assert calls_made(clock, at_most=40) == 40
+
+
+@pytest.mark.parametrize("priority", ["order", "crawl"])
+def test_whoever_waits_says_so_for_as_long_as_it_waits(priority):
+    def wait_for_turn():
+        with TokenClock(name="fair", interval_s=0.1).turn(priority):
+            pass
+
+    def announced():
+        return getattr(PeerClock.objects.get(name="fair"), f"{priority}_waits_until")
+
+    with TokenClock(name="fair", interval_s=0.1).turn("order"):
+        waiting = in_thread(wait_for_turn)
+        give_up = time.monotonic() + 30
+        while (first := announced()) == LONG_AGO:
+            assert time.monotonic() < give_up
+        while announced() == first:
+            assert time.monotonic() < give_up
+            time.sleep(0.05)
+    waiting.join(30)
+    assert announced() == LONG_AGO
 
 
 # -- time that jumps ---------------------------------------------------------------
