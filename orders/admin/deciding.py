@@ -27,7 +27,13 @@ from orders.admin.buttons import (
 from orders.admin.full_order import FullOrder
 from orders.admin.profit import profit_today
 from orders.admin.reasons import CURES, Cure, Way
-from orders.admin.situation import sees_money, stuck_reason, time_left, without_sums
+from orders.admin.situation import (
+    due_now,
+    sees_money,
+    stuck_reason,
+    time_left,
+    without_sums,
+)
 from orders.admin.watched import candidate_rows, watched_calls
 from orders.models import Finding, OrderLine, Purchase, Reason, Step
 from orders.money.lines import line_total
@@ -147,7 +153,7 @@ def _figures(full: FullOrder, *, now: datetime) -> dict[str, Any]:
     left = profit_today(full).total
     return {
         "as_of": as_of,
-        "left": time_left(full.order.due_at, now=now),
+        "left": time_left(full.order.due_at, now=due_now(now=now)),
         "margin": money(left),
         "is_loss": left is not None and left < 0,
         "lines": [_line_figures(line) for line in full.lines],

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from backoffice.formatting import Tone, absolute, pill, two_lines
 from backoffice.pages import Button
 from orders.admin.buttons import ORDER_BUTTONS
-from orders.admin.situation import time_left
+from orders.admin.situation import due_now, time_left
 from orders.handover.waiting import Missing, Parcel, reason_text
 from orders.models import Order, OrderLine, ParcelCheck
 
@@ -34,6 +34,7 @@ def parcel_rows(
 ) -> Callable[[Parcel], dict[str, Any]]:
     """Make the function that turns a parcel into what its row shows."""
     may_see = request.user.has_perm("orders.view_order")
+    by_kaspi = due_now(now=now)
 
     def row(parcel: Parcel) -> dict[str, Any]:
         order = parcel.order
@@ -43,7 +44,7 @@ def parcel_rows(
             "parcel": parcel,
             "order": order,
             "url": url if may_see else "",
-            "left": time_left(order.due_at, now=now),
+            "left": time_left(order.due_at, now=by_kaspi),
             "lines": [(goods_name(line), line.quantity) for line in parcel.lines],
             "printed": printed_pill(parcel, now=now),
             "checked": check_pill(parcel.check, now=now),

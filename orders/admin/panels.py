@@ -30,6 +30,7 @@ from orders.admin.full_order import FullOrder
 from orders.admin.handover import may_print
 from orders.admin.profit import Profit, margin_of_line, profit_of
 from orders.admin.situation import (
+    due_now,
     purchase_pill,
     raw_words,
     reservation_pill,
@@ -64,8 +65,9 @@ def page_panels(
     order = full.order
     profit = profit_of(full)
     is_told = sees_money(request)
+    by_kaspi = due_now(now=now)
     return {
-        "due_left": time_left(order.due_at, now=now),
+        "due_left": time_left(order.due_at, now=by_kaspi),
         "situation": situation_pill(order),
         "raw_words": raw_words(order),
         "reservation_pill": reservation_pill(full.reservation),
@@ -81,7 +83,7 @@ def page_panels(
         "profit_total": gain(profit.total),
         "profit_percent": percents(profit.percent),
         "is_below_margin": profit.is_below,
-        "delivery_rows": delivery_rows(order, now=now),
+        "delivery_rows": delivery_rows(order, now=now, by_kaspi=by_kaspi),
         "buyer_rows": buyer_rows(request, order),
         "answers_buyers": request.user.has_perm("orders.answer_buyer"),
         "waybills": [
@@ -222,8 +224,13 @@ def supplied_lines(
     return rows
 
 
-def delivery_rows(order: Order, *, now: datetime) -> list[tuple[str, object]]:
-    """Tell how the order gets to the buyer, leaving out what is not known."""
+def delivery_rows(
+    order: Order, *, now: datetime, by_kaspi: datetime
+) -> list[tuple[str, object]]:
+    """Tell how the order gets to the buyer, leaving out what is not known.
+
+    `by_kaspi` is `now` by Kaspi's clock, whose moments these are.
+    """
     marks = (
         (order.is_express, _("express")),
         (order.is_preorder, _("pre-order")),
@@ -239,7 +246,7 @@ def delivery_rows(order: Order, *, now: datetime) -> list[tuple[str, object]]:
         (_("reason of cancellation"), said(order.cancellation_reason)),
     ]
     rows += [
-        (label, when(moment, now=now))
+        (label, when(moment, now=by_kaspi))
         for label, moment in (
             (_("created"), order.created_at),
             (_("accept by"), order.accept_by if order.awaits_accept else None),
@@ -251,10 +258,10 @@ def delivery_rows(order: Order, *, now: datetime) -> list[tuple[str, object]]:
             (_("fetch back by"), order.fetch_by),
             (_("delivery planned"), order.planned_delivery_at),
             (_("ended"), order.ended_at),
-            (_("read from Kaspi"), order.last_seen),
         )
         if moment
     ]
+    rows.append((_("read from Kaspi"), when(order.last_seen, now=now)))
     return [(label, value) for label, value in rows if value]
 
 

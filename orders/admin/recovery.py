@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -23,7 +24,7 @@ from backoffice.confirming import ask
 from backoffice.formatting import money, when
 from backoffice.pages import log_action, report
 from orders.admin.forms import ActionForm
-from orders.admin.situation import time_left
+from orders.admin.situation import due_now, time_left
 from orders.models import Order, Step
 from orders.plan.actions import ActionImpossible
 from orders.recovery import deciding
@@ -80,6 +81,7 @@ def show_recovery(request: HttpRequest) -> HttpResponse:
     guard = row if row is not None and row.is_guarded else None
     steps = list(deciding.undecided()[: ROWS_SHOWN + 1])
     progress = row.progress if row is not None else {}
+    by_kaspi = due_now(now=timezone.now())
     context = {
         **admin.site.each_context(request),
         "title": gettext("Reconciling after a restore"),
@@ -94,7 +96,7 @@ def show_recovery(request: HttpRequest) -> HttpResponse:
         "needs_word": guard is not None and guard.needs_word,
         "may_let_go_on": request.user.has_perm(LET_GO_ON),
         "may_decide": request.user.has_perm(DECIDE),
-        "rows": [_row(step) for step in steps[:ROWS_SHOWN]],
+        "rows": [_row(step, now=by_kaspi) for step in steps[:ROWS_SHOWN]],
         "is_cut": len(steps) > ROWS_SHOWN,
         "ways": [(way, label) for way, (label, _text) in WAYS.items()],
     }
@@ -207,12 +209,12 @@ def _ask(
     )
 
 
-def _row(step: Step) -> dict[str, Any]:
+def _row(step: Step, *, now: datetime) -> dict[str, Any]:
     found = deciding.candidates_of(step)
     return {
         "step": step,
         "order": step.order,
-        "left": time_left(step.order.due_at, now=timezone.now()),
+        "left": time_left(step.order.due_at, now=now),
         "goods": _goods(step),
         "candidates": [
             {

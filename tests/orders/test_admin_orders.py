@@ -28,6 +28,7 @@ from orders.plan.events import record
 from orders.plan.transitions import move_reservation, move_step
 from orders.tasks import refresh_one
 from plumbing import tracing
+from plumbing.models import ClockApart
 from plumbing.peers import PeerError
 from tests.orders.factories import (
     doubt,
@@ -235,6 +236,16 @@ def test_the_least_time_left_comes_first_and_ended_orders_last(operator, product
     assert places == sorted(places)
     assert "overdue" in html
     assert over.code not in page(operator, LIST)
+
+
+def test_the_time_left_is_kaspis_where_our_clock_is_wrong(operator, product):
+    now = timezone.now()
+    order = make_order((product, 1), accept_by=now + timedelta(hours=5, minutes=1))
+    ClockApart.objects.create(name="Kaspi", seconds=3 * 3600, seen_at=now)
+    for url in (LIST, page_of(order)):
+        html = page(operator, url)
+        assert "2 h 00 min" in html or "2 h 01 min" in html
+        assert "5 h" not in html
 
 
 def test_each_tab_holds_its_orders(operator, product):
