@@ -316,6 +316,12 @@ class Product(models.Model):
                 name="product_quarantined_at",
                 condition=Q(quarantined_at__isnull=False),
             ),
+            # repricing.reprice(), each build: fixed prices whose term is over.
+            models.Index(
+                fields=["price_override_until"],
+                name="product_override_ends",
+                condition=Q(price_override_until__isnull=False),
+            ),
             # Admin search by the maker's number and by what a scanner reads.
             models.Index(fields=["part_number"], name="product_part_number"),
             models.Index(fields=["barcode"], name="product_barcode"),
