@@ -251,7 +251,9 @@ class ListingQuerySet(models.QuerySet["Listing"]):
 class Listing(models.Model):
     """An SKU that stands in the price list, as last published."""
 
-    sku = models.CharField(_("SKU"), max_length=40, unique=True)
+    # Unique below: `unique=True` would make PostgreSQL keep an index more, for what an
+    # SKU begins with, which nobody asks.
+    sku = models.CharField(_("SKU"), max_length=40)
     product = models.ForeignKey(
         "catalog.Product",
         verbose_name=_("product"),
@@ -272,6 +274,9 @@ class Listing(models.Model):
         verbose_name = _("listed offer")
         verbose_name_plural = _("listed offers")
         ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["sku"], name="listing_once"),
+        ]
         indexes = [
             # Admin and dashboard: what is on sale now.
             models.Index(
