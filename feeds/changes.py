@@ -23,11 +23,15 @@ COLUMNS = (
     "sku, product_id, is_available, stock_count, price_kzt, first_listed_at, "
     "withdrawn_at"
 )
-ONE_ROW = "VALUES (%s, %s, %s, %s, %s, %s, %s)"
-ALL_ROWS = """
-SELECT sku, product_id, units > 0, units, price_kzt, %s::timestamptz,
-    CASE WHEN units > 0 THEN NULL ELSE %s::timestamptz END
+ROWS = """
+SELECT sku, product_id, units > 0, units, price_kzt, {moment},
+    CASE WHEN units > 0 THEN NULL ELSE {moment} END
 FROM {changed} WHERE price_kzt IS NOT NULL
+"""
+# SQLite works out what follows from the figures: what is no number and no text, as
+# truths and blanks are, Python's driver looks at for as long as it takes to write it.
+ONE_CHANGED = """
+(SELECT %s AS sku, %s AS product_id, %s AS units, %s AS price_kzt) AS changed
 """
 SOME_CHANGED = """
 unnest(%s::varchar[], %s::bigint[], %s::integer[], %s::integer[])
@@ -148,8 +152,7 @@ def _follow_at_once(path: Path, *, now: datetime) -> None:
             f"DELETE FROM {table} USING {ALL_CHANGED} changed "  # noqa: S608 - our names
             f"WHERE {table}.sku = changed.sku AND changed.price_kzt IS NULL"
         )
-        rows = ALL_ROWS.format(changed=ALL_CHANGED)
-        cursor.execute(_upsert(rows), [now, now])
+        cursor.execute(_upsert(ALL_CHANGED), [now, now])
         written = cursor.rowcount
         cursor.execute(f"DROP TABLE {ALL_CHANGED}")
         tell_planner(Listing, written=written)
@@ -169,17 +172,15 @@ def upsert(changed: list[Changed], *, now: datetime) -> None:
         return
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            rows = ALL_ROWS.format(changed=SOME_CHANGED)
             columns = map(list, zip(*changed, strict=True))
-            cursor.execute(_upsert(rows), [now, now, *columns])
+            cursor.execute(_upsert(SOME_CHANGED), [now, now, *columns])
             return
         moment = connection.ops.adapt_datetimefield_value(now)
-        values = [
-            (sku, pk, units > 0, units, price, moment, None if units else moment)
-            for sku, pk, units, price in changed
-        ]
-        cursor.executemany(_upsert(ONE_ROW), values)
+        values = [(moment, moment, *row) for row in changed]
+        cursor.executemany(_upsert(ONE_CHANGED), values)
 
 
-def _upsert(rows: str) -> str:
+def _upsert(changed: str) -> str:
+    moment = "%s::timestamptz" if connection.vendor == "postgresql" else "%s"
+    rows = ROWS.format(changed=changed, moment=moment)
     return UPSERT.format(table=Listing._meta.db_table, columns=COLUMNS, rows=rows)
