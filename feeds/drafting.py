@@ -18,7 +18,7 @@ from feeds.city_prices import CityPrices
 from feeds.comparing import ListDifferences, mass_withdrawal, what_is_withheld
 from feeds.digesting import Digests, digest_of, digest_of_code
 from feeds.models import Listing, Store
-from feeds.offers import Offer, Reason, Terms, read_terms, stream_offers
+from feeds.offers import Offer, Reason, Terms, read_terms, stream_offers, streaming
 from feeds.restoring import restore_offers
 from feeds.validating import Checked, InvalidPriceList, check_price_list
 from feeds.withholding import read_withholding, settled_skus
@@ -127,7 +127,7 @@ def write_draft(draft: Draft, *, now: datetime, is_forced: bool = False) -> None
     terms = read_terms(now=now, city_prices=city_prices_of(points))
     draft.differences = differences = ListDifferences(settled=settled_skus())
     digests = Digests(digest_of_terms(terms, points))
-    with ListingChanges(draft.changes_path) as changes:
+    with streaming(), ListingChanges(draft.changes_path) as changes:
         offers = stream_offers(
             now=now,
             terms=terms,
@@ -140,7 +140,7 @@ def write_draft(draft: Draft, *, now: datetime, is_forced: bool = False) -> None
         draft.inputs = digests.found
         return
     draft.differences = ListDifferences(settled=differences.settled)
-    with ListingChanges(draft.changes_path) as changes:
+    with streaming(), ListingChanges(draft.changes_path) as changes:
         offers = stream_offers(
             now=now,
             terms=terms,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
 from django.conf import settings
-from django.db import models
+from django.db import connection, models, transaction
 from django.db.models import (
     Case,
     ExpressionWrapper,
@@ -364,6 +365,15 @@ def _place(
     if not sku.isalnum():
         differences.warn("sku_has_dash_or_underscore")
     return price
+
+
+def streaming() -> AbstractContextManager[object]:
+    """Let the block's rows come as they are read.
+
+    Outside a transaction PostgreSQL would first put all of them aside, however few are
+    looked at. SQLite streams anyway, and a transaction would keep others from writing.
+    """
+    return transaction.atomic() if connection.vendor == "postgresql" else nullcontext()
 
 
 def product_rows(

@@ -9,7 +9,13 @@ from itertools import islice, zip_longest
 from feeds.digesting import AT_ONCE, digest_of
 from feeds.drafting import city_prices_of, digest_of_terms, read_points
 from feeds.models import FeedBuild, Listing
-from feeds.offers import ProductRow, left_behind_rows, product_tuples, read_terms
+from feeds.offers import (
+    ProductRow,
+    left_behind_rows,
+    product_tuples,
+    read_terms,
+    streaming,
+)
 
 # A list is decided and written whole so often, whatever is found to be the same.
 WHOLE_EVERY = timedelta(hours=6)
@@ -36,8 +42,9 @@ def is_made_of_the_same(whole: FeedBuild, *, now: datetime) -> bool:
     """
     if Listing.objects.withheld().exists():
         return False
-    pairs = zip_longest(_read_inputs(now=now), whole.inputs or [])
-    return all(found == known for found, known in pairs)
+    with streaming():
+        pairs = zip_longest(_read_inputs(now=now), whole.inputs or [])
+        return all(found == known for found, known in pairs)
 
 
 def _read_inputs(*, now: datetime) -> Iterator[str]:
