@@ -1,4 +1,5 @@
 import contextlib
+import gc
 import os
 import threading
 from datetime import timedelta
@@ -291,6 +292,17 @@ def test_an_unexpected_error_is_told_by_the_row_and_raised(
         build()
     row = FeedBuild.objects.get()
     assert (row.status, row.reason) == (Status.FAILED, "RuntimeError: with ***")
+
+
+def test_a_build_leaves_python_collecting_as_it_did(shop, monkeypatch):
+    make_products(2)
+    before = gc.get_threshold()
+    assert build().is_success
+    monkeypatch.setattr(publishing, "write_draft", lambda *_, **__: 1 / 0)
+    make_products(1)
+    with pytest.raises(ZeroDivisionError):
+        build()
+    assert gc.get_threshold() == before
 
 
 def test_one_of_two_builds_at_once_says_so(shop):
