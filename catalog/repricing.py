@@ -64,16 +64,22 @@ def reprice(*, now: datetime) -> RepriceResult:
         price_override_kzt__isnull=False, price_override_until__lte=now
     ).update(price_override_kzt=None, price_override_until=None, priced_with="")
     book = load_rules()
+    # Asked without an order first: with one SQLite reads all goods to find none.
+    if Product.objects.filter(_priced_otherwise(book.digest)).exists():
+        _work_out(book, now=now, result=result)
+    _let_rises_through(now=now, result=result)
+    return result
+
+
+def _work_out(book: RuleBook, *, now: datetime, result: RepriceResult) -> None:
     last_pk = 0
     while True:
         with transaction.atomic():
             rows = _outdated(book.digest, after_pk=last_pk)
             if not rows:
-                break
+                return
             _store(rows, book=book, now=now, result=result)
         last_pk = rows[-1][0]
-    _let_rises_through(now=now, result=result)
-    return result
 
 
 def explain_price(product: Product) -> list[str]:
@@ -126,12 +132,10 @@ def _let_rises_through(*, now: datetime, result: RepriceResult) -> None:
         quarantined_at__lte=read_at - timedelta(hours=hours)
     )
     words = _("The price rose, and imports showed it for %(hours)d hours: let through")
-    while True:
+    while steady.exists():
         with transaction.atomic():
             rows = steady.select_for_update().order_by("pk")
             risen = rows.values_list("pk", "accepted_price_kzt", "price_kzt")[:CHUNK]
-            if not risen:
-                return
             Product.objects.filter(pk__in=[pk for pk, _old, _new in risen]).update(
                 quarantine=Product.Quarantine.NONE,
                 quarantined_at=None,
@@ -151,13 +155,16 @@ def _let_rises_through(*, now: datetime, result: RepriceResult) -> None:
         result.released += len(risen)
 
 
+def _priced_otherwise(digest: str) -> Q:
+    # "Other than" in two halves, each of which the index answers.
+    return Q(priced_with__lt=digest) | Q(priced_with__gt=digest)
+
+
 def _outdated(digest: str, *, after_pk: int) -> list[PriceRow]:
-    # "Other than" in two halves, each of which the index answers. Locked, so that no
-    # import changes a cost between our look and our write.
-    other = Q(priced_with__lt=digest) | Q(priced_with__gt=digest)
+    # Locked, so that no import changes a cost between our look and our write.
     rows = (
         Product.objects.select_for_update()
-        .filter(other, pk__gt=after_pk)
+        .filter(_priced_otherwise(digest), pk__gt=after_pk)
         .order_by("pk")
         .values_list(*PriceRow._fields)
     )
