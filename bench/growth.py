@@ -105,9 +105,12 @@ def _chart(name: str, by_database: dict[str, Points]) -> list[str]:
         above = seconds == max(p[start] for p in by_database.values() if start in p)
         for (x, y), (_size, took) in zip(spots, ordered, strict=True):
             anchor = "start" if x < WIDTH / 2 else "end"
+            # Below a line that rises: beside it; and never below the axis.
+            below = 15 if anchor == "start" else 22
+            is_above = above or y + below > HEIGHT - BOTTOM
             parts.append(
                 f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5" fill="{colour}"/>'
-                f'<text x="{x:.1f}" y="{y + (-7 if above else 15):.1f}" '
+                f'<text x="{x:.1f}" y="{y + (-7 if is_above else below):.1f}" '
                 f'fill="{colour}" text-anchor="{anchor}">{took:.3g}</text>'
             )
     return parts
