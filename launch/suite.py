@@ -100,6 +100,8 @@ def run_tests(arguments: Sequence[str]) -> int:
     python = prepared_python("requirements-dev.txt")
     environment = child_environment(without_settings=True)
     del environment["DJANGO_SETTINGS_MODULE"]
+    # Some hundred processes would each compile the bridge anew.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     url = environment.pop("TEST_DATABASE_URL", "")
     suite = Suite(
         python=python, arguments=arguments or AT_ONCE, environment=environment
