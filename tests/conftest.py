@@ -23,6 +23,32 @@ from sandbox import AlStyleServer, KaspiServer
 ROOT = Path(__file__).resolve().parent.parent
 REQUIRE_ALL = os.environ.get("REQUIRE_ALL") == "1"
 ON_POSTGRESQL = bool(os.environ.get("TEST_DATABASE_URL"))
+# Of several lists of features Chromium heeds the last only, so those are named here too
+# that Playwright leaves out for a reason.
+LEFT_OUT_OF_CHROMIUM = (
+    # Two pages of suggestions under the address bar, which nobody sees here, and which
+    # take more of the processor for each page opened than the page itself.
+    "WebUIOmniboxPopup",
+    "WebUIOmniboxAimPopup",
+    "WebUIOmniboxFullPopup",
+    # Playwright's.
+    "AimEnabled",
+    "AvoidCorsURLLoaderRestartOnRedirect",
+    "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose",
+    "HttpsFirstBalancedModeAutoEnable",
+    "HttpsUpgrades",
+    "LensOverlay",
+    "MediaRouter",
+    "NetworkTimeServiceQuerying",
+    "OptimizationHints",
+    "PaintHolding",
+    "PreconnectToSearch",
+    "TcpPortRandomizationWin",
+    "ThirdPartyStoragePartitioning",
+    "msEdgeUpdateLaunchServicesPreferredVersion",
+    "msForceBrowserSignIn",
+)
 CHROMIUM_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -31,6 +57,7 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
     "--disable-quic",
+    f"--disable-features={','.join(LEFT_OUT_OF_CHROMIUM)}",
 ]
 
 # On a shared machine a slow example is no wrong one.
@@ -43,6 +70,7 @@ MARKERS = (
     "once: has a database of its own or none; runs beside SQLite only",
     "sqlite: about SQLite",
     "postgresql: about PostgreSQL",
+    "long: takes as long as hundreds of others; begins before its like",
 )
 skipped: list[str] = []
 
@@ -73,19 +101,22 @@ def pytest_collection_modifyitems(
     items.sort(key=place_of)
 
 
-def place_of(item: pytest.Item) -> int:
+def place_of(item: pytest.Item) -> tuple[int, bool]:
     """Tell when a test has its turn, beside what pytest-django sorts them by.
 
     A test that commits comes after all that roll back: they need what migrations bring.
     """
-    takes_long = bool(
-        item.get_closest_marker("slow") or item.get_closest_marker("browser")
+    is_short = item.get_closest_marker("long") is None
+    takes_long = (
+        not is_short
+        or item.get_closest_marker("slow") is not None
+        or item.get_closest_marker("browser") is not None
     )
     if not opens_database(item):
-        return 0 if takes_long else 4
+        return (0 if takes_long else 4), is_short
     if commits(item):
-        return 2 if takes_long else 3
-    return 1
+        return (2 if takes_long else 3), is_short
+    return 1, is_short
 
 
 def opens_database(item: pytest.Item) -> bool:
@@ -305,19 +336,32 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-@pytest.fixture
-def chromium(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Start a real browser; the test is skipped where there is none."""
+@pytest.fixture(scope="module")
+def started_chromium() -> Iterator[Any]:
+    """Start a real browser once for a file; its tests are skipped where there is none.
+
+    Not for longer: Playwright keeps an event loop running, in which other tests could
+    start none of their own.
+    """
     program = find_chromium()
     if program is None:
         (pytest.fail if REQUIRE_ALL else pytest.skip)("no Chromium was found")
     from playwright.sync_api import sync_playwright
 
-    # Playwright keeps an event loop running, which Django takes for async code.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    with sync_playwright() as playwright:
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        # Django takes it for async code.
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         browser = playwright.chromium.launch(
             executable_path=str(program), args=CHROMIUM_FLAGS
         )
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def chromium(started_chromium: Any) -> Iterator[Any]:
+    """Give a browser that knows nothing yet: what a test opened is closed after it."""
+    assert started_chromium.contexts == []
+    yield started_chromium
+    for context in started_chromium.contexts:
+        context.close()

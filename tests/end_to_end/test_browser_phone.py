@@ -127,6 +127,7 @@ def shot(page: Any, url: str, *, dark: bool = False) -> None:
         page.screenshot(path=path, full_page=True)
 
 
+@pytest.mark.long
 def test_no_page_asks_a_thumb_too_much(house, live_server, chromium):
     page = open_phone(chromium, live_server.url)
     problems = []

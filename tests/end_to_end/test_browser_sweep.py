@@ -29,6 +29,7 @@ def log_in(page, live_server):
     page.click("#login-form [type=submit]")
 
 
+@pytest.mark.long
 def test_no_page_has_a_finding(house, live_server, chromium):
     page = new_page(chromium)
     problems = []

@@ -27,7 +27,7 @@ DYING = """
 def run_dispatchers(**_options: object) -> None:
     raise SystemExit(3)
 """
-pytestmark = [pytest.mark.once, pytest.mark.slow]
+pytestmark = [pytest.mark.once, pytest.mark.slow, pytest.mark.long]
 
 
 class Updated(Served):
