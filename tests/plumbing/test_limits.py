@@ -45,6 +45,8 @@ url, calls, interval_s = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
 clock = TokenClock(name="shared", interval_s=interval_s, at_once=int(sys.argv[5]))
 with PeerConnection(name="Al-Style", base_url=url, timeout_s=20, limiter=clock,
           user_agent="kaspi-bridge/1.0", params={"access-token": sys.argv[4]}) as peer:
+    print("ready", flush=True)
+    sys.stdin.readline()
     for _ in range(calls):
         peer.read("/api/brands")
 """
@@ -71,16 +73,24 @@ def child_environment() -> dict[str, str]:
 def run_callers(
     url: str, *, processes: int, calls: int, interval_s: float, at_once: int = 0
 ) -> None:
+    """Let processes call the peer, all from the moment when the last one is ready."""
     arguments = [url, str(calls), str(interval_s), TOKEN, str(at_once)]
     children = [
         subprocess.Popen(
             [sys.executable, "-c", CALLER, *arguments],
             env=child_environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
         for _ in range(processes)
     ]
+    for child in children:
+        assert child.stdout.readline() == "ready\n", child.communicate()
+    for child in children:
+        child.stdin.write("go\n")
+        child.stdin.flush()
     for child in children:
         _out, errors = child.communicate(timeout=120)
         assert child.returncode == 0, errors
@@ -99,10 +109,10 @@ def test_without_the_shared_clock_they_do():
         assert min(supplier.gaps()) < INTERVAL_S
 
 
-def busiest_moment(*, at_once: int) -> int:
-    """Let four processes make one call of three seconds each; count the overlap."""
+def busiest_moment(*, at_once: int, call_s: float = 3) -> int:
+    """Let four processes make one call each; count the overlap."""
     with AlStyleServer(token=TOKEN, interval_s=0) as supplier:
-        supplier.faults.add("stall", seconds=3, answer=True)
+        supplier.faults.add("stall", seconds=call_s, answer=True)
         run_callers(
             supplier.url, processes=4, calls=1, interval_s=0.01, at_once=at_once
         )
@@ -120,7 +130,7 @@ def test_with_more_slots_there_are_more():
 
 def test_without_slots_no_two_calls_are_under_way():
     # Until its answer came nobody knows when a request reached the peer.
-    assert busiest_moment(at_once=0) == 1
+    assert busiest_moment(at_once=0, call_s=1) == 1
 
 
 class SlowDoor:
