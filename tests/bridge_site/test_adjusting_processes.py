@@ -35,7 +35,7 @@ def running(
     bridge = RunningBridge(
         bridge_env(SUPERVISE_FIRST_PURCHASE="0", DEBUG="1", ALLOW_UNSAFE="DEBUG")
     )
-    wait_for(bridge.answers, timeout_s=120)
+    wait_for(bridge.answers, timeout_s=180)
     yield bridge
     bridge.close()
 
@@ -55,7 +55,7 @@ def test_web_dispatchers_and_both_clusters_follow(running, alstyle, kaspi, setti
 
     assert not web_shows_a_banner()
     change(OBSERVE_ONLY="1")
-    wait_for(web_shows_a_banner, timeout_s=60)
+    wait_for(web_shows_a_banner, timeout_s=180)
 
     # The dispatchers: what comes up after the change is withheld.
     product = product_of(alstyle, buyable(alstyle))
@@ -63,24 +63,24 @@ def test_web_dispatchers_and_both_clusters_follow(running, alstyle, kaspi, setti
     ensure_price_rule()
     kaspi.new_order([{"sku": product.sku, "price": 90_000.0}])
     enqueue("orders.tasks.poll_orders", cluster="orders")
-    order = wait_for(Order.objects.first, timeout_s=90)
+    order = wait_for(Order.objects.first, timeout_s=180)
     step = Step.objects.get(order=order, kind=Step.Kind.RESERVE)
     later = timezone.now() + timedelta(minutes=30)
     withheld = Step.objects.filter(pk=step.pk, status=Step.Status.PENDING, attempts=0)
-    wait_for(withheld.filter(not_before__gt=later).exists, timeout_s=90)
+    wait_for(withheld.filter(not_before__gt=later).exists, timeout_s=180)
     assert alstyle.orders.orders == {}
 
     # The clusters.
     change(AUTO_RESERVE="0", FAILED_TASKS_KEPT_DAYS="0")
     kaspi.new_order([{"sku": product.sku}])
     enqueue("orders.tasks.poll_orders", cluster="orders")
-    new = wait_for(lambda: Order.objects.exclude(pk=order.pk).first(), timeout_s=90)
+    new = wait_for(lambda: Order.objects.exclude(pk=order.pk).first(), timeout_s=180)
     assert not Step.objects.filter(order=new, kind=Step.Kind.RESERVE).exists()
     result: Any = tidied()
     assert result == "kept for ever"
 
     change(OBSERVE_ONLY=None, FAILED_TASKS_KEPT_DAYS=None)
-    wait_for(lambda: not web_shows_a_banner(), timeout_s=60)
+    wait_for(lambda: not web_shows_a_banner(), timeout_s=180)
 
     def is_reserved() -> bool:
         # A dispatcher that has not yet heard of the change puts the step off once more.
@@ -88,7 +88,7 @@ def test_web_dispatchers_and_both_clusters_follow(running, alstyle, kaspi, setti
         waiting.update(not_before=timezone.now())
         return Step.objects.get(pk=step.pk).status == Step.Status.DONE
 
-    wait_for(is_reserved, timeout_s=90)
+    wait_for(is_reserved, timeout_s=180)
     assert len(alstyle.orders.orders) == 1
     assert tidied() != "kept for ever"
 
@@ -98,7 +98,7 @@ def tidied() -> Any:
     known = set(Task.objects.values_list("pk", flat=True))
     enqueue("plumbing.tasks.delete_old_tasks", cluster="imports")
     ours = Task.objects.filter(func="plumbing.tasks.delete_old_tasks")
-    return wait_for(lambda: ours.exclude(pk__in=known).first(), timeout_s=60).result
+    return wait_for(lambda: ours.exclude(pk__in=known).first(), timeout_s=180).result
 
 
 def buyable(alstyle: AlStyleServer) -> int:
