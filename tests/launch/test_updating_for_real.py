@@ -33,6 +33,8 @@ pytestmark = [pytest.mark.once, pytest.mark.slow, pytest.mark.long]
 class Updated(Served):
     """The bridge, and the database beside it."""
 
+    lists_for_each_page = 5
+
     def update(self) -> subprocess.CompletedProcess[str]:
         return self.project.run("update", "--watch", "2", environment=self.environment)
 
