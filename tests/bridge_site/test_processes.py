@@ -133,7 +133,7 @@ def run_a_task_on_each_cluster() -> None:
     for cluster in CLUSTERS:
         enqueue("plumbing.tasks.beat", cluster, cluster=cluster)
     # The dispatchers beat by themselves.
-    wait_for(lambda: Heartbeat.objects.count() == 4, timeout_s=40)
+    wait_for(lambda: Heartbeat.objects.count() == 4, timeout_s=60)
 
 
 @pytest.mark.slow
@@ -141,7 +141,7 @@ def run_a_task_on_each_cluster() -> None:
 def test_web_and_both_clusters_work_under_either_start_method(bridge, method):
     running = bridge(MP_START_METHOD=method)
     run_a_task_on_each_cluster()
-    wait_for(running.answers, timeout_s=20)
+    wait_for(running.answers, timeout_s=60)
     started = time.monotonic()
     running.process.stdin.close()
     running.process.wait(15)
@@ -154,20 +154,20 @@ def test_web_and_both_clusters_work_under_either_start_method(bridge, method):
 @pytest.mark.once
 def test_a_part_that_dies_is_started_again_where_it_was(bridge):
     running = bridge()
-    wait_for(running.answers, timeout_s=30)
+    wait_for(running.answers, timeout_s=60)
     running.part("web").kill()
-    wait_for(lambda: "web ended with code" in running.text, timeout_s=10)
-    wait_for(running.answers, timeout_s=30)
-    before = wait_for(lambda: running.part("orders"), timeout_s=10)
+    wait_for(lambda: "web ended with code" in running.text, timeout_s=60)
+    wait_for(running.answers, timeout_s=60)
+    before = wait_for(lambda: running.part("orders"), timeout_s=60)
     before.kill()
-    wait_for(lambda: "orders ended with code -9" in running.text, timeout_s=10)
-    wait_for(lambda: running.part("orders") not in (None, before), timeout_s=20)
+    wait_for(lambda: "orders ended with code -9" in running.text, timeout_s=60)
+    wait_for(lambda: running.part("orders") not in (None, before), timeout_s=60)
     others = {name: running.part(name) for name in ("imports", "dispatch")}
     for process in others.values():
         process.kill()
     wait_for(
         lambda: all(running.part(n) not in (None, p) for n, p in others.items()),
-        timeout_s=20,
+        timeout_s=60,
     )
     # The dispatchers, whose leases outlive them by a minute and a half, have beaten.
     Heartbeat.objects.filter(name__in=CLUSTERS).delete()
@@ -178,8 +178,8 @@ def test_a_part_that_dies_is_started_again_where_it_was(bridge):
     nursery.kill()
     orders = running.part("orders")
     running.part("imports").kill()
-    wait_for(lambda: "programs of their own" in running.text, timeout_s=10)
-    wait_for(lambda: running.part("imports"), timeout_s=20)
+    wait_for(lambda: "programs of their own" in running.text, timeout_s=60)
+    wait_for(lambda: running.part("imports"), timeout_s=60)
     assert running.part("orders") == orders
     Heartbeat.objects.filter(name="imports").delete()
     run_a_task_on_each_cluster()
@@ -208,7 +208,7 @@ def test_a_supervisor_killed_hard_leaves_no_process_behind(bridge):
     run_a_task_on_each_cluster()
     assert len(running.tree()) > 4
     running.process.kill()
-    wait_for(lambda: running.tree() == [], timeout_s=10)
+    wait_for(lambda: running.tree() == [], timeout_s=60)
 
 
 @pytest.mark.once
@@ -292,15 +292,15 @@ def test_whatever_part_hangs_is_ended_and_started_again(bridge_env, monkeypatch)
         return all(part.life and part.life.was_seen for part in supervisor._parts)
 
     try:
-        parts = wait_for(lambda: supervisor._parts, timeout_s=10)
+        parts = wait_for(lambda: supervisor._parts, timeout_s=60)
         wait_for(all_live, timeout_s=90)
         first = {part.name: part.process.pid for part in parts}
         for pid in first.values():
             os.kill(pid, signal.SIGSTOP)
         wait_for(
-            lambda: "".join(said).count("no sign of life") == len(first), timeout_s=40
+            lambda: "".join(said).count("no sign of life") == len(first), timeout_s=60
         )
-        wait_for(lambda: all(p.process for p in parts), timeout_s=20)
+        wait_for(lambda: all(p.process for p in parts), timeout_s=60)
         wait_for(all_live, timeout_s=90)
     finally:
         supervisor.stop.set()
@@ -349,7 +349,7 @@ def test_a_part_that_keeps_dying_is_started_ever_more_rarely(monkeypatch):
     monkeypatch.setattr("bridge_site.processes.MANAGE", Path("no-such-file.py"))
     thread = threading.Thread(target=supervisor.run)
     thread.start()
-    wait_for(lambda: len(said) >= 3, timeout_s=20)
+    wait_for(lambda: len(said) >= 3, timeout_s=60)
     supervisor.stop.set()
     thread.join(10)
     waits = [float(line.split("again in ")[1].split(" ")[0]) for line in said[:3]]
@@ -364,7 +364,8 @@ def test_marked_processes_are_ended_even_without_a_parent():
     )
     # Its environment is readable once the program has been loaded.
     wait_for(
-        lambda: psutil.Process(child.pid).environ().get("BRIDGE_PART_MARK"), timeout_s=5
+        lambda: psutil.Process(child.pid).environ().get("BRIDGE_PART_MARK"),
+        timeout_s=60,
     )
     end_marked(mark)
     assert child.wait(5) != 0

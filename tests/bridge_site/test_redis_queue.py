@@ -68,7 +68,7 @@ def server(tmp_path, settings, monkeypatch) -> Iterator[Redis]:
     monkeypatch.setattr(cluster, "REST_S", 0.2)
     server.start()
     try:
-        wait_for(lambda: count_waiting() is not None, timeout_s=20)
+        wait_for(lambda: count_waiting() is not None, timeout_s=60)
         yield server
     finally:
         server.stop()

@@ -54,7 +54,7 @@ def test_the_list_and_the_work_outlive_the_host_that_had_them(host, tmp_path):
     north = host("north", HOST_ROLES="workers")
     enqueue(BUILD, cluster="imports")
     wait_for(FeedBuild.objects.filter(status="active").exists, timeout_s=60)
-    wait_for(Heartbeat.objects.filter(name=LOOP).exists, timeout_s=30)
+    wait_for(Heartbeat.objects.filter(name=LOOP).exists, timeout_s=60)
     assert Heartbeat.objects.get(name=LOOP).host == "north"
 
     south = host("south")
@@ -65,7 +65,7 @@ def test_the_list_and_the_work_outlive_the_host_that_had_them(host, tmp_path):
     assert first == (tmp_path / "north" / live).read_bytes()
     wait_for(
         lambda: HostPart.objects.filter(host="south", part__in=WORKERS).count() == 3,
-        timeout_s=30,
+        timeout_s=60,
     )
 
     for process in north.tree():
@@ -78,5 +78,5 @@ def test_the_list_and_the_work_outlive_the_host_that_had_them(host, tmp_path):
         lambda: (found := given_out(south)) != first and found, timeout_s=60
     )
     assert second.count(b'stockCount="3"') == 30
-    wait_for(Heartbeat.objects.filter(name=LOOP, host="south").exists, timeout_s=30)
+    wait_for(Heartbeat.objects.filter(name=LOOP, host="south").exists, timeout_s=60)
     assert (tmp_path / "north" / live).read_bytes() == first

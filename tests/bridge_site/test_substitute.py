@@ -72,7 +72,7 @@ def test_the_list_is_given_out_from_the_sites_end_to_the_next_ones_beginning(
         assert process.poll() is None
         site.close()
     with process:
-        wait_for(lambda: answers(f"{url}/healthz"), timeout_s=20)
+        wait_for(lambda: answers(f"{url}/healthz"), timeout_s=60)
         status, text, _again = asked(f"{url}/kaspi_price_list.xml")
         assert (status, "<kaspi_catalog" in text) == (200, True)
         status, text, again = asked(f"{url}/admin/")
@@ -90,7 +90,7 @@ def test_the_list_is_given_out_from_the_sites_end_to_the_next_ones_beginning(
             assert process.poll() is None
             assert kept.sock.recv(1) == b""
         kept.close()
-        wait_for(lambda: answers(f"{url}/healthz"), timeout_s=20)
+        wait_for(lambda: answers(f"{url}/healthz"), timeout_s=60)
         process.communicate(timeout=60)
         assert process.returncode == 0
     # The journal knows who fetched nevertheless.
@@ -125,7 +125,7 @@ def test_the_site_says_that_it_is_ready_and_waits_for_its_turn(tmp_path, monkeyp
         listen = f"127.0.0.1:{other.getsockname()[1]}"
         waiting = threading.Thread(target=take_turn, args=[listen])
         waiting.start()
-        wait_for((tmp_path / "ready").exists, timeout_s=20)
+        wait_for((tmp_path / "ready").exists, timeout_s=60)
         assert waiting.is_alive()
     waiting.join(20)
     assert not waiting.is_alive()

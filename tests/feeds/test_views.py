@@ -362,7 +362,7 @@ def test_readers_over_http_meet_whole_lists_while_versions_change(server, feed_d
             reader.join()
     assert not faults
     assert len(fetched) > 1
-    assert wait_until(lambda: sum_of_fetches() >= len(fetched), timeout_s=10)
+    assert wait_until(lambda: sum_of_fetches() >= len(fetched), timeout_s=60)
 
 
 def test_head_and_304_over_http_have_no_body(server, feed_dir):
@@ -407,7 +407,7 @@ def test_slow_readers_hold_no_thread(server, feed_dir):
     for reader in slow:
         reader.close()
     # Each is noted when it has gone; a late note of an earlier test may be among them.
-    assert wait_until(lambda: sum_of_fetches() >= 9, timeout_s=30)
+    assert wait_until(lambda: sum_of_fetches() >= 9, timeout_s=60)
 
 
 def sum_of_fetches():

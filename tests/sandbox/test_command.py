@@ -19,7 +19,7 @@ def test_both_peers_start_announce_themselves_and_end_with_their_parent(tmp_path
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     ) as process:
-        assert wait_until(ports.exists, timeout_s=10)
+        assert wait_until(ports.exists, timeout_s=60)
         addresses = json.loads(ports.read_text(encoding="utf-8"))
         url = f"{addresses['alstyle_url']}/api/date?access-token=t"
         assert http.get(url, timeout=5).status_code == 200
