@@ -172,11 +172,18 @@ def sign_in(role: str, password: str) -> User:
     return user
 
 
-def _kind(url: str) -> str:
+def kind_of(url: str) -> str:
     """Tell pages of one kind by one name: their rows' numbers do not matter."""
     parts = urlsplit(url)
     telling = [(k, v) for k, v in parse_qsl(parts.query) if k in TELLING]
     return re.sub(r"\d+", "N", parts.path) + ("?" + urlencode(telling)) * bool(telling)
+
+
+def pages_of_orders() -> list[str]:
+    return [
+        reverse("admin:orders_order_change", args=[pk])
+        for pk in Order.objects.order_by("pk").values_list("pk", flat=True)
+    ]
 
 
 def walk_pages(user: User, *, language: str = "ru") -> Iterator[tuple[str, str]]:
@@ -195,14 +202,11 @@ def walk_answers(user: User, *, language: str = "ru") -> Iterator[tuple[str, Any
     client = Client()
     client.cookies["django_language"] = language
     client.force_login(user)
-    orders = [
-        reverse("admin:orders_order_change", args=[pk])
-        for pk in Order.objects.order_by("pk").values_list("pk", flat=True)
-    ]
+    orders = pages_of_orders()
     waiting, seen = [reverse("admin:index"), *orders], set[str]()
     while waiting:
         url = waiting.pop(0)
-        kind = url if url in orders else _kind(url)
+        kind = url if url in orders else kind_of(url)
         if kind in seen:
             continue
         seen.add(kind)

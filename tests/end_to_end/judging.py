@@ -16,17 +16,25 @@ from axe_playwright_python.sync_playwright import Axe
 WIDE, NARROW = 1440, 390
 # Every rule, the "best practices" included.
 ALL_RULES: dict[str, Any] = {"resultTypes": ["violations"]}
-# On another screen the style sheets, which axe-core fetches anew, are the same.
-ALL_RULES_AGAIN = {**ALL_RULES, "preload": False}
+# axe-core fetches the style sheets anew, to find in them what shows a page only to who
+# holds the screen upright; and pages too, for it misreads where a sheet leads. Those
+# that were judged once are the same on other pages.
+KNOWN_SHEETS = {"preload": False}
 # What another colour scheme can break: the document is the same.
-COLOURS = {**ALL_RULES, "runOnly": ["color-contrast", "link-in-text-block"]}
+COLOURS: dict[str, Any] = {
+    **ALL_RULES,
+    "runOnly": ["color-contrast", "link-in-text-block"],
+}
 # In an order in which one thing at a time is changed.
 SCREENS = (
     (WIDE, "light", ALL_RULES),
     (WIDE, "dark", COLOURS),
     (NARROW, "dark", COLOURS),
-    (NARROW, "light", ALL_RULES_AGAIN),
+    (NARROW, "light", ALL_RULES),
 )
+SHEETS = """
+[...document.styleSheets].map(s => `${s.href}`.replace(location.origin, "")).join()
+"""
 # What follows a change of the screen is drawn when the frame after the next begins.
 DRAWN = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 # Only what is wrong comes back: what axe-core has found in order is far longer.
@@ -38,6 +46,7 @@ RUN = """async ([within, rules]) => {
 # the page that is asked for next (net::ERR_ABORTED).
 STAY = "window.setInterval = () => 0"
 _axe = Axe()
+_known_sheets: set[str] = set()
 
 
 def new_page(browser: Any) -> Any:
@@ -58,15 +67,24 @@ def problems_of(
     """Name what is wrong with the open page on each screen, or with a part of it."""
     if not page.evaluate("Boolean(window.axe)"):
         page.evaluate(_axe.axe_script)
+    sheets = page.evaluate(SHEETS)
+    shown = ""
     for width, scheme, rules in screens:
-        page.set_viewport_size({"width": width, "height": 900})
-        # Else colours are judged on their way from one to the other.
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        if page.viewport_size["width"] != width:
+            page.set_viewport_size({"width": width, "height": 900})
+        if shown != scheme:
+            # Else colours are judged on their way from one to the other.
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            shown = scheme
         page.evaluate(DRAWN)
         keep_picture(page, f"{name}-{width}-{scheme}", within=within)
         wide = page.evaluate("document.documentElement.scrollWidth")
         if wide > width:
             yield f"{name} {width} {scheme}: {wide} px wide"
+        if within or sheets in _known_sheets:
+            rules = {**rules, **KNOWN_SHEETS}
+        elif "runOnly" not in rules:
+            _known_sheets.add(sheets)
         for rule, html in page.evaluate(RUN, [within, rules]):
             yield f"{name} {width} {scheme}: {rule}: {html[:160]}"
     page.set_viewport_size({"width": WIDE, "height": 900})
