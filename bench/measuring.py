@@ -110,14 +110,13 @@ def note(row: str, *, size: int, seconds: float) -> None:
 
 
 @contextmanager
-def throwaway_database() -> Iterator[str]:
+def throwaway_database(*, kept_in: str = "") -> Iterator[str]:
     """Set Django up on a migrated database that is gone afterwards; yield its kind.
 
-    SQLite in a temporary directory, or beside the one that DATABASE_URL names.
+    SQLite in a temporary directory, or beside the one that DATABASE_URL names. With
+    `kept_in`, a directory, it stays, and is taken up again as it was left.
     """
-    with tempfile.TemporaryDirectory(
-        prefix="bridge-bench-", ignore_cleanup_errors=True
-    ) as directory:
+    with _directory(kept_in) as directory:
         os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
         os.environ["TEST_VAR_DIR"] = directory
         os.environ["TEST_DATABASE_URL"] = os.environ.get("DATABASE_URL", "")
@@ -127,13 +126,26 @@ def throwaway_database() -> Iterator[str]:
         django.setup()
         from django.db import connection
 
-        connection.creation.create_test_db(verbosity=0, autoclobber=True)
+        named, keepdb = str(connection.settings_dict["NAME"]), bool(kept_in)
+        connection.creation.create_test_db(
+            verbosity=0, autoclobber=True, keepdb=keepdb
+        )
         try:
             yield connection.vendor
         finally:
-            connection.creation.destroy_test_db(
-                str(connection.settings_dict["NAME"]), verbosity=0
-            )
+            connection.creation.destroy_test_db(named, verbosity=0, keepdb=keepdb)
+
+
+@contextmanager
+def _directory(kept: str) -> Iterator[str]:
+    if kept:
+        Path(kept).mkdir(parents=True, exist_ok=True)
+        yield kept
+        return
+    with tempfile.TemporaryDirectory(
+        prefix="bridge-bench-", ignore_cleanup_errors=True
+    ) as directory:
+        yield directory
 
 
 def quantile(values: list[float], share: float) -> float:
