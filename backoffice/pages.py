@@ -174,6 +174,11 @@ class ListPaginator(GenericPaginator[M]):
     """
 
     is_first = is_sorted = False
+    # How many there are, if that is known; counted no further than `most`.
+    known: int | None = None
+    most: int | None = None
+    # There are more than were counted.
+    is_cut = False
 
     @cached_property
     def first_rows(self) -> list[M]:
@@ -184,8 +189,16 @@ class ListPaginator(GenericPaginator[M]):
     def count(self) -> int:
         """Count the rows; those of the first page have been read for it."""
         if self.is_first and (found := len(self.first_rows)) <= self.per_page:
+            self.is_cut = False
             return found
-        return super().count
+        if self.known is not None:
+            return self.known
+        if self.most is None:
+            return super().count
+        some: Any = self.object_list[: self.most + 1]
+        number: int = some.count()
+        self.is_cut = number > self.most
+        return min(number, self.most)
 
     def page(self, number: int | str) -> Page[M]:
         page = super().page(number)

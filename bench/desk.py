@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import random
 import sys
 import time
@@ -52,6 +53,8 @@ def main() -> None:
     parser.add_argument("--keep", default="", metavar="DIRECTORY")
     parser.add_argument("--only", default="", metavar="TEXT")
     count = parser.parse_args()
+    # What workers of a parallel query do would not be counted.
+    os.environ["PGOPTIONS"] = "-c max_parallel_workers_per_gather=0"
     with throwaway_database(kept_in=count.keep) as vendor:
         print(f"{count.goods} goods, {count.orders} orders with buyers, on {vendor}")
         from catalog.models import Product
@@ -67,6 +70,7 @@ def store(goods: int, orders: int) -> None:
     from django.utils import timezone
 
     from catalog.models import Category, Product, ProductChange
+    from catalog.writing import add_words
     from feeds.models import Listing
     from orders.models import Buyer, Order, OrderLine, Step
 
@@ -117,6 +121,7 @@ def store(goods: int, orders: int) -> None:
             for number in range(goods)
         ),
     )
+    add_words()
     fill_table(
         Listing,
         ("sku", "product_id", "stock_count", "price_kzt", "first_listed_at"),

@@ -250,9 +250,10 @@ def _done(run: Any) -> None:
 
 
 def _empty(*, products_only: bool = False) -> None:
-    from catalog.models import Category, Product, ProductChange
+    from catalog.models import Category, Product, ProductChange, ProductWords
 
     ProductChange.objects.all().delete()
+    ProductWords.objects.all()._raw_delete("default")
     Product.objects.all()._raw_delete("default")
     if not products_only:
         Category.objects.all()._raw_delete("default")

@@ -128,7 +128,7 @@ def throwaway_database(*, kept_in: str = "") -> Iterator[str]:
 
         named, keepdb = str(connection.settings_dict["NAME"]), bool(kept_in)
         connection.creation.create_test_db(
-            verbosity=0, autoclobber=True, keepdb=keepdb
+            verbosity=0, autoclobber=True, serialize=False, keepdb=keepdb
         )
         try:
             yield connection.vendor

@@ -144,6 +144,12 @@ SCHEDULES = (
         daily_at=(4, 10),
     ),
     Recurring(
+        name="mend-words",
+        func="catalog.tasks.mend_words",
+        cluster="imports",
+        daily_at=(4, 0),
+    ),
+    Recurring(
         name="delete-old-changes",
         func="catalog.tasks.delete_old_changes",
         cluster="imports",

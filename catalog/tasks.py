@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from catalog import importing, retention
+from catalog import importing, retention, words
 from catalog.alstyle.client import open_client
 from catalog.import_runs import result_of
 from plumbing.clocks import when_time_is_sure
@@ -26,6 +26,11 @@ def sync_stock() -> str:
     """Read stock and prices; raises `ImportFailed` or `LeaseTaken`."""
     with open_client() as client:
         return result_of(importing.import_stock(client))
+
+
+def mend_words() -> str:
+    """Bring the names that the search reads in line; raises `LeaseTaken`."""
+    return f"{words.mend_words()} names mended"
 
 
 @when_time_is_sure

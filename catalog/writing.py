@@ -9,10 +9,11 @@ from itertools import islice
 from typing import Any
 
 from django.db import connection, models
+from django.db.models import Max
 
 from catalog.alstyle.schema import Element
 from catalog.comparing import Differences, UnsavedChange
-from catalog.models import ImportRun, Product, ProductChange
+from catalog.models import ImportRun, Product, ProductChange, ProductWords
 
 INSERTED_AT_ONCE = 2000
 # Values that the drivers take as they are: a call for each takes most of the time.
@@ -64,15 +65,16 @@ def update_rows(
 
 def insert_rows(
     model: type[models.Model], columns: Sequence[str], rows: Iterable[tuple[Any, ...]]
-) -> None:
+) -> int:
     """Insert rows of these columns; the others get the model's defaults.
 
-    `bulk_create` needs an object of each row and takes several times as long.
+    Returns how many. `bulk_create` needs an object of each row and takes several times
+    as long.
     """
     by_name = {
         field.name: field
         for field in model._meta.concrete_fields
-        if not field.primary_key and not field.generated
+        if (field.name in columns or not field.primary_key) and not field.generated
     }
     fields = [by_name.pop(name) for name in columns]
     others = list(by_name.values())
@@ -85,11 +87,11 @@ def insert_rows(
     constants = "".join(f", %s::{field.cast_db_type(connection)}" for field in others)
     kinds = ", ".join(f"%s::{field.cast_db_type(connection)}[]" for field in fields)
     places = ", ".join(["%s"] * (len(fields) + len(others)))
-    waiting = iter(rows)
+    waiting, number = iter(rows), 0
     # Names come from our own models, values are parameters.
     with connection.cursor() as cursor:
         while chunk := list(islice(waiting, INSERTED_AT_ONCE)):
-            prepared = _prepared(fields, chunk)
+            prepared, number = _prepared(fields, chunk), number + len(chunk)
             if connection.vendor == "postgresql":
                 cursor.execute(
                     f"INSERT INTO {table} ({names}) SELECT v.*{constants} "  # noqa: S608 - our models' names; values are parameters
@@ -101,6 +103,7 @@ def insert_rows(
                     f"INSERT INTO {table} ({names}) VALUES ({places})",  # noqa: S608 - our models' names; values are parameters
                     [(*row, *defaults) for row in zip(*prepared, strict=True)],
                 )
+    return number
 
 
 def _prepared(
@@ -195,7 +198,34 @@ def write_differences(
         ),
     )
     tell_planner(Product, written=len(found.new))
+    write_words(found)
     insert_changes(found.changes, run=run, now=now)
+
+
+def write_words(found: Differences) -> None:
+    """Keep new and changed names for the search as well."""
+    if found.new:
+        add_words()
+    for columns, rows in found.updates.items():
+        if "name" in columns:
+            at = columns.index("name")
+            texts = ((row[at].lower(), row[-1]) for row in rows)
+            update_rows(ProductWords, ("text",), texts)
+
+
+def add_words() -> int:
+    """Keep for the search the names of goods that came since it was done last.
+
+    Returns how many.
+    """
+    last = ProductWords.objects.aggregate(last=Max("pk"))["last"] or 0
+    fresh = Product.objects.filter(pk__gt=last).order_by("pk")
+    names = fresh.values_list("pk", "name").iterator(chunk_size=INSERTED_AT_ONCE)
+    number = insert_rows(
+        ProductWords, ("product", "text"), ((pk, name.lower()) for pk, name in names)
+    )
+    tell_planner(ProductWords, written=number)
+    return number
 
 
 def insert_changes(

@@ -15,6 +15,7 @@ from django_q.models import OrmQ
 from bridge_site.roles import set_staff, sync_roles
 from bridge_site.workers import PARTS
 from catalog.models import Category, ImportRun, PriceRule, Product, ProductChange
+from catalog.writing import add_words
 from feeds.models import FeedBuild, FeedFetch, Store
 from feeds.publishing import BuildResult, build_price_list
 from plumbing.models import Heartbeat, HostPart
@@ -106,7 +107,9 @@ def make_product(**values: Any) -> Product:
         "first_seen": now,
         "last_seen": now,
     }
-    return Product.objects.create(**{**defaults, **values})
+    product = Product.objects.create(**{**defaults, **values})
+    add_words()
+    return product
 
 
 def make_import(*, age: timedelta = timedelta(minutes=3), **values: Any) -> ImportRun:

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import ORDER_VAR, PAGE_VAR, SEARCH_VAR
 from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -28,7 +30,7 @@ from backoffice.pages import (
     report,
 )
 from catalog.admin.filters import BranchFilter, PresenceFilter, QuarantineFilter
-from catalog.admin.searching import matching
+from catalog.admin.searching import MOST, Matches, find_matches
 from catalog.admin.stories import tell_story
 from catalog.admin.trees import read_tree
 from catalog.models import Product, ProductQuerySet
@@ -38,6 +40,8 @@ from plumbing.queue import enqueue
 
 BUILD_TASK = "feeds.tasks.build_feed"
 AT_ONCE = 500
+# What an address may hold that leaves out none of the goods that were found.
+SEARCH_ALONE = {SEARCH_VAR, ORDER_VAR, PAGE_VAR}
 
 SUPPLIER_FIELDS = (
     "article",
@@ -197,7 +201,22 @@ class ProductAdmin(StaffAdmin[Product]):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Product], search_term: str
     ) -> tuple[QuerySet[Product], bool]:
-        return queryset.filter(matching(search_term)), False
+        if not search_term.strip():
+            return queryset, False
+        matches = find_matches(search_term, most=MOST)
+        request.matches = matches  # type: ignore[attr-defined]
+        return queryset.filter(matches.chosen), False
+
+    def get_paginator(
+        self, request: HttpRequest, queryset: Any, per_page: int, *args: Any, **kw: Any
+    ) -> Paginator[Product]:
+        pages = super().get_paginator(request, queryset, per_page, *args, **kw)
+        matches: Matches | None = getattr(request, "matches", None)
+        if matches is not None and isinstance(pages, ListPaginator):
+            pages.most = MOST
+            if request.GET.keys() <= SEARCH_ALONE:
+                pages.known, pages.is_cut = len(matches.pks), matches.are_many
+        return pages
 
     def get_urls(self) -> list[URLPattern]:
         release = path(

@@ -7,6 +7,7 @@ from itertools import count
 from typing import Any
 
 from catalog.models import Category, ImportRun, Product, ProductChange
+from catalog.writing import add_words
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=timezone.utc)
 _numbers = count(500_000)
@@ -28,7 +29,9 @@ def make_product(article: str | int | None = None, **values: Any) -> Product:
         "first_seen": NOW,
         "last_seen": NOW,
     }
-    return Product.objects.create(article=article, **(defaults | values))
+    product = Product.objects.create(article=article, **(defaults | values))
+    add_words()
+    return product
 
 
 def make_run(kind: str = "stock", status: str = "done", **values: Any) -> ImportRun:

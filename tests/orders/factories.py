@@ -8,6 +8,7 @@ from itertools import count
 from django.utils import timezone
 
 from catalog.models import PriceRule, Product
+from catalog.writing import add_words
 from orders.models import (
     LearnedFact,
     Order,
@@ -33,7 +34,9 @@ def make_product(article: str, **fields: object) -> Product:
         "first_seen": now,
         "last_seen": now,
     }
-    return Product.objects.create(article=article, **{**defaults, **fields})
+    product = Product.objects.create(article=article, **{**defaults, **fields})
+    add_words()
+    return product
 
 
 def ensure_price_rule() -> None:
