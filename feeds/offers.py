@@ -25,7 +25,8 @@ from django.utils.translation import gettext_lazy as _
 from catalog.availability import (
     Availability,
     assess_availability,
-    stock_is_stale,
+    figures_are_stale,
+    stock_read_at,
 )
 from catalog.explaining import Line
 from catalog.models import SKU, Category, Product
@@ -34,7 +35,7 @@ from feeds.city_prices import CityPrices
 from feeds.comparing import ListDifferences
 from feeds.digesting import Digests
 from feeds.models import Listing
-from orders.supply.counting import reserved_units
+from orders.supply.counting import reserved_units_by
 
 CHUNK = 5000
 # What XML 1.0 cannot hold, with the line breaks that a one-line name should not.
@@ -182,14 +183,15 @@ def read_terms(*, now: datetime, city_prices: CityPrices | None = None) -> Terms
     Reservations are read before any stock figure: one that ends in between is then
     subtracted twice rather than not at all.
     """
-    reserved = reserved_units()
+    read_at = stock_read_at()
+    reserved = reserved_units_by(read_at)
     published = Category.objects.sold().values_list("pk", flat=True)
     return Terms(
         published_categories=frozenset(published),
         reserved=reserved,
         cap=settings.STOCK_CAP,
         least=settings.LEAST_STOCK_TO_LIST,
-        is_stale=stock_is_stale(now=now),
+        is_stale=figures_are_stale(read_at, now=now),
         city_prices=city_prices,
     )
 
@@ -235,7 +237,11 @@ class OfferDecision:
 def decide_product(pk: int, *, now: datetime) -> OfferDecision:
     """Decide on one product as a build of this moment would."""
     terms = read_terms(now=now)
-    row = next(iter(product_rows(now=now, pk=pk)))
+    return decide_row(next(iter(product_rows(now=now, pk=pk))), terms)
+
+
+def decide_row(row: ProductRow, terms: Terms) -> OfferDecision:
+    """Decide on a product by terms that were read already."""
     units, reason = decide_offer(row, terms)
     availability = terms.availability(row)
     is_about_stock = reason == availability.reason

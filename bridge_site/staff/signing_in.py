@@ -32,6 +32,8 @@ ALLOWED = ("admin:logout", "admin:jsi18n", "set_language")
 # In the session: when the password was given.
 SIGNED_IN_AT = "signed_in_at"
 HOUR_S = 3600
+# Where Django's own backend keeps what it has read.
+KEPT = "_perm_cache"
 
 Answer = Callable[[HttpRequest], HttpResponseBase]
 
@@ -43,6 +45,17 @@ class StaffBackend(ModelBackend):
         rows = with_second_factor(User.objects.select_related("temporary_password"))
         user = rows.filter(pk=user_id).first()
         return user if user is not None and self.user_can_authenticate(user) else None
+
+    def get_all_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
+        """Read rights of one's own and those of roles together; Django asks twice."""
+        is_plain = obj is None and user_obj.is_active and not user_obj.is_superuser
+        if is_plain and not user_obj.is_anonymous and not hasattr(user_obj, KEPT):
+            own = self._get_user_permissions(user_obj)
+            by_role = self._get_group_permissions(user_obj)
+            names = ("content_type__app_label", "codename")
+            rows = [kind.order_by().values_list(*names) for kind in (own, by_role)]
+            setattr(user_obj, KEPT, {".".join(row) for row in rows[0].union(rows[1])})
+        return super().get_all_permissions(user_obj, obj)
 
 
 class SigningInMiddleware:

@@ -6,7 +6,12 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from django.contrib import admin, messages
-from django.contrib.admin.views.main import ORDER_VAR, PAGE_VAR, SEARCH_VAR
+from django.contrib.admin.views.main import (
+    ORDER_VAR,
+    PAGE_VAR,
+    SEARCH_VAR,
+    ChangeList,
+)
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
@@ -131,6 +136,16 @@ def too_low(product: Product) -> str:
     return words % {"floor": grouped(floor)}
 
 
+class GoodsList(ChangeList):
+    """A list of many goods: no long texts, and categories are read for all at once."""
+
+    def get_queryset(
+        self, request: HttpRequest, exclude_parameters: Any = None
+    ) -> QuerySet[Product]:
+        goods: QuerySet[Product] = super().get_queryset(request, exclude_parameters)
+        return goods.select_related(None).defer("full_name", "note")
+
+
 class ProductAdmin(StaffAdmin[Product]):
     """Products of the supplier; rows come and go with the imports."""
 
@@ -188,8 +203,10 @@ class ProductAdmin(StaffAdmin[Product]):
         return ("is_published", *self.readonly_fields)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Product]:
-        # Lists leave the long texts out.
-        return super().get_queryset(request).defer("full_name", "note")
+        return super().get_queryset(request).select_related("category")
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return GoodsList
 
     def decorate(self, request: HttpRequest, rows: Sequence[Product]) -> None:
         # A join would have to sort the categories along with all products.

@@ -24,6 +24,7 @@ from feeds.admin.editing import EditedList, ModeFilter
 from feeds.admin.proposing import ProposingAdmin
 from feeds.admin.sale import (
     Sale,
+    as_row,
     kept_off_by,
     look_at,
     on_sale,
@@ -32,7 +33,7 @@ from feeds.admin.sale import (
 )
 from feeds.admin.tables import TableAdmin
 from feeds.models import Proposal
-from feeds.offers import Reason, decide_product
+from feeds.offers import Reason, decide_row
 
 ON_SALE = "on_sale"
 Quarantine = Product.Quarantine
@@ -122,8 +123,7 @@ class ListedProductAdmin(
             row.sale = sales[row.pk]  # type: ignore[attr-defined]
 
     def panels(self, request: HttpRequest, obj: Product) -> dict[str, Any]:
-        now = timezone.now()
-        decision = decide_product(obj.pk, now=now)
+        decision = decide_row(as_row(obj), terms_of(request))
         sale = look_at([obj], terms_of(request))[obj.pk]
         return {
             **super().panels(request, obj),

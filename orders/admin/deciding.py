@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from backoffice.formatting import absolute, ago, figure, money, stock_text
 from backoffice.pages import Button
 from catalog.models import ImportRun, Product
+from catalog.rules import RuleBook
 from catalog.similar import similar_goods
 from orders.admin.buttons import (
     FIGURES,
@@ -84,7 +85,7 @@ def offers_of(request: HttpRequest, full: FullOrder, step: Step) -> list[Offer]:
 
 
 def cards(
-    request: HttpRequest, full: FullOrder, *, now: datetime
+    request: HttpRequest, full: FullOrder, *, book: RuleBook, now: datetime
 ) -> list[dict[str, Any]]:
     """Describe what the order waits for a person for, a card for each stuck step."""
     shown = [_card(request, full, step, now=now) for step in full.stuck]
@@ -95,7 +96,7 @@ def cards(
         return shown
     if shown and full.needs_goods:
         # The same for all of them: said once.
-        shown[0]["figures"] = _figures(full, now=now)
+        shown[0]["figures"] = _figures(full, book=book, now=now)
         read = ORDER_BUTTONS[FIGURES]
         if read.is_for(request):
             button = read.at(URL_NAMES["order"], full.order.pk, is_main=False)
@@ -142,7 +143,7 @@ def _watched_of(step: Step, *, now: datetime) -> list[dict[str, Any]]:
     return list(watched_calls(purchase, now=now)) if purchase else []
 
 
-def _figures(full: FullOrder, *, now: datetime) -> dict[str, Any]:
+def _figures(full: FullOrder, *, book: RuleBook, now: datetime) -> dict[str, Any]:
     """Give the figures to decide by, with the moment they are of."""
     good = ImportRun.objects.good().filter(kind=ImportRun.Kind.STOCK)
     read = good.order_by("-finished_at").values_list("finished_at", flat=True).first()
@@ -150,7 +151,7 @@ def _figures(full: FullOrder, *, now: datetime) -> dict[str, Any]:
     if read is not None:
         figures = {"moment": absolute(read, now=now), "ago": ago(read, now=now)}
         as_of = _("as of %(moment)s, %(ago)s") % figures
-    left = profit_today(full).total
+    left = profit_today(full, book=book).total
     return {
         "as_of": as_of,
         "left": time_left(full.order.due_at, now=due_now(now=now)),

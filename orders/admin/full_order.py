@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from orders.models import (
     Order,
@@ -27,8 +27,15 @@ class FullOrder:
     steps: list[Step]
     reservation: Reservation | None
     waybills: list[Waybill]
-    # One that is begun and not settled: an order of it may exist that nobody knows.
-    purchase: Purchase | None = None
+    # The newest first.
+    purchases: list[Purchase] = field(default_factory=list)
+
+    @property
+    def purchase(self) -> Purchase | None:
+        """One that is begun and not settled: of it an order may exist, unknown."""
+        if not any(s.kind == Step.Kind.RESERVE and not s.is_over for s in self.steps):
+            return None
+        return next((one for one in self.purchases if one.is_unsettled), None)
 
     @property
     def stuck(self) -> list[Step]:
@@ -117,16 +124,15 @@ def load_full_order(order: Order) -> FullOrder:
     reservations = list(
         order.reservations.select_related("supplier_order__merged_into")
     )
-    steps = list(order.steps.all())
-    unsettled = None
-    if any(s.kind == Step.Kind.RESERVE and not s.is_over for s in steps):
-        unsettled = Purchase.objects.unsettled().filter(reservations__order=order)
+    bought = Purchase.objects.none()
+    if reservations:
+        bought = Purchase.objects.filter(reservations__order=order).distinct()
     open_ones = [r for r in reservations if r.status in Reservation.OPEN]
     return FullOrder(
         order=order,
         lines=list(order.lines.select_related("product")),
-        steps=steps,
+        steps=list(order.steps.all()),
         reservation=next(iter([*open_ones, *reservations]), None),
         waybills=list(order.waybills.defer("pdf").order_by("pk")),
-        purchase=unsettled.first() if unsettled is not None else None,
+        purchases=list(bought.select_related("supplier_order")),
     )

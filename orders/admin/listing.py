@@ -63,7 +63,7 @@ class TimeLeftList(ChangeList):
     ) -> QuerySet[Order]:
         # Only what the columns show: the rows are sorted as a whole.
         orders: QuerySet[Order] = super().get_queryset(request, exclude_parameters)
-        return orders.defer(*NOT_LISTED)
+        return orders.select_related(None).defer(*NOT_LISTED)
 
     def _get_default_ordering(self) -> Any:
         return BY_TIME_LEFT
@@ -104,7 +104,7 @@ class OrderListAdmin(ExportedList[Order]):
         return order_sheet(rows)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
-        return Order.objects.with_due()
+        return Order.objects.with_due().select_related("buyer")
 
     def get_ordering(self, request: HttpRequest) -> Any:
         return BY_TIME_LEFT

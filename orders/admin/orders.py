@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
@@ -30,7 +30,7 @@ from orders.admin.buttons import (
     press,
 )
 from orders.admin.deciding import offers_of
-from orders.admin.full_order import load_full_order
+from orders.admin.full_order import FullOrder, load_full_order
 from orders.admin.handover import may_print, pdf_answer
 from orders.admin.mapping import choose_product
 from orders.admin.panels import page_panels
@@ -50,7 +50,7 @@ class OrderAdmin(BulkActions):
     fieldsets = ((_("Our note"), {"fields": ("note",)}),)
 
     def object_buttons(self, request: HttpRequest, obj: Order) -> list[Button]:
-        full = load_full_order(obj)
+        full = _full(request, obj)
         buttons: list[Button] = []
         # What the cards offer stands there, with what comes of it.
         on_cards = {
@@ -69,7 +69,7 @@ class OrderAdmin(BulkActions):
         return buttons
 
     def panels(self, request: HttpRequest, obj: Order) -> dict[str, Any]:
-        return page_panels(request, load_full_order(obj), now=timezone.now())
+        return page_panels(request, _full(request, obj), now=timezone.now())
 
     def render_change_form(
         self,
@@ -170,3 +170,10 @@ class OrderAdmin(BulkActions):
         waybill = get_object_or_404(Waybill.objects.select_related("order"), pk=pk)
         name = f"waybill-{waybill.order.code}.pdf"
         return pdf_answer(bytes(waybill.pdf), name=name)
+
+
+def _full(request: HttpRequest, order: Order) -> FullOrder:
+    """Load the order's rows once for a page."""
+    if not hasattr(request, "full_order"):
+        request.full_order = load_full_order(order)  # type: ignore[attr-defined]
+    return cast("FullOrder", request.full_order)  # type: ignore[attr-defined]

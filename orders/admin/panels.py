@@ -23,6 +23,7 @@ from backoffice.formatting import (
     when,
 )
 from backoffice.pages import Button
+from catalog.rules import load_rules
 from orders.admin.buttons import LINE_BUTTONS, STEP_BUTTONS, offered
 from orders.admin.buyers import buyer_rows
 from orders.admin.deciding import cards, links_of
@@ -63,7 +64,8 @@ def page_panels(
     request: HttpRequest, full: FullOrder, *, now: datetime
 ) -> dict[str, Any]:
     order = full.order
-    profit = profit_of(full)
+    book = load_rules()
+    profit = profit_of(full, book=book)
     is_told = sees_money(request)
     by_kaspi = due_now(now=now)
     return {
@@ -73,7 +75,7 @@ def page_panels(
         "reservation_pill": reservation_pill(full.reservation),
         "total": money(order.total_kzt),
         "problem": problem_not_told(full),
-        "stuck": cards(request, full, now=now),
+        "stuck": cards(request, full, book=book, now=now),
         "outside": links_of(full),
         "line_rows": list(line_rows(request, full, profit)),
         "supply_rows": supply_rows(full, now=now, is_told=is_told),
@@ -95,7 +97,7 @@ def page_panels(
         "step_rows": [
             step_row(request, full, step, now=now) for step in reversed(full.steps)
         ],
-        "purchase_rows": purchase_rows(order, now=now),
+        "purchase_rows": purchase_rows(full, now=now),
         **history_panels(request, order, now=now),
     }
 
@@ -127,9 +129,8 @@ def purchase_link(purchase: Purchase) -> SafeString:
     return format_html('<a class="num" href="{}">№{}</a>', url, purchase.pk)
 
 
-def purchase_rows(order: Order, *, now: datetime) -> list[dict[str, object]]:
+def purchase_rows(full: FullOrder, *, now: datetime) -> list[dict[str, object]]:
     """Give the order's purchases, the newest first."""
-    mine = Purchase.objects.filter(reservations__order=order).distinct()
     return [
         {
             "link": purchase_link(purchase),
@@ -139,7 +140,7 @@ def purchase_rows(order: Order, *, now: datetime) -> list[dict[str, object]]:
             and supplier_link(purchase.supplier_order),
             "reason": redact(purchase.reason),
         }
-        for purchase in mine.select_related("supplier_order")
+        for purchase in full.purchases
     ]
 
 

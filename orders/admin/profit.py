@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from backoffice.formatting import money
-from catalog.rules import load_rules
+from catalog.rules import RuleBook
 from orders.admin.full_order import FullOrder
 from orders.models import OrderLine
 from orders.money.earnings import least_to_earn, total_of
@@ -72,19 +72,19 @@ class Profit:
         ]
 
 
-def profit_of(full: FullOrder) -> Profit:
+def profit_of(full: FullOrder, *, book: RuleBook) -> Profit:
     lines = earnings_of(
         full.order,
         full.lines,
         [full.reservation] if full.reservation is not None else [],
-        book=load_rules(),
+        book=book,
     )
     return Profit(lines=lines, is_called_off=full.order.is_called_off)
 
 
-def profit_today(full: FullOrder) -> Profit:
+def profit_today(full: FullOrder, *, book: RuleBook) -> Profit:
     """What the order earns if its goods are bought at the prices last read."""
-    lines = earnings_of(full.order, full.lines, [], book=load_rules())
+    lines = earnings_of(full.order, full.lines, [], book=book)
     return Profit(lines=lines, is_called_off=full.order.is_called_off)
 
 
