@@ -30,6 +30,8 @@ M = TypeVar("M", bound=Model)
 # More rows than this get one line in the log together.
 LOGGED_SINGLY = 500
 JOURNAL_ROWS = 5000
+# No list is counted further: a million rows would take longer than to show the page.
+COUNTED = 20_000
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise as StrOrPromise
@@ -176,7 +178,7 @@ class ListPaginator(GenericPaginator[M]):
     is_first = is_sorted = False
     # How many there are, if that is known; counted no further than `most`.
     known: int | None = None
-    most: int | None = None
+    most = COUNTED
     # There are more than were counted.
     is_cut = False
 
@@ -193,10 +195,8 @@ class ListPaginator(GenericPaginator[M]):
             return found
         if self.known is not None:
             return self.known
-        if self.most is None:
-            return super().count
-        some: Any = self.object_list[: self.most + 1]
-        number: int = some.count()
+        every: Any = self.object_list
+        number: int = every.order_by().values("pk")[: self.most + 1].count()
         self.is_cut = number > self.most
         return min(number, self.most)
 

@@ -291,13 +291,15 @@ GOODS, ORDERS = "/admin/catalog/product/", "/admin/orders/order/"
 
 def _pages(goods, orders):
     """Name the pages that are opened most, and every way to cut or sort the lists."""
+    from backoffice.pages import COUNTED
+
     pages = {
         "overview": "/admin/",
         "overview's fold": "/admin/overview/health/",
         "a product": f"{GOODS}{goods // 2}/change/",
         "an order": f"{ORDERS}{orders // 2}/change/",
         "an open order": f"{ORDERS}{orders}/change/",
-        "the last page of goods": f"{GOODS}?p={goods // 50}",
+        "the last page of goods": f"{GOODS}?p={min(goods, COUNTED) // 50}",
         "hand-over": "/admin/orders/handover/",
         "picking list": "/admin/orders/handover/picking/",
     }

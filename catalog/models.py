@@ -339,12 +339,9 @@ class Product(models.Model):
                 fields=["is_published", "category", "gone_at"],
                 name="product_published",
             ),
-            # Admin list: what has no price.
-            models.Index(
-                fields=["id"],
-                name="product_no_price",
-                condition=Q(price_kzt__isnull=True),
-            ),
+            # Admin list: sorted by price or brand; what has no price.
+            models.Index(fields=["price_kzt"], name="product_price"),
+            models.Index(fields=["brand"], name="product_brand"),
             # Admin list: what Kaspi would not take.
             models.Index(
                 fields=["id"],

@@ -25,8 +25,7 @@ from django.utils.translation import gettext_lazy as _
 from catalog.availability import (
     Availability,
     assess_availability,
-    figures_are_stale,
-    stock_read_at,
+    stock_is_stale,
 )
 from catalog.explaining import Line
 from catalog.models import SKU, Category, Product
@@ -35,7 +34,7 @@ from feeds.city_prices import CityPrices
 from feeds.comparing import ListDifferences
 from feeds.digesting import Digests
 from feeds.models import Listing
-from orders.supply.counting import reserved_units_by
+from orders.supply.counting import reserved_units
 
 CHUNK = 5000
 # What XML 1.0 cannot hold, with the line breaks that a one-line name should not.
@@ -183,15 +182,14 @@ def read_terms(*, now: datetime, city_prices: CityPrices | None = None) -> Terms
     Reservations are read before any stock figure: one that ends in between is then
     subtracted twice rather than not at all.
     """
-    read_at = stock_read_at()
-    reserved = reserved_units_by(read_at)
+    reserved = reserved_units()
     published = Category.objects.sold().values_list("pk", flat=True)
     return Terms(
         published_categories=frozenset(published),
         reserved=reserved,
         cap=settings.STOCK_CAP,
         least=settings.LEAST_STOCK_TO_LIST,
-        is_stale=figures_are_stale(read_at, now=now),
+        is_stale=stock_is_stale(now=now),
         city_prices=city_prices,
     )
 

@@ -22,12 +22,7 @@ def reserved_units() -> dict[int, int]:
     A reservation counts from its first moment until stock figures, read after its
     goods left the supplier's stock, contain it.
     """
-    return reserved_units_by(stock_read_at())
-
-
-def reserved_units_by(read_at: datetime | None) -> dict[int, int]:
-    """Do so by what `stock_read_at()` said before any stock figure was read."""
-    counted = _not_contained(Reservation.objects.counted(), read_at=read_at)
+    counted = _not_contained(Reservation.objects.counted())
     rows = ReservationLine.objects.filter(reservation__in=counted)
     units: Counter[int] = Counter()
     for product_id, quantity, by in rows.values_list(
@@ -40,16 +35,13 @@ def reserved_units_by(read_at: datetime | None) -> dict[int, int]:
 def close_contained() -> int:
     """Stop counting what the stock figures contain by now."""
     contained = Reservation.objects.counted().exclude(
-        pk__in=_not_contained(
-            Reservation.objects.counted(), read_at=stock_read_at()
-        ).values("pk")
+        pk__in=_not_contained(Reservation.objects.counted()).values("pk")
     )
     return contained.update(counts=False)
 
 
-def _not_contained(
-    reservations: QuerySet[Reservation], *, read_at: datetime | None
-) -> QuerySet[Reservation]:
+def _not_contained(reservations: QuerySet[Reservation]) -> QuerySet[Reservation]:
+    read_at: datetime | None = stock_read_at()
     if read_at is None or _is_to_come(read_at):
         # Read tomorrow, by a clock that has just been set back: before all of them.
         return reservations
