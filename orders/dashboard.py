@@ -25,7 +25,7 @@ from orders.admin.situation import (
     time_left,
     without_sums,
 )
-from orders.admin.tabs import BY_TIME_LEFT, TABS, count_tabs
+from orders.admin.tabs import BY_TIME_LEFT, OPEN, TABS, count_tabs
 from orders.kaspi.words import said
 from orders.models import Order, ReadMark, Step
 from orders.needs import (
@@ -112,7 +112,8 @@ def read_orders(
     counts = count_tabs()
     short, recent = count_short(now=now)
     # As a condition object: the type checker knows no annotated names.
-    waiting = Order.objects.open().with_due().filter(Q(("due__isnull", False)))
+    # By the column that sorts them, or PostgreSQL walks through the ended ones, too.
+    waiting = Order.objects.filter(OPEN).with_due().filter(Q(("due__isnull", False)))
     pressing = list(waiting.defer("problem", "note").order_by(*BY_TIME_LEFT)[:SHOWN])
     stuck = Step.objects.stuck().select_related("order").order_by("pk")
     days = read_days(now=now)
