@@ -50,8 +50,8 @@ class StaffBackend(ModelBackend):
         """Read rights of one's own and those of roles together; Django asks twice."""
         is_plain = obj is None and user_obj.is_active and not user_obj.is_superuser
         if is_plain and not user_obj.is_anonymous and not hasattr(user_obj, KEPT):
-            own = self._get_user_permissions(user_obj)
-            by_role = self._get_group_permissions(user_obj)
+            own = self._get_user_permissions(user_obj)  # type: ignore[attr-defined]
+            by_role = self._get_group_permissions(user_obj)  # type: ignore[attr-defined]
             names = ("content_type__app_label", "codename")
             rows = [kind.order_by().values_list(*names) for kind in (own, by_role)]
             setattr(user_obj, KEPT, {".".join(row) for row in rows[0].union(rows[1])})

@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from backoffice.formatting import money
-from catalog.rules import RuleBook
+from catalog.rules import RuleBook, load_rules
 from orders.admin.full_order import FullOrder
 from orders.models import OrderLine
 from orders.money.earnings import least_to_earn, total_of
@@ -72,12 +72,12 @@ class Profit:
         ]
 
 
-def profit_of(full: FullOrder, *, book: RuleBook) -> Profit:
+def profit_of(full: FullOrder, *, book: RuleBook | None = None) -> Profit:
     lines = earnings_of(
         full.order,
         full.lines,
         [full.reservation] if full.reservation is not None else [],
-        book=book,
+        book=book or load_rules(),
     )
     return Profit(lines=lines, is_called_off=full.order.is_called_off)
 
