@@ -124,6 +124,6 @@ def test_what_another_release_wrote_is_mended(goods):
 def test_a_migration_fills_the_names_of_goods_that_are_there(goods):
     expected = dict(ProductWords.objects.values_list("pk", "text"))
     ProductWords.objects.all().delete()
-    migration = import_module("catalog.migrations.0016_fill_names_to_search_by")
+    migration = import_module("catalog.migrations.0017_fill_names_to_search_by")
     migration.fill_from(apps, connection)
     assert dict(ProductWords.objects.values_list("pk", "text")) == expected

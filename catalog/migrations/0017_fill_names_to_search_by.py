@@ -28,5 +28,5 @@ def fill(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("catalog", "0015_keep_names_to_search_by")]
+    dependencies = [("catalog", "0016_keep_names_to_search_by")]
     operations = [migrations.RunPython(fill, migrations.RunPython.noop)]

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('catalog', '0017_find_goods_by_what_numbers_begin_with'),
+        ('catalog', '0018_find_goods_by_what_numbers_begin_with'),
     ]
 
     operations = [

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('catalog', '0014_find_goods_by_what_keeps_them_off_sale'),
+        ('catalog', '0015_find_fixed_prices_that_end'),
     ]
 
     operations = [

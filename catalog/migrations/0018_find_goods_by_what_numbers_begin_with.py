@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('catalog', '0016_fill_names_to_search_by'),
+        ('catalog', '0017_fill_names_to_search_by'),
     ]
 
     operations = [
