@@ -122,6 +122,8 @@ def _line(spots: list[tuple[float, float]], colour: str, more: str) -> str:
 
 
 def _short(size: int) -> str:
+    if size < 1000:
+        return str(size)
     return f"{size // 10**6} M" if size >= 10**6 else f"{size // 1000} k"
 
 
