@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import Promise
@@ -127,8 +127,9 @@ def reason_text(product: Product, reason: Reason) -> str | Promise:
 
 def on_sale() -> Q:
     """Find products that the live list offers."""
-    # A join, not EXISTS: counted three times as fast. An SKU is listed once.
-    return Q(listings__is_available=True, listings__sku=F("sku"))
+    # An SKU is listed once. Not by a join: SQLite would sort them all for a page.
+    offered = Listing.objects.on_sale().filter(product=OuterRef("pk"))
+    return Q(Exists(offered.filter(sku=OuterRef("sku"))))
 
 
 def kept_off_by(reason: Reason, terms: Terms) -> Q:
