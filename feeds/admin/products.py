@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import F, Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -85,9 +85,8 @@ class SaleFilter(admin.SimpleListFilter):
     ) -> QuerySet[Product]:
         value = self.value()
         if value == ON_SALE:
-            listed = Listing.objects.on_sale().filter(sku=F("product__sku"))
-            pks = listed.order_by().values_list("product_id", flat=True)[: MOST + 1]
-            return queryset.filter(_those(list(pks)) or on_sale())
+            some = Listing.objects.on_sale().order_by()[: MOST + 1]
+            return queryset.filter(on_sale(are_many=some.count() > MOST))
         if value not in Reason.values:
             return queryset
         found = queryset.filter(kept_off_by(Reason(value), terms_of(request)))
@@ -96,13 +95,7 @@ class SaleFilter(admin.SimpleListFilter):
         # Named one by one: PostgreSQL would go through all goods for a few, to have
         # them in order.
         pks = list(found.order_by().values_list("pk", flat=True)[: MOST + 1])
-        few = _those(pks)
-        return queryset.filter(few) if few else found
-
-
-def _those(pks: list[int]) -> Q | None:
-    """Match a few goods one by one; None when they are too many for that."""
-    return among(pks) if len(pks) <= MOST else None
+        return found if len(pks) > MOST else queryset.filter(among(pks))
 
 
 @admin.register(Product)

@@ -125,9 +125,14 @@ def reason_text(product: Product, reason: Reason) -> str | Promise:
     return SHORT[reason]
 
 
-def on_sale() -> Q:
-    """Find products that the live list offers."""
-    # An SKU is listed once. Not by a join: SQLite would sort them all for a page.
+def on_sale(*, are_many: bool = False) -> Q:
+    """Find products that the live list offers; an SKU is listed once.
+
+    Few are found from the list; where they are many, SQLite would sort them all for a
+    page: they are met soon by going through the goods.
+    """
+    if not are_many:
+        return Q(listings__is_available=True, listings__sku=F("sku"))
     offered = Listing.objects.on_sale().filter(product=OuterRef("pk"))
     return Q(Exists(offered.filter(sku=OuterRef("sku"))))
 

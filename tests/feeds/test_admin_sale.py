@@ -124,8 +124,10 @@ def test_on_sale_counts_the_products_own_sku_only():
     product = make_product()
     listing(product, sku="its-former-sku")
     assert not Product.objects.filter(on_sale()).exists()
+    assert not Product.objects.filter(on_sale(are_many=True)).exists()
     listing(product)
     assert Product.objects.filter(on_sale()).get() == product
+    assert Product.objects.filter(on_sale(are_many=True)).get() == product
 
 
 def test_every_reason_has_a_short_text_and_a_place_in_the_order():
