@@ -74,6 +74,7 @@ def test_an_answer_longer_than_it_may_be_is_none(peer, supplier):
         peer.read("/api/brands", max_bytes=3000)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("part", ["{},", "[],", "1,"])
 def test_a_flood_of_small_parts_is_not_read_into_memory(peer, supplier, part):
     body = "[" + part * (MAX_BODY_BYTES // len(part) - 2) + "1]"
