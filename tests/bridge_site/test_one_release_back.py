@@ -32,8 +32,11 @@ FIRST_RELEASE = {
     "orders": "0024_trace_events",
 }
 # Why what is found below may stand nevertheless, by migration: say that the release
-# before does not use the column any more, and which one stopped.
-ALLOWED: dict[str, str] = {}
+# before does not use the column any more, and which one stopped; or that it forbade the
+# same.
+ALLOWED = {
+    "feeds.0010_keep_one_index_of_listed_skus": "0001 made each SKU unique, too",
+}
 GOES = (
     migrations.RemoveField,
     migrations.DeleteModel,
