@@ -29,7 +29,6 @@ from orders.admin.full_order import FullOrder
 from orders.admin.profit import profit_today
 from orders.admin.reasons import CURES, Cure, Way
 from orders.admin.situation import (
-    due_now,
     sees_money,
     stuck_reason,
     time_left,
@@ -85,9 +84,17 @@ def offers_of(request: HttpRequest, full: FullOrder, step: Step) -> list[Offer]:
 
 
 def cards(
-    request: HttpRequest, full: FullOrder, *, book: RuleBook, now: datetime
+    request: HttpRequest,
+    full: FullOrder,
+    *,
+    book: RuleBook,
+    now: datetime,
+    by_kaspi: datetime,
 ) -> list[dict[str, Any]]:
-    """Describe what the order waits for a person for, a card for each stuck step."""
+    """Describe what the order waits for a person for, a card for each stuck step.
+
+    `by_kaspi` is `now` by the clock by which deadlines run.
+    """
     shown = [_card(request, full, step, now=now) for step in full.stuck]
     if not sees_money(request):
         for card in shown:
@@ -96,7 +103,7 @@ def cards(
         return shown
     if shown and full.needs_goods:
         # The same for all of them: said once.
-        shown[0]["figures"] = _figures(full, book=book, now=now)
+        shown[0]["figures"] = _figures(full, book=book, now=now, by_kaspi=by_kaspi)
         read = ORDER_BUTTONS[FIGURES]
         if read.is_for(request):
             button = read.at(URL_NAMES["order"], full.order.pk, is_main=False)
@@ -143,7 +150,9 @@ def _watched_of(step: Step, *, now: datetime) -> list[dict[str, Any]]:
     return list(watched_calls(purchase, now=now)) if purchase else []
 
 
-def _figures(full: FullOrder, *, book: RuleBook, now: datetime) -> dict[str, Any]:
+def _figures(
+    full: FullOrder, *, book: RuleBook, now: datetime, by_kaspi: datetime
+) -> dict[str, Any]:
     """Give the figures to decide by, with the moment they are of."""
     good = ImportRun.objects.good().filter(kind=ImportRun.Kind.STOCK)
     read = good.order_by("-finished_at").values_list("finished_at", flat=True).first()
@@ -154,7 +163,7 @@ def _figures(full: FullOrder, *, book: RuleBook, now: datetime) -> dict[str, Any
     left = profit_today(full, book=book).total
     return {
         "as_of": as_of,
-        "left": time_left(full.order.due_at, now=due_now(now=now)),
+        "left": time_left(full.order.due_at, now=by_kaspi),
         "margin": money(left),
         "is_loss": left is not None and left < 0,
         "lines": [_line_figures(line) for line in full.lines],

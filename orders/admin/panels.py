@@ -75,7 +75,7 @@ def page_panels(
         "reservation_pill": reservation_pill(full.reservation),
         "total": money(order.total_kzt),
         "problem": problem_not_told(full),
-        "stuck": cards(request, full, book=book, now=now),
+        "stuck": cards(request, full, book=book, now=now, by_kaspi=by_kaspi),
         "outside": links_of(full),
         "line_rows": list(line_rows(request, full, profit)),
         "supply_rows": supply_rows(full, now=now, is_told=is_told),
