@@ -28,6 +28,9 @@ else:
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 FILES = {SQLITE: "database.sqlite3.gz", POSTGRESQL: "database.dump"}
+# SQLite makes an index of its log beside each database that it opens.
+BESIDE_A_COPY = 64 << 10
+BESIDE = ("-wal", "-shm")
 # Rows of every table, by its name.
 Rows = dict[str, int]
 TABLES = (
@@ -134,20 +137,33 @@ def _put_back_sqlite(packed: Path) -> Path | None:
     wal = path.with_name(f"{path.name}-wal")
     try:
         _unpack(packed, fresh)
-        _examine_sqlite(fresh)
+        _examine_where_room_is_short(fresh)
         if path.exists():
             if not _keep_sqlite(path, half) and wal.exists():
                 shutil.copyfile(wal, kept.with_name(f"{kept.name}-wal"))
             half.replace(kept)
-        for ending in ("-wal", "-shm"):
+        for ending in BESIDE:
             path.with_name(path.name + ending).unlink(missing_ok=True)
         fresh.replace(path)
     except OSError as error:
         raise DatabaseToolFailed(f"nothing was replaced: {error}") from error
     finally:
         for left in (fresh, half):
-            left.unlink(missing_ok=True)
+            for ending in ("", *BESIDE):
+                left.with_name(left.name + ending).unlink(missing_ok=True)
     return kept if kept.exists() else None
+
+
+def _examine_where_room_is_short(copy: Path) -> None:
+    """Examine a copy; say so where SQLite found no room for what it keeps beside it."""
+    try:
+        _examine_sqlite(copy)
+    except DatabaseToolFailed as error:
+        if shutil.disk_usage(copy.parent).free > BESIDE_A_COPY:
+            raise
+        raise DatabaseToolFailed(
+            f"nothing was replaced: No space left to examine the copy ({error})"
+        ) from error
 
 
 def _keep_sqlite(path: Path, target: Path) -> bool:

@@ -86,9 +86,9 @@ def test_a_full_second_folder_keeps_nothing_half(settings, small_disk, folder):
 
 
 @pytest.mark.sqlite
-@pytest.mark.parametrize("leave_kb", [0, 300, 1200])
+@pytest.mark.parametrize("beside_copy_kb", [None, -900, -4, 0, 4, 12, 32, 40, 100])
 def test_a_restore_without_room_replaces_nothing(
-    folder, small_disk, monkeypatch, leave_kb
+    folder, small_disk, monkeypatch, beside_copy_kb
 ):
     path = make_backup(now=database_now())
     name = connection.settings_dict["NAME"]
@@ -96,7 +96,11 @@ def test_a_restore_without_room_replaces_nothing(
     copy_sqlite(Path(name), present)
     monkeypatch.setitem(connection.settings_dict, "NAME", present)
     before = present.read_bytes()
-    fill(small_disk, leave_kb=leave_kb)
+    size_kb = len(before) >> 10
+    fill(
+        small_disk,
+        leave_kb=0 if beside_copy_kb is None else size_kb + beside_copy_kb,
+    )
     with pytest.raises(DatabaseToolFailed, match="No space"):
         put_back(path, "sqlite")
     assert present.read_bytes() == before
