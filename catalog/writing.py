@@ -213,11 +213,8 @@ def write_words(found: Differences) -> None:
             update_rows(ProductWords, ("text",), texts)
 
 
-def add_words() -> int:
-    """Keep for the search the names of goods that came since it was done last.
-
-    Returns how many.
-    """
+def add_words() -> None:
+    """Keep for the search the names of goods that came since it was done last."""
     last = ProductWords.objects.aggregate(last=Max("pk"))["last"] or 0
     fresh = Product.objects.filter(pk__gt=last).order_by("pk")
     names = fresh.values_list("pk", "name").iterator(chunk_size=INSERTED_AT_ONCE)
@@ -225,7 +222,6 @@ def add_words() -> int:
         ProductWords, ("product", "text"), ((pk, name.lower()) for pk, name in names)
     )
     tell_planner(ProductWords, written=number)
-    return number
 
 
 def insert_changes(

@@ -232,14 +232,8 @@ class OfferDecision:
     lines: tuple[Line, ...]
 
 
-def decide_product(pk: int, *, now: datetime) -> OfferDecision:
-    """Decide on one product as a build of this moment would."""
-    terms = read_terms(now=now)
-    return decide_row(next(iter(product_rows(now=now, pk=pk))), terms)
-
-
 def decide_row(row: ProductRow, terms: Terms) -> OfferDecision:
-    """Decide on a product by terms that were read already."""
+    """Decide on a product as a build would that reads these terms."""
     units, reason = decide_offer(row, terms)
     availability = terms.availability(row)
     is_about_stock = reason == availability.reason

@@ -106,12 +106,9 @@ def place_of(item: pytest.Item) -> tuple[int, bool]:
 
     A test that commits comes after all that roll back: they need what migrations bring.
     """
-    is_short = item.get_closest_marker("long") is None
-    takes_long = (
-        not is_short
-        or item.get_closest_marker("slow") is not None
-        or item.get_closest_marker("browser") is not None
-    )
+    marked = {marker.name for marker in item.iter_markers()}
+    is_short = "long" not in marked
+    takes_long = bool(marked & {"long", "slow", "browser"})
     if not opens_database(item):
         return (0 if takes_long else 4), is_short
     if commits(item):

@@ -30,7 +30,6 @@ SQLITE, POSTGRESQL = "sqlite", "postgresql"
 FILES = {SQLITE: "database.sqlite3.gz", POSTGRESQL: "database.dump"}
 # SQLite makes an index of its log beside each database that it opens.
 BESIDE_A_COPY = 64 << 10
-BESIDE = ("-wal", "-shm")
 # Rows of every table, by its name.
 Rows = dict[str, int]
 TABLES = (
@@ -134,7 +133,7 @@ def _put_back_sqlite(packed: Path) -> Path | None:
     fresh = path.with_name(f"{path.name}.restoring")
     kept = path.with_name(f"{path.name}.before-{secrets.token_hex(4)}")
     half = kept.with_name(f".{kept.name}.partial")
-    wal = path.with_name(f"{path.name}-wal")
+    wal, _index = _beside(path)
     try:
         _unpack(packed, fresh)
         _examine_where_room_is_short(fresh)
@@ -142,16 +141,20 @@ def _put_back_sqlite(packed: Path) -> Path | None:
             if not _keep_sqlite(path, half) and wal.exists():
                 shutil.copyfile(wal, kept.with_name(f"{kept.name}-wal"))
             half.replace(kept)
-        for ending in BESIDE:
-            path.with_name(path.name + ending).unlink(missing_ok=True)
+        for left in _beside(path):
+            left.unlink(missing_ok=True)
         fresh.replace(path)
     except OSError as error:
         raise DatabaseToolFailed(f"nothing was replaced: {error}") from error
     finally:
-        for left in (fresh, half):
-            for ending in ("", *BESIDE):
-                left.with_name(left.name + ending).unlink(missing_ok=True)
+        for left in (fresh, *_beside(fresh), half, *_beside(half)):
+            left.unlink(missing_ok=True)
     return kept if kept.exists() else None
+
+
+def _beside(path: Path) -> list[Path]:
+    """Name what SQLite keeps beside a database: its log, and that one's index."""
+    return [path.with_name(path.name + ending) for ending in ("-wal", "-shm")]
 
 
 def _examine_where_room_is_short(copy: Path) -> None:

@@ -26,7 +26,6 @@ from orders.admin.money_filters import BookedFilter, EarnsFilter, read_earnings
 from orders.admin.order_sheet import order_sheet
 from orders.admin.search import numbered
 from orders.admin.situation import (
-    due_now,
     reservation_pill,
     sees_money,
     shortened,
@@ -37,6 +36,7 @@ from orders.admin.situation import (
 )
 from orders.admin.tabs import BY_TIME_LEFT, TabFilter
 from orders.models import Order, OrderLine, Reason, Reservation, Step
+from orders.plan.deadlines import due_now
 from plumbing.redaction import redact
 
 NAME_SHOWN = 50

@@ -15,9 +15,10 @@ from django.utils.translation import gettext as _
 from backoffice.formatting import Tone, absolute, pill, two_lines
 from backoffice.pages import Button
 from orders.admin.buttons import ORDER_BUTTONS
-from orders.admin.situation import due_now, time_left
+from orders.admin.situation import time_left
 from orders.handover.waiting import Missing, Parcel, reason_text
 from orders.models import Order, OrderLine, ParcelCheck
+from orders.plan.deadlines import due_now
 
 MISSING_TONES = {
     Missing.NOT_ARRIVED: Tone.QUIET,

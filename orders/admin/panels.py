@@ -31,7 +31,6 @@ from orders.admin.full_order import FullOrder
 from orders.admin.handover import may_print
 from orders.admin.profit import Profit, margin_of_line, profit_of
 from orders.admin.situation import (
-    due_now,
     purchase_pill,
     raw_words,
     reservation_pill,
@@ -52,6 +51,7 @@ from orders.models import (
     SupplierOrder,
 )
 from orders.money.lines import line_total
+from orders.plan.deadlines import due_now
 from orders.plan.events import BRIDGE
 from plumbing.redaction import redact
 

@@ -24,9 +24,10 @@ from backoffice.confirming import ask
 from backoffice.formatting import money, when
 from backoffice.pages import log_action, report
 from orders.admin.forms import ActionForm
-from orders.admin.situation import due_now, time_left
+from orders.admin.situation import time_left
 from orders.models import Order, Step
 from orders.plan.actions import ActionImpossible
+from orders.plan.deadlines import due_now
 from orders.recovery import deciding
 from plumbing import epoch
 from plumbing.models import Epoch

@@ -11,7 +11,6 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from backoffice.formatting import NOTHING, Tone, absolute, pill, two_lines
-from orders.kaspi.client import PEER_NAME
 from orders.kaspi.words import said
 from orders.models import (
     Order,
@@ -21,7 +20,6 @@ from orders.models import (
     Step,
     SupplierOrder,
 )
-from plumbing.clocks import time_at
 from plumbing.redaction import redact
 
 RED_BELOW = timedelta(minutes=30)
@@ -136,15 +134,10 @@ def left_text(left: timedelta) -> str:
     return _("%(d)d d %(h)d h") % {"d": days, "h": hours}
 
 
-def due_now(*, now: datetime) -> datetime:
-    """Return the time by which deadlines run: Kaspi's, however far ours is from it."""
-    return time_at(PEER_NAME, now=now)
-
-
 def time_left(due: datetime | None, *, now: datetime) -> SafeString:
     """Show how long is left until a deadline, the moment itself below.
 
-    `now` is that of `due_now`, asked for once for a whole page.
+    `now` is that of `deadlines.due_now`, asked for once for a whole page.
     """
     if due is None:
         return format_html('<span class="faint">{}</span>', NOTHING)

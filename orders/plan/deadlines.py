@@ -16,13 +16,17 @@ from orders.plan.wanting import want_step
 from plumbing.clocks import time_at
 
 
+def due_now(*, now: datetime) -> datetime:
+    """Return the time by which deadlines run: Kaspi's, however far ours is from it."""
+    return time_at(PEER_NAME, now=now)
+
+
 def watch_deadlines(*, now: datetime) -> int:
     """Warn once of each order whose deadline is near; returns how many.
 
-    Deadlines run by Kaspi's clock, however far ours is from it. Where the owner wants
-    it, such an order is accepted although nothing is reserved.
+    Where the owner wants it, such an order is accepted although nothing is reserved.
     """
-    near = time_at(PEER_NAME, now=now) + timedelta(minutes=settings.DEADLINE_NEAR_MIN)
+    near = due_now(now=now) + timedelta(minutes=settings.DEADLINE_NEAR_MIN)
     pressing = Order.objects.open().awaiting_accept().filter(accept_by__lte=near)
     unreserved = _(
         "Accepted unreserved before its deadline, as the owner's setting says"

@@ -5,15 +5,21 @@ from django.utils import timezone
 
 from catalog.models import Product
 from feeds.models import FeedBuild, Listing
-from feeds.offers import Reason, decide_product
+from feeds.offers import Reason, decide_row, product_rows, read_terms
 from tests.feeds.live_list import live
 from tests.feeds.making import build, make_category, make_import, make_product
 
 pytestmark = pytest.mark.django_db
 
 
+def decide(product):
+    now = timezone.now()
+    (row,) = product_rows(now=now, pk=product.pk)
+    return decide_row(row, read_terms(now=now))
+
+
 def judged(**fields):
-    return decide_product(make_product(**fields).pk, now=timezone.now()).reason
+    return decide(make_product(**fields)).reason
 
 
 @pytest.mark.parametrize(
@@ -55,7 +61,7 @@ def test_a_product_follows_its_category_when_told_to(shop):
 
 def test_fewer_than_the_least_are_not_listed(shop, settings):
     settings.LEAST_STOCK_TO_LIST = 11
-    decision = decide_product(make_product(stock=10).pk, now=timezone.now())
+    decision = decide(make_product(stock=10))
     assert (decision.units, decision.reason) == (0, "below_least")
     assert decision.lines
 
