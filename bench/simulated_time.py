@@ -128,6 +128,8 @@ class SimulatedTime:
 
         patches: list[Any] = [mock.patch("django.utils.timezone.now", self.now)]
         patches += [mock.patch(f"{name}.time", Time) for name in SLEEPERS]
+        # Else all clocks would seem to be set on.
+        patches += [mock.patch("plumbing.clock_set.steady_s", self.monotonic)]
         with _all(patches):
             yield
 

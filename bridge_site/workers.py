@@ -12,7 +12,6 @@ from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.timesince import timesince
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -20,7 +19,7 @@ from django_q.models import Failure, OrmQ, Success
 
 from backoffice.asking import Answers, Number, Questions, Rows, ask, objects
 from backoffice.dashboard import DashboardSection, Need, NeedKind, Role, StatusCard
-from backoffice.formatting import Tone, ago, grouped, when
+from backoffice.formatting import Tone, ago, grouped, span, when
 from bridge_site.disks import read_disks
 from bridge_site.hosts import needs_of_hosts
 from bridge_site.last_update import needs_of_updates
@@ -198,7 +197,7 @@ def _needs_of_time(jumps: Sequence[TimeJump], *, now: datetime) -> list[Need]:
     ahead = _("The clock jumped ahead by %(by)s (noticed %(at)s): check the time")
     text = back if jump.seconds < 0 else ahead
     figures = {
-        "by": timesince(now - timedelta(seconds=abs(jump.seconds)), now),
+        "by": span(timedelta(seconds=abs(jump.seconds))),
         "at": date_format(localtime(jump.noticed_at), "SHORT_DATETIME_FORMAT"),
     }
     need = Need(tone=Tone.BAD, text=text % figures, kind=CLOCK, subject=str(jump.pk))
@@ -218,7 +217,7 @@ def _needs_of_clocks(clocks: Sequence[ClockApart], *, now: datetime) -> Iterator
             behind = _("The clock is ahead of %(name)s's by %(by)s: let NTP set it")
             ahead = _("The clock is behind %(name)s's by %(by)s: let NTP set it")
         text = ahead if apart.seconds > 0 else behind
-        by = timesince(now - timedelta(seconds=abs(apart.seconds)), now)
+        by = span(timedelta(seconds=abs(apart.seconds)))
         figures = {"name": apart.host or apart.name, "by": by}
         yield Need(tone=Tone.BAD, text=text % figures, kind=CLOCK, subject=apart.name)
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
-from typing import Literal
+from typing import Any, Literal
 
 from django.db import DatabaseError
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Least
 
-from plumbing.leases import database_now, steady_s
+from plumbing.clock_set import CLOCK_SLACK, Now, counted_by, look, set_since_written
+from plumbing.leases import steady_s
 from plumbing.models import PeerClock, PeerSlot
 
 log = logging.getLogger(__name__)
@@ -30,16 +30,10 @@ WAITING_PATIENCE = timedelta(seconds=2)
 # After so many order calls one waiting crawl call goes first: a queue of orders must
 # not keep the stock from being read.
 ORDER_CALLS_IN_A_ROW = 10
-# Moments further ahead than they were written for are from before the database's
-# clock was set back.
-CLOCK_SLACK = timedelta(seconds=5)
 SHORTEST_NAP_S = 0.02
 # Whoever waited so much longer than he would has not waited, but slept.
 ASLEEP_S = 5.0
 LONG_AGO = datetime(2000, 1, 1, tzinfo=timezone.utc)
-
-# The database's clock and this process's own count of seconds may drift by so much.
-DRIFT_S = 2.0
 
 # A slot's row and the moment until which it is ours.
 Slot = tuple[int, datetime]
@@ -100,23 +94,6 @@ class CallSlots:
         return PeerSlot.objects.filter(name=self.name, number__lt=self.count)
 
 
-class _Passing:
-    """Notices that more time passed by the database's clock than did: it was set."""
-
-    def __init__(self) -> None:
-        self._last: tuple[datetime, float] | None = None
-        self._lock = threading.Lock()
-
-    def has_jumped_ahead(self, now: datetime) -> bool:
-        """Tell whether it was set ahead since it was looked at last."""
-        with self._lock:
-            last, self._last = self._last, (now, time.monotonic())
-        if last is None:
-            return False
-        passed_s = self._last[1] - last[1]
-        return (now - last[0]).total_seconds() > passed_s + DRIFT_S
-
-
 class TokenClock:
     """Keeps the calls made with one token at least `interval_s` apart.
 
@@ -158,15 +135,15 @@ class TokenClock:
         if not self.interval:
             yield
             return
-        mine, slot = self._wait(priority)
+        turn, slot = self._wait(priority)
         try:
             yield
         finally:
             try:
-                self._settle(mine)
+                self._settle(turn)
                 if self.slots and slot:
                     self.slots.free(slot)
-            except DatabaseError:
+            except (DatabaseError, PeerClock.DoesNotExist):
                 # The answer of a write must not be lost for it: the claim ends by
                 # itself.
                 log.exception("%s: the turn could not be given back", self.name)
@@ -174,33 +151,29 @@ class TokenClock:
     def push_back(self, seconds: float) -> None:
         """Let nobody call for `seconds`: the peer asked us to slow down."""
         if self.interval:
-            until = database_now() + timedelta(seconds=seconds)
+            self._add_row()
+            _row, now = self._look()
+            until = now.at + timedelta(seconds=seconds)
             self._row().filter(closed_until__lt=until).update(closed_until=until)
 
     def _row(self) -> QuerySet[PeerClock]:
         return PeerClock.objects.filter(name=self.name)
 
-    def _wait(self, priority: Priority) -> tuple[datetime, Slot | None]:
-        give_up, began_s = time.monotonic() + self.patience_s, steady_s()
+    def _add_row(self) -> None:
         PeerClock.objects.get_or_create(
             name=self.name,
             defaults=dict.fromkeys(PeerClock.MOMENTS, LONG_AGO),
         )
+
+    def _wait(self, priority: Priority) -> tuple[int, Slot | None]:
+        give_up, began_s = time.monotonic() + self.patience_s, steady_s()
+        self._add_row()
         while True:
             if steady_s() - began_s > self.patience_s + ASLEEP_S:
                 # This process was suspended, or its computer: what it was about to
                 # send may be another host's to do by now.
                 raise ClockBusy(self.name)
-            row = self._row().get()
-            # Asked after the row was read: only time that goes back puts the moment
-            # when the row was written into the future.
-            now = database_now()
-            if row.written_at > now + CLOCK_SLACK:
-                self._bring_back(row, now=now)
-                continue
-            if PASSING.has_jumped_ahead(now):
-                self._let_end(row)
-                continue
+            row, now = self._look()
             taken = self._claim_both(priority, now=now, seen=row)
             if taken is not None:
                 return taken
@@ -210,24 +183,11 @@ class TokenClock:
             # under way ends its turn when it is answered, an interval before the next
             # turn at the latest: whoever looks that often misses none.
             free_at = max(row.next_at, row.closed_until)
-            turn_at = min(max(free_at, now), now + self.interval)
+            turn_at = min(max(free_at, now.at), now.at + self.interval)
             self._announce(priority, row, turn_at=turn_at)
             # A call that lets another one pass looks again soon.
-            nap_s = max((turn_at - now).total_seconds(), SHORTEST_NAP_S)
+            nap_s = max((turn_at - now.at).total_seconds(), SHORTEST_NAP_S)
             time.sleep(min(nap_s, max(give_up - time.monotonic(), SHORTEST_NAP_S)))
-
-    def _let_end(self, seen: PeerClock) -> None:
-        """Wait for the call that was under way when the clock was set ahead.
-
-        By the new time it looks as if it were long over, and so does the interval after
-        one that was just answered.
-        """
-        until = steady_s() + self.longest_call.total_seconds()
-        is_under_way = seen.next_at - seen.written_at > self.interval
-        while is_under_way and steady_s() < until:
-            time.sleep(max(self.interval.total_seconds() / 10, SHORTEST_NAP_S))
-            is_under_way = self._row().filter(next_at=seen.next_at).exists()
-        time.sleep(self.interval.total_seconds())
 
     def _announce(
         self, priority: Priority, row: PeerClock, *, turn_at: datetime
@@ -237,68 +197,84 @@ class TokenClock:
             as_read = self._row().filter(next_at=row.next_at)
             as_read.update(**{field: turn_at + WAITING_PATIENCE})
 
-    def _bring_back(self, row: PeerClock, *, now: datetime) -> None:
-        """Move the row's moments by as much as the database's clock was set back."""
-        by = row.written_at - now
-        log.warning("%s: the database's clock was set back by %s", self.name, by)
+    def _look(self) -> tuple[PeerClock, Now]:
+        """Read the row and the clocks; what was written before one was set is moved."""
+        while True:
+            row = self._row().get()
+            now = look()
+            by = set_since_written(row, now)
+            if not by:
+                return row, now
+            self._move(row, by, now=now)
+
+    def _move(self, row: PeerClock, by: timedelta, *, now: Now) -> None:
+        """Move the row's moments by as much as the database's clock was set."""
+        log.warning("%s: the database's clock was set by %s", self.name, by)
+        # No call under way lasts longer, whatever the clocks say.
+        at_most = now.at + self.longest_call + self.interval
         self._row().filter(written_at=row.written_at).update(
-            next_at=row.next_at - by,
-            closed_until=row.closed_until - by,
+            next_at=min(row.next_at + by, at_most),
+            closed_until=row.closed_until + by,
             order_waits_until=LONG_AGO,
             crawl_waits_until=LONG_AGO,
-            written_at=now,
+            **_written(now),
         )
 
     def _claim_both(
-        self, priority: Priority, *, now: datetime, seen: PeerClock
-    ) -> tuple[datetime, Slot | None] | None:
+        self, priority: Priority, *, now: Now, seen: PeerClock
+    ) -> tuple[int, Slot | None] | None:
         """Claim the clock's turn and a slot, or neither."""
-        if self.slots and not self.slots.is_any_free(now):
+        if self.slots and not self.slots.is_any_free(now.at):
             return None
-        mine = self._claim(priority, now=now, seen=seen)
-        if mine is None or not self.slots:
-            return None if mine is None else (mine, None)
-        slot = self.slots.take(now)
+        turn = self._claim(priority, now=now, seen=seen)
+        if turn is None or not self.slots:
+            return None if turn is None else (turn, None)
+        slot = self.slots.take(now.at)
         if slot is None:
             # Another caller was faster: its call counts, ours was not made.
-            self._settle(mine)
+            self._settle(turn)
             return None
-        return mine, slot
+        return turn, slot
 
-    def _claim(
-        self, priority: Priority, *, now: datetime, seen: PeerClock
-    ) -> datetime | None:
-        if max(seen.next_at, seen.closed_until) > now:
+    def _claim(self, priority: Priority, *, now: Now, seen: PeerClock) -> int | None:
+        if max(seen.next_at, seen.closed_until) > now.at:
             return None
-        mine = now + self.longest_call + self.interval
+        turn = seen.turn + 1
+        claim = {
+            "turn": turn,
+            "next_at": now.at + self.longest_call + self.interval,
+            **_written(now),
+        }
         row = self._row().filter(next_at=seen.next_at)
         if priority == "order":
-            won = row.filter(
-                Q(order_calls__lt=ORDER_CALLS_IN_A_ROW) | Q(crawl_waits_until__lte=now)
-            ).update(
-                next_at=mine,
-                written_at=now,
+            goes_first = Q(order_calls__lt=ORDER_CALLS_IN_A_ROW)
+            won = row.filter(goes_first | Q(crawl_waits_until__lte=now.at)).update(
                 order_waits_until=LONG_AGO,
                 order_calls=Least(F("order_calls") + 1, ORDER_CALLS_IN_A_ROW),
+                **claim,
             )
         else:
-            won = row.filter(
-                Q(order_calls__gte=ORDER_CALLS_IN_A_ROW) | Q(order_waits_until__lte=now)
-            ).update(
-                next_at=mine, written_at=now, crawl_waits_until=LONG_AGO, order_calls=0
+            goes_first = Q(order_calls__gte=ORDER_CALLS_IN_A_ROW)
+            won = row.filter(goes_first | Q(order_waits_until__lte=now.at)).update(
+                crawl_waits_until=LONG_AGO, order_calls=0, **claim
             )
-        return mine if won else None
+        return turn if won else None
 
-    def _settle(self, mine: datetime) -> None:
-        now = database_now()
-        next_at = now + self.interval
+    def _settle(self, turn: int) -> None:
+        row, now = self._look()
+        next_at = now.at + self.interval
         if self.slots:
-            next_at = min(mine, next_at)
-        self._row().filter(next_at=mine).update(next_at=next_at, written_at=now)
+            next_at = min(row.next_at, next_at)
+        self._row().filter(turn=turn).update(next_at=next_at, **_written(now))
 
 
-# Of this process, whichever token it calls with.
-PASSING = _Passing()
+def _written(now: Now) -> dict[str, Any]:
+    """Return what is noted with each moment: when, by both clocks."""
+    return {
+        "written_at": now.at,
+        "ahead_s": now.ahead_s,
+        "counted_by": counted_by(),
+    }
 
 
 def clock_name(peer: str, token: str) -> str:

@@ -48,8 +48,15 @@ class PeerClock(models.Model):
     crawl_waits_until = models.DateTimeField(_("a reading's call waits until"))
     # Since the last crawl call; counted no further than it matters.
     order_calls = models.PositiveSmallIntegerField(_("order calls in a row"), default=0)
-    # When `next_at` was written: in the future once the clock was set back.
+    # Counts the calls: who was given which turn knows whether it is still his.
+    turn = models.PositiveBigIntegerField(_("turns taken"), default=0, db_default=0)
+    # When `next_at` was written, and by how many seconds that was ahead of whose count:
+    # from these it is known by what the clock was set since (`plumbing.clock_set`).
     written_at = models.DateTimeField(_("written"))
+    ahead_s = models.FloatField(_("ahead of a count, s"), default=0, db_default=0)
+    counted_by = models.CharField(
+        _("whose count"), max_length=120, blank=True, default="", db_default=""
+    )
 
     MOMENTS = (
         *("next_at", "closed_until", "order_waits_until"),

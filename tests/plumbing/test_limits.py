@@ -13,7 +13,7 @@ import pytest
 from django.db import OperationalError, connection, connections
 from urllib3.connection import HTTPConnection
 
-from plumbing import call_deadlines, limits
+from plumbing import call_deadlines, clock_set, limits
 from plumbing.call_deadlines import (
     _Connection,
     only_while_claimed,
@@ -490,7 +490,9 @@ def test_whoever_waits_says_so_for_as_long_as_it_waits(priority):
 def set_back(monkeypatch):
     """Set the database's clock back (by less than nothing: ahead) for the clock."""
     offset = timedelta(0)
-    monkeypatch.setattr("plumbing.limits.database_now", lambda: database_now() - offset)
+    monkeypatch.setattr(clock_set, "database_now", lambda: database_now() - offset)
+    # What this process sees of it, no later test is to believe.
+    monkeypatch.setattr(clock_set, "SEEN", clock_set._Seen())
 
     def move(by):
         nonlocal offset
@@ -539,6 +541,62 @@ def test_a_clock_set_ahead_lets_a_call_under_way_end_first(set_back):
     with clock.turn("order"):
         assert time.monotonic() - answered[0] >= 0.25
     caller.join(10)
+
+
+@pytest.mark.parametrize("by", [timedelta(days=1), timedelta(days=-1)])
+def test_a_process_that_just_began_knows_that_the_clock_was_set(
+    set_back, monkeypatch, by
+):
+    clock = TokenClock(name="new", interval_s=0.4, patience_s=10)
+    with clock.turn("order"):
+        pass
+    answered = time.monotonic()
+    set_back(by)
+    monkeypatch.setattr(clock_set, "SEEN", clock_set._Seen())
+    with clock.turn("order"):
+        assert 0.35 <= time.monotonic() - answered <= 2
+
+
+@pytest.mark.parametrize("by", [timedelta(days=1), timedelta(days=-1)])
+def test_a_row_of_another_computer_is_judged_by_what_was_seen(
+    set_back, monkeypatch, by
+):
+    """By each thread: whoever looks first does not keep it from the others."""
+    clock = TokenClock(name="theirs", interval_s=0.4, patience_s=10)
+    with clock.turn("order"):
+        pass
+    clock_set.set_since_written(PeerClock.objects.get(name="theirs"), clock_set.look())
+    answered = time.monotonic()
+    PeerClock.objects.filter(name="theirs").update(counted_by="another", ahead_s=7.0)
+    set_back(by)
+    other = PeerClock.objects.get(name="theirs")
+    assert clock_set.set_since_written(other, clock_set.look())
+    with clock.turn("order"):
+        assert 0.35 <= time.monotonic() - answered <= 2
+
+
+def test_what_a_release_wrote_that_does_not_count_is_not_moved(set_back):
+    clock = TokenClock(name="older", interval_s=0.1)
+    with clock.turn("order"):
+        pass
+    set_back(timedelta(days=-1))
+    written_at = clock_set.look().at
+    PeerClock.objects.update(next_at=written_at, written_at=written_at)
+    row = PeerClock.objects.get(name="older")
+    assert not clock_set.set_since_written(row, clock_set.look())
+    asked = time.monotonic()
+    with clock.turn("order"):
+        assert time.monotonic() - asked <= 1
+
+
+def test_a_pause_asked_for_after_the_clock_was_set_is_not_moved_along(set_back):
+    clock = TokenClock(name="pause", interval_s=0.1, patience_s=10)
+    with clock.turn("order"):
+        set_back(timedelta(days=-1))
+        clock.push_back(1)
+        asked = time.monotonic()
+    with clock.turn("order"):
+        assert 0.9 <= time.monotonic() - asked <= 3
 
 
 def test_a_clock_set_back_does_not_forget_that_the_peer_wants_a_pause(set_back):
