@@ -25,7 +25,8 @@ from django.utils.translation import gettext_lazy as _
 from catalog.availability import (
     Availability,
     assess_availability,
-    stock_is_stale,
+    figures_are_stale,
+    stock_read_at,
 )
 from catalog.explaining import Line
 from catalog.models import SKU, Category, Product
@@ -182,14 +183,15 @@ def read_terms(*, now: datetime, city_prices: CityPrices | None = None) -> Terms
     Reservations are read before any stock figure: one that ends in between is then
     subtracted twice rather than not at all.
     """
-    reserved = reserved_units()
+    read_at = stock_read_at()
+    reserved = reserved_units(read_at)
     published = Category.objects.sold().values_list("pk", flat=True)
     return Terms(
         published_categories=frozenset(published),
         reserved=reserved,
         cap=settings.STOCK_CAP,
         least=settings.LEAST_STOCK_TO_LIST,
-        is_stale=stock_is_stale(now=now),
+        is_stale=figures_are_stale(read_at, now=now),
         city_prices=city_prices,
     )
 

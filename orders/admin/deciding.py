@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from backoffice.formatting import absolute, ago, figure, money, stock_text
 from backoffice.pages import Button
-from catalog.models import ImportRun, Product
+from catalog.models import Product
 from catalog.rules import RuleBook
 from catalog.similar import similar_goods
 from orders.admin.buttons import (
@@ -26,6 +26,7 @@ from orders.admin.buttons import (
     is_watched,
 )
 from orders.admin.full_order import FullOrder
+from orders.admin.moments import Moments
 from orders.admin.profit import profit_today
 from orders.admin.reasons import CURES, Cure, Way
 from orders.admin.situation import (
@@ -88,14 +89,10 @@ def cards(
     full: FullOrder,
     *,
     book: RuleBook,
-    now: datetime,
-    by_kaspi: datetime,
+    moments: Moments,
 ) -> list[dict[str, Any]]:
-    """Describe what the order waits for a person for, a card for each stuck step.
-
-    `by_kaspi` is `now` by the clock by which deadlines run.
-    """
-    shown = [_card(request, full, step, now=now) for step in full.stuck]
+    """Describe what the order waits for a person for, a card for each stuck step."""
+    shown = [_card(request, full, step, now=moments.now) for step in full.stuck]
     if not sees_money(request):
         for card in shown:
             card |= {"candidates": [], "watched": [], "similar": []}
@@ -103,7 +100,7 @@ def cards(
         return shown
     if shown and full.needs_goods:
         # The same for all of them: said once.
-        shown[0]["figures"] = _figures(full, book=book, now=now, by_kaspi=by_kaspi)
+        shown[0]["figures"] = _figures(full, book=book, moments=moments)
         read = ORDER_BUTTONS[FIGURES]
         if read.is_for(request):
             button = read.at(URL_NAMES["order"], full.order.pk, is_main=False)
@@ -150,12 +147,9 @@ def _watched_of(step: Step, *, now: datetime) -> list[dict[str, Any]]:
     return list(watched_calls(purchase, now=now)) if purchase else []
 
 
-def _figures(
-    full: FullOrder, *, book: RuleBook, now: datetime, by_kaspi: datetime
-) -> dict[str, Any]:
+def _figures(full: FullOrder, *, book: RuleBook, moments: Moments) -> dict[str, Any]:
     """Give the figures to decide by, with the moment they are of."""
-    good = ImportRun.objects.good().filter(kind=ImportRun.Kind.STOCK)
-    read = good.order_by("-finished_at").values_list("finished_at", flat=True).first()
+    read, now = moments.stock_read_at, moments.now
     as_of = ""
     if read is not None:
         figures = {"moment": absolute(read, now=now), "ago": ago(read, now=now)}
@@ -163,7 +157,7 @@ def _figures(
     left = profit_today(full, book=book).total
     return {
         "as_of": as_of,
-        "left": time_left(full.order.due_at, now=by_kaspi),
+        "left": time_left(full.order.due_at, now=moments.by_kaspi),
         "margin": money(left),
         "is_loss": left is not None and left < 0,
         "lines": [_line_figures(line) for line in full.lines],

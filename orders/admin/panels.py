@@ -29,6 +29,7 @@ from orders.admin.buyers import buyer_rows
 from orders.admin.deciding import cards, links_of
 from orders.admin.full_order import FullOrder
 from orders.admin.handover import may_print
+from orders.admin.moments import Moments, read_moments
 from orders.admin.profit import Profit, margin_of_line, profit_of
 from orders.admin.situation import (
     purchase_pill,
@@ -51,7 +52,6 @@ from orders.models import (
     SupplierOrder,
 )
 from orders.money.lines import line_total
-from orders.plan.deadlines import due_now
 from orders.plan.events import BRIDGE
 from plumbing.redaction import redact
 
@@ -67,15 +67,15 @@ def page_panels(
     book = load_rules()
     profit = profit_of(full, book=book)
     is_told = sees_money(request)
-    by_kaspi = due_now(now=now)
+    moments = read_moments(now=now)
     return {
-        "due_left": time_left(order.due_at, now=by_kaspi),
+        "due_left": time_left(order.due_at, now=moments.by_kaspi),
         "situation": situation_pill(order),
         "raw_words": raw_words(order),
         "reservation_pill": reservation_pill(full.reservation),
         "total": money(order.total_kzt),
         "problem": problem_not_told(full),
-        "stuck": cards(request, full, book=book, now=now, by_kaspi=by_kaspi),
+        "stuck": cards(request, full, book=book, moments=moments),
         "outside": links_of(full),
         "line_rows": list(line_rows(request, full, profit)),
         "supply_rows": supply_rows(full, now=now, is_told=is_told),
@@ -85,7 +85,7 @@ def page_panels(
         "profit_total": gain(profit.total),
         "profit_percent": percents(profit.percent),
         "is_below_margin": profit.is_below,
-        "delivery_rows": delivery_rows(order, now=now, by_kaspi=by_kaspi),
+        "delivery_rows": delivery_rows(order, moments=moments),
         "buyer_rows": buyer_rows(request, order),
         "answers_buyers": request.user.has_perm("orders.answer_buyer"),
         "waybills": [
@@ -225,12 +225,10 @@ def supplied_lines(
     return rows
 
 
-def delivery_rows(
-    order: Order, *, now: datetime, by_kaspi: datetime
-) -> list[tuple[str, object]]:
+def delivery_rows(order: Order, *, moments: Moments) -> list[tuple[str, object]]:
     """Tell how the order gets to the buyer, leaving out what is not known.
 
-    `by_kaspi` is `now` by Kaspi's clock, whose moments these are.
+    The moments are those of Kaspi's clock.
     """
     marks = (
         (order.is_express, _("express")),
@@ -247,7 +245,7 @@ def delivery_rows(
         (_("reason of cancellation"), said(order.cancellation_reason)),
     ]
     rows += [
-        (label, when(moment, now=by_kaspi))
+        (label, when(moment, now=moments.by_kaspi))
         for label, moment in (
             (_("created"), order.created_at),
             (_("accept by"), order.accept_by if order.awaits_accept else None),
@@ -262,7 +260,7 @@ def delivery_rows(
         )
         if moment
     ]
-    rows.append((_("read from Kaspi"), when(order.last_seen, now=now)))
+    rows.append((_("read from Kaspi"), when(order.last_seen, now=moments.now)))
     return [(label, value) for label, value in rows if value]
 
 

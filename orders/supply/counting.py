@@ -16,13 +16,13 @@ from plumbing.leases import database_now
 CLOCK_SLACK = timedelta(minutes=1)
 
 
-def reserved_units() -> dict[int, int]:
-    """Map product ids to units to be subtracted from the supplier's stock.
+def reserved_units(read_at: datetime | None) -> dict[int, int]:
+    """Map product ids to units to be subtracted from stock figures read at a moment.
 
-    A reservation counts from its first moment until stock figures, read after its
-    goods left the supplier's stock, contain it.
+    None: they were never read. A reservation counts from its first moment until stock
+    figures, read after its goods left the supplier's stock, contain it.
     """
-    counted = _not_contained(Reservation.objects.counted())
+    counted = _not_contained(Reservation.objects.counted(), read_at)
     rows = ReservationLine.objects.filter(reservation__in=counted)
     units: Counter[int] = Counter()
     for product_id, quantity, by in rows.values_list(
@@ -34,14 +34,14 @@ def reserved_units() -> dict[int, int]:
 
 def close_contained() -> int:
     """Stop counting what the stock figures contain by now."""
-    contained = Reservation.objects.counted().exclude(
-        pk__in=_not_contained(Reservation.objects.counted()).values("pk")
-    )
-    return contained.update(counts=False)
+    counted = Reservation.objects.counted()
+    others = _not_contained(counted, stock_read_at())
+    return counted.exclude(pk__in=others.values("pk")).update(counts=False)
 
 
-def _not_contained(reservations: QuerySet[Reservation]) -> QuerySet[Reservation]:
-    read_at: datetime | None = stock_read_at()
+def _not_contained(
+    reservations: QuerySet[Reservation], read_at: datetime | None
+) -> QuerySet[Reservation]:
     if read_at is None or _is_to_come(read_at):
         # Read tomorrow, by a clock that has just been set back: before all of them.
         return reservations

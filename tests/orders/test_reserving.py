@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 
 from catalog.alstyle.cart import CartClient
+from catalog.availability import stock_read_at
 from orders.models import LearnedFact, Order, Purchase, Reservation, Step, SupplierOrder
 from orders.plan import actions
 from orders.plan.planning import replan
@@ -116,9 +117,9 @@ def test_a_reserved_order_is_to_be_accepted_next(supplier, one, process, setting
 
 def test_goods_count_against_the_stock_from_the_first_moment(supplier, one, process):
     make_order((one, 3))
-    assert reserved_units() == {one.pk: 3}
+    assert reserved_units(stock_read_at()) == {one.pk: 3}
     process()
-    assert reserved_units() == {one.pk: 3}
+    assert reserved_units(stock_read_at()) == {one.pk: 3}
 
 
 @pytest.mark.parametrize("method", ["add", "get", "submit"])
@@ -546,7 +547,7 @@ def test_selling_by_the_piece_orders_a_whole_multiple(supplier, goods, process):
     supplier.set_good(goods[0], multiplicity=10)
     product = product_of(supplier, goods[0], multiplicity=10, sells_singly=True)
     make_order((product, 1))
-    assert reserved_units() == {product.pk: 10}
+    assert reserved_units(stock_read_at()) == {product.pk: 10}
     process()
     (placed,) = books(supplier)
     assert placed.lines[0].quantity == 10
@@ -641,7 +642,7 @@ def test_reserved_by_hand(supplier, one, process):
     assert supplier.arrivals == []
     assert reservation_of(order).status == R.BY_HAND
     assert step_of(order).status == S.SKIPPED
-    assert reserved_units() == {one.pk: 1}
+    assert reserved_units(stock_read_at()) == {one.pk: 1}
 
 
 # -- releases ----------------------------------------------------------------------
@@ -674,7 +675,7 @@ def test_an_order_cancelled_before_its_reserve_is_dropped(supplier, one, process
     process()
     assert supplier.arrivals == []
     assert reservation_of(order).status == R.DROPPED
-    assert reserved_units() == {}
+    assert reserved_units(stock_read_at()) == {}
 
 
 def test_an_order_cancelled_while_in_doubt_is_released_once_found(
