@@ -71,7 +71,9 @@ def test_the_filter_finds_just_what_the_build_leaves_out(
     make_import(age=timedelta(minutes=age_min))
     if reserved:
         pks = Product.objects.values_list("pk", flat=True)
-        monkeypatch.setattr("feeds.offers.reserved_units", lambda: {pks[6]: 20})
+        monkeypatch.setattr(
+            "feeds.offers.reserved_units", lambda _read_at: {pks[6]: 20}
+        )
     now = terms()
     judged = {p.pk: decide_offer(as_row(p), now)[1] for p in Product.objects.all()}
     assert len(set(judged.values())) >= (5 if now.is_stale else 8)

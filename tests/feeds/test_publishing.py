@@ -452,7 +452,7 @@ def test_figures_too_old_sell_nothing_of_a_version_put_back(two_versions, feed_d
 
 def test_reservations_count_in_a_version_put_back(two_versions, monkeypatch, feed_dir):
     pk = Product.objects.get(sku="1").pk
-    monkeypatch.setattr("feeds.offers.reserved_units", lambda: {pk: 4})
+    monkeypatch.setattr("feeds.offers.reserved_units", lambda _read_at: {pk: 4})
     put_back(two_versions[0])
     assert units_of(feed_dir) == {"1": 1}
 

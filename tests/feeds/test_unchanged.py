@@ -44,7 +44,7 @@ def change_each_input(product, *, settings, monkeypatch):
     first, last = Store.objects.order_by("pk")
     second = Store.objects.filter(pk=last.pk)
     category = make_category(is_published=True)
-    reserved = {"feeds.offers.reserved_units": lambda: {product.pk: 2}}
+    reserved = {"feeds.offers.reserved_units": lambda _read_at: {product.pk: 2}}
     by_row = {
         "name": lambda: own.update(name="Клавиатура"),
         "brand": lambda: own.update(brand="Orion"),

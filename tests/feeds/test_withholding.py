@@ -110,7 +110,7 @@ def test_a_figure_that_fell_but_is_not_nothing_counts_at_once(goods, feed_dir):
 
 def test_what_our_reservations_take_is_not_kept(goods, monkeypatch, feed_dir):
     reserved = {product.pk: 10 for product in goods[:30]}
-    monkeypatch.setattr("feeds.offers.reserved_units", lambda: reserved)
+    monkeypatch.setattr("feeds.offers.reserved_units", lambda _read_at: reserved)
     build()
     assert on_sale(feed_dir) == 30
 
