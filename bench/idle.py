@@ -1,16 +1,21 @@
 """Idle load of the whole embedded bridge: its parts, what forks them, the supervisor.
 
-    .venv/bin/python bench/idle.py [--seconds 60]
+    .venv/bin/python bench/idle.py [--seconds 300]
 
 Starts the bridge on a fresh SQLite database against the sandbox, with the demo's goods
 on sale, opens the admin's pages, lets every scheduled task run once, then measures.
 Memory is the sum of PSS: each shared page counts once, divided among its users.
+
+A virtual machine pays for each waking of a processor, and what it pays differs tenfold
+from hour to hour: beside each part stand its wakings, and at the end what a process
+paid meanwhile for each that does nothing else.
 """
 
 from __future__ import annotations
 
 import argparse
 import re
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -34,9 +39,13 @@ PAGES = (
 )
 
 
+# Wakes twice a second, as the quietest of the parts does, and does nothing.
+SLEEPER = "import time\nwhile True: time.sleep(0.5)"
+
+
 def main() -> int:
     options = argparse.ArgumentParser()
-    options.add_argument("--seconds", type=float, default=60)
+    options.add_argument("--seconds", type=float, default=300)
     seconds = options.parse_args().seconds
     with embedded_bridge() as bridge:
         began = time.monotonic()
@@ -82,23 +91,62 @@ def label(process: psutil.Process) -> str:
     return words[words.index("bridge_part") + 1]
 
 
+def wakings(process: psutil.Process) -> int:
+    """Count how often its threads went to sleep; of one that ended, no more."""
+    threads = Path(f"/proc/{process.pid}/task")
+    if not threads.is_dir():
+        return int(process.num_ctx_switches().voluntary)
+    said = "".join((thread / "status").read_text() for thread in threads.iterdir())
+    return sum(map(int, re.findall(r"^voluntary_ctxt_switches:\s+(\d+)", said, re.M)))
+
+
 def report(pid: int, seconds: float) -> int:
-    before = {process.pid: cpu_seconds(process) for process in family(pid)}
+    with subprocess.Popen([sys.executable, "-c", SLEEPER]) as sleeper:
+        try:
+            return measure(pid, seconds, idler=psutil.Process(sleeper.pid))
+        finally:
+            sleeper.kill()
+
+
+def measure(pid: int, seconds: float, *, idler: psutil.Process) -> int:
+    # It has begun.
+    time.sleep(1)
+    before = {p.pid: (cpu_seconds(p), wakings(p)) for p in [*family(pid), idler]}
     began = time.monotonic()
     time.sleep(seconds)
     processes = family(pid)
-    if {each.pid for each in processes} != set(before) or len(before) < WHOLE_FAMILY:
+    if {p.pid for p in [*processes, idler]} != set(before) or len(
+        before
+    ) <= WHOLE_FAMILY:
         raise RuntimeError("a part is missing or was started anew: no measurement")
     took_s = time.monotonic() - began
-    size, percent = 0.0, 0.0
+    size, percent, woke = 0.0, 0.0, 0.0
     for process in processes:
+        busy_s, times = passed(process, before)
         pss = pss_mib(process)
-        busy = 100 * (cpu_seconds(process) - before[process.pid]) / took_s
-        print(f"{label(process):<12}{pss:7.1f} MiB {busy:6.2f} %")
-        size, percent = size + pss, percent + busy
-    print(f"{'whole':<12}{size:7.1f} MiB {percent:6.2f} % of one core")
+        print(
+            f"{label(process):<12}{pss:7.1f} MiB {100 * busy_s / took_s:6.2f} %"
+            f" {times / took_s:6.1f} wakings a second"
+        )
+        size, percent = size + pss, percent + 100 * busy_s / took_s
+        woke += times / took_s
+    print(f"{'whole':<12}{size:7.1f} MiB {percent:6.2f} % of one core {woke:4.1f}")
     print(f"{'bars':<12}{MAX_MIB:7.1f} MiB {MAX_PERCENT:6.2f} %")
+    idled_s, times = passed(idler, before)
+    cost_s = idled_s / times
+    print(
+        f"a waking that does nothing costs {1e6 * cost_s:.0f} microseconds here: "
+        f"so many take {100 * woke * cost_s:.2f} %"
+    )
     return int(size > MAX_MIB or percent > MAX_PERCENT)
+
+
+def passed(
+    process: psutil.Process, before: dict[int, tuple[float, int]]
+) -> tuple[float, int]:
+    """Return what a process worked since, in seconds, and how often it woke."""
+    busy_s, times = before[process.pid]
+    return cpu_seconds(process) - busy_s, wakings(process) - times
 
 
 if __name__ == "__main__":
