@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from catalog.alstyle.client import AlStyleClient
 from catalog.alstyle.schema import Problem
 from catalog.models import ImportRun
+from plumbing.collecting import collecting_rarely
 from plumbing.leases import (
     LeaseHandle,
     LeaseLost,
@@ -144,7 +145,7 @@ def open_import(
     def moment() -> datetime:
         return now or database_now()
 
-    with under_lease(LEASES[kind]):
+    with under_lease(LEASES[kind]), collecting_rarely():
         # A run still open was killed: its lease is ours.
         ImportRun.objects.under_way().filter(kind=kind).update(
             status=ImportRun.Status.FAILED,

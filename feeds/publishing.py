@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -29,6 +27,7 @@ from feeds.standing_in import keep_login
 from feeds.unchanged import is_made_of_the_same, last_whole
 from feeds.validating import InvalidPriceList
 from feeds.withholding import remember_withheld
+from plumbing.collecting import collecting_rarely
 from plumbing.leases import LeaseHandle, LeaseLost, under_lease
 from plumbing.queue import enqueue
 from plumbing.redaction import redact
@@ -88,21 +87,6 @@ class BuildResult:
         return number + "; ".join(said)
 
 
-@contextmanager
-def _collecting_rarely() -> Iterator[None]:
-    """Let Python look for circles of dead objects a tenth as often; under the lease.
-
-    A build makes millions of rows that hold none and are gone at once: to look through
-    them takes a twentieth of its time.
-    """
-    first, *others = gc.get_threshold()
-    gc.set_threshold(10 * first, *others)
-    try:
-        yield
-    finally:
-        gc.set_threshold(first, *others)
-
-
 def build_price_list(
     *, now: datetime, override: Override | None = None, is_dry_run: bool = False
 ) -> BuildResult:
@@ -113,7 +97,7 @@ def build_price_list(
     A dry run changes neither list nor database, and takes the prices as stored.
     Raises `LeaseTaken` while another build is under way.
     """
-    with under_lease(LEASE) as lease, _collecting_rarely():
+    with under_lease(LEASE) as lease, collecting_rarely():
         if is_dry_run:
             return _try_out(now=now)
         try:
