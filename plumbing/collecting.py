@@ -8,9 +8,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 RARER = 10
-_lock = threading.Lock()
-_usual: tuple[int, int, int] | None = None
-_inside = 0
+
+
+class _Rarity:
+    """Who wants it rare, counted over all threads; the last one sets it back."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._usual = gc.get_threshold()
+        self._inside = 0
+
+    def begin(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._usual = gc.get_threshold()
+                gc.set_threshold(RARER * self._usual[0], *self._usual[1:])
+            self._inside += 1
+
+    def end(self) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                gc.set_threshold(*self._usual)
+
+
+RARITY = _Rarity()
 
 
 @contextmanager
@@ -20,16 +42,8 @@ def collecting_rarely() -> Iterator[None]:
     Reading makes hundreds of thousands of rows that hold no circles: to look through
     them takes a twentieth to a tenth of the time of a price list or of an import.
     """
-    global _usual, _inside
-    with _lock:
-        if not _inside:
-            _usual = gc.get_threshold()
-            gc.set_threshold(RARER * _usual[0], *_usual[1:])
-        _inside += 1
+    RARITY.begin()
     try:
         yield
     finally:
-        with _lock:
-            _inside -= 1
-            if not _inside and _usual is not None:
-                gc.set_threshold(*_usual)
+        RARITY.end()
