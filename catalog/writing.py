@@ -50,12 +50,13 @@ def update_rows(
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             # One statement: each of many would cost a turn of its own.
-            settings = ", ".join(f"{name} = v.{name}" for name in names)
-            kinds = (f"%s::{field.cast_db_type(connection)}[]" for field in fields)
+            given = _Given(fields, prepared)
+            *values, row = given.values
+            settings = ", ".join(map("{} = {}".format, names, values))
             cursor.execute(
-                f"UPDATE {table} SET {settings} FROM unnest({', '.join(kinds)}) "  # noqa: S608 - our models' names; values are parameters
-                f"AS v({', '.join([*names, key])}) WHERE {table}.{key} = v.{key}",
-                prepared,
+                f"UPDATE {table} SET {settings} FROM {given.rows} "  # noqa: S608 - our models' names; values are parameters
+                f"WHERE {table}.{key} = {row}",
+                [*given.constants, *given.arrays],
             )
         else:
             settings = ", ".join(f"{name} = %s" for name in names)
@@ -85,7 +86,6 @@ def insert_rows(
     table = quote(model._meta.db_table)
     names = ", ".join(quote(str(field.column)) for field in (*fields, *others))
     constants = "".join(f", %s::{field.cast_db_type(connection)}" for field in others)
-    kinds = ", ".join(f"%s::{field.cast_db_type(connection)}[]" for field in fields)
     places = ", ".join(["%s"] * (len(fields) + len(others)))
     waiting, number = iter(rows), 0
     # Names come from our own models, values are parameters.
@@ -93,10 +93,11 @@ def insert_rows(
         while chunk := list(islice(waiting, INSERTED_AT_ONCE)):
             prepared, number = _prepared(fields, chunk), number + len(chunk)
             if connection.vendor == "postgresql":
+                given = _Given(fields, prepared)
                 cursor.execute(
-                    f"INSERT INTO {table} ({names}) SELECT v.*{constants} "  # noqa: S608 - our models' names; values are parameters
-                    f"FROM unnest({kinds}) AS v",
-                    [*defaults, *prepared],
+                    f"INSERT INTO {table} ({names}) "  # noqa: S608 - our models' names; values are parameters
+                    f"SELECT {', '.join(given.values)}{constants} FROM {given.rows}",
+                    [*given.constants, *defaults, *given.arrays],
                 )
             else:
                 cursor.executemany(
@@ -104,6 +105,34 @@ def insert_rows(
                     [(*row, *defaults) for row in zip(*prepared, strict=True)],
                 )
     return number
+
+
+class _Given:
+    """Rows as PostgreSQL is given them: `values` selects from `rows`, in this order.
+
+    A column goes in as an array. One that has the same value in each row, as moments
+    and reasons have, goes in once: its driver takes long to write a value.
+    """
+
+    def __init__(
+        self, fields: Sequence[models.Field[Any, Any]], columns: list[list[Any]]
+    ) -> None:
+        self.values: list[str] = []
+        self.constants: list[Any] = []
+        self.arrays: list[list[Any]] = []
+        names, kinds = [], []
+        for number, (field, column) in enumerate(zip(fields, columns, strict=True)):
+            kind = field.cast_db_type(connection)
+            # The last one says how many rows there are.
+            if number < len(fields) - 1 and column.count(column[0]) == len(column):
+                self.values.append(f"%s::{kind}")
+                self.constants.append(column[0])
+                continue
+            names.append(f"c{number}")
+            kinds.append(f"%s::{kind}[]")
+            self.values.append(f"v.c{number}")
+            self.arrays.append(column)
+        self.rows = f"unnest({', '.join(kinds)}) AS v({', '.join(names)})"
 
 
 def _prepared(
