@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
+from functools import lru_cache
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
@@ -12,6 +13,7 @@ from backoffice.formatting import decimals, grouped
 
 # What was decided, and with which figures; the texts below name them.
 Line = tuple[str, Mapping[str, object]]
+SHARES_KEPT = 1000
 
 TEXTS = {
     # Price
@@ -73,24 +75,22 @@ def explain(lines: Iterable[Line]) -> list[str]:
 
 
 def explainer() -> Callable[[Iterable[Line]], list[str]]:
-    """Give an `explain` for many: each text is looked up in the language once."""
+    """Give an `explain` for many: texts and shares are put into words once."""
     texts: dict[str, str] = {}
+    shares = lru_cache(maxsize=SHARES_KEPT)(decimals)
+
+    def readable(value: object) -> object:
+        if isinstance(value, int):
+            return grouped(value)
+        return shares(value) if isinstance(value, Decimal) else value
 
     def write(lines: Iterable[Line]) -> list[str]:
         written = []
         for code, figures in lines:
             if (text := texts.get(code)) is None:
                 text = texts[code] = _(TEXTS[code])
-            readable = {name: _readable(value) for name, value in figures.items()}
-            written.append(text % readable)
+            words = {name: readable(value) for name, value in figures.items()}
+            written.append(text % words)
         return written
 
     return write
-
-
-def _readable(value: object) -> object:
-    if isinstance(value, int):
-        return grouped(value)
-    if isinstance(value, Decimal):
-        return decimals(value)
-    return value

@@ -85,25 +85,22 @@ def insert_rows(
     quote = connection.ops.quote_name
     table = quote(model._meta.db_table)
     names = ", ".join(quote(str(field.column)) for field in (*fields, *others))
-    constants = "".join(f", %s::{field.cast_db_type(connection)}" for field in others)
     places = ", ".join(["%s"] * (len(fields) + len(others)))
-    waiting, number = iter(rows), 0
     # Names come from our own models, values are parameters.
+    inserting = f"INSERT INTO {table} ({names}) VALUES ({places})"  # noqa: S608
+    waiting, number = iter(rows), 0
     with connection.cursor() as cursor:
         while chunk := list(islice(waiting, INSERTED_AT_ONCE)):
             prepared, number = _prepared(fields, chunk), number + len(chunk)
+            whole = ((*row, *defaults) for row in zip(*prepared, strict=True))
             if connection.vendor == "postgresql":
-                given = _Given(fields, prepared)
-                cursor.execute(
-                    f"INSERT INTO {table} ({names}) "  # noqa: S608 - our models' names; values are parameters
-                    f"SELECT {', '.join(given.values)}{constants} FROM {given.rows}",
-                    [*given.constants, *defaults, *given.arrays],
-                )
+                # As parameters the driver would write them a value at a time.
+                copying = f"COPY {table} ({names}) FROM STDIN"
+                with connection.wrap_database_errors, cursor.copy(copying) as copy:
+                    for row in whole:
+                        copy.write_row(row)
             else:
-                cursor.executemany(
-                    f"INSERT INTO {table} ({names}) VALUES ({places})",  # noqa: S608 - our models' names; values are parameters
-                    [(*row, *defaults) for row in zip(*prepared, strict=True)],
-                )
+                cursor.executemany(inserting, [*whole])
     return number
 
 
