@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from itertools import compress
 from operator import ne
 from typing import Any, NamedTuple
@@ -93,33 +94,58 @@ class Differences:
         also: Iterable[tuple[str, Any]] = (),
     ) -> None:
         """Note the columns in which `old` and `new` differ, and their story."""
-        differs = list(map(ne, old, new))
-        before = dict(zip(columns, old, strict=True))
-        after = dict(compress(zip(columns, new, strict=True), differs))
-        for name, told_as in CHANGE_FIELDS.items():
-            if name in after:
-                words = reason
-                if name == "stock":
-                    bounds = _bounds(before, {**before, **after})
-                    words = ", ".join(filter(None, [bounds, reason]))
-                change = UnsavedChange(pk, told_as, before[name], after[name], words)
-                self.changes.append(change)
-        if not PRICED_COLUMNS.isdisjoint(after):
-            after["priced_with"] = ""
-        after.update(also)
-        self.updates[tuple(after)].append((*after.values(), pk))
+        differs = tuple(map(ne, old, new))
+        plan = _plan(tuple(columns), differs)
+        for at, told_as in plan.told:
+            words = reason
+            if at == plan.stock_at:
+                # The flag stands behind the number.
+                bounds = _bounds(old[at : at + 2], new[at : at + 2])
+                words = ", ".join(filter(None, [bounds, reason]))
+            self.changes.append(UnsavedChange(pk, told_as, old[at], new[at], words))
+        more = dict(also)
+        row = (*compress(new, differs), *plan.fixed, *more.values(), pk)
+        self.updates[(*plan.names, *more)].append(row)
 
 
-def _bounds(before: dict[str, Any], after: dict[str, Any]) -> str:
+class _Plan(NamedTuple):
+    """What follows from a change of certain columns, whatever their values.
+
+    `names` are set, the last of them to `fixed`; `told` are the columns, by place, that
+    have a story.
+    """
+
+    names: tuple[str, ...]
+    fixed: tuple[str, ...]
+    told: tuple[tuple[int, str], ...]
+    stock_at: int
+
+
+@cache
+def _plan(columns: tuple[str, ...], differs: tuple[bool, ...]) -> _Plan:
+    names = tuple(compress(columns, differs))
+    is_priced = not PRICED_COLUMNS.isdisjoint(names)
+    return _Plan(
+        names=(*names, "priced_with") if is_priced else names,
+        fixed=("",) if is_priced else (),
+        told=tuple(
+            (columns.index(name), told_as)
+            for name, told_as in CHANGE_FIELDS.items()
+            if name in names
+        ),
+        stock_at=columns.index("stock") if "stock" in names else -1,
+    )
+
+
+def _bounds(before: Sequence[Any], after: Sequence[Any]) -> str:
     """Tell of lower bounds, which the bare numbers of a change do not show."""
-    if before["stock_is_lower_bound"] or after["stock_is_lower_bound"]:
-        return f"{_shown_stock(before)} → {_shown_stock(after)}"
+    if before[1] or after[1]:
+        return f"{_shown_stock(*before)} → {_shown_stock(*after)}"
     return ""
 
 
-def _shown_stock(row: dict[str, Any]) -> str:
-    stock = row["stock"]
-    return f">{stock - 1}" if row["stock_is_lower_bound"] else str(stock)
+def _shown_stock(stock: int, is_lower_bound: bool) -> str:  # noqa: FBT001 - as they stand in a row
+    return f">{stock - 1}" if is_lower_bound else str(stock)
 
 
 def compare_stock(listed: StockList, *, now: datetime) -> Differences:
