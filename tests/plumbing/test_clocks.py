@@ -14,6 +14,7 @@ from django_q.brokers.orm import ORM
 from django_q.models import OrmQ, Schedule
 from django_q.scheduler import scheduler
 
+from bridge_site import dashboard
 from bridge_site.schedules import bring_back, sync_schedules
 from bridge_site.workers import read_workers
 from orders import alerting
@@ -26,7 +27,7 @@ from plumbing.leases import LeaseTaken, take_lease
 from plumbing.models import CallCount, ClockApart, Lease, TimeJump
 from plumbing.tasks import beat
 from tests.orders.factories import make_order
-from tests.staff import make_import
+from tests.staff import log_in, make_import
 
 pytestmark = pytest.mark.django_db
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
@@ -50,7 +51,7 @@ def host(monkeypatch):
 
     SQLite has but one host; its rules are tested as if it had two.
     """
-    for module in (leases, queue_time, clocks):
+    for module in (leases, queue_time, clocks, dashboard):
         monkeypatch.setattr(module, "database_now", true_now)
 
     def apart(by: timedelta):
@@ -160,6 +161,14 @@ def test_a_host_whose_clock_differs_is_told_until_it_is_right(host, settings, by
     assert doubt_of_time(now=true_now()) == ""
     note_host()
     assert told() == []
+
+
+@pytest.mark.parametrize("by", [DAY + MINUTE, -DAY - MINUTE], ids=["ahead", "behind"])
+def test_the_overview_of_such_a_host_tells_of_it_too(host, settings, by):
+    with host(by):
+        note_host()
+        page = log_in(settings, "owner").get("/admin/").text
+    assert "let NTP set it" in page
 
 
 def header(by: timedelta) -> str:
