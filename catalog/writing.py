@@ -86,8 +86,7 @@ def insert_rows(
     table = quote(model._meta.db_table)
     names = ", ".join(quote(str(field.column)) for field in (*fields, *others))
     places = ", ".join(["%s"] * (len(fields) + len(others)))
-    # Names come from our own models, values are parameters.
-    inserting = f"INSERT INTO {table} ({names}) VALUES ({places})"  # noqa: S608
+    inserting = f"INSERT INTO {table} ({names}) VALUES ({places})"  # noqa: S608 - our models' names; values are parameters
     waiting, number = iter(rows), 0
     with connection.cursor() as cursor:
         while chunk := list(islice(waiting, INSERTED_AT_ONCE)):
