@@ -486,6 +486,13 @@ def test_whoever_waits_says_so_for_as_long_as_it_waits(priority):
 # -- time that jumps ---------------------------------------------------------------
 
 
+def answered_turn(clock) -> float:
+    """Take a turn of no length; return when it was answered."""
+    with clock.turn("order"):
+        pass
+    return time.monotonic()
+
+
 @pytest.fixture
 def set_back(monkeypatch):
     """Set the database's clock back (by less than nothing: ahead) for the clock."""
@@ -504,9 +511,7 @@ def set_back(monkeypatch):
 @pytest.mark.parametrize("by", [timedelta(days=1), timedelta(minutes=4)])
 def test_a_clock_set_back_keeps_nobody_waiting(set_back, by):
     clock = TokenClock(name="back", interval_s=0.3, patience_s=5)
-    with clock.turn("order"):
-        pass
-    answered = time.monotonic()
+    answered = answered_turn(clock)
     set_back(by)
     with clock.turn("order"):
         # Neither at once, nor a day later.
@@ -515,9 +520,7 @@ def test_a_clock_set_back_keeps_nobody_waiting(set_back, by):
 
 def test_a_clock_set_ahead_lets_no_call_come_sooner(set_back):
     clock = TokenClock(name="ahead", interval_s=0.3, patience_s=5)
-    with clock.turn("order"):
-        pass
-    answered = time.monotonic()
+    answered = answered_turn(clock)
     set_back(timedelta(days=-1))
     with clock.turn("order"):
         assert 0.25 <= time.monotonic() - answered <= 2
@@ -548,9 +551,7 @@ def test_a_process_that_just_began_knows_that_the_clock_was_set(
     set_back, monkeypatch, by
 ):
     clock = TokenClock(name="new", interval_s=0.4, patience_s=10)
-    with clock.turn("order"):
-        pass
-    answered = time.monotonic()
+    answered = answered_turn(clock)
     set_back(by)
     monkeypatch.setattr(clock_set, "SEEN", clock_set._Seen())
     with clock.turn("order"):
