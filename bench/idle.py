@@ -111,13 +111,13 @@ def report(pid: int, seconds: float) -> int:
 def measure(pid: int, seconds: float, *, idler: psutil.Process) -> int:
     # It has begun.
     time.sleep(1)
-    before = {p.pid: (cpu_seconds(p), wakings(p)) for p in [*family(pid), idler]}
+    began_with = family(pid)
+    before = {p.pid: (cpu_seconds(p), wakings(p)) for p in [*began_with, idler]}
     began = time.monotonic()
     time.sleep(seconds)
     processes = family(pid)
-    if {p.pid for p in [*processes, idler]} != set(before) or len(
-        before
-    ) <= WHOLE_FAMILY:
+    is_changed = {p.pid for p in processes} != {p.pid for p in began_with}
+    if is_changed or len(processes) < WHOLE_FAMILY:
         raise RuntimeError("a part is missing or was started anew: no measurement")
     took_s = time.monotonic() - began
     size, percent, woke = 0.0, 0.0, 0.0
