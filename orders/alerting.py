@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from backoffice.asking import ask
 from backoffice.dashboard import Need
 from backoffice.formatting import Tone, absolute
+from orders.admin.moments import time_at_kaspi
 from orders.admin.situation import shortened, stuck_reason
 from orders.forgetting import without_buyer
 from orders.models import Buyer, Finding, Order, Purchase, Reason, Step
@@ -31,7 +32,6 @@ from orders.needs import (
     needs_of_share,
     needs_of_silence,
     order_url,
-    time_at_kaspi,
 )
 
 DEADLINE_TOLD = timedelta(hours=1)

@@ -17,6 +17,7 @@ from django.utils.translation import ngettext
 from backoffice.asking import Answers, ask
 from backoffice.dashboard import DashboardSection, Figure, Need, draw_days, drawn_days
 from backoffice.formatting import Tone, grouped, pill, when
+from orders.admin.moments import time_at_kaspi
 from orders.admin.situation import (
     left_text,
     shortened,
@@ -39,7 +40,6 @@ from orders.needs import (
     order_url,
     percent,
     tab_url,
-    time_at_kaspi,
 )
 from plumbing.redaction import redact
 

@@ -17,8 +17,8 @@ from django.utils.translation import gettext_lazy, ngettext
 from backoffice.asking import Answers, Number, Questions, Rows, objects
 from backoffice.dashboard import Need, NeedKind, Role
 from backoffice.formatting import Tone, absolute, ago, grouped
+from orders.admin.moments import ask_kaspi_clock
 from orders.admin.situation import fact_value, shortened
-from orders.kaspi.client import PEER_NAME
 from orders.kaspi.words import said
 from orders.models import (
     Finding,
@@ -31,8 +31,7 @@ from orders.models import (
 )
 from orders.supply.submission import attorney_ends_on
 from orders.supply.supervision import is_supervised
-from plumbing.clocks import told_time
-from plumbing.models import ClockApart, Failure
+from plumbing.models import Failure
 from plumbing.redaction import redact
 
 # How far back a cart that is kept from us is looked for.
@@ -90,7 +89,7 @@ def ask_orders() -> Questions:
     account = SupplierAccount.objects.order_by("pk")
     return {
         "marks": Rows(ReadMark.objects.order_by("state").values()),
-        "kaspi_clock": Rows(ClockApart.objects.filter(name=PEER_NAME).values()),
+        **ask_kaspi_clock(),
         "last_order": Rows(newest[:1]),
         "purchases": Rows(purchases[:PURCHASES_LOOKED_AT]),
         "to_reserve": Number(waiting.filter(status=Step.Status.PENDING)),
@@ -98,11 +97,6 @@ def ask_orders() -> Questions:
         "account": Rows(account.values()[:1]),
         "findings": Number(Finding.objects.open()),
     }
-
-
-def time_at_kaspi(answers: Answers, *, now: datetime) -> datetime:
-    """Return the time by which deadlines run, should our clock be wrong."""
-    return told_time(objects(ClockApart, answers["kaspi_clock"]), now=now)
 
 
 def count_short(*, now: datetime) -> tuple[int, int]:
