@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import waitress
@@ -67,7 +68,9 @@ def interrupt(server: Any) -> None:
     # It may wait for callers. One that listens at several addresses has no such thing,
     # and looks every second.
     if pull := getattr(server, "pull_trigger", None):
-        pull()
+        # Where it was awake it may have ended, and have closed what wakes it.
+        with suppress(OSError):
+            pull()
 
 
 def finish_and_close(server: Any) -> None:

@@ -61,6 +61,28 @@ def new_page(browser: Any) -> Any:
     return context.new_page()
 
 
+def follow(link: Any) -> None:
+    """Click on what leads to another page; returns when that is there.
+
+    A click returns before, and what comes next would judge the page that is left, or
+    one that is still empty.
+    """
+    with link.page.expect_navigation():
+        link.click()
+
+
+def looked_at(page: Any, name: str) -> None:
+    """Find nothing wrong with the open page as it is shown; keep its picture."""
+    width = page.viewport_size["width"]
+    is_dark = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+    keep_picture(page, f"{name}-{width}-{'dark' if is_dark else 'light'}")
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= width, f"{name} is {wide} px wide"
+    found = _axe.run(page).response["violations"]
+    told = [(v["id"], [n["html"][:200] for n in v["nodes"]]) for v in found]
+    assert told == [], name
+
+
 def problems_of(
     page: Any, name: str, *, within: str = "", screens: Sequence[Any] = SCREENS
 ) -> Iterator[str]:

@@ -1,11 +1,8 @@
 """What a change would do, seen and saved in a real browser, wide and narrow."""
 
-import os
-from pathlib import Path
 from urllib.parse import urljoin
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 from openpyxl import load_workbook
 from playwright.sync_api import expect
@@ -13,7 +10,7 @@ from playwright.sync_api import expect
 from bridge_site.roles import set_staff, sync_roles
 from catalog.models import PriceRule, Product
 from feeds.models import Store
-from tests.end_to_end.judging import problems_of
+from tests.end_to_end.judging import follow, looked_at, problems_of
 from tests.staff import build, furnish, make_category, make_product
 
 pytestmark = [
@@ -24,7 +21,6 @@ pytestmark = [
 
 WIDTHS = {"desktop": 1440, "phone": 390}
 PASSWORD = "a-long-password"
-PICTURES = os.environ.get("SCREENSHOTS", "")
 
 
 @pytest.fixture
@@ -58,17 +54,6 @@ def goto(page, name, *args):
     assert page.goto(urljoin(page.url, reverse(name, args=args))).status == 200
 
 
-def look(page, name, width):
-    found = Axe().run(page, options={"resultTypes": ["violations"]})
-    assert [v["id"] for v in found.response["violations"]] == [], name
-    wide = page.evaluate("document.documentElement.scrollWidth")
-    assert wide <= width, f"{name} is {wide} px wide"
-    if PICTURES:
-        page.screenshot(
-            path=Path(PICTURES) / f"before-saving-{name}-{width}.png", full_page=True
-        )
-
-
 def show(page):
     page.get_by_role("button", name="Показать, что изменится").click()
     page.wait_for_selector("#proposal")
@@ -81,7 +66,7 @@ def test_a_mistyped_mark_up_is_seen_put_right_and_brought_back(open_at, width):
     goto(page, "admin:catalog_pricerule_change", rule.pk)
     page.fill("#id_markup_percent", "200")
     show(page)
-    look(page, "mistyped", width)
+    looked_at(page, "before-saving-mistyped")
     expect(page.locator(".loud")).to_contain_text("С продажи снимется товаров: 30")
     page.get_by_role("button", name="Сохранить").click()
     expect(page.locator(".errornote")).to_contain_text("Отметьте")
@@ -96,7 +81,7 @@ def test_a_mistyped_mark_up_is_seen_put_right_and_brought_back(open_at, width):
     rule.refresh_from_db()
     assert rule.markup_percent == 25
     goto(page, "admin:catalog_pricerule_history", rule.pk)
-    look(page, "history", width)
+    looked_at(page, "before-saving-history")
     expect(page.locator(".turn").first).to_contain_text("owner")
     page.get_by_role("button", name="Вернуть, как было").last.click()
     page.wait_for_selector("#proposal")
@@ -117,14 +102,14 @@ def test_prices_of_ticked_goods_change_and_unticked_ones_stay(open_at, width):
     page.select_option("select[name=action]", "change_prices")
     page.locator("button[name=index]").first.click()
     page.fill("#id_number", "-5")
-    look(page, "prices", width)
+    looked_at(page, "before-saving-prices")
     show(page)
     expect(page.locator(".effects tbody tr")).to_have_count(3)
     page.locator("input[name=row]").first.uncheck()
     expect(page.locator("#ticked-number")).to_have_text(" (2)")
     # Who unticks one means the others.
     expect(page.get_by_label("только отмеченные")).to_be_checked()
-    look(page, "ticked", width)
+    looked_at(page, "before-saving-ticked")
     page.get_by_role("button", name="Сохранить").click()
     expect(page.locator(".messagelist")).to_contain_text("Сохранено: 2 записи")
     fixed = Product.objects.filter(price_override_kzt=5700)
@@ -149,11 +134,11 @@ def test_a_table_goes_out_is_changed_and_comes_in(open_at, tmp_path):
     sheet.cell(3, column).value = 10
     sheet.cell(4, column).value = "дорого"
     book.save(path)
-    page.get_by_role("link", name="Загрузить XLSX…").click()
-    look(page, "upload", WIDTHS["desktop"])
+    follow(page.get_by_role("link", name="Загрузить XLSX…"))
+    looked_at(page, "before-saving-upload")
     page.set_input_files("#id_file", path)
     show(page)
-    look(page, "table", WIDTHS["desktop"])
+    looked_at(page, "before-saving-table")
     errors = page.locator(".panel", has_text="Строки с ошибками")
     expect(errors).to_contain_text("ниже предела")
     expect(errors).to_contain_text("«дорого» — не число")
@@ -170,10 +155,10 @@ def test_figures_are_edited_where_they_stand(open_at, width):
     page.get_by_role("link", name="Править в списке").click()
     page.locator("input[name=form-0-price_override_kzt]").fill("6500")
     page.locator("input[name=form-1-safety_stock]").fill("4")
-    look(page, "edited", width)
+    looked_at(page, "before-saving-edited")
     page.locator("input[name=_save]").first.click()
     page.wait_for_selector("#proposal")
-    look(page, "edited-shown", width)
+    looked_at(page, "before-saving-edited-shown")
     page.get_by_role("button", name="Сохранить").click()
     expect(page.locator(".messagelist")).to_contain_text("Сохранено: 2 записи")
     assert Product.objects.filter(price_override_kzt=6500).count() == 1

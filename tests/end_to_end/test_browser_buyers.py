@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
-from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from bridge_site.roles import set_staff, sync_roles
 from orders.models import Buyer, Order
 from orders.plan.events import record
 from plumbing.leases import database_now
+from tests.end_to_end.judging import follow, looked_at
 from tests.orders.factories import make_order, make_product
 
 pytestmark = [
@@ -59,40 +57,32 @@ def test_a_buyer_gets_their_data_and_has_them_erased(
     )
     page = context.new_page()
 
-    def look(name: str) -> None:
-        if folder := os.environ.get("SCREENSHOTS"):
-            path = Path(folder) / f"buyers-{name}-{width}-{scheme}.png"
-            page.screenshot(path=path, full_page=True)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        found = Axe().run(page, options={"resultTypes": ["violations"]}).response
-        assert found["violations"] == []
-
     page.goto(f"{live_server.url}/admin/login/")
     page.fill("#id_username", "olga")
     page.fill("#id_password", PASSWORD)
     page.click("#login-form [type=submit]")
     page.goto(f"{live_server.url}/admin/orders/buyerrequest/")
-    look("requests")
-    page.get_by_role("link", name="Обратился покупатель").click()
-    look("find")
+    looked_at(page, "buyers-requests")
+    follow(page.get_by_role("link", name="Обратился покупатель"))
+    looked_at(page, "buyers-find")
     page.get_by_label("Номер заказа или телефон покупателя").fill("+7 701 123 45 67")
     page.locator("form.confirm button.main").click()
     expect(page.get_by_text("заказ ещё в работе")).to_be_visible()
     assert PHONE not in page.url
-    look("about")
+    looked_at(page, "buyers-about")
     with page.expect_download() as download:
         page.get_by_role("button", name="Выгрузить одним файлом").click()
     download.value.save_as(tmp_path / "buyer.zip")
     with zipfile.ZipFile(tmp_path / "buyer.zip") as archive:
         assert "Асель Иванова" in archive.read("buyer.txt").decode()
-    page.get_by_role("button", name="Стереть…").click()
-    look("erase")
+    follow(page.get_by_role("button", name="Стереть…"))
+    looked_at(page, "buyers-erase")
     page.get_by_label("Я убедился, что просит сам покупатель").check()
     page.get_by_role("button", name="Стереть данные покупателя").click()
     expect(page.get_by_text("Данные покупателя стёрты в 2 заказах.")).to_be_visible()
-    look("trail")
+    looked_at(page, "buyers-trail")
     assert Buyer.objects.get().order == orders[2]
     page.goto(f"{live_server.url}/admin/orders/order/{orders[0].pk}/change/")
     expect(page.get_by_text("стёрты по просьбе покупателя").first).to_be_visible()
-    look("order")
+    looked_at(page, "buyers-order")
     context.close()

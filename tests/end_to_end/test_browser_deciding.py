@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from bridge_site.roles import set_staff, sync_roles
 from orders.models import Order, Reason, Reservation, Step
-from tests.end_to_end.judging import SCREENS, new_page, problems_of
+from tests.end_to_end.judging import SCREENS, follow, looked_at, new_page, problems_of
 from tests.orders.factories import make_product, reservation_of, step_of
 from tests.orders.stuck import not_bought, states_of
 from tests.staff import make_category, make_import
@@ -71,23 +68,6 @@ def log_in(browser: Any, url: str, *, width: int = 1440, scheme: str = "light") 
     return page
 
 
-def judge(page: Any, name: str) -> None:
-    """Keep a picture; see that the page fits and that axe-core finds nothing."""
-    size = page.viewport_size["width"]
-    scheme = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
-    if folder := os.environ.get("SCREENSHOTS"):
-        path = Path(folder) / f"{name}-{size}-{'dark' if scheme else 'light'}.png"
-        page.screenshot(path=path, full_page=True)
-        if page.locator(".stuck-card").count():
-            card = path.with_stem(f"{path.stem}-card")
-            page.locator(".stuck-card").first.screenshot(path=card)
-    assert page.evaluate("document.documentElement.scrollWidth") <= size, name
-    found = Axe().run(page, options={"resultTypes": ["violations"]})
-    violations = found.response["violations"]
-    told = [(v["id"], [n["html"][:200] for n in v["nodes"]]) for v in violations]
-    assert told == [], name
-
-
 def page_of(url: str, order: Order) -> str:
     return f"{url}/admin/orders/order/{order.pk}/change/"
 
@@ -142,12 +122,12 @@ def test_an_unknown_sku_is_given_its_product_in_three_clicks(
     order.lines.update(name="Чайник Redmond RK-M1721")
     page = log_in(chromium, live_server.url, width=width)
     page.goto(page_of(live_server.url, order))
-    page.locator(".decide-main a").click()
-    judge(page, "choose-product")
+    follow(page.locator(".decide-main a"))
+    looked_at(page, "choose-product")
     page.fill("#id_q", "redmond m17")
     page.keyboard.press("Enter")
     page.locator("tbody tr", has_text="RK-M1721").wait_for()
-    judge(page, "choose-product-found")
+    looked_at(page, "choose-product-found")
     page.get_by_role("button", name="Это он: 70311").click()
     page.wait_for_selector(".messagelist .success")
     assert page.locator(".stuck-card").count() == 0
@@ -160,17 +140,17 @@ def test_many_are_decided_about_at_once(product, live_server, chromium, width, s
     other, _step = not_bought(Reason.WHICH_ORDER, product)
     page = log_in(chromium, live_server.url, width=width, scheme=scheme)
     page.goto(f"{live_server.url}/admin/orders/order/?tab=person")
-    judge(page, "person-tab")
+    looked_at(page, "person-tab")
     page.check("#action-toggle")
     page.select_option("select[name=action]", "decide")
-    page.locator(".actions button").first.click()
-    judge(page, "decide-which")
+    follow(page.locator(".actions button").first)
+    looked_at(page, "decide-which")
     page.check("input[value='order:cancel']")
     page.get_by_role("button", name="Дальше").click()
     told = page.locator(".each").inner_text()
     assert told.count("идёт магазину в минус") == 3
     assert told.count("не подходит: останется как есть") == 1
-    judge(page, "decide-whether")
+    looked_at(page, "decide-whether")
     page.check("input[value=MERCHANT_OUT_OF_STOCK]")
     page.get_by_role("button", name="Отменить заказ").click()
     page.wait_for_selector(".messagelist .success")
@@ -184,12 +164,12 @@ def test_an_order_kaspi_no_longer_shows_is_closed(product, live_server, chromium
     order, _step = next(iter(states_of(Reason.NOT_SHOWN, product)))
     page = log_in(chromium, live_server.url)
     page.goto(page_of(live_server.url, order))
-    page.locator(".decide-main a").click()
-    judge(page, "close-order")
+    follow(page.locator(".decide-main a"))
+    looked_at(page, "close-order")
     page.check("input[value=release]")
     page.get_by_role("button", name="Закрыть заказ").click()
     page.wait_for_selector(".messagelist .success")
-    judge(page, "closed-order")
+    looked_at(page, "closed-order")
     assert reservation_of(order).status == Reservation.Status.HELD
     assert step_of(order, Step.Kind.RELEASE).status == Step.Status.PENDING
     page.goto(f"{live_server.url}/admin/orders/order/")

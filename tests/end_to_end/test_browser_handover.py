@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
 from playwright.sync_api import expect
 
@@ -18,6 +15,7 @@ from orders.models import Order, ParcelCheck, Step, Waybill
 from sandbox.kaspi.orders import Waybill as Issued
 from sandbox.kaspi.waybills import waybill_pdf
 from tests.conftest import CHROMIUM_FLAGS
+from tests.end_to_end.judging import keep_picture, looked_at
 from tests.orders.factories import make_product
 from tests.orders.parcels import asked_to_assemble, make_parcel
 
@@ -102,11 +100,6 @@ def goto(page: Any, url: str, path: str = "") -> None:
     page.goto(f"{url}/admin/orders/handover/{path}")
 
 
-def shot(page: Any, name: str) -> None:
-    if folder := os.environ.get("SCREENSHOTS"):
-        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
-
-
 def scan(page: Any, code: str) -> None:
     """Type as a scanner does: fast, and with Enter at the end."""
     page.keyboard.type(code)
@@ -122,19 +115,16 @@ def test_the_pages_fit_and_have_no_finding(orders, live_server, chromium, width,
     page = log_in(chromium, live_server.url, width=width, dark=dark)
     for path in PAGES:
         goto(page, live_server.url, path)
-        name = f"handover-{path.strip('/') or 'parcels'}-{width}{'-dark' * dark}"
+        name = f"handover-{path.strip('/') or 'parcels'}"
         if path == "check/":
             scan(page, "884001")
             expect(page.locator(".verdict.opened")).to_be_visible()
             scan(page, "4870000000024")
             expect(page.locator(".verdict.counted")).to_be_visible()
-            shot(page, f"{name}-counted")
+            keep_picture(page, f"{name}-counted-{width}{'-dark' * dark}")
             scan(page, "98120")
             expect(page.locator(".verdict.wrong")).to_be_visible()
-        shot(page, name)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
-        found = Axe().run(page)
-        assert found.violations_count == 0, found.generate_report()
+        looked_at(page, name)
 
 
 def test_new_waybills_print_beside_and_the_list_knows(orders, live_server, chromium):
@@ -196,7 +186,7 @@ def test_the_browsers_own_viewer_shows_waybills_under_our_policy(
     else:
         pytest.fail(f"no viewer: {frames}")
     assert shown.evaluate("document.contentType") == "application/pdf"
-    shot(shown, "handover-waybills")
+    keep_picture(shown, "handover-waybills")
     assert [text for text in said if "Policy" in text] == []
 
 
@@ -272,11 +262,11 @@ def test_on_paper_there_is_the_sheet_and_nothing_else(orders, live_server, chrom
     page = log_in(chromium, live_server.url, dark=True)
     goto(page, live_server.url, "sheet/")
     page.emulate_media(media="print")
-    shot(page, "handover-sheet-print")
+    keep_picture(page, "handover-sheet-print")
     for name in ("#header", ".tabs", ".scopes", ".page-buttons"):
         assert not page.locator(name).first.is_visible(), name
     assert page.locator(".sheet-table tbody tr").count() == 5
     ink = "getComputedStyle(document.querySelector('.sheet-table td')).color"
     assert page.evaluate(ink) == "rgb(0, 0, 0)"
     goto(page, live_server.url, "picking/")
-    shot(page, "handover-picking-print")
+    keep_picture(page, "handover-picking-print")

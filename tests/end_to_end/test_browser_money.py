@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from datetime import datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
 from openpyxl import load_workbook
 from playwright.sync_api import expect
@@ -19,6 +17,7 @@ from catalog.models import CommissionRate, Product
 from orders.models import Order
 from orders.money.booking import book_orders
 from tests.catalog.factories import make_category
+from tests.end_to_end.judging import looked_at
 from tests.orders.factories import make_order, make_product
 
 pytestmark = [
@@ -27,7 +26,6 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
 ]
 PASSWORD = "a-long-password"
-PICTURES = os.environ.get("SCREENSHOTS", "")
 REPORT = "/admin/orders/booking/"
 
 
@@ -96,16 +94,6 @@ def open_as(browser: Any, url: str, *, role: str, width: int, theme: str) -> Any
     return page
 
 
-def look(page: Any, name: str) -> None:
-    """Keep a picture where one is asked for, and find nothing wrong."""
-    if PICTURES:
-        Path(PICTURES).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=f"{PICTURES}/{name}.png", full_page=True)
-    found = Axe().run(page).response["violations"]
-    assert [(one["id"], one["nodes"][0]["html"]) for one in found] == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-
-
 @pytest.mark.parametrize(
     ("width", "theme"), [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")]
 )
@@ -115,15 +103,15 @@ def test_the_report_is_whole_at_every_width_and_in_both_lights(
     fill()
     page = open_as(chromium, live_server.url, role="owner", width=width, theme=theme)
     page.goto(f"{live_server.url}{REPORT}")
-    look(page, f"report-{width}-{theme}")
+    looked_at(page, "report")
     page.goto(f"{live_server.url}{REPORT}?p=30&by=product")
-    look(page, f"report-product-{width}-{theme}")
+    looked_at(page, "report-product")
     # On a phone too a table to read down, with the columns that matter most.
     expect(page.locator(".money-table:not(.has-cards)")).to_have_count(1)
     page.goto(f"{live_server.url}/admin/catalog/commissionrate/")
-    look(page, f"commission-{width}-{theme}")
+    looked_at(page, "commission")
     page.goto(f"{live_server.url}/admin/orders/order/?money=below&tab=open")
-    look(page, f"orders-below-{width}-{theme}")
+    looked_at(page, "orders-below")
 
 
 def test_the_owner_finds_what_a_product_earned_and_takes_it_along(

@@ -15,6 +15,7 @@ from orders.models import LearnedFact, Order, Purchase, Reservation, Step
 from orders.steps.machine import process_due
 from orders.supply.verifying import verify_purchases
 from sandbox.alstyle.orders import OrderedLine
+from tests.end_to_end.judging import follow
 from tests.orders.factories import (
     know_supplier,
     let_pass,
@@ -122,7 +123,7 @@ def test_the_first_purchase_is_watched_call_by_call(
     assert str(made.id) in page.locator(".stuck-card").inner_text()
     assert page.get_by_role("link", name="Стоп").count() == 0
     assert step_of(waiting).status == Step.Status.PENDING
-    page.get_by_role("link", name="Дальше без остановок").click()
+    follow(page.get_by_role("link", name="Дальше без остановок"))
     look(page, "go-on-alone")
     page.get_by_role("button", name="Дальше без остановок").click()
     page.wait_for_selector(".messagelist .success")
@@ -171,7 +172,7 @@ def test_a_doubtful_purchase_is_settled_by_picking_its_order(
     page.click(f"text=№{purchase.pk}")
     page.locator("tbody tr", has_text=f"№{ours.id}").wait_for()
     look(page, "purchase-doubtful")
-    page.get_by_role("link", name="Указать наш заказ").click()
+    follow(page.get_by_role("link", name="Указать наш заказ"))
     look(page, "purchase-choose")
     page.check(f"input[value='{ours.id}']")
     page.get_by_role("button", name="Указать наш заказ").click()

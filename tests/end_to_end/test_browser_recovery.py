@@ -10,7 +10,8 @@ from django.utils import timezone
 from orders.models import Reservation
 from plumbing import epoch
 from plumbing.models import Epoch
-from tests.end_to_end.test_browser_deciding import judge, log_in, product  # noqa: F401
+from tests.end_to_end.judging import looked_at
+from tests.end_to_end.test_browser_deciding import log_in, product  # noqa: F401
 from tests.orders.factories import reservation_of
 from tests.orders.test_admin_recovery import ask_about, found
 
@@ -47,7 +48,7 @@ def test_the_state_and_the_list_fit_the_screen(
     page = log_in(chromium, live_server.url, width=width, scheme=scheme)
     page.goto(f"{live_server.url}/admin/orders/recovery/")
     assert page.locator(".banner.guard").count() == 1
-    judge(page, "recovery")
+    looked_at(page, "recovery")
     page.check(f'input[name="step"][value="{steps[2].pk}"]')
     page.click('button[value="cared"]')
     page.click("form.confirm .action.main")

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
 from playwright.sync_api import expect
 
 from bridge_site.roles import set_staff, sync_roles
 from orders.models import Buyer, Order, Reservation, SupplierOrder
+from tests.end_to_end.judging import looked_at
 from tests.orders.factories import make_order, make_product
 
 pytestmark = [
@@ -149,10 +147,4 @@ def test_what_is_found_fits_and_has_no_accessibility_violations(open_page, width
         page.locator("#search-everywhere").fill(text)
         page.keyboard.press("Enter")
         expect(page.locator("h1").first).to_have_text(f"Поиск: «{text}»")
-        if folder := os.environ.get("SCREENSHOTS"):
-            shade = "dark" if dark else "light"
-            path = Path(folder) / f"search-{name}-{width}-{shade}.png"
-            page.screenshot(path=path, full_page=True)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        found = Axe().run(page)
-        assert found.violations_count == 0, found.generate_report()
+        looked_at(page, f"search-{name}")

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
-from pathlib import Path
 from urllib.parse import urljoin
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 from playwright.sync_api import expect
 
@@ -16,6 +13,7 @@ from bridge_site.roles import set_staff, sync_roles
 from orders.models import Step
 from plumbing.adjusting import settled
 from plumbing.models import AdjustedSetting
+from tests.end_to_end.judging import follow, keep_picture, looked_at
 from tests.orders.factories import make_order
 from tests.staff import furnish, make_product
 
@@ -44,17 +42,6 @@ def open_as_owner(open_as):
 def goto(page, name, *args):
     response = page.goto(urljoin(page.url, reverse(name, args=args)))
     assert response.status == 200
-
-
-def looked_at(page, name):
-    """Find nothing that axe finds, nothing beside the screen; keep a picture."""
-    if folder := os.environ.get("SCREENSHOTS"):
-        width = page.viewport_size["width"]
-        page.screenshot(path=Path(folder) / f"{name}-{width}.png", full_page=True)
-    found = Axe().run(page).response["violations"]
-    assert [(v["id"], [n["html"] for n in v["nodes"]]) for v in found] == []
-    over = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    assert page.evaluate(over) <= 0
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1440, False), (390, True)])
@@ -93,7 +80,7 @@ def test_observing_is_switched_on_at_a_click_and_off_after_a_question(open_as_ow
     goto(page, "owner_settings")
     page.get_by_role("button", name="Теперь только наблюдать").click()
     expect(page.locator(".banner")).to_be_visible()
-    page.get_by_role("link", name="Начать работать по-настоящему…").click()
+    follow(page.get_by_role("link", name="Начать работать по-настоящему…"))
     looked_at(page, "settings-observing")
     page.get_by_role("button", name="Начать работать по-настоящему").click()
     expect(page.locator(".banner")).to_have_count(0)
@@ -124,9 +111,8 @@ def test_the_owner_is_led_through_the_first_day(open_as_owner, settings, width, 
     Step.objects.update(last_error=text)
     page = open_as_owner(width=width, dark=dark)
     expect(page.locator(".first-day")).to_contain_text("Первый день")
-    if folder := os.environ.get("SCREENSHOTS"):
-        page.screenshot(path=Path(folder) / f"first-day-box-{width}.png")
-    page.locator(".first-day h2 a").click()
+    keep_picture(page, f"first-day-box-{width}")
+    follow(page.locator(".first-day h2 a"))
     looked_at(page, "first-day")
     page.get_by_role("link", name="Что было бы сделано").first.click()
     expect(page.locator(".findings tbody tr")).to_have_count(3)

@@ -15,7 +15,8 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from playwright.sync_api import expect
 
 from bridge_site.roles import set_staff, sync_roles
-from tests.end_to_end.test_browser_settings import goto, looked_at
+from tests.end_to_end.judging import follow, looked_at
+from tests.end_to_end.test_browser_settings import goto
 
 pytestmark = [
     pytest.mark.browser,
@@ -58,11 +59,11 @@ def take_on_phone(page):
 
 
 def press(page, name):
-    """Press a button of a person's page; on a phone the seldom ones wait."""
+    """Follow a button of a person's page; on a phone the seldom ones wait."""
     more = page.get_by_text("Ещё", exact=True)
     if not page.get_by_role("link", name=name).count():
         more.click()
-    page.get_by_role("link", name=name).click()
+    follow(page.get_by_role("link", name=name))
 
 
 def is_inside(page):
@@ -75,7 +76,7 @@ def test_a_phone_is_set_up_asked_for_and_lost(browse, width, dark):
     looked_at(page, "sign-in")
     give_password(page, "operator")
     page.locator("details.account summary").click()
-    page.get_by_role("link", name="Вход и безопасность").click()
+    follow(page.get_by_role("link", name="Вход и безопасность"))
     looked_at(page, "security-off")
     page.get_by_role("link", name="Включить…").click()
     page.get_by_label("Введите шесть цифр").fill("000000")
@@ -103,7 +104,7 @@ def test_a_phone_is_set_up_asked_for_and_lost(browse, width, dark):
 
     lost = browse(width=width, dark=dark)
     give_password(lost, "operator")
-    lost.get_by_role("link", name="Телефона нет под рукой").click()
+    follow(lost.get_by_role("link", name="Телефона нет под рукой"))
     looked_at(lost, "second-factor-recovery")
     lost.get_by_label("Запасной код").fill(codes[0])
     lost.get_by_role("button", name="Дальше").click()

@@ -6,6 +6,7 @@ import re
 import socket
 import threading
 import urllib.request
+from contextlib import suppress
 from datetime import datetime, timedelta
 from datetime import timezone as zone
 from http.client import HTTPConnection
@@ -318,8 +319,10 @@ def server(transactional_db, fixed_prices, monkeypatch):
     thread.start()
     yield f"http://127.0.0.1:{waitress.effective_port}{URL}"
     waitress.task_dispatcher.shutdown()
-    # Its loop ends when the last socket is gone.
-    waitress.trigger.pull_trigger(waitress.close)
+    # Its loop ends when the last socket is gone. Where it is awake it may end, and
+    # close what wakes it, before it is woken.
+    with suppress(OSError):
+        waitress.trigger.pull_trigger(waitress.close)
     thread.join(10)
     assert not thread.is_alive()
     # What was still to be noted is, before the database goes.
