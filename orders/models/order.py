@@ -212,6 +212,9 @@ class Order(models.Model):
             models.Index(fields=["-ended_at_or_never"], name="order_by_end"),
             # Admin list, newest first; orders by day.
             models.Index(fields=["-created_at"], name="order_newest"),
+            # Admin list: sorted by sum; by status, of which most have the same.
+            models.Index(fields=["total_kzt"], name="order_by_total"),
+            models.Index(fields=["status", "id"], name="order_by_status"),
             # admin.search: by the last digits of the code.
             models.Index(fields=["code_end"], name="order_code_end"),
             # The day's hand-over sheet.
