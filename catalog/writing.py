@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from django.db import connection, models
@@ -16,6 +17,8 @@ from catalog.comparing import Differences, UnsavedChange
 from catalog.models import ImportRun, Product, ProductChange, ProductWords
 
 INSERTED_AT_ONCE = 2000
+# SQLite takes 32,766 values with a statement.
+VALUES_AT_ONCE = 20_000
 # Values that the drivers take as they are: a call for each takes most of the time.
 PLAIN = (
     (models.IntegerField, int),
@@ -40,28 +43,19 @@ def update_rows(
     """
     by_name = {field.name: field for field in model._meta.concrete_fields}
     fields = [*(by_name[name] for name in columns), model._meta.pk]
-    prepared = _prepared(fields, rows)
-    if not prepared:
-        return
     quote = connection.ops.quote_name
     table = quote(model._meta.db_table)
     *names, key = (quote(str(field.column)) for field in fields)
     # Names come from our own models, values are parameters.
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            # One statement: each of many would cost a turn of its own.
-            given = _Given(fields, prepared)
+        for given in _give(fields, _prepared(fields, rows)):
             *values, row = given.values
             settings = ", ".join(map("{} = {}".format, names, values))
             cursor.execute(
                 f"UPDATE {table} SET {settings} FROM {given.rows} "  # noqa: S608 - our models' names; values are parameters
                 f"WHERE {table}.{key} = {row}",
-                [*given.constants, *given.arrays],
+                given.parameters,
             )
-        else:
-            settings = ", ".join(f"{name} = %s" for name in names)
-            statement = f"UPDATE {table} SET {settings} WHERE {key} = %s"  # noqa: S608 - our models' names; values are parameters
-            cursor.executemany(statement, [*zip(*prepared, strict=True)])
 
 
 def insert_rows(
@@ -84,51 +78,85 @@ def insert_rows(
     ]
     quote = connection.ops.quote_name
     table = quote(model._meta.db_table)
-    names = ", ".join(quote(str(field.column)) for field in (*fields, *others))
-    places = ", ".join(["%s"] * (len(fields) + len(others)))
-    inserting = f"INSERT INTO {table} ({names}) VALUES ({places})"  # noqa: S608 - our models' names; values are parameters
+    # Given first: what tells rows apart comes last.
+    names = ", ".join(quote(str(field.column)) for field in (*others, *fields))
     waiting, number = iter(rows), 0
     with connection.cursor() as cursor:
         while chunk := list(islice(waiting, INSERTED_AT_ONCE)):
             prepared, number = _prepared(fields, chunk), number + len(chunk)
-            whole = ((*row, *defaults) for row in zip(*prepared, strict=True))
             if connection.vendor == "postgresql":
                 # As parameters the driver would write them a value at a time.
                 copying = f"COPY {table} ({names}) FROM STDIN"
                 with connection.wrap_database_errors, cursor.copy(copying) as copy:
-                    for row in whole:
-                        copy.write_row(row)
-            else:
-                cursor.executemany(inserting, [*whole])
+                    for row in zip(*prepared, strict=True):
+                        copy.write_row((*defaults, *row))
+                continue
+            whole = [*([value] * len(chunk) for value in defaults), *prepared]
+            for given in _give([*others, *fields], whole):
+                values = ", ".join(given.values)
+                cursor.execute(
+                    f"INSERT INTO {table} ({names}) SELECT {values} FROM {given.rows}",  # noqa: S608 - our models' names; values are parameters
+                    given.parameters,
+                )
     return number
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Given:
-    """Rows as PostgreSQL is given them: `values` selects from `rows`, in this order.
+    """Rows as a statement is given them: `values` selects from `rows`, in this order.
 
-    A column goes in as an array. One that has the same value in each row, as moments
-    and reasons have, goes in once: its driver takes long to write a value.
+    What has the same value in each row, as moments and reasons have, goes in once.
     """
 
-    def __init__(
-        self, fields: Sequence[models.Field[Any, Any]], columns: list[list[Any]]
-    ) -> None:
-        self.values: list[str] = []
-        self.constants: list[Any] = []
-        self.arrays: list[list[Any]] = []
-        names, kinds = [], []
-        for number, (field, column) in enumerate(zip(fields, columns, strict=True)):
-            kind = field.cast_db_type(connection)
-            # The last one says how many rows there are.
-            if number < len(fields) - 1 and column.count(column[0]) == len(column):
-                self.values.append(f"%s::{kind}")
-                self.constants.append(column[0])
-                continue
-            names.append(f"c{number}")
-            kinds.append(f"%s::{kind}[]")
-            self.values.append(f"v.c{number}")
-            self.arrays.append(column)
-        self.rows = f"unnest({', '.join(kinds)}) AS v({', '.join(names)})"
+    values: list[str]
+    rows: str
+    parameters: list[Any]
+
+
+def _give(
+    fields: Sequence[models.Field[Any, Any]], columns: list[list[Any]]
+) -> Iterator[_Given]:
+    """Give rows, column by column, to few statements; the last column tells them apart.
+
+    PostgreSQL is given all at once: each statement would be a turn of its own. SQLite
+    some hundred, for after each statement it notes the last number that it gave.
+    """
+    if not columns:
+        return
+    number = len(columns[0])
+    is_sqlite = connection.vendor == "sqlite"
+    at_once = VALUES_AT_ONCE // len(columns) if is_sqlite else number
+    for start in range(0, number, at_once):
+        yield _give_some(fields, [c[start : start + at_once] for c in columns])
+
+
+def _give_some(
+    fields: Sequence[models.Field[Any, Any]], columns: list[list[Any]]
+) -> _Given:
+    is_postgresql = connection.vendor == "postgresql"
+    values, kinds = [], []
+    constants: list[Any] = []
+    varying: list[list[Any]] = []
+    for field, column in zip(fields, columns, strict=True):
+        kind = field.cast_db_type(connection)
+        is_last = len(varying) + len(constants) == len(columns) - 1
+        if not is_last and column.count(column[0]) == len(column):
+            values.append(f"%s::{kind}" if is_postgresql else "%s")
+            constants.append(column[0])
+            continue
+        varying.append(column)
+        kinds.append(f"%s::{kind}[]")
+        # As SQLite names them by itself.
+        values.append(f"v.column{len(varying)}")
+    if is_postgresql:
+        # An array each: the driver takes long to write a value.
+        names = ", ".join(f"column{n}" for n in range(1, len(varying) + 1))
+        rows = f"unnest({', '.join(kinds)}) AS v({names})"
+        return _Given(values=values, rows=rows, parameters=[*constants, *varying])
+    one = f"({', '.join(['%s'] * len(varying))})"
+    rows = f"(VALUES {', '.join([one] * len(columns[0]))}) AS v"
+    each = chain.from_iterable(zip(*varying, strict=True))
+    return _Given(values=values, rows=rows, parameters=[*constants, *each])
 
 
 def _prepared(

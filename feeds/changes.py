@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from django.db import connection, transaction
 
@@ -30,8 +30,11 @@ FROM {changed} WHERE price_kzt IS NOT NULL
 """
 # SQLite works out what follows from the figures: what is no number and no text, as
 # truths and blanks are, Python's driver looks at for as long as it takes to write it.
-ONE_CHANGED = """
-(SELECT %s AS sku, %s AS product_id, %s AS units, %s AS price_kzt) AS changed
+# Many in a statement: after each it notes the last number that it gave to a row.
+ONE_CHANGED = "(%s, %s, %s, %s)"
+FEW_CHANGED = """
+(SELECT column1 AS sku, column2 AS product_id, column3 AS units, column4 AS price_kzt
+    FROM (VALUES {rows})) AS changed
 """
 SOME_CHANGED = """
 unnest(%s::varchar[], %s::bigint[], %s::integer[], %s::integer[])
@@ -42,15 +45,24 @@ MAKE_ALL_CHANGED = f"""
 CREATE TEMPORARY TABLE {ALL_CHANGED}
     (sku varchar, product_id bigint, units integer, price_kzt integer)
 """
+SETTINGS = """
+    product_id = {new}.product_id,
+    is_available = {new}.is_available,
+    stock_count = {new}.stock_count,
+    price_kzt = {new}.price_kzt,
+    withdrawn_at = CASE WHEN {new}.is_available THEN NULL
+        ELSE COALESCE({table}.withdrawn_at, {new}.withdrawn_at) END
+"""
 UPSERT = """
-INSERT INTO {table} ({columns}) {rows}
-ON CONFLICT (sku) DO UPDATE SET
-    product_id = excluded.product_id,
-    is_available = excluded.is_available,
-    stock_count = excluded.stock_count,
-    price_kzt = excluded.price_kzt,
-    withdrawn_at = CASE WHEN excluded.is_available THEN NULL
-        ELSE COALESCE({table}.withdrawn_at, excluded.withdrawn_at) END
+INSERT INTO {table} ({columns}) {rows} ON CONFLICT (sku) DO UPDATE SET {settings}
+"""
+UPDATE = """
+UPDATE {table} SET {settings} FROM ({rows}) AS new ({columns})
+WHERE {table}.sku = new.sku
+"""
+INSERT = """
+INSERT INTO {table} ({columns}) SELECT * FROM ({rows}) AS new ({columns})
+WHERE NOT EXISTS (SELECT FROM {table} WHERE {table}.sku = new.sku)
 """
 
 
@@ -152,8 +164,11 @@ def _follow_at_once(path: Path, *, now: datetime) -> None:
             f"DELETE FROM {table} USING {ALL_CHANGED} changed "  # noqa: S608 - our names
             f"WHERE {table}.sku = changed.sku AND changed.price_kzt IS NULL"
         )
-        cursor.execute(_upsert(ALL_CHANGED), [now, now])
+        # A row that may be there already is written half as fast.
+        cursor.execute(_with_rows(UPDATE, ALL_CHANGED, new="new"), [now, now])
         written = cursor.rowcount
+        cursor.execute(_with_rows(INSERT, ALL_CHANGED, new="new"), [now, now])
+        written += cursor.rowcount
         cursor.execute(f"DROP TABLE {ALL_CHANGED}")
         tell_planner(Listing, written=written)
 
@@ -173,14 +188,21 @@ def upsert(changed: list[Changed], *, now: datetime) -> None:
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             columns = map(list, zip(*changed, strict=True))
-            cursor.execute(_upsert(SOME_CHANGED), [now, now, *columns])
+            cursor.execute(_with_rows(UPSERT, SOME_CHANGED), [now, now, *columns])
             return
         moment = connection.ops.adapt_datetimefield_value(now)
-        values = [(moment, moment, *row) for row in changed]
-        cursor.executemany(_upsert(ONE_CHANGED), values)
+        rows = FEW_CHANGED.format(rows=", ".join([ONE_CHANGED] * len(changed)))
+        values: Iterable[Any] = chain.from_iterable(changed)
+        cursor.execute(_with_rows(UPSERT, rows), [moment, moment, *values])
 
 
-def _upsert(changed: str) -> str:
+def _with_rows(statement: str, changed: str, *, new: str = "excluded") -> str:
+    """Complete a statement that writes `changed`; it names a row's new values `new`."""
+    table = Listing._meta.db_table
     moment = "%s::timestamptz" if connection.vendor == "postgresql" else "%s"
-    rows = ROWS.format(changed=changed, moment=moment)
-    return UPSERT.format(table=Listing._meta.db_table, columns=COLUMNS, rows=rows)
+    return statement.format(
+        table=table,
+        columns=COLUMNS,
+        rows=ROWS.format(changed=changed, moment=moment),
+        settings=SETTINGS.format(table=table, new=new),
+    )

@@ -47,7 +47,7 @@ def dies_after(module, name, call=1):
 
 
 def plan(point):
-    from feeds import carrying, changes, files, healing, publishing, writing
+    from feeds import changes, files, healing, publishing, writing
 
     return {
         "while writing": lambda: dies_before(writing._OfferWriter, "text_of", 700),
@@ -61,10 +61,8 @@ def plan(point):
         "just live": lambda: dies_after(files, "replace", 3),
         "before the twin": lambda: dies_before(files, "pair_gzip"),
         "before the listings": lambda: dies_before(healing, "follow_changes"),
-        # PostgreSQL takes all of them at once.
-        "amid the listings": lambda: dies_before(
-            changes, "_upsert", 1 if carrying.is_needed() else 2
-        ),
+        # The second batch; on PostgreSQL, which takes all at once, what is new.
+        "amid the listings": lambda: dies_before(changes, "_with_rows", 2),
         "before the flip": lambda: dies_after(healing, "follow_changes"),
         "before forgetting": lambda: dies_before(publishing, "delete_old_builds"),
     }[point]
