@@ -13,6 +13,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from feeds.changes import ListingChanges
+from feeds.checking import check_price_list
 from feeds.cities import city_name
 from feeds.city_prices import CityPrices
 from feeds.comparing import ListDifferences, mass_withdrawal, what_is_withheld
@@ -20,7 +21,7 @@ from feeds.digesting import Digests, digest_of, digest_of_code
 from feeds.models import Listing, Store
 from feeds.offers import Offer, Reason, Terms, read_terms, stream_offers, streaming
 from feeds.restoring import restore_offers
-from feeds.validating import Checked, InvalidPriceList, check_price_list
+from feeds.validating import Checked, InvalidPriceList
 from feeds.withholding import read_withholding, settled_skus
 from feeds.writing import Point, Written, write_price_list
 

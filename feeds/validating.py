@@ -1,10 +1,10 @@
-"""Reads a finished price list back and refuses whatever Kaspi would, and more."""
+"""Reads a price list back, element by element, and refuses whatever Kaspi would."""
 
 from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Generator
+from collections.abc import Generator, Hashable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
@@ -59,7 +59,7 @@ def streaming_schema() -> etree.XMLSchema:
     """Compile the schema without its `xs:unique`.
 
     libxml2 keeps a table of every key for it, 350 bytes each: a third of a gigabyte
-    for a million offers. `_SkuLedger` checks the same in a thirtieth.
+    for a million offers. `SkuLedger` checks the same in a thirtieth.
     """
     tree = etree.parse(SCHEMA_FILE)
     for unique in list(tree.iter(XS_UNIQUE)):
@@ -69,16 +69,17 @@ def streaming_schema() -> etree.XMLSchema:
     return etree.XMLSchema(tree)
 
 
-class _SkuLedger:
+class SkuLedger:
     """Counts distinct SKUs by 64-bit hash, a bucket at a time: 8 bytes for each."""
 
     def __init__(self) -> None:
         self._buckets = [array("q") for _ in range(BUCKETS)]
         self._append = [bucket.append for bucket in self._buckets]
 
-    def note(self, sku: str) -> None:
-        digest = hash(sku)
-        self._append[digest % BUCKETS](digest)
+    def note(self, skus: Iterable[Hashable]) -> None:
+        append = self._append
+        for digest in map(hash, skus):
+            append[digest % BUCKETS](digest)
 
     def repeated(self) -> set[int]:
         """Give the hashes that came more than once."""
@@ -94,12 +95,14 @@ class _SkuLedger:
         return found
 
 
-class _Rules:
+class Rules:
     """The business rules, applied as the parser meets each element."""
 
-    def __init__(self, store_ids: frozenset[str], cities: frozenset[str]) -> None:
+    def __init__(
+        self, store_ids: frozenset[str], cities: frozenset[str] = frozenset()
+    ) -> None:
         self.offers = self.on_sale = self.units = 0
-        self.skus = _SkuLedger()
+        self.skus = SkuLedger()
         self._store_ids, self._cities = store_ids, cities
         self._priced: set[str] = set()
         self._sku = ""
@@ -107,7 +110,11 @@ class _Rules:
 
     def start(self, tag: str, attrib: dict[str, str]) -> None:
         if tag == AVAILABILITY:
-            self._check_availability(attrib)
+            units = self.check_availability(attrib)
+            self.units += units
+            if units and not self._is_on_sale:
+                self._is_on_sale = True
+                self.on_sale += 1
         elif tag == CITY_PRICE:
             self._check_city(attrib.get("cityId", ""))
         elif tag == OFFER:
@@ -115,7 +122,7 @@ class _Rules:
             self._sku = sku = attrib.get("sku", "")
             if not SKU.fullmatch(sku):
                 raise InvalidPriceList(_("unusable SKU %(sku)r") % {"sku": sku})
-            self.skus.note(sku)
+            self.skus.note([sku])
             self.offers += 1
             self._is_on_sale = False
 
@@ -136,7 +143,8 @@ class _Rules:
             self._refuse(_("no price for city %(city)s") % {"city": missing})
         self._priced.clear()
 
-    def _check_availability(self, attrib: dict[str, str]) -> None:
+    def check_availability(self, attrib: dict[str, str]) -> int:
+        """Return how many units a point offers; raises `InvalidPriceList`."""
         store_id = attrib.get("storeId")
         if store_id not in self._store_ids:
             self._refuse(_("point %(store)r is not active") % {"store": store_id})
@@ -144,15 +152,12 @@ class _Rules:
         if attrib.get("available") == "yes":
             if not count:
                 self._refuse(_("on sale without stock"))
-            self.units += count
-            if not self._is_on_sale:
-                self._is_on_sale = True
-                self.on_sale += 1
         elif count:
             self._refuse(_("stock of an offer that is not on sale"))
         days = attrib.get("preOrder")
         if days is not None and not 1 <= self._whole(days) <= MAX_PREORDER_DAYS:
             self._refuse(_("pre-order of %(days)s days") % {"days": days})
+        return count
 
     def _whole(self, text: str) -> int:
         # The schema judges an element after this target has met it.
@@ -169,15 +174,14 @@ class _Rules:
         )
 
 
-def check_price_list(
-    path: Path, *, store_ids: frozenset[str], cities: frozenset[str] = frozenset()
+def read_closely(
+    path: Path, *, store_ids: frozenset[str], cities: frozenset[str]
 ) -> Checked:
     """Check a file against the schema and the business rules in one pass.
 
-    `store_ids` and `cities` are those of the active points.
     Raises `InvalidPriceList`. Memory does not grow but for eight bytes an offer.
     """
-    rules = _Rules(store_ids, cities)
+    rules = Rules(store_ids, cities)
     digest = hashlib.sha256()
     size = 0
     parser = etree.XMLParser(
@@ -209,7 +213,7 @@ def check_price_list(
     )
 
 
-def _refuse_schema_errors(parser: etree.XMLParser, rules: _Rules) -> None:
+def _refuse_schema_errors(parser: etree.XMLParser, rules: Rules) -> None:
     # With a target of our own lxml logs what the schema refuses and raises nothing.
     log = parser.feed_error_log
     if len(log):

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.models import Product
+from feeds.checking import check_price_list
 from feeds.city_prices import CityPrices
 from feeds.models import FeedBuild, Listing, Store
 from feeds.publishing import roll_back
-from feeds.validating import InvalidPriceList, check_price_list
+from feeds.validating import InvalidPriceList
 from sandbox.kaspi.pricelist import read_price_list
 from tests.feeds.live_list import live, live_bytes
 from tests.feeds.making import build, make_product, make_store

@@ -3,15 +3,16 @@ import re
 import pytest
 
 from feeds import validating
-from feeds.validating import InvalidPriceList, check_price_list, read_offers
+from feeds.checking import check_price_list
+from feeds.validating import InvalidPriceList, read_offers
 from tests.feeds.live_list import read_bytes
 
 HEAD = (
     '<?xml version="1.0" encoding="utf-8"?>\n'
-    '<kaspi_catalog xmlns="kaspiShopping" date="2026-03-10 11:00">'
-    "<company>Qaz</company><merchantid>Qaz</merchantid><offers>"
+    '<kaspi_catalog xmlns="kaspiShopping" date="2026-03-10 11:00">\n'
+    "<company>Qaz</company>\n<merchantid>Qaz</merchantid>\n<offers>\n"
 )
-TAIL = "</offers></kaspi_catalog>"
+TAIL = "</offers>\n</kaspi_catalog>"
 STORES = frozenset({"PP1", "PP2"})
 
 
@@ -19,7 +20,7 @@ def offer(sku="1", *, point='available="yes" storeId="PP1" stockCount="3"', pric
     return (
         f'<offer sku="{sku}"><model>Мышь</model><brand>Zeta</brand>'
         f"<availabilities><availability {point}/></availabilities>"
-        f"<price>{price}</price></offer>"
+        f"<price>{price}</price></offer>\n"
     )
 
 
@@ -42,6 +43,7 @@ def test_a_sound_list_is_counted(tmp_path):
 BAD = {
     "no offers": HEAD + TAIL,
     "cut short": (HEAD + offer() + TAIL)[:-20],
+    "a dot behind": HEAD + offer() + TAIL + ".",
     "cut between offers": HEAD + offer(),
     "empty file": "",
     "not xml": "<html>502 Bad Gateway</html>",
@@ -54,7 +56,7 @@ BAD = {
     + TAIL,
     "other namespace": (HEAD + offer() + TAIL).replace("kaspiShopping", "kaspi"),
     "no date": (HEAD + offer() + TAIL).replace(' date="2026-03-10 11:00"', ""),
-    "no company": (HEAD + offer() + TAIL).replace("<company>Qaz</company>", ""),
+    "no company": (HEAD + offer() + TAIL).replace("<company>Qaz</company>\n", ""),
     "blank company": (HEAD + offer() + TAIL).replace(
         "<company>Qaz</company>", "<company></company>"
     ),

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from feeds.checking import check_price_list
 from feeds.offers import Offer, clean_text
-from feeds.validating import check_price_list
 from feeds.writing import NO_BRAND, Point, split_units, write_price_list
 from tests.feeds.live_list import read_bytes
 
