@@ -4,6 +4,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
+from catalog.admin import trees
 from catalog.admin.rules import describe_price, describe_scope, reach_of
 from catalog.models import Category, PriceRule
 from tests.staff import (
@@ -190,6 +191,19 @@ def test_a_branch_counts_the_goods_below_it(settings, tree):
     counts = {c.name: (c.goods.listed, c.goods.in_stock) for c in rows.result_list}
     assert counts["Периферия"] == counts["Игровые"] == (2, 1)
     assert counts["Бумага"] == (0, 0)
+
+
+def test_many_goods_are_counted_once_for_each_import(settings, tree, monkeypatch):
+    monkeypatch.setattr(trees, "KEPT_FROM", 2)
+    monkeypatch.setattr(trees, "_Counted", type("Counted", (), {"after": None}))
+    below = Category.objects.get(name="Игровые")
+    counted = []
+    for _ in range(4):
+        make_product(category=below)
+        counted.append(trees.count_goods()[below.pk].listed)
+    assert counted == [1, 2, 2, 2]
+    make_import()
+    assert trees.count_goods()[below.pk].listed == 4
 
 
 def test_the_tree_is_indented_and_search_hits_show_their_path(settings, tree):
