@@ -64,8 +64,8 @@ def products(number: int) -> Iterator[tuple[Any, ...]]:
 
 def fill(number: int) -> None:
     from catalog.models import ImportRun, Product
-    from catalog.writing import tell_planner
     from feeds.models import Store
+    from plumbing.rows import tell_planner
 
     Store.objects.create(store_id="PP1")
     ImportRun.objects.create(

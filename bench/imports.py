@@ -206,7 +206,7 @@ def measure_stock(peer: MemoryPeer, share: float, *, rounds: int) -> dict[str, f
     from catalog.comparing import STOCK_COLUMNS
     from catalog.importing import import_stock
     from catalog.models import Product
-    from catalog.writing import update_rows
+    from plumbing.rows import update_rows
 
     client = _client(peer)
     columns = (*STOCK_COLUMNS, "priced_with")

@@ -9,7 +9,8 @@ from typing import Any
 
 from catalog.models import Category, Product
 from catalog.tree import TreeNode
-from catalog.writing import update_in_order, update_rows
+from catalog.writing import update_in_order
+from plumbing.rows import update_rows
 
 # Ids in one query; SQLite takes 999.
 IDS_AT_ONCE = 500

@@ -18,7 +18,8 @@ from catalog.explaining import explain, explainer
 from catalog.models import PriceRule, Product, ProductChange
 from catalog.pricing import PriceDecision, PriceInputs, decide_price
 from catalog.rules import RuleBook, load_rules
-from catalog.writing import insert_changes, update_rows
+from catalog.writing import insert_changes
+from plumbing.rows import update_rows
 
 CHUNK = 2000
 DECIDED_COLUMNS = ("price_kzt", "quarantine", "quarantined_at", "accepted_price_kzt")

@@ -9,7 +9,7 @@ from django.db.models import F
 
 from catalog.import_runs import take_writing_lease
 from catalog.models import Product, ProductWords
-from catalog.writing import insert_rows, update_rows
+from plumbing.rows import insert_rows, update_rows
 
 ROWS_AT_ONCE = 5000
 

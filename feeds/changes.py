@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 from django.db import connection, transaction
 
-from catalog.writing import tell_planner
 from feeds.models import Listing
+from plumbing.rows import tell_planner
 
 BATCH, PIECE_BYTES = 500, 1 << 18
 # How an SKU is listed: on sale, stock, price, withdrawn long enough to be dropped.

@@ -20,10 +20,10 @@ from backoffice.pages import log_many
 from catalog.commissions import vouched_by
 from catalog.models import Category, CommissionRate, PriceRule, Product
 from catalog.rules import load_rules
-from catalog.writing import update_rows
 from feeds.foreseeing import Edits
 from feeds.models import Proposal, Store
 from plumbing.queue import enqueue
+from plumbing.rows import update_rows
 
 Table = Proposal.Table
 MODELS: dict[str, type[Model]] = {
