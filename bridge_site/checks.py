@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
+from django.db import connection
 
 from bridge_site.sentry import is_installed
 from plumbing.redaction import setting_text
@@ -20,6 +22,8 @@ REQUIRED = {
     "KASPI_COMPANY": "the company's name as Kaspi knows it",
 }
 MIN_INTERVAL_S = 5
+# It knows `UPDATE … FROM`, by which imports write.
+OLDEST_SQLITE = (3, 33)
 LEAST_KEY, LEAST_KEY_SIGNS, LEAST_PASSWORD = 50, 8, 8
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
@@ -61,7 +65,7 @@ def _risky_settings() -> list[CheckMessage]:
                 id="bridge.E003",
             )
         )
-    found += _risky_backups()
+    found += [*_risky_backups(), *_old_database()]
     host = urlsplit(settings.ALSTYLE_URL).hostname
     interval_s = settings.ALSTYLE_INTERVAL_S
     if interval_s < MIN_INTERVAL_S and host not in LOOPBACK:
@@ -123,6 +127,17 @@ def _risky_backups() -> Iterator[CheckMessage]:
             "BACKUP_STORE_URL is set without BACKUP_STORE_KEY and BACKUP_STORE_SECRET.",
             hint="Set both: the store gives them with the bucket.",
             id="bridge.E013",
+        )
+
+
+def _old_database() -> Iterator[CheckMessage]:
+    is_sqlite = connection.vendor == "sqlite"
+    if is_sqlite and sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        yield Error(
+            f"SQLite {sqlite3.sqlite_version} is too old.",
+            hint="Use a Python that comes with SQLite 3.33 or newer, or PostgreSQL "
+            "(DATABASE_URL).",
+            id="bridge.E014",
         )
 
 

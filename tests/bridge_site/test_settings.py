@@ -3,6 +3,7 @@ from __future__ import annotations
 import ast
 import logging
 import re
+import sqlite3
 import subprocess
 import sys
 from datetime import time
@@ -14,6 +15,7 @@ import pytest
 from django.conf import global_settings
 from django.conf import settings as live
 from django.core.checks import run_checks
+from django.db import connection
 
 from bridge_site.adjustable import ADJUSTABLE, FIXED, GROUPS, OBSERVING, UNSHOWN
 from bridge_site.env import SettingsReader
@@ -158,6 +160,12 @@ def check_ids(**values: object) -> list[str | None]:
 def test_each_mistake_has_its_check(values, check_id):
     assert check_ids() == []
     assert check_ids(**values) == [check_id]
+
+
+def test_an_old_sqlite_is_refused_where_it_is_used(monkeypatch):
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 31, 1))
+    used = connection.vendor == "sqlite"
+    assert check_ids() == (["bridge.E014"] if used else [])
 
 
 def test_what_is_dangerous_must_be_wanted_by_name_and_on_this_computer():
