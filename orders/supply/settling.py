@@ -187,7 +187,7 @@ def _search(
             continue
         row = lists.read(listed.order_id)
         if row is None:
-            unread += not _is_another_sum(listed, purchase)
+            unread += not _is_less(listed, purchase)
         elif purchase.codes <= set(row.words.split()):
             named.append(row)
         elif not (set(_quantities(row)) & set(purchase.quantities)):
@@ -206,7 +206,9 @@ def _search(
     # bought; then somebody else's order, equal in all we can see, must not be taken for
     # ours.
     is_there = is_there or purchase.was_seen_late(apart=SUBMIT_IS_OVER)
-    unclear = named or unread or is_there or len(fitting) != 1
+    # Nor where ours may be another one, with goods that went along.
+    grown = shows != "yes" and any(_may_have_grown(row, purchase) for row in alike)
+    unclear = named or unread or grown or is_there or len(fitting) != 1
     if unclear or not _are_all_listed(purchase):
         return _Found(ours=None, candidates=candidates)
     return _Found(ours=fitting[0], candidates=())
@@ -227,6 +229,17 @@ def _fits(row: SupplierOrderRow, purchase: Purchase) -> bool:
         return False
     if None not in (row.sum_kzt, purchase.sum_kzt) and row.sum_kzt != purchase.sum_kzt:
         return False
+    return _is_in_time(row, purchase)
+
+
+def _may_have_grown(row: SupplierOrderRow, purchase: Purchase) -> bool:
+    """Tell whether it may be ours with a manager's goods, and nothing says otherwise."""
+    is_larger = purchase.is_within(_quantities(row))
+    return is_larger and not row.words.strip() and _is_in_time(row, purchase)
+
+
+def _is_in_time(row: SupplierOrderRow, purchase: Purchase) -> bool:
+    """Tell whether it can have been made by one of our submits, as far as dates tell."""
     made, first, last = (
         placed_at(row),
         purchase.first_submit_at,
@@ -246,6 +259,14 @@ def _is_another_sum(row: SupplierOrderRow, purchase: Purchase) -> bool:
         return False
     is_named = purchase.codes <= set(row.words.split())
     return not is_named and row.sum_kzt != purchase.sum_kzt
+
+
+def _is_less(row: SupplierOrderRow, purchase: Purchase) -> bool:
+    """Tell whether a list shows a sum under ours: then our goods are not all in it."""
+    if row.sum_kzt is None or purchase.sum_kzt is None:
+        return False
+    is_named = purchase.codes <= set(row.words.split())
+    return not is_named and row.sum_kzt < purchase.sum_kzt
 
 
 def _quantities(row: SupplierOrderRow) -> dict[str, int]:

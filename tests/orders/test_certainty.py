@@ -15,6 +15,7 @@ from orders.models.step import Candidate
 from orders.plan import actions
 from orders.plan.planning import replan
 from orders.supply.learning import learned
+from orders.supply.listing import SupplierLists
 from orders.supply.verifying import verify_purchases
 from plumbing.models import TimeJump
 from plumbing.peers import PeerUnavailable
@@ -189,6 +190,43 @@ def test_a_managers_equal_order_that_says_otherwise_is_not_adopted(
         process()
     assert reservation_of(order).status == R.WANTED
     assert step_of(order).status == S.NEEDS_PERSON
+
+
+@pytest.mark.parametrize("is_read", [True, False], ids=["read", "not shown yet"])
+def test_a_managers_equal_order_is_not_adopted_where_his_goods_may_have_gone_along(
+    supplier, product, process, monkeypatch, is_read
+):
+    know_supplier()
+    foreign = another(supplier, product)
+    submit = CartClient.submit
+
+    def submit_after_the_manager(self, submission):
+        supplier.cart.add_foreign(foreign, 5, 0.0)
+        return submit(self, submission)
+
+    monkeypatch.setattr(CartClient, "submit", submit_after_the_manager)
+    order = make_order((product, 2))
+    lose_the_answer(supplier, order, process)
+    monkeypatch.undo()
+    (ours,) = alive(supplier)
+    # The same that we wanted, and nothing that tells whose it is.
+    his = supplier.orders.create(make_lines(supplier, product, 2), by="manager")
+    if not is_read:
+        read = SupplierLists.read
+        monkeypatch.setattr(
+            SupplierLists,
+            "read",
+            lambda self, n: None if n == str(ours.id) else read(self, n),
+        )
+    for _ in range(3):
+        let_pass(order, minutes=20)
+        process()
+    assert reservation_of(order).status == R.WANTED
+    assert step_of(order).status == S.NEEDS_PERSON
+    shown = {found["id"] for found in step_of(order).answered["candidates"]}
+    assert str(his.id) in shown
+    assert (str(ours.id) in shown) == is_read
+    assert len(alive(supplier)) == 1
 
 
 def test_the_same_goods_at_another_sum_are_not_adopted(supplier, product, process):
