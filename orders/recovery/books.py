@@ -16,7 +16,7 @@ from orders.kaspi.listing import SKEW
 from orders.models import Order, ReadMark, SupplierListing, SupplierOrder
 from orders.reading.polling import OVERLAP, Reader, ReadResult, running_from
 from orders.reading.refreshing import refresh_orders
-from orders.recovery.matching import Bought, Want, total
+from orders.recovery.matching import A_DAY, Bought, Want, total
 from orders.supply.listing import note_listed
 from plumbing.leases import LeaseHandle
 from plumbing.peers import PeerProtocolError, PeerRefused
@@ -112,7 +112,11 @@ def read_supplier(
     books.has_recent = any(
         row.placed_at is None or row.placed_at > lately for row in nobodys
     )
-    likely = [row for row in nobodys if _may_be_ours(row, wants, all_codes)]
+    likely = [
+        row
+        for row in nobodys
+        if _may_be_ours(row, wants, all_codes, seen_since.get(row.order_id))
+    ]
     if len(likely) > MOST_READ:
         books.failures.append(f"{len(likely) - MOST_READ} orders not read singly")
     for row in likely[:MOST_READ]:
@@ -156,19 +160,32 @@ def _list(
     raise PeerProtocolError("Al-Style's list of orders has no end")
 
 
-def _may_be_ours(row: SupplierOrderRow, wants: Sequence[Want], codes: set[str]) -> bool:
+def _may_be_ours(
+    row: SupplierOrderRow,
+    wants: Sequence[Want],
+    codes: set[str],
+    seen_since: datetime | None,
+) -> bool:
+    """Tell by what a list shows of an order whether it has to be read."""
     if row.status in (SupplierOrder.CANCELLED, SupplierOrder.MERGED):
         return False
     words = set(row.words.replace(",", " ").split())
     if words:
         return bool(words & codes)
-    if row.sum_kzt is None:
-        return bool(wants)
-    known = [want.cost_kzt for want in wants]
-    if None in known:
+    if not wants:
+        return False
+    oldest = min(want.created_at for want in wants)
+    if seen_since is not None and seen_since < oldest:
+        return False
+    made = row.placed_at
+    if made is not None and made <= oldest - A_DAY:
+        return False
+    known = [want.cost_kzt for want in wants if want.cost_kzt is not None]
+    if row.sum_kzt is None or len(known) < len(wants):
         return True
-    # Bought together, they may come to any sum of several.
-    least = min((cost for cost in known if cost is not None), default=0)
-    most = sum(cost for cost in known if cost is not None)
-    low, high = 100 - SUM_MAY_DIFFER_PERCENT, 100 + SUM_MAY_DIFFER_PERCENT
-    return bool(wants) and least * low <= row.sum_kzt * 100 <= most * high
+    if row.sum_kzt * 100 < min(known) * (100 - SUM_MAY_DIFFER_PERCENT):
+        return False
+    # Bought together they may come to the sum of all, and a manager's goods may have
+    # gone along: without dates that would be each order that was ever made.
+    most = sum(known) * (100 + SUM_MAY_DIFFER_PERCENT)
+    return made is not None or row.sum_kzt * 100 <= most

@@ -140,10 +140,12 @@ def _by_reference(
             yield row, mine
 
 
-def _by_goods(wants: Iterable[Want], rows: Iterable[Bought]) -> Iterator[Match]:
+def _by_goods(wants: Iterable[Want], rows: Sequence[Bought]) -> Iterator[Match]:
     """Pair what has the same goods, where as many were bought as were promised.
 
-    Which of two alike is whose makes no difference: the oldest goes to the oldest.
+    Which of two alike is whose makes no difference: the oldest goes to the oldest. One
+    that is left over, and holds the goods of ours and more, may be ours with a
+    manager's goods, and an equal one his: then a person sees both.
     """
     groups: dict[Key, list[Want]] = defaultdict(list)
     for want in wants:
@@ -153,15 +155,26 @@ def _by_goods(wants: Iterable[Want], rows: Iterable[Bought]) -> Iterator[Match]:
     for row in rows:
         if row.pieces is not None and not row.words:
             alike[_key(row.pieces)].append(row)
-    for key, mine in groups.items():
-        there = [row for row in alike[key] if any(row.fits(want) for want in mine)]
-        if len(there) != len(mine):
+    paired = [
+        pairs for key, mine in groups.items() if (pairs := _paired(mine, alike[key]))
+    ]
+    explained = {row.number for pairs in paired for row, _want in pairs}
+    others = [r for r in rows if not r.words and r.number not in explained]
+    for pairs in paired:
+        if any(row.can_be_of(want) for row in others for _row, want in pairs):
             continue
-        mine.sort(key=lambda want: (want.created_at, want.pk))
-        there.sort(key=lambda row: (row.made_at or mine[0].created_at, row.number))
-        pairs = list(zip(there, mine, strict=True))
-        if all(row.fits(want) for row, want in pairs):
-            yield from (Match(bought=row, wants=(want,)) for row, want in pairs)
+        yield from (Match(bought=row, wants=(want,)) for row, want in pairs)
+
+
+def _paired(mine: list[Want], rows: Iterable[Bought]) -> list[tuple[Bought, Want]]:
+    """Pair orders of ours with just as many that fit; nothing where it cannot be."""
+    there = [row for row in rows if any(row.fits(want) for want in mine)]
+    if len(there) != len(mine):
+        return []
+    mine = sorted(mine, key=lambda want: (want.created_at, want.pk))
+    there.sort(key=lambda row: (row.made_at or mine[0].created_at, row.number))
+    pairs = list(zip(there, mine, strict=True))
+    return pairs if all(row.fits(want) for row, want in pairs) else []
 
 
 def _candidates(want: Want, rows: Iterable[Bought], *, named: bool) -> Iterator[Bought]:

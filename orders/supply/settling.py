@@ -233,13 +233,13 @@ def _fits(row: SupplierOrderRow, purchase: Purchase) -> bool:
 
 
 def _may_have_grown(row: SupplierOrderRow, purchase: Purchase) -> bool:
-    """Tell whether it may be ours with a manager's goods, and nothing says otherwise."""
+    """Tell whether it may be ours with a manager's goods: nothing says otherwise."""
     is_larger = purchase.is_within(_quantities(row))
     return is_larger and not row.words.strip() and _is_in_time(row, purchase)
 
 
 def _is_in_time(row: SupplierOrderRow, purchase: Purchase) -> bool:
-    """Tell whether it can have been made by one of our submits, as far as dates tell."""
+    """Tell whether one of our submits can have made it, as far as dates tell."""
     made, first, last = (
         placed_at(row),
         purchase.first_submit_at,

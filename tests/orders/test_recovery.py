@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -245,6 +246,25 @@ def test_a_managers_order_with_the_same_goods_leaves_it_to_a_person(shop):
     assert step.reason == Reason.AFTER_RESTORE
     assert len(step.answered["maybe_bought"]) == 2
     assert shop.audit.served_twice == []
+
+
+def test_a_managers_equal_order_is_not_taken_for_ours_that_holds_his_goods(shop):
+    shop.supplier.change_settings(shows_external_id=False, shows_comments=False)
+    backup = shop.back_up()
+    shop.order(0)
+    shop.work()
+    (ours,) = shop.supplier.all_orders()
+    (line,) = ours.lines
+    his = int(shop.products[1].article)
+    ours.lines.append(dataclasses.replace(line, article=his, quantity=5))
+    shop.supplier.manager_order({line.article: line.quantity})
+    shop.restore(backup)
+    result = shop.recover()
+    assert len(result.doubtful) == 1
+    shop.work()
+    step = step_of(Order.objects.get())
+    assert step.reason == Reason.AFTER_RESTORE
+    assert len(step.answered["maybe_bought"]) == 2
 
 
 def test_a_purchase_begun_before_the_backup_and_made_after_it_is_adopted(
