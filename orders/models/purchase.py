@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from orders.models.order import Order
+from orders.models.step import CLAIM_S
 from orders.models.supply import Reservation, SupplierOrder
 
 # Behind the article of a marked-down row in the readings of the cart.
@@ -134,6 +135,8 @@ class Purchase(models.Model):
     cart_since = models.JSONField(_("cart since"), default=list, blank=True)
     # Moments (ISO) at which `submit` was sent; more than one only as the design allows.
     submits = models.JSONField(_("submits"), default=list, blank=True)
+    # When the last one's call ended here; blank: it did not, or its worker was lost.
+    submit_ended_at = models.DateTimeField(_("submit ended"), null=True, blank=True)
     # How often the lists were searched for its order.
     looks = models.PositiveSmallIntegerField(_("looks"), default=0)
     candidates = models.JSONField(_("candidates"), default=list, blank=True)
@@ -280,6 +283,17 @@ class Purchase(models.Model):
     def last_submit_at(self) -> datetime | None:
         return datetime.fromisoformat(self.submits[-1]) if self.submits else None
 
+    @property
+    def last_submit_left_by(self) -> datetime | None:
+        """Give the moment by which the last submit had left for the supplier.
+
+        It is noted as sent before it waits for its turn at the supplier's clock.
+        """
+        sent = self.last_submit_at
+        if sent is None:
+            return None
+        return self.submit_ended_at or sent + timedelta(seconds=CLAIM_S)
+
     def was_seen_whole(self, *, apart: timedelta) -> bool:
         """Tell whether two readings since the last submit found just our goods.
 
@@ -287,14 +301,14 @@ class Purchase(models.Model):
         then, so what came to the cart later proves nothing else. Somebody's goods may
         have stood beside ours meanwhile; ours were there in each reading.
         """
-        sent = self.last_submit_at
-        if sent is None:
+        left = self.last_submit_left_by
+        if left is None:
             return False
         late = [
             place
             for place, seen in enumerate(self.cart_since)
             if seen["rows"] == self.quantities
-            and datetime.fromisoformat(seen["at"]) >= sent + apart
+            and datetime.fromisoformat(seen["at"]) >= left + apart
         ]
         until = self.cart_since[: late[-1] + 1] if late else []
         whole = [seen for seen in until if seen["rows"] == self.quantities]
@@ -305,10 +319,10 @@ class Purchase(models.Model):
 
         Then either submit has not worked, or it does not empty the cart.
         """
-        sent = self.last_submit_at
-        return sent is not None and any(
+        left = self.last_submit_left_by
+        return left is not None and any(
             self.is_within(seen["rows"])
-            and datetime.fromisoformat(seen["at"]) >= sent + apart
+            and datetime.fromisoformat(seen["at"]) >= left + apart
             for seen in self.cart_since
         )
 

@@ -12,6 +12,10 @@ from django.utils.translation import gettext_lazy as _
 from orders.models.order import Order
 from orders.models.reason import Reason
 
+# So long a worker has a step to itself. Longer than one wait for the supplier's clock
+# and one call; so short that a killed worker's step is looked at within two minutes.
+CLAIM_S = 110
+
 
 class StepParameters(TypedDict, total=False):
     """What a step is to be done with."""

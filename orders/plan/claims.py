@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 
 from orders.models import Step
+from orders.models.step import CLAIM_S
 from orders.plan.transitions import StepFields, move_step
 from plumbing.call_deadlines import prolong_claim
 from plumbing.leases import LeaseHandle, database_now, steady_s
@@ -19,10 +20,7 @@ from plumbing.leases import LeaseHandle, database_now, steady_s
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-# Longer than one wait for the supplier's clock and one call; short enough that a
-# killed worker's step is looked at within two minutes.
-CLAIM_S = 110
-# In the last part of that nothing is sent any more: it might arrive after the end.
+# In the last part of a claim nothing is sent any more: it might arrive after the end.
 SURELY = 0.9
 
 

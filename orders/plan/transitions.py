@@ -48,6 +48,7 @@ class PurchaseFields(TypedDict, total=False):
     """What may be written with a purchase's new status."""
 
     submits: list[str]
+    submit_ended_at: datetime | None
     cart_since: list[CartSeen]
     supplier_order: SupplierOrder | None
     adopted_by: str

@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 
 from backoffice.formatting import span
 from orders.models import Finding, Order, Purchase, Reservation, Step
+from orders.models.step import CLAIM_S
 from orders.plan.ages import PURCHASE_AGES, RESERVATION_AGES, STEP_AGES
-from orders.plan.claims import CLAIM_S
 from orders.plan.events import BRIDGE
 from orders.reconciling.contradictions import IN_HAND, Contradiction, has_step
 from plumbing.limits import LONG_AGO

@@ -15,8 +15,8 @@ from django.utils.translation import gettext as _
 
 from orders.clients import Clients
 from orders.models import Order, Reason, Step
-from orders.models.step import StepQuerySet
-from orders.plan.claims import CLAIM_S, Claim, ClaimLost, claim_step
+from orders.models.step import CLAIM_S, StepQuerySet
+from orders.plan.claims import Claim, ClaimLost, claim_step
 from orders.plan.planning import replan
 from orders.plan.transitions import StepFields, move_step
 from orders.reading.refreshing import OrderNotShown

@@ -16,7 +16,7 @@ from django.db.models import F
 from orders.models import Purchase, SupplierListing
 from plumbing.timekeeping import TimeWatch
 
-EVIDENCE = ("submits", "cart_since", "watched")
+EVIDENCE = ("submits", "submit_ended_at", "cart_since", "watched")
 
 
 def move_evidence(
@@ -51,6 +51,9 @@ def keep_ages(jumped: timedelta, now: datetime) -> None:
     listed = SupplierListing.objects.filter(first_seen_at__range=(since, before))
     with transaction.atomic():
         listed.update(first_seen_at=F("first_seen_at") + jumped)
+        pks = [purchase.pk for purchase in unsettled]
+        ended = Purchase.objects.filter(pk__in=pks, submit_ended_at__lte=before)
+        ended.update(submit_ended_at=F("submit_ended_at") + jumped)
         for purchase in unsettled:
             move_evidence(purchase, by=jumped, which=lambda at: at <= before)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
@@ -225,10 +226,11 @@ def submit(
         Status.SUBMITTING,
         now=now,
         submits=[*purchase.submits, now.isoformat()],
+        submit_ended_at=None,
         cart_since=[],
     )
     try:
-        number = cart.submit(submission)
+        number = _send(purchase, cart, submission)
     except PeerAccessRefused:
         _unsend(purchase)
         raise
@@ -248,6 +250,16 @@ def submit(
     Purchase.objects.filter(pk=purchase.pk).update(number=number)
     purchase.number = number
     return number
+
+
+def _send(purchase: Purchase, cart: CartClient, submission: Submission) -> str:
+    try:
+        return cart.submit(submission)
+    except PeerError:
+        # It may have waited long for its turn: only now has it left, if it has.
+        purchase.submit_ended_at = database_now()
+        purchase.save(update_fields=["submit_ended_at"])
+        raise
 
 
 def note_made(
@@ -326,10 +338,10 @@ def leave_cart(
     purchase say what the cart was like until then; it stays as long as it may say more.
     Raises `NotCleared`.
     """
-    now, sent = database_now(), purchase.last_submit_at
+    now, left = database_now(), purchase.last_submit_left_by
     if purchase.status != Status.SUBMITTING or is_supervised():
         return
-    if sent is None or now - sent < is_over or not purchase.cart_since:
+    if left is None or now - left < is_over or not purchase.cart_since:
         return
     if purchase.cleared_at is None:
         if purchase.quantities.keys() & purchase.cart_since[-1]["rows"].keys():
@@ -441,10 +453,13 @@ def _unsend(purchase: Purchase) -> None:
     earlier = purchase.submits[:-1]
     to = Status.SUBMITTING if earlier else Status.FILLING
     if to == Status.SUBMITTING:
-        Purchase.objects.filter(pk=purchase.pk).update(submits=earlier)
-        purchase.submits = earlier
+        fields: dict[str, Any] = {"submits": earlier, "submit_ended_at": None}
+        Purchase.objects.filter(pk=purchase.pk).update(**fields)
+        purchase.submits, purchase.submit_ended_at = earlier, None
     else:
-        move_purchase(purchase, to, now=database_now(), submits=earlier)
+        move_purchase(
+            purchase, to, now=database_now(), submits=earlier, submit_ended_at=None
+        )
 
 
 def _is_left_of(last: Purchase, rows: Sequence[CartRow]) -> bool:

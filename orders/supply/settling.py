@@ -28,7 +28,7 @@ from plumbing.leases import database_now
 from plumbing.peers import PeerError, PeerUnavailable
 
 Name = LearnedFact.Name
-# Two submits never work at once: a lost one is over by then.
+# Two submits never work at once: a lost one is over so long after it left.
 SUBMIT_IS_OVER = timedelta(seconds=60)
 # Unclear ones in a row; then the cart is left to others, and it begins anew.
 MOST_SUBMITS = 3
@@ -113,8 +113,8 @@ def _note_cart(purchase: Purchase, rows: dict[str, int], *, now: datetime) -> No
 
 
 def _until_over(purchase: Purchase, now: datetime) -> float:
-    sent = purchase.last_submit_at or now
-    return max((sent + SUBMIT_IS_OVER - now).total_seconds() + 1, 5)
+    left = purchase.last_submit_left_by or now
+    return max((left + SUBMIT_IS_OVER - now).total_seconds() + 1, 5)
 
 
 def _by_lists(
@@ -220,8 +220,8 @@ def _are_all_listed(purchase: Purchase) -> bool:
     wait = LISTED_BY
     if slowest_s is not None:
         wait = min(LISTED_BY, SUBMIT_IS_OVER + timedelta(seconds=2 * slowest_s))
-    sent = purchase.last_submit_at
-    return sent is not None and database_now() - sent > wait
+    left = purchase.last_submit_left_by
+    return left is not None and database_now() - left > wait
 
 
 def _fits(row: SupplierOrderRow, purchase: Purchase) -> bool:

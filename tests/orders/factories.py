@@ -157,6 +157,8 @@ def let_pass(order: Order, *, minutes: float = 5) -> None:
         purchase.cart_since = [
             {**seen, "at": earlier(seen["at"])} for seen in purchase.cart_since
         ]
+        if purchase.submit_ended_at is not None:
+            purchase.submit_ended_at -= back
         purchase.save()
     for listed in SupplierListing.objects.all():
         SupplierListing.objects.filter(pk=listed.pk).update(

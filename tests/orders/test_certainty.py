@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -602,6 +602,58 @@ def test_a_failed_look_after_the_order_buys_nothing_again(
     monkeypatch.setattr(CartClient, "submit", submit_then_fail)
     order = make_order((product, 1))
     for _ in range(6):
+        process(also_later=True)
+    assert len(alive(supplier)) == 1
+    assert reservation_of(order).status == R.HELD
+
+
+def test_a_submit_that_waited_for_its_turn_is_not_over_a_minute_after_it_was_noted(
+    supplier, product, process, monkeypatch
+):
+    know_supplier()
+    submit = CartClient.submit
+
+    def submit_after_a_minute(self, submission):
+        """As if another call had kept the supplier's clock for so long."""
+        (purchase,) = Purchase.objects.unsettled()
+        earlier = datetime.fromisoformat(purchase.submits[-1]) - timedelta(seconds=65)
+        Purchase.objects.update(submits=[earlier.isoformat()])
+        return submit(self, submission)
+
+    monkeypatch.setattr(CartClient, "submit", submit_after_a_minute)
+    order = make_order((product, 2))
+    lose_the_answer(supplier, order, process, fault="late_work")
+    monkeypatch.undo()
+    # Still under way: the cart holds our goods, and says nothing.
+    for _ in range(3):
+        process(also_later=True)
+    assert len(purchase_of(order).submits) == 1
+    supplier.clock.advance(31)
+    supplier.catch_up()
+    for _ in range(2):
+        let_pass(order)
+        process(also_later=True)
+    assert len(alive(supplier)) == 1
+    assert reservation_of(order).status == R.HELD
+
+
+@pytest.mark.parametrize("minutes", [1.9, 2.2])
+def test_the_submit_of_a_lost_worker_may_have_left_until_its_claim_ran_out(
+    supplier, product, process, minutes
+):
+    know_supplier()
+    order = make_order((product, 2))
+    lose_the_answer(supplier, order, process, fault="late_work")
+    # As a worker leaves it that was lost in the call.
+    Purchase.objects.update(submit_ended_at=None)
+    let_pass(order, minutes=minutes)
+    for _ in range(3):
+        process(also_later=True)
+    assert len(purchase_of(order).submits) == 1
+    supplier.clock.advance(31)
+    supplier.catch_up()
+    for _ in range(2):
+        let_pass(order)
         process(also_later=True)
     assert len(alive(supplier)) == 1
     assert reservation_of(order).status == R.HELD

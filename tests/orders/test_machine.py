@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from orders.clients import Clients
 from orders.models import Order, OrderEvent, Step
-from orders.plan import claims
-from orders.plan.claims import ClaimLost, claim_step
+from orders.models.step import CLAIM_S
+from orders.plan.claims import Claim, ClaimLost, claim_step
 from orders.plan.planning import replan
 from orders.plan.transitions import ForbiddenTransition, move_step
 from orders.plan.wanting import make_step
@@ -79,7 +79,7 @@ def test_without_the_comparison_they_would_do_it_several_times(performed, monkey
             status=S.IN_FLIGHT, claimed_until=timezone.now() + timedelta(minutes=1)
         )
         step.status = S.IN_FLIGHT
-        return claims.Claim(step)
+        return Claim(step)
 
     monkeypatch.setattr(machine, "claim_step", claim_by_looking)
     make_order((make_product("1"), 1))
@@ -91,7 +91,7 @@ def test_a_worker_that_lost_its_claim_cannot_write_or_settle(performed):
     order = make_order((make_product("1"), 1))
     step = step_of(order)
     claim = claim_step(step, text="begun")
-    late = timezone.now() + timedelta(seconds=claims.CLAIM_S + 1)
+    late = timezone.now() + timedelta(seconds=CLAIM_S + 1)
     assert machine.sweep(now=late) == 1
     with pytest.raises(ClaimLost):
         claim.renew()
@@ -120,7 +120,7 @@ def test_steps_claimed_or_put_off_before_the_clock_was_set_back_go_on(performed)
     assert performed == [later.pk]
     # Its worker may be alive: it has as long as any claim lasts.
     assert machine.sweep(now=timezone.now()) == 0
-    late = timezone.now() + timedelta(seconds=claims.CLAIM_S + 1)
+    late = timezone.now() + timedelta(seconds=CLAIM_S + 1)
     assert machine.sweep(now=late) == 1
     assert Step.objects.get(pk=waiting.pk).not_before == hour
 
@@ -257,7 +257,7 @@ def test_a_settling_that_fails_leaves_nothing_half_done_and_aborts_nothing(
     assert step_of(bad).status == S.IN_FLIGHT
     assert step_of(good).status == S.DONE
     # The sweep takes it when its claim has run out.
-    late = timezone.now() + timedelta(seconds=claims.CLAIM_S + 1)
+    late = timezone.now() + timedelta(seconds=CLAIM_S + 1)
     assert machine.sweep(now=late) == 1
     assert step_of(bad).status == S.UNKNOWN
 
