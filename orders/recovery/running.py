@@ -18,6 +18,7 @@ from orders.models import (
     Step,
     supplied_quantity,
 )
+from orders.models.step import CLAIM_S
 from orders.recovery.adopting import Adopter
 from orders.recovery.books import Books, read_kaspi, read_supplier
 from orders.recovery.matching import Bought, Matched, Want, match
@@ -291,7 +292,9 @@ def _not_yet(guard: Epoch, found: _Found, *, now: datetime) -> Iterable[str]:
     slowest_s = learned_seconds(LearnedFact.Name.LISTED_AFTER_S)
     wait = LISTED_BY
     if slowest_s is not None:
-        wait = min(LISTED_BY, SUBMIT_IS_OVER + timedelta(seconds=2 * slowest_s))
+        # A worker that was lost may have waited for its turn as long as its claim.
+        at_work = SUBMIT_IS_OVER + timedelta(seconds=CLAIM_S)
+        wait = min(LISTED_BY, at_work + timedelta(seconds=2 * slowest_s))
     # What was bought last may not be listed yet; with nobody ordering, nothing was.
     is_open = bool(matched.doubtful) or (
         _is_beginning(guard) and books.has_recent and bool(matched.free)
