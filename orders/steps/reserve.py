@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from orders.clients import Clients
 from orders.models import (
+    LearnedFact,
     Order,
     Purchase,
     Reason,
@@ -26,6 +27,7 @@ from orders.steps.outcomes import Outcome
 from orders.supply import purchasing, supervision
 from orders.supply.by_hand import check_by_hand
 from orders.supply.cart import CART_LEASE, CartOccupied, GoodsRefused, PriceRisen
+from orders.supply.learning import learned
 from orders.supply.margin import MarginDecision, accepted_cost, weigh_order
 from orders.supply.purchasing import CartTaken, NotCleared
 from orders.supply.settling import SUBMIT_IS_OVER, Settlement, settle
@@ -267,7 +269,13 @@ class ReserveHandler:
             )
         if found.what == "wait":
             with contextlib.suppress(NotCleared):
-                purchasing.leave_cart(purchase, cart, claim, is_over=SUBMIT_IS_OVER)
+                purchasing.leave_cart(
+                    purchase,
+                    cart,
+                    claim,
+                    is_over=SUBMIT_IS_OVER,
+                    is_none_listed=found.is_none_listed,
+                )
             return outcomes.unknown(found.text, look_after_s=found.look_after_s)
         if found.what == "person":
             return self._ask(claim, clients, purchase, found)
@@ -307,7 +315,11 @@ class ReserveHandler:
     ) -> Outcome:
         if purchase.status != Status.NEEDS_PERSON:
             is_out = purchase.cleared_at is not None
-            if not is_out and purchase.was_seen_late(apart=SUBMIT_IS_OVER):
+            # Where ours may be listed, and it emptied the cart, they are a manager's.
+            keeps = learned(LearnedFact.Name.SUBMIT_EMPTIES) == "no"
+            is_ours = found.is_none_listed or keeps
+            is_late = purchase.was_seen_late(apart=SUBMIT_IS_OVER)
+            if is_ours and is_late and not is_out:
                 # Left there, our rows would only keep everybody else out.
                 with contextlib.suppress(NotCleared):
                     rows = clients.cart.get()

@@ -330,13 +330,18 @@ def note_cleared(purchase: Purchase) -> None:
 
 
 def leave_cart(
-    purchase: Purchase, cart: CartClient, claim: Claim, *, is_over: timedelta
+    purchase: Purchase,
+    cart: CartClient,
+    claim: Claim,
+    *,
+    is_over: timedelta,
+    is_none_listed: bool,
 ) -> None:
     """Let others have the cart while the purchase's order is looked for.
 
-    `is_over`: when a lost submit surely takes nothing more. Readings kept on the
-    purchase say what the cart was like until then; it stays as long as it may say more.
-    Raises `NotCleared`.
+    `is_over`: when a lost submit surely takes nothing more. `is_none_listed`: no order
+    in the supplier's lists can be its. Readings kept on the purchase say what the cart
+    was like until then; it stays as long as it may say more. Raises `NotCleared`.
     """
     now, left = database_now(), purchase.last_submit_left_by
     if purchase.status != Status.SUBMITTING or is_supervised():
@@ -345,7 +350,9 @@ def leave_cart(
         return
     if purchase.cleared_at is None:
         if purchase.quantities.keys() & purchase.cart_since[-1]["rows"].keys():
-            if not _has_said_all(purchase, is_over=is_over):
+            if not _has_said_all(
+                purchase, is_over=is_over, is_none_listed=is_none_listed
+            ):
                 return
             rows = cart.get()
             # Gone by now, somebody at the portal may have ordered them.
@@ -355,15 +362,18 @@ def leave_cart(
     move_purchase(purchase, Status.SOUGHT, now=now)
 
 
-def _has_said_all(purchase: Purchase, *, is_over: timedelta) -> bool:
+def _has_said_all(
+    purchase: Purchase, *, is_over: timedelta, is_none_listed: bool
+) -> bool:
     """Tell whether our rows in the cart cannot tell any more than they did."""
     empties = learned(Name.SUBMIT_EMPTIES)
     if empties == "yes":
         return False
     if empties == "no":
         return purchase.was_seen_late(apart=is_over)
-    # If it turns out that submit empties the cart, this is the proof.
-    return purchase.was_seen_whole(apart=is_over)
+    # If it turns out that submit empties the cart, this is the proof; but where an
+    # order is listed that may be ours, they may be a manager's.
+    return is_none_listed and purchase.was_seen_whole(apart=is_over)
 
 
 def take_out_articles(

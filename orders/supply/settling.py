@@ -1,12 +1,13 @@
 """Settles a purchase whose submit was not clearly answered: by evidence only.
 
 The cart is the witness: what was put in once can become at most one order. "Absent from
-a list" is never proof, so nothing is bought again for want of an order in a list.
+a list" is never proof, so nothing is bought again for want of an order in a list. Nor
+is it where one may be ours: a manager can have put in just what we had.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -55,6 +56,8 @@ class Settlement:
     sum_kzt: int | None = None
     candidates: tuple[Candidate, ...] = ()
     look_after_s: float = LOOK_AGAIN_AFTER_S
+    # Ours would be listed by now, and no order there can be it.
+    is_none_listed: bool = False
 
 
 def settle(purchase: Purchase, cart: CartClient, claim: Claim) -> Settlement:
@@ -72,7 +75,8 @@ def settle(purchase: Purchase, cart: CartClient, claim: Claim) -> Settlement:
         was_whole = purchase.was_seen_whole(apart=SUBMIT_IS_OVER)
         if empties == "yes" and was_whole and purchase.was_there_last:
             text = _("Submit empties the cart, and it still held our goods after it")
-            return Settlement(what="not_bought", text=text)
+            verdict = Settlement(what="not_bought", text=text)
+            return _unless_listed(purchase, cart, claim, verdict, now=now)
         return _by_lists(purchase, cart, claim, now=now, is_there=False)
     rows = cart.get()
     # The turn at the supplier's clock may have been long in coming.
@@ -87,12 +91,14 @@ def settle(purchase: Purchase, cart: CartClient, claim: Claim) -> Settlement:
     # Gone since, ours may have been ordered by whoever is at the portal.
     if empties == "yes" and is_witness:
         text = _("The cart still holds our goods: nothing was bought")
+        what: What = "not_bought"
         if is_whole and len(purchase.submits) < MOST_SUBMITS:
-            return Settlement(what="submit_again", text=text)
-        if len(purchase.submits) >= MOST_SUBMITS:
+            what = "submit_again"
+        elif len(purchase.submits) >= MOST_SUBMITS:
             text = _("The cart still holds our goods after %(number)s submits")
             text %= {"number": len(purchase.submits)}
-        return Settlement(what="not_bought", text=text)
+        verdict = Settlement(what=what, text=text)
+        return _unless_listed(purchase, cart, claim, verdict, now=now)
     if is_whole and empties == "yes" and purchase.was_always_there:
         text = _("The cart still holds our goods: waiting until the lost call is over")
         return Settlement(
@@ -115,6 +121,22 @@ def _note_cart(purchase: Purchase, rows: dict[str, int], *, now: datetime) -> No
 def _until_over(purchase: Purchase, now: datetime) -> float:
     left = purchase.last_submit_left_by or now
     return max((left + SUBMIT_IS_OVER - now).total_seconds() + 1, 5)
+
+
+def _unless_listed(
+    purchase: Purchase,
+    cart: CartClient,
+    claim: Claim,
+    verdict: Settlement,
+    *,
+    now: datetime,
+) -> Settlement:
+    """Give what the cart says, if no order in the lists can be ours.
+
+    Where ours were ordered, a manager may have put in the same between two readings.
+    """
+    found = _by_lists(purchase, cart, claim, now=now, is_there=True)
+    return verdict if found.is_none_listed else found
 
 
 def _by_lists(
@@ -145,7 +167,8 @@ def _by_lists(
         if found.candidates
         else _("Its order is not listed at Al-Style")
     )
-    return _wait_or_person(purchase, text, found.candidates, now=now)
+    said = _wait_or_person(purchase, text, found.candidates, now=now)
+    return replace(said, is_none_listed=found.is_none_listed)
 
 
 def _wait_or_person(
@@ -165,6 +188,7 @@ def _wait_or_person(
 class _Found:
     ours: SupplierOrderRow | None
     candidates: tuple[Candidate, ...]
+    is_none_listed: bool = False
 
 
 def _search(
@@ -208,10 +232,13 @@ def _search(
     is_there = is_there or purchase.was_seen_late(apart=SUBMIT_IS_OVER)
     # Nor where ours may be another one, with goods that went along.
     grown = shows != "yes" and any(_may_have_grown(row, purchase) for row in alike)
-    unclear = named or unread or grown or is_there or len(fitting) != 1
-    if unclear or not _are_all_listed(purchase):
-        return _Found(ours=None, candidates=candidates)
-    return _Found(ours=fitting[0], candidates=())
+    may_be_ours = named or fitting or unread or grown
+    is_clear = len(fitting) == 1 and not (named or unread or grown or is_there)
+    is_listed = _are_all_listed(purchase)
+    if is_clear and is_listed:
+        return _Found(ours=fitting[0], candidates=())
+    is_none_listed = is_listed and not may_be_ours
+    return _Found(ours=None, candidates=candidates, is_none_listed=is_none_listed)
 
 
 def _are_all_listed(purchase: Purchase) -> bool:

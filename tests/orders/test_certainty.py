@@ -995,7 +995,8 @@ def test_a_first_submit_that_is_lost_waits_for_what_others_teach(
     lose_the_answer(supplier, order, process, fault="drop_before_work")
     second = make_order((product_of(supplier, another(supplier, product)), 1))
     process(also_later=True)
-    let_pass(order, minutes=2)
+    # An order of ours would be listed by then.
+    let_pass(order, minutes=26)
     process(also_later=True)
     process(also_later=True)
     assert reservation_of(second).status == R.HELD
@@ -1008,6 +1009,32 @@ def test_a_first_submit_that_is_lost_waits_for_what_others_teach(
     assert supplier.cart.rows == {}
 
 
+@pytest.mark.parametrize("is_known", [True, False], ids=["known", "not known yet"])
+def test_rows_just_like_ours_are_a_managers_where_ours_may_be_listed(
+    supplier, product, process, is_known
+):
+    if is_known:
+        know_supplier()
+    order = make_order((product, 2))
+    lose_the_answer(supplier, order, process, fault="late_work")
+    process(also_later=True)
+    supplier.clock.advance(31)
+    supplier.catch_up()
+    (ours,) = alive(supplier)
+    # It emptied the cart, and a manager puts in the same before the next look.
+    supplier.cart.add_foreign(int(product.article), 2, 0.0)
+    his = dict(supplier.cart.rows)
+    for minutes in (2, 10, 20, 10, 10):
+        let_pass(order, minutes=minutes)
+        ours.created -= minutes * 60
+        process(also_later=True)
+    assert alive(supplier) == [ours]
+    assert supplier.cart.rows == his
+    assert step_of(order).status == S.NEEDS_PERSON
+    found = step_of(order).answered["candidates"]
+    assert [one["id"] for one in found] == [str(ours.id)]
+
+
 def test_a_first_submit_that_worked_and_left_its_rows_is_not_sent_again(
     supplier, product, process
 ):
@@ -1017,7 +1044,8 @@ def test_a_first_submit_that_worked_and_left_its_rows_is_not_sent_again(
     lose_the_answer(supplier, order, process)
     second = make_order((product_of(supplier, another(supplier, product)), 1))
     process(also_later=True)
-    let_pass(order, minutes=2)
+    # An order of ours would be listed by then.
+    let_pass(order, minutes=26)
     process(also_later=True)
     process(also_later=True)
     assert reservation_of(second).status == R.HELD
