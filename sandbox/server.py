@@ -131,12 +131,17 @@ class Wire(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         parts = urlsplit(self.path)
         length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length) if length else b""
+        if len(body) < length:
+            # Cut off: a web server hands nothing on of which the rest never came.
+            self.close_connection = True
+            return
         request = Request(
             verb=self.command,
             path=unquote(parts.path),
             query=dict(parse_qsl(parts.query, keep_blank_values=True)),
             headers=self.headers,
-            body=self.rfile.read(length) if length else b"",
+            body=body,
             arrived=self.arrived,
         )
         self.server.owner.serve(request, self)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import socket
 import time
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -255,3 +257,16 @@ def test_control_api_does_what_the_python_api_does(get, supplier):
         control.call("settings", nonsense=1)
     with pytest.raises(ValueError, match="no control"):
         control.call("nonsense")
+
+
+def test_a_request_that_was_cut_off_is_no_request(supplier):
+    host, port = urlsplit(supplier.url).netloc.split(":")
+    head = f"POST /cart-api/add?access-token={supplier.token} HTTP/1.1\r\nHost: a\r\n"
+    for body, arrived in (("{", 0), ("{}", 1)):
+        with socket.create_connection((host, int(port))) as cut:
+            cut.sendall(f"{head}Content-Length: 2\r\n\r\n{body}".encode())
+            cut.shutdown(socket.SHUT_WR)
+            # Until the server has done with it.
+            while cut.recv(4096):
+                pass
+        assert len(supplier.arrivals) == arrived
