@@ -22,8 +22,8 @@ from orders.models.step import CLAIM_S
 from orders.recovery.adopting import Adopter
 from orders.recovery.books import Books, read_kaspi, read_supplier
 from orders.recovery.matching import Bought, Matched, Want, match
-from orders.supply.learning import learned, learned_seconds
-from orders.supply.settling import LISTED_BY, SUBMIT_IS_OVER
+from orders.supply.learning import learned
+from orders.supply.settling import LISTED_BY, listed_within
 from orders.supply.wanted import wanted_lines
 from plumbing import epoch
 from plumbing.leases import LeaseHandle, database_now, under_lease
@@ -289,12 +289,8 @@ def _not_yet(guard: Epoch, found: _Found, *, now: datetime) -> Iterable[str]:
         yield _("each order at Al-Style is read")
     if Step.objects.filter(status=Step.Status.IN_FLIGHT).exists():
         yield _("what a lost worker had begun is looked at")
-    slowest_s = learned_seconds(LearnedFact.Name.LISTED_AFTER_S)
-    wait = LISTED_BY
-    if slowest_s is not None:
-        # A worker that was lost may have waited for its turn as long as its claim.
-        at_work = SUBMIT_IS_OVER + timedelta(seconds=CLAIM_S)
-        wait = min(LISTED_BY, at_work + timedelta(seconds=2 * slowest_s))
+    # A worker that was lost may have waited for its turn as long as its claim.
+    wait = min(LISTED_BY, timedelta(seconds=CLAIM_S) + listed_within())
     # What was bought last may not be listed yet; with nobody ordering, nothing was.
     is_open = bool(matched.doubtful) or (
         _is_beginning(guard) and books.has_recent and bool(matched.free)

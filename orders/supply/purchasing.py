@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
@@ -463,9 +462,8 @@ def _unsend(purchase: Purchase) -> None:
     earlier = purchase.submits[:-1]
     to = Status.SUBMITTING if earlier else Status.FILLING
     if to == Status.SUBMITTING:
-        fields: dict[str, Any] = {"submits": earlier, "submit_ended_at": None}
-        Purchase.objects.filter(pk=purchase.pk).update(**fields)
         purchase.submits, purchase.submit_ended_at = earlier, None
+        purchase.save(update_fields=["submits", "submit_ended_at"])
     else:
         move_purchase(
             purchase, to, now=database_now(), submits=earlier, submit_ended_at=None

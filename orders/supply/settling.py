@@ -206,12 +206,12 @@ def _search(
     alike: list[SupplierOrderRow] = []
     unread = 0
     # The likely ones first: a look reads so many and no more.
-    for listed in sorted(unowned, key=lambda row: _is_another_sum(row, purchase)):
+    for listed in sorted(unowned, key=lambda row: _sum_apart(row, purchase) != 0):
         if listed.order_id in purchase.ruled_out:
             continue
         row = lists.read(listed.order_id)
         if row is None:
-            unread += not _is_less(listed, purchase)
+            unread += _sum_apart(listed, purchase) >= 0
         elif purchase.codes <= set(row.words.split()):
             named.append(row)
         elif not (set(_quantities(row)) & set(purchase.quantities)):
@@ -243,12 +243,16 @@ def _search(
 
 def _are_all_listed(purchase: Purchase) -> bool:
     """Tell whether ours would surely be in the lists by now, were it another one."""
-    slowest_s = learned_seconds(Name.LISTED_AFTER_S)
-    wait = LISTED_BY
-    if slowest_s is not None:
-        wait = min(LISTED_BY, SUBMIT_IS_OVER + timedelta(seconds=2 * slowest_s))
     left = purchase.last_submit_left_by
-    return left is not None and database_now() - left > wait
+    return left is not None and database_now() - left > listed_within()
+
+
+def listed_within() -> timedelta:
+    """Say how long after a submit has left its order surely stands in the lists."""
+    slowest_s = learned_seconds(Name.LISTED_AFTER_S)
+    if slowest_s is None:
+        return LISTED_BY
+    return min(LISTED_BY, SUBMIT_IS_OVER + timedelta(seconds=2 * slowest_s))
 
 
 def _fits(row: SupplierOrderRow, purchase: Purchase) -> bool:
@@ -280,20 +284,15 @@ def _is_in_time(row: SupplierOrderRow, purchase: Purchase) -> bool:
     return earliest <= made <= last.replace(tzinfo=None) + SKEW
 
 
-def _is_another_sum(row: SupplierOrderRow, purchase: Purchase) -> bool:
-    """Tell whether a list shows a sum, and not ours."""
-    if row.sum_kzt is None or purchase.sum_kzt is None:
-        return False
-    is_named = purchase.codes <= set(row.words.split())
-    return not is_named and row.sum_kzt != purchase.sum_kzt
+def _sum_apart(row: SupplierOrderRow, purchase: Purchase) -> int:
+    """Tell by how much a list shows more than ours costs; 0 too where it shows none.
 
-
-def _is_less(row: SupplierOrderRow, purchase: Purchase) -> bool:
-    """Tell whether a list shows a sum under ours: then our goods are not all in it."""
+    Under ours, our goods cannot all be in it.
+    """
     if row.sum_kzt is None or purchase.sum_kzt is None:
-        return False
+        return 0
     is_named = purchase.codes <= set(row.words.split())
-    return not is_named and row.sum_kzt < purchase.sum_kzt
+    return 0 if is_named else row.sum_kzt - purchase.sum_kzt
 
 
 def _quantities(row: SupplierOrderRow) -> dict[str, int]:
