@@ -7,23 +7,20 @@ wrong is left to `validating`, which reads it element by element and says what i
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections import Counter
 from pathlib import Path
-from typing import cast
 
 from lxml import etree
 
 from catalog.models import SKU
 from feeds.validating import (
-    CHUNK_BYTES,
     Checked,
     InvalidPriceList,
+    Reading,
     Rules,
     SkuLedger,
     read_closely,
-    streaming_schema,
 )
 
 HEAD = re.compile(
@@ -62,34 +59,17 @@ class _Nobody:
 
 def _skim(path: Path, *, store_ids: frozenset[str]) -> Checked | None:
     """Return what stands in the file, or None where it has to be read closely."""
-    lines, digest, size = _Lines(), hashlib.sha256(), 0
-    parser = etree.XMLParser(
-        target=cast("etree.ParserTarget", _Nobody()),
-        schema=streaming_schema(),
-        resolve_entities=False,
-        no_network=True,
-    )
+    lines, reading = _Lines(), Reading(_Nobody())
     try:
-        with path.open("rb") as file:
-            while chunk := file.read(CHUNK_BYTES):
-                digest.update(chunk)
-                size += len(chunk)
-                parser.feed(chunk)
-                if len(parser.feed_error_log) or not lines.take(chunk):
-                    return None
-        parser.close()
+        for chunk in reading.chunks(path):
+            if reading.refusal is not None or not lines.take(chunk):
+                return None
         on_sale, units = lines.offered(Rules(store_ids))
     except (etree.XMLSyntaxError, InvalidPriceList):
         return None
-    if len(parser.feed_error_log) or not lines.are_whole:
+    if reading.refusal is not None or not lines.are_whole:
         return None
-    return Checked(
-        sha256=digest.hexdigest(),
-        size_bytes=size,
-        offers=lines.offers,
-        on_sale=on_sale,
-        units=units,
-    )
+    return reading.found(offers=lines.offers, on_sale=on_sale, units=units)
 
 
 class _Lines:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Generator, Hashable, Iterable
+from collections.abc import Generator, Hashable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
@@ -182,44 +182,68 @@ def read_closely(
     Raises `InvalidPriceList`. Memory does not grow but for eight bytes an offer.
     """
     rules = Rules(store_ids, cities)
-    digest = hashlib.sha256()
-    size = 0
-    parser = etree.XMLParser(
-        target=cast("etree.ParserTarget", rules),
-        schema=streaming_schema(),
-        resolve_entities=False,
-        no_network=True,
-    )
+    reading = Reading(rules)
     try:
-        with path.open("rb") as file:
-            while chunk := file.read(CHUNK_BYTES):
-                digest.update(chunk)
-                size += len(chunk)
-                parser.feed(chunk)
-                _refuse_schema_errors(parser, rules)
-        parser.close()
+        for _chunk in reading.chunks(path):
+            _refuse_schema_errors(reading, rules)
     except etree.XMLSyntaxError as error:
         raise InvalidPriceList(
             _("not well-formed: %(error)s") % {"error": error}
         ) from None
-    _refuse_schema_errors(parser, rules)
+    _refuse_schema_errors(reading, rules)
     _refuse_repeated(path, rules.skus.repeated())
-    return Checked(
-        sha256=digest.hexdigest(),
-        size_bytes=size,
-        offers=rules.offers,
-        on_sale=rules.on_sale,
-        units=rules.units,
-    )
+    return reading.found(offers=rules.offers, on_sale=rules.on_sale, units=rules.units)
 
 
-def _refuse_schema_errors(parser: etree.XMLParser, rules: Rules) -> None:
-    # With a target of our own lxml logs what the schema refuses and raises nothing.
-    log = parser.feed_error_log
-    if len(log):
+class Reading:
+    """A file on its way through the parser, which judges it against the schema.
+
+    `target` is told what it meets. With one of our own lxml logs what the schema
+    refuses and raises nothing.
+    """
+
+    def __init__(self, target: object) -> None:
+        self._digest, self._size = hashlib.sha256(), 0
+        self._parser = etree.XMLParser(
+            target=cast("etree.ParserTarget", target),
+            schema=streaming_schema(),
+            resolve_entities=False,
+            no_network=True,
+        )
+
+    def chunks(self, path: Path) -> Iterator[bytes]:
+        """Give piece after piece once it is parsed; raises `XMLSyntaxError`."""
+        with path.open("rb") as file:
+            while chunk := file.read(CHUNK_BYTES):
+                self._digest.update(chunk)
+                self._size += len(chunk)
+                self._parser.feed(chunk)
+                yield chunk
+        self._parser.close()
+
+    @property
+    def refusal(self) -> str | None:
+        """Say what the schema refuses so far; None = nothing."""
+        log = self._parser.feed_error_log
+        return log[0].message if len(log) else None
+
+    def found(self, *, offers: int, on_sale: int, units: int) -> Checked:
+        """Give what stands in the file, read to its end."""
+        return Checked(
+            sha256=self._digest.hexdigest(),
+            size_bytes=self._size,
+            offers=offers,
+            on_sale=on_sale,
+            units=units,
+        )
+
+
+def _refuse_schema_errors(reading: Reading, rules: Rules) -> None:
+    refusal = reading.refusal
+    if refusal is not None:
         raise InvalidPriceList(
             _("refused by the schema near offer %(number)d: %(error)s")
-            % {"number": rules.offers, "error": log[0].message}
+            % {"number": rules.offers, "error": refusal}
         )
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from feeds import checking
+from feeds import checking, validating
 from feeds.checking import check_price_list
 from feeds.offers import Offer
 from feeds.validating import CHUNK_BYTES, InvalidPriceList, read_closely
@@ -69,7 +69,7 @@ def test_a_list_ends_anywhere_in_what_is_read_at_once(tmp_path, monkeypatch):
     write(path, 30)
     whole = read_closely(path, store_ids=STORES, cities=frozenset())
     for size in range(700, 1100):
-        monkeypatch.setattr(checking, "CHUNK_BYTES", size)
+        monkeypatch.setattr(validating, "CHUNK_BYTES", size)
         assert is_skimmed(path)
         assert check_price_list(path, store_ids=STORES) == whole
 
