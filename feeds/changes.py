@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 from django.db import connection, transaction
 
 from feeds.models import Listing
-from plumbing.rows import tell_planner
+from plumbing.rows import places, tell_planner
 
 BATCH, PIECE_BYTES = 500, 1 << 18
 # How an SKU is listed: on sale, stock, price, withdrawn long enough to be dropped.
@@ -31,10 +31,9 @@ FROM {changed} WHERE price_kzt IS NOT NULL
 # SQLite works out what follows from the figures: what is no number and no text, as
 # truths and blanks are, Python's driver looks at for as long as it takes to write it.
 # Many in a statement: after each it notes the last number that it gave to a row.
-ONE_CHANGED = "(%s, %s, %s, %s)"
 FEW_CHANGED = """
 (SELECT column1 AS sku, column2 AS product_id, column3 AS units, column4 AS price_kzt
-    FROM (VALUES {rows})) AS changed
+    FROM ({places})) AS changed
 """
 SOME_CHANGED = """
 unnest(%s::varchar[], %s::bigint[], %s::integer[], %s::integer[])
@@ -191,7 +190,7 @@ def upsert(changed: list[Changed], *, now: datetime) -> None:
             cursor.execute(_with_rows(UPSERT, SOME_CHANGED), [now, now, *columns])
             return
         moment = connection.ops.adapt_datetimefield_value(now)
-        rows = FEW_CHANGED.format(rows=", ".join([ONE_CHANGED] * len(changed)))
+        rows = FEW_CHANGED.format(places=places(len(changed), of=4))
         values: Iterable[Any] = chain.from_iterable(changed)
         cursor.execute(_with_rows(UPSERT, rows), [moment, moment, *values])
 

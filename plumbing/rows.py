@@ -144,10 +144,15 @@ def _give_some(
         names = ", ".join(f"column{n}" for n in range(1, len(varying) + 1))
         rows = f"unnest({', '.join(kinds)}) AS v({names})"
         return _Given(values=values, rows=rows, parameters=[*constants, *varying])
-    one = f"({', '.join(['%s'] * len(varying))})"
-    rows = f"(VALUES {', '.join([one] * len(columns[0]))}) AS v"
+    rows = f"({places(len(columns[0]), of=len(varying))}) AS v"
     each = chain.from_iterable(zip(*varying, strict=True))
     return _Given(values=values, rows=rows, parameters=[*constants, *each])
+
+
+def places(number: int, *, of: int) -> str:
+    """Write the places of so many rows; SQLite names them `column1`, `column2`, …"""
+    one = f"({', '.join(['%s'] * of)})"
+    return f"VALUES {', '.join([one] * number)}"
 
 
 def _prepared(
