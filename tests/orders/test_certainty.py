@@ -607,6 +607,25 @@ def test_a_failed_look_after_the_order_buys_nothing_again(
     assert reservation_of(order).status == R.HELD
 
 
+def work_late(supplier):
+    """Let the lost submit of `late_work` do its work."""
+    supplier.clock.advance(31)
+    supplier.catch_up()
+
+
+def stays_unsent_until_it_worked(supplier, order, process):
+    # Still under way: the cart holds our goods, and says nothing.
+    for _ in range(3):
+        process(also_later=True)
+    assert len(purchase_of(order).submits) == 1
+    work_late(supplier)
+    for _ in range(2):
+        let_pass(order)
+        process(also_later=True)
+    assert len(alive(supplier)) == 1
+    assert reservation_of(order).status == R.HELD
+
+
 def test_a_submit_that_waited_for_its_turn_is_not_over_a_minute_after_it_was_noted(
     supplier, product, process, monkeypatch
 ):
@@ -624,17 +643,7 @@ def test_a_submit_that_waited_for_its_turn_is_not_over_a_minute_after_it_was_not
     order = make_order((product, 2))
     lose_the_answer(supplier, order, process, fault="late_work")
     monkeypatch.undo()
-    # Still under way: the cart holds our goods, and says nothing.
-    for _ in range(3):
-        process(also_later=True)
-    assert len(purchase_of(order).submits) == 1
-    supplier.clock.advance(31)
-    supplier.catch_up()
-    for _ in range(2):
-        let_pass(order)
-        process(also_later=True)
-    assert len(alive(supplier)) == 1
-    assert reservation_of(order).status == R.HELD
+    stays_unsent_until_it_worked(supplier, order, process)
 
 
 @pytest.mark.parametrize("minutes", [1.9, 2.2])
@@ -647,16 +656,7 @@ def test_the_submit_of_a_lost_worker_may_have_left_until_its_claim_ran_out(
     # As a worker leaves it that was lost in the call.
     Purchase.objects.update(submit_ended_at=None)
     let_pass(order, minutes=minutes)
-    for _ in range(3):
-        process(also_later=True)
-    assert len(purchase_of(order).submits) == 1
-    supplier.clock.advance(31)
-    supplier.catch_up()
-    for _ in range(2):
-        let_pass(order)
-        process(also_later=True)
-    assert len(alive(supplier)) == 1
-    assert reservation_of(order).status == R.HELD
+    stays_unsent_until_it_worked(supplier, order, process)
 
 
 def test_another_equal_order_is_not_taken_while_our_goods_are_in_the_cart(
@@ -1018,8 +1018,7 @@ def test_rows_just_like_ours_are_a_managers_where_ours_may_be_listed(
     order = make_order((product, 2))
     lose_the_answer(supplier, order, process, fault="late_work")
     process(also_later=True)
-    supplier.clock.advance(31)
-    supplier.catch_up()
+    work_late(supplier)
     (ours,) = alive(supplier)
     # It emptied the cart, and a manager puts in the same before the next look.
     supplier.cart.add_foreign(int(product.article), 2, 0.0)
