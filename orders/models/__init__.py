@@ -24,6 +24,7 @@ from orders.models.supply import (
     SupplierAccount,
     SupplierOrder,
     merged_quantities,
+    pieces_in,
     supplied_quantity,
 )
 
@@ -51,5 +52,6 @@ __all__ = [
     "SupplierOrder",
     "Waybill",
     "merged_quantities",
+    "pieces_in",
     "supplied_quantity",
 ]

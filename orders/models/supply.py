@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from django.db import models
@@ -23,6 +23,14 @@ def merged_quantities(lines: Iterable[OrderLine]) -> dict[int, int]:
         if line.product_id is not None and line.quantity:
             total[line.product_id] += line.quantity
     return dict(total)
+
+
+def pieces_in(lines: Iterable[Sequence[str | int | None]]) -> Counter[str]:
+    """Add up the pieces per article: article, quantity, price as the supplier has."""
+    pieces: Counter[str] = Counter()
+    for article, quantity, _price in lines:
+        pieces[str(article)] += int(quantity or 0)
+    return pieces
 
 
 def supplied_quantity(quantity: int, multiplicity: int | None) -> int:
@@ -111,10 +119,7 @@ class SupplierOrder(models.Model):
     @property
     def quantities(self) -> dict[str, int]:
         """Map articles to the pieces that the supplier has in this order."""
-        pieces: Counter[str] = Counter()
-        for article, quantity, _price in self.lines:
-            pieces[article] += quantity
-        return dict(pieces)
+        return pieces_in(self.lines)
 
     def merged_sources(self) -> list[SupplierOrder]:
         """List the supplier's orders that went into this one, directly or not."""

@@ -182,7 +182,8 @@ def adopt_for_purchase(
     If the buyer has called the order off meanwhile, or it `is_unwanted`, it is
     released next.
     """
-    if number not in {str(found["id"]) for found in purchase.candidates}:
+    found = {str(candidate["id"]): candidate for candidate in purchase.candidates}
+    if number not in found:
         raise ActionImpossible(
             _("Order %(number)s is not among the candidates") % {"number": number}
         )
@@ -193,6 +194,10 @@ def adopt_for_purchase(
         orders = [reservation.order_id for reservation in held]
         list(Order.objects.select_for_update().filter(pk__in=orders).order_by("pk"))
         supplied = _free_supplier_order(number)
+        if not supplied.lines:
+            # Known before it is read again: what else is in it is not for sale.
+            supplied.lines = found[number]["lines"]
+            supplied.save(update_fields=["lines"])
         try:
             move_purchase(
                 purchase,

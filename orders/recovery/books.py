@@ -13,10 +13,10 @@ from catalog.alstyle.trade import SupplierOrderRow
 from orders.clients import Clients
 from orders.kaspi.client import KaspiClient
 from orders.kaspi.listing import SKEW
-from orders.models import Order, ReadMark, SupplierListing, SupplierOrder
+from orders.models import Order, ReadMark, SupplierListing, SupplierOrder, pieces_in
 from orders.reading.polling import OVERLAP, Reader, ReadResult, running_from
 from orders.reading.refreshing import refresh_orders
-from orders.recovery.matching import A_DAY, Bought, Want, total
+from orders.recovery.matching import A_DAY, Bought, Want
 from orders.supply.listing import note_listed
 from plumbing.leases import LeaseHandle
 from plumbing.peers import PeerProtocolError, PeerRefused
@@ -141,7 +141,7 @@ def bought(row: SupplierOrderRow, *, seen_since: datetime | None) -> Bought:
     return Bought(
         number=row.order_id,
         words=frozenset(row.words.replace(",", " ").split()),
-        pieces=None if lines is None else total({a: n} for a, n, _price in lines),
+        pieces=None if lines is None else pieces_in(lines),
         sum_kzt=row.sum_kzt,
         made_at=row.placed_at,
         seen_since=seen_since,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from orders.models import Order, Reason, Reservation, Step, SupplierOrder
+from orders.models import Order, Reason, Reservation, Step, SupplierOrder, pieces_in
 from orders.models.step import Candidate, StepQuerySet
 from orders.plan.actions import ActionImpossible, mark_reserved_by_hand, retry_step
 from orders.recovery.adopting import take_for
@@ -44,7 +44,7 @@ def were_bought(steps: Sequence[Step], number: str, *, actor: str) -> None:
         wanted = Reservation.objects.wanted().filter(order__in=orders)
         reservations = list(wanted.select_related("order").order_by("pk"))
         found = _found(steps, number)
-        pieces = total({str(a): int(n or 0)} for a, n, _price in found["lines"])
+        pieces = pieces_in(found["lines"])
         if len(reservations) < len(orders) or pieces != total(
             map(wanted_pieces, reservations)
         ):

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from catalog.alstyle.cart import CartClient
 from catalog.alstyle.trade import SupplierOrderRow
-from orders.models import Order, Purchase, SupplierOrder
+from orders.models import Order, Purchase, SupplierOrder, pieces_in
 from plumbing.peers import PeerAccessRefused, PeerRefused
 
 
@@ -56,9 +56,7 @@ def _why_not_alive(row: SupplierOrderRow, number: str, *, may_have_left: bool) -
 
 
 def _what_differs(row: SupplierOrderRow, number: str, wanted: Mapping[str, int]) -> str:
-    held: Counter[str] = Counter()
-    for article, quantity, _price in row.lines or ():
-        held[article] += quantity
+    held = pieces_in(row.lines or ())
     # Counters keep only what is more than in the other one.
     if short := Counter(wanted) - held:
         text = _("Order %(number)s at Al-Style lacks %(goods)s")

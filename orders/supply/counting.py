@@ -10,17 +10,29 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from catalog.availability import stock_read_at
-from orders.models import Reservation, ReservationLine, supplied_quantity
+from catalog.models import Product
+from orders.models import (
+    Purchase,
+    Reservation,
+    ReservationLine,
+    SupplierOrder,
+    pieces_in,
+    supplied_quantity,
+)
+from orders.supply.verifying import beyond
 from plumbing.leases import database_now
 
 CLOCK_SLACK = timedelta(minutes=1)
+NOT_OURS_ANY_MORE = (Reservation.Status.RELEASED, Reservation.Status.DROPPED)
 
 
 def reserved_units(read_at: datetime | None) -> dict[int, int]:
     """Map product ids to units to be subtracted from stock figures read at a moment.
 
     None: they were never read. A reservation counts from its first moment until stock
-    figures, read after its goods left the supplier's stock, contain it.
+    figures, read after its goods left the supplier's stock, contain it. So do a
+    manager's goods that went along in its order, or in one that may be its order: they
+    leave the stock together.
     """
     counted = _not_contained(Reservation.objects.counted(), read_at)
     rows = ReservationLine.objects.filter(reservation__in=counted)
@@ -29,7 +41,48 @@ def reserved_units(read_at: datetime | None) -> dict[int, int]:
         "product_id", "quantity", "product__multiplicity"
     ):
         units[product_id] += supplied_quantity(quantity, by)
+    along = _gone_along(counted) + _perhaps_gone_along()
+    known = Product.objects.filter(article__in=along) if along else ()
+    for product in known:
+        units[product.pk] += along[product.article]
     return dict(units)
+
+
+def _gone_along(counted: QuerySet[Reservation]) -> Counter[str]:
+    """Map articles to the pieces that the orders of these hold besides our own."""
+    holding = SupplierOrder.objects.filter(reservations__in=counted).distinct()
+    wholes: dict[int, SupplierOrder] = {}
+    for supplied in holding.prefetch_related("merged", "reservations__lines__product"):
+        whole = supplied
+        while whole.merged_into is not None:
+            whole = whole.merged_into
+        wholes.setdefault(whole.pk, whole)
+    along: Counter[str] = Counter()
+    for whole in wholes.values():
+        along.update(beyond(whole.quantities, _ours_in(whole)))
+    return along
+
+
+def _perhaps_gone_along() -> Counter[str]:
+    """Map articles to the most that may have gone along in orders not known yet."""
+    along: Counter[str] = Counter()
+    for purchase in Purchase.objects.unsettled().exclude(candidates=[]):
+        most: Counter[str] = Counter()
+        for candidate in purchase.candidates:
+            # Only one of them can be its order.
+            most |= Counter(beyond(pieces_in(candidate["lines"]), purchase.quantities))
+        along += most
+    return along
+
+
+def _ours_in(whole: SupplierOrder) -> Counter[str]:
+    ours: Counter[str] = Counter()
+    for supplied in (whole, *whole.merged_sources()):
+        for reservation in supplied.reservations.all():
+            if reservation.status not in NOT_OURS_ANY_MORE:
+                for line in reservation.lines.all():
+                    ours[line.product.article] += line.supplied_quantity
+    return ours
 
 
 def close_contained() -> int:

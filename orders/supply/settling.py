@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from catalog.alstyle.cart import CartClient
 from catalog.alstyle.client import PEER_NAME
 from catalog.alstyle.trade import SupplierOrderRow
-from orders.models import LearnedFact, Order, Purchase, SupplierOrder
+from orders.models import LearnedFact, Order, Purchase, SupplierOrder, pieces_in
 from orders.models.step import Candidate
 from orders.plan.claims import Claim
 from orders.supply.cart import foreign_rows, pieces
@@ -214,14 +214,14 @@ def _search(
             unread += _sum_apart(listed, purchase) >= 0
         elif purchase.codes <= set(row.words.split()):
             named.append(row)
-        elif not (set(_quantities(row)) & set(purchase.quantities)):
+        elif not (set(pieces_in(row.lines or ())) & set(purchase.quantities)):
             purchase.ruled_out = [*purchase.ruled_out, listed.order_id]
         elif _fits(row, purchase) and shows != "yes" and not row.words.strip():
             fitting.append(row)
         else:
             alike.append(row)
     purchase.save(update_fields=["ruled_out"])
-    if len(named) == 1 and _quantities(named[0]) == purchase.quantities:
+    if len(named) == 1 and pieces_in(named[0].lines or ()) == purchase.quantities:
         evidence = f"{purchase}, {named[0].order_id}"
         learn(Name.REFERENCE_SHOWN, "yes", evidence=evidence, now=database_now())
         return _Found(ours=named[0], candidates=())
@@ -256,7 +256,7 @@ def listed_within() -> timedelta:
 
 
 def _fits(row: SupplierOrderRow, purchase: Purchase) -> bool:
-    if _quantities(row) != purchase.quantities:
+    if pieces_in(row.lines or ()) != purchase.quantities:
         return False
     if None not in (row.sum_kzt, purchase.sum_kzt) and row.sum_kzt != purchase.sum_kzt:
         return False
@@ -265,7 +265,7 @@ def _fits(row: SupplierOrderRow, purchase: Purchase) -> bool:
 
 def _may_have_grown(row: SupplierOrderRow, purchase: Purchase) -> bool:
     """Tell whether it may be ours with a manager's goods: nothing says otherwise."""
-    is_larger = purchase.is_within(_quantities(row))
+    is_larger = purchase.is_within(pieces_in(row.lines or ()))
     return is_larger and not row.words.strip() and _is_in_time(row, purchase)
 
 
@@ -293,13 +293,6 @@ def _sum_apart(row: SupplierOrderRow, purchase: Purchase) -> int:
         return 0
     is_named = purchase.codes <= set(row.words.split())
     return 0 if is_named else row.sum_kzt - purchase.sum_kzt
-
-
-def _quantities(row: SupplierOrderRow) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for article, quantity, _price in row.lines or ():
-        found[article] = found.get(article, 0) + quantity
-    return found
 
 
 def candidate_of(row: SupplierOrderRow) -> Candidate:

@@ -52,6 +52,19 @@ def product_of(supplier, article: int | str, **fields: object) -> Product:
     return make_product(str(article), **{**defaults, **fields})
 
 
+def another(supplier, product: Product) -> int:
+    """Give an article of plenty that is not the product's."""
+    articles = (
+        int(good.article)
+        for good in supplier.goods.values()
+        if good.price1 > 1
+        and good.available >= 30
+        and not good.multiplicity
+        and str(good.article) != product.article
+    )
+    return next(articles)
+
+
 def make_order(*wanted: tuple[Product | str, int], **fields: object) -> Order:
     """Store a new order as intake does, its first step included.
 

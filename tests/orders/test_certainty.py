@@ -9,17 +9,20 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from catalog.alstyle.cart import CartClient
+from catalog.availability import stock_read_at
 from orders.clients import Clients
 from orders.models import LearnedFact, Order, Purchase, Reservation, Step
 from orders.models.step import Candidate
 from orders.plan import actions
 from orders.plan.planning import replan
+from orders.supply.counting import reserved_units
 from orders.supply.learning import learned
 from orders.supply.listing import SupplierLists
 from orders.supply.verifying import verify_purchases
 from plumbing.models import TimeJump
 from plumbing.peers import PeerUnavailable
 from tests.orders.factories import (
+    another,
     doubt,
     know_supplier,
     let_pass,
@@ -162,17 +165,6 @@ def test_a_listed_order_that_cannot_be_read_ends_with_a_person(
     assert reservation_of(second).status == R.HELD
 
 
-def another(supplier, product):
-    return next(
-        good.article
-        for good in supplier.goods.values()
-        if good.price1 > 1
-        and good.available >= 30
-        and not good.multiplicity
-        and str(good.article) != product.article
-    )
-
-
 @pytest.mark.parametrize("words", ["Иванов, на склад", "987654321"])
 def test_a_managers_equal_order_that_says_otherwise_is_not_adopted(
     supplier, product, process, words
@@ -198,6 +190,7 @@ def test_a_managers_equal_order_is_not_adopted_where_his_goods_may_have_gone_alo
 ):
     know_supplier()
     foreign = another(supplier, product)
+    other = product_of(supplier, foreign)
     submit = CartClient.submit
 
     def submit_after_the_manager(self, submission):
@@ -223,6 +216,14 @@ def test_a_managers_equal_order_is_not_adopted_where_his_goods_may_have_gone_alo
         process()
     assert reservation_of(order).status == R.WANTED
     assert step_of(order).status == S.NEEDS_PERSON
+    # Of what may have gone along, nothing is offered until it is known.
+    along = {other.pk: 5} if is_read else {}
+    assert reserved_units(stock_read_at()) == {product.pk: 2, **along}
+    if is_read:
+        actions.adopt_supplier_order(step_of(order), str(ours.id), actor="anna")
+        assert reserved_units(stock_read_at()) == {product.pk: 2, **along}
+        verify()
+        assert reserved_units(stock_read_at()) == {product.pk: 2, **along}
     shown = {found["id"] for found in step_of(order).answered["candidates"]}
     assert str(his.id) in shown
     assert (str(ours.id) in shown) == is_read

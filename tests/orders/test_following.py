@@ -14,7 +14,14 @@ from orders.plan.planning import replan
 from orders.supply.counting import close_contained, reserved_units
 from orders.supply.following import follow_supplier_orders
 from plumbing.leases import under_lease
-from tests.orders.factories import make_order, product_of, reservation_of, step_of
+from sandbox.alstyle.orders import OrderedLine
+from tests.orders.factories import (
+    another,
+    make_order,
+    product_of,
+    reservation_of,
+    step_of,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 R, S = Reservation.Status, Step.Status
@@ -44,6 +51,10 @@ def follow():
 def placed(supplier, order: Order):
     number = reservation_of(order).supplier_order.supplier_order_id
     return supplier.orders.orders[int(number)]
+
+
+def line_of(product, quantity: int) -> OrderedLine:
+    return OrderedLine(article=int(product.article), quantity=quantity, price=1000)
 
 
 def cancel(order: Order) -> None:
@@ -213,6 +224,39 @@ def test_an_order_that_lacks_pieces_asks_for_a_person(supplier, product, process
     step = step_of(order, Step.Kind.CHECK)
     assert step.status == S.NEEDS_PERSON
     assert f"{product.article} × 1" in step.last_error
+
+
+def test_what_went_along_in_our_order_is_subtracted_until_it_is_shipped(
+    supplier, product, process
+):
+    other = product_of(supplier, another(supplier, product))
+    order = make_order((product, 3))
+    process()
+    theirs = placed(supplier, order)
+    theirs.lines = [line_of(product, 4), line_of(other, 2)]
+    follow()
+    assert reserved_units(stock_read_at()) == {product.pk: 4, other.pk: 2}
+    # A buyer who goes does not take along what is the manager's.
+    cancel(order)
+    process()
+    assert reserved_units(stock_read_at()) == {product.pk: 4, other.pk: 2}
+    supplier.orders.move(theirs, "P")
+    follow()
+    assert reserved_units(stock_read_at()) == {product.pk: 4, other.pk: 2}
+    stock_reading(started_at=timezone.now() + timedelta(seconds=1))
+    assert reserved_units(stock_read_at()) == {}
+
+
+def test_orders_merged_with_a_managers_hold_his_goods_once(supplier, product, process):
+    other = product_of(supplier, another(supplier, product))
+    one, two = make_order((product, 1)), make_order((product, 2))
+    process()
+    his = supplier.orders.create([line_of(other, 2)], by="manager", binds=False)
+    for order in (one, two):
+        supplier.orders.merge(placed(supplier, order), his)
+    follow()
+    follow()
+    assert reserved_units(stock_read_at()) == {product.pk: 3, other.pk: 2}
 
 
 def test_the_command_follows_once_and_says_what_it_saw(
