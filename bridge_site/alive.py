@@ -19,7 +19,7 @@ ANSWERS_WITHIN_S = 10.0
 # A start imports Django and waits for the database.
 STARTS_WITHIN_S = 90.0
 SILENT_FOR_S = 45.0
-# Between two looks of the supervisor, each half second: it was stopped itself.
+# Between two looks of the supervisor, each second: it was stopped itself.
 PAUSED_S = 10.0
 
 

@@ -43,6 +43,8 @@ Task = dict[str, Any]
 # What django-q's worker and monitor take as the end of their queue.
 STOP: Literal["STOP"] = "STOP"
 SCHEDULES_EVERY_S = 30.0
+# By the clock alone a task is due only after the worker that had it was lost.
+LOOK_ANYHOW_S = 30.0
 CONNECTION_KEPT_S = 60
 # Reading a hundred thousand goods takes as much.
 GROWS_BY = 64 << 20
@@ -124,7 +126,7 @@ class TaskQueue:
         self._errors = queue_errors()
         self._has_worked = False
         self.has_grown = False
-        self._stillness = Stillness()
+        self._stillness = Stillness(again_after_s=LOOK_ANYHOW_S)
 
     def get(self) -> Task | Literal["STOP"]:
         """Wait for a task, queueing meanwhile what the schedules ask for."""

@@ -45,6 +45,8 @@ def make_server(application: Application, listen: str) -> Any:
         asyncore_use_poll=os.name != "nt",
         channel_timeout=SILENT_FOR_S,
         cleanup_interval=5,
+        # It is woken when there is something to do, or when it is to end.
+        asyncore_loop_timeout=5,
         max_request_header_size=MOST_HEADER_BYTES,
         max_request_body_size=MOST_BODY_BYTES,
         ident="",
@@ -65,12 +67,13 @@ def let_interrupt() -> None:
 def interrupt(server: Any) -> None:
     """Let the server's `run()` in the main thread come to its end, soon."""
     _thread.interrupt_main()
-    # It may wait for callers. One that listens at several addresses has no such thing,
-    # and looks every second.
-    if pull := getattr(server, "pull_trigger", None):
+    # It may wait for callers, at several addresses too.
+    listeners = [server, *getattr(server, "map", {}).values()]
+    for pull in [getattr(each, "pull_trigger", None) for each in listeners]:
         # Where it was awake it may have ended, and have closed what wakes it.
         with suppress(OSError):
-            pull()
+            if pull:
+                pull()
 
 
 def finish_and_close(server: Any) -> None:

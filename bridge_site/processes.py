@@ -44,7 +44,7 @@ ALL_STOP_WITHIN_S = 7.0
 KILLED_WITHIN_S = 1.0
 # A part that is wanted no longer finishes its calls to the peers first.
 FINISHES_WITHIN_S = 75.0
-WATCH_EVERY_S = 0.5
+WATCH_EVERY_S = 1.0
 FIRST_BACKOFF_S = 1.0
 LONGEST_BACKOFF_S = 60.0
 STEADY_AFTER_S = 60.0

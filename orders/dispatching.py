@@ -32,6 +32,8 @@ from plumbing.stillness import Stillness
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 1.0
+# What was put off until a moment is found by so long after it.
+PUT_OFF_AFTER_S = 5.0
 # Another host has the lease, or a fault ended the round.
 TRY_AGAIN_AFTER_S = 5.0
 # A peer that is away is left alone for so long.
@@ -82,7 +84,7 @@ def dispatch_once(*, budget_s: float) -> Processed:
 
 def _dispatch_under(lease: LeaseHandle, peer: str, wait: Wait) -> bool:
     """Work until it is time to stop (True); raises `LeaseLost`."""
-    last_beat, stillness = float("-inf"), Stillness()
+    last_beat, stillness = float("-inf"), Stillness(again_after_s=PUT_OFF_AFTER_S)
     while True:
         if lease.is_lost:
             raise LeaseLost(lease.name)

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 # How soon a loop, or the web, learns of a change; a task always begins with a look.
 LOOK_EVERY_S = 2.0
+LOOK_ANYHOW_S = 60.0
 
 # Reads what is stored as the environment's text is read; raises `ValueError`.
 Parse = Callable[[str], Any]
@@ -191,7 +192,8 @@ class Watcher:
 
     def __init__(self) -> None:
         self._stop = threading.Event()
-        self._stillness = Stillness()
+        # No setting changes by the clock alone.
+        self._stillness = Stillness(again_after_s=LOOK_ANYHOW_S)
         self._thread = threading.Thread(target=self._run, name="settings", daemon=True)
 
     def start(self) -> None:

@@ -9,18 +9,18 @@ from typing import Any, TypeVar
 from django.db import connection
 
 Found = TypeVar("Found")
-# What is due by the clock alone is found by then.
-LOOK_AGAIN_AFTER_S = 5.0
 
 
 class Stillness:
     """What one loop knows of its last look.
 
     SQLite tells in a moment whether anybody has written since; PostgreSQL does not, so
-    there every look is one.
+    there every look is one. `again_after_s`: when to look all the same, for what the
+    clock alone makes due.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, again_after_s: float) -> None:
+        self._again_after_s = again_after_s
         self._seen: tuple[Any, ...] | None = None
         self._until = 0.0
 
@@ -33,7 +33,7 @@ class Stillness:
     def look(self, find: Callable[[], Found]) -> Found:
         """Look, and remember by what stands in the database if nothing was found."""
         # Before: what is written meanwhile is news.
-        seen, until = _written(), time.monotonic() + LOOK_AGAIN_AFTER_S
+        seen, until = _written(), time.monotonic() + self._again_after_s
         found = find()
         self._seen, self._until = (None if found else seen), until
         return found

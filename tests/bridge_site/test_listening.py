@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 
@@ -12,6 +14,17 @@ from bridge_site.listening import finish_and_close, is_free, make_server
 from launch.ports import free_port
 
 pytestmark = pytest.mark.once
+# A server that would look by itself in ten minutes only.
+STOPPED_MEANWHILE = """
+import sys, threading, django, waitress
+django.setup()
+from bridge_site.listening import interrupt, let_interrupt
+server = waitress.create_server(print, listen=sys.argv[1], asyncore_loop_timeout=600)
+let_interrupt()
+threading.Timer(0.5, interrupt, [server]).start()
+server.run()
+print("ended")
+"""
 # More than all buffers between the two hold.
 LIST = b"<offer/>" * 2_000_000
 
@@ -48,6 +61,13 @@ def test_a_list_on_its_way_comes_whole_and_idle_connections_are_closed():
         # Its owner learns of it before he asks again, and asks whoever comes next.
         assert idle.recv(1) == b""
         assert is_free(f"127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize("addresses", [1, 2])
+def test_a_server_that_waits_for_callers_is_stopped_at_once(addresses):
+    listen = " ".join(f"127.0.0.1:{free_port()}" for _ in range(addresses))
+    command = [sys.executable, "-c", STOPPED_MEANWHILE, listen]
+    assert subprocess.check_output(command, text=True, timeout=60) == "ended\n"
 
 
 def is_answered(asking: socket.socket) -> bool:

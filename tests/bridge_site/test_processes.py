@@ -10,6 +10,7 @@ import time
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -101,9 +102,11 @@ class RunningBridge:
     def part(self, name: str) -> psutil.Process | None:
         """The part's process, or the one that forks them: "nursery"."""
         for process in self.tree():
-            line = command_of(process)
-            if "bridge_part" in line and name in line:
-                return process
+            # Dead since it was listed, and not yet taken note of: none of its own.
+            with suppress(psutil.NoSuchProcess):
+                line = command_of(process)
+                if "bridge_part" in line and name in line:
+                    return process
         return None
 
     def close(self) -> None:

@@ -5,7 +5,6 @@ import threading
 import pytest
 from django.db import connection
 
-from plumbing import stillness
 from plumbing.leases import database_now
 from plumbing.models import Heartbeat
 from plumbing.stillness import Stillness
@@ -36,7 +35,7 @@ def beat_elsewhere(name: str) -> None:
 
 @pytest.mark.parametrize("write", [beat, beat_elsewhere])
 def test_whatever_is_written_is_looked_at(write):
-    still = Stillness()
+    still = Stillness(again_after_s=5.0)
     assert not still.holds()
     assert not still.look(Heartbeat.objects.exists)
     assert still.holds()
@@ -48,13 +47,13 @@ def test_whatever_is_written_is_looked_at(write):
 
 
 def test_what_is_written_during_a_look_is_looked_at():
-    still = Stillness()
+    still = Stillness(again_after_s=5.0)
     assert not still.look(lambda: beat_elsewhere("one"))
     assert not still.holds()
 
 
 def test_a_connection_opened_anew_knows_nothing():
-    still = Stillness()
+    still = Stillness(again_after_s=5.0)
     still.look(lambda: Heartbeat.objects.filter(name="none").exists())
     connection.close()
     assert not still.holds()
@@ -62,8 +61,7 @@ def test_a_connection_opened_anew_knows_nothing():
     assert not still.holds()
 
 
-def test_what_the_clock_alone_makes_due_is_looked_for_in_time(monkeypatch):
-    still = Stillness()
-    monkeypatch.setattr(stillness, "LOOK_AGAIN_AFTER_S", 0.0)
+def test_what_the_clock_alone_makes_due_is_looked_for_in_time():
+    still = Stillness(again_after_s=0.0)
     still.look(Heartbeat.objects.none().exists)
     assert not still.holds()
