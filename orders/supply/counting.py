@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from catalog.availability import stock_read_at
@@ -23,7 +24,6 @@ from orders.supply.verifying import beyond
 from plumbing.leases import database_now
 
 CLOCK_SLACK = timedelta(minutes=1)
-NOT_OURS_ANY_MORE = (Reservation.Status.RELEASED, Reservation.Status.DROPPED)
 
 
 def reserved_units(read_at: datetime | None) -> dict[int, int]:
@@ -37,29 +37,47 @@ def reserved_units(read_at: datetime | None) -> dict[int, int]:
     counted = _not_contained(Reservation.objects.counted(), read_at)
     rows = ReservationLine.objects.filter(reservation__in=counted)
     units: Counter[int] = Counter()
-    for product_id, quantity, by in rows.values_list(
-        "product_id", "quantity", "product__multiplicity"
+    ours: dict[int | None, Counter[str]] = defaultdict(Counter)
+    for product_id, article, quantity, by, number in rows.values_list(
+        "product_id",
+        "product__article",
+        "quantity",
+        "product__multiplicity",
+        F("reservation__supplier_order"),
     ):
-        units[product_id] += supplied_quantity(quantity, by)
-    along = _gone_along(counted) + _perhaps_gone_along()
-    known = Product.objects.filter(article__in=along) if along else ()
-    for product in known:
-        units[product.pk] += along[product.article]
+        pieces = supplied_quantity(quantity, by)
+        units[product_id] += pieces
+        ours[number][article] += pieces
+    along = _gone_along(counted, ours) + _perhaps_gone_along()
+    known = Product.objects.filter(article__in=along)
+    for product_id, article in known.values_list("pk", "article"):
+        units[product_id] += along[article]
     return dict(units)
 
 
-def _gone_along(counted: QuerySet[Reservation]) -> Counter[str]:
+def _gone_along(
+    counted: QuerySet[Reservation], ours: Mapping[int | None, Counter[str]]
+) -> Counter[str]:
     """Map articles to the pieces that the orders of these hold besides our own."""
-    holding = SupplierOrder.objects.filter(reservations__in=counted).distinct()
-    wholes: dict[int, SupplierOrder] = {}
-    for supplied in holding.prefetch_related("merged", "reservations__lines__product"):
-        whole = supplied
-        while whole.merged_into is not None:
-            whole = whole.merged_into
-        wholes.setdefault(whole.pk, whole)
+    into: dict[int, int | None] = {}
+    held: dict[int, Counter[str]] = {}
+    asked = SupplierOrder.objects.filter(pk__in=counted.values("supplier_order"))
+    while True:
+        for pk, whole, lines in asked.values_list("pk", "merged_into", "lines"):
+            into[pk], held[pk] = whole, pieces_in(lines)
+        missing = {whole for whole in into.values() if whole} - into.keys()
+        if not missing:
+            break
+        asked = SupplierOrder.objects.filter(pk__in=missing)
+    wanted: dict[int, Counter[str]] = defaultdict(Counter)
+    for pk in into:
+        last = pk
+        while whole := into[last]:
+            last = whole
+        wanted[last] += ours.get(pk, Counter())
     along: Counter[str] = Counter()
-    for whole in wholes.values():
-        along.update(beyond(whole.quantities, _ours_in(whole)))
+    for pk, pieces in wanted.items():
+        along.update(beyond(held[pk], pieces))
     return along
 
 
@@ -73,16 +91,6 @@ def _perhaps_gone_along() -> Counter[str]:
             most |= Counter(beyond(pieces_in(candidate["lines"]), purchase.quantities))
         along += most
     return along
-
-
-def _ours_in(whole: SupplierOrder) -> Counter[str]:
-    ours: Counter[str] = Counter()
-    for supplied in (whole, *whole.merged_sources()):
-        for reservation in supplied.reservations.all():
-            if reservation.status not in NOT_OURS_ANY_MORE:
-                for line in reservation.lines.all():
-                    ours[line.product.article] += line.supplied_quantity
-    return ours
 
 
 def close_contained() -> int:
