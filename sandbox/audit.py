@@ -151,12 +151,16 @@ def _added(pairs: Iterable[tuple[int | None, float]]) -> Goods:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Excess:
-    """An offer of more pieces than the supplier had free within the lag."""
+    """An offer of more pieces than the supplier had free within the lag.
+
+    `held`: the orders that bind the others, and how many seconds old they are.
+    """
 
     at: float
     sku: str
     offered: int
     free: int
+    held: dict[int, float]
 
 
 class StockWatch:
@@ -190,8 +194,9 @@ class StockWatch:
                 continue
             free = self._supplier.most_free(article, since=at - self._lag_s)
             if offer.stock > free:
+                held = self._supplier.holding(article)
                 self.excesses.append(
-                    Excess(at=at, sku=sku, offered=offer.stock, free=free)
+                    Excess(at=at, sku=sku, offered=offer.stock, free=free, held=held)
                 )
 
     def as_dict(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from sandbox import AlStyleServer, KaspiServer
 from sandbox.alstyle.trade import WRITES as SUPPLIER_WRITES
-from sandbox.audit import Audit, StockWatch, audit
+from sandbox.audit import Audit, Excess, StockWatch, audit
 from sandbox.kaspi.writes import WRITES as KASPI_WRITES
 
 # Buyers' own data, their labels, and the shop's own account at Al-Style.
@@ -93,9 +93,14 @@ def judge_goods(
     report.say("price lists fetched and checked", watch.lists)
     report.promise(
         "offers beyond stock - reservations",
-        [f"{e.sku}: {e.offered} > {e.free}" for e in watch.excesses],
+        [_said(excess) for excess in watch.excesses],
     )
     report.promise("crashes of the sandbox", [*supplier.crashes, *kaspi.crashes])
+
+
+def _said(excess: Excess) -> str:
+    held = ", ".join(f"{number} of {age:.0f} s" for number, age in excess.held.items())
+    return f"{excess.sku}: {excess.offered} > {excess.free} (held by {held or 'none'})"
 
 
 def _judge_service(report: Report, found: Audit) -> None:

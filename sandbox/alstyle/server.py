@@ -208,6 +208,11 @@ class AlStyleServer(PeerServer):
             self.catch_up()
             return self.orders.free(article)
 
+    def holding(self, article: int) -> dict[int, float]:
+        """Map the orders that bind an article to their ages in seconds."""
+        with self.lock:
+            return self.orders.holding(article)
+
     def watch_stock(self) -> None:
         """Begin to remember free pieces, for `most_free`."""
         with self.lock:
