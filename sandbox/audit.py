@@ -153,7 +153,7 @@ def _added(pairs: Iterable[tuple[int | None, float]]) -> Goods:
 class Excess:
     """An offer of more pieces than the supplier had free within the lag.
 
-    `held`: the orders that bind the others, and how many seconds old they are.
+    `held`: the living orders that took the others, and how many seconds old they are.
     """
 
     at: float

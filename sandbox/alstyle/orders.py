@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -99,25 +98,22 @@ class OrderBook:
         good = self._shop.goods.get(article)
         bound = sum(
             line.quantity
-            for order in self._binding()
+            for order in self.orders.values()
+            if order.is_live and not order.fallen and order.binds
             for line in order.lines
             if line.article == article and not line.is_markdown
         )
         return (good.available if good is not None else 0) - bound
 
     def holding(self, article: int) -> dict[int, float]:
-        """Map the orders that bind an article to their ages in seconds."""
+        """Map the living orders that took an article to their ages in seconds."""
         now = self._clock.timestamp()
         return {
             order.id: now - order.created
-            for order in self._binding()
+            for order in self.orders.values()
+            if order.is_live and order.binds
             if any(line.article == article for line in order.lines)
         }
-
-    def _binding(self) -> Iterator[SupplierOrder]:
-        for order in self.orders.values():
-            if order.is_live and not order.fallen and order.binds:
-                yield order
 
     def watch(self) -> None:
         """Begin to remember how many pieces of each article were free and when."""

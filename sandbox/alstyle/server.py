@@ -209,7 +209,7 @@ class AlStyleServer(PeerServer):
             return self.orders.free(article)
 
     def holding(self, article: int) -> dict[int, float]:
-        """Map the orders that bind an article to their ages in seconds."""
+        """Map the living orders that took an article to their ages in seconds."""
         with self.lock:
             return self.orders.holding(article)
 
