@@ -274,7 +274,7 @@ class ReserveHandler:
                     cart,
                     claim,
                     is_over=SUBMIT_IS_OVER,
-                    is_none_listed=found.is_none_listed,
+                    are_rows_ours=found.are_rows_ours,
                 )
             return outcomes.unknown(found.text, look_after_s=found.look_after_s)
         if found.what == "person":
@@ -317,7 +317,7 @@ class ReserveHandler:
             is_out = purchase.cleared_at is not None
             # Where ours may be listed, and it emptied the cart, they are a manager's.
             keeps = learned(LearnedFact.Name.SUBMIT_EMPTIES) == "no"
-            is_ours = found.is_none_listed or keeps
+            is_ours = found.are_rows_ours or keeps
             is_late = purchase.was_seen_late(apart=SUBMIT_IS_OVER)
             if is_ours and is_late and not is_out:
                 # Left there, our rows would only keep everybody else out.

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from catalog.alstyle.trade import CartRow
 from catalog.pricing import is_real_price
-from orders.models import Reason
+from orders.models import Purchase, Reason
 from orders.models.purchase import MARKDOWN, WantedLine
 
 # The lease under which one worker of all hosts uses the cart.
@@ -51,6 +51,22 @@ def pieces(rows: Sequence[CartRow]) -> dict[str, int]:
         name = f"{row.article}{MARKDOWN}" if row.is_markdown else row.article
         found[name] = found.get(name, 0) + row.quantity
     return found
+
+
+def is_same_row(purchase: Purchase, row: CartRow) -> bool:
+    """Tell whether it has the mark that the purchase's row had before the submit.
+
+    A number and a moment: where either is another's for each row, so is the mark. That
+    it differs says nothing, unless rows are known to keep theirs.
+    """
+    mark: str = purchase.cart_marks.get(row.article, "")
+    return " " in mark and mark == row.mark
+
+
+def are_same_rows(purchase: Purchase, rows: Sequence[CartRow]) -> bool:
+    """Tell so of each row that looks like one of the purchase's."""
+    ours = [row for row in rows if row.article in purchase.quantities]
+    return all(is_same_row(purchase, row) for row in ours)
 
 
 def foreign_rows(rows: Sequence[CartRow], ours: Mapping[str, int]) -> dict[str, int]:

@@ -29,6 +29,7 @@ from orders.supply.cart import (
     CartOccupied,
     GoodsRefused,
     checked_sum,
+    is_same_row,
     pieces,
     refuse_foreign,
 )
@@ -334,13 +335,14 @@ def leave_cart(
     claim: Claim,
     *,
     is_over: timedelta,
-    is_none_listed: bool,
+    are_rows_ours: bool,
 ) -> None:
     """Let others have the cart while the purchase's order is looked for.
 
-    `is_over`: when a lost submit surely takes nothing more. `is_none_listed`: no order
-    in the supplier's lists can be its. Readings kept on the purchase say what the cart
-    was like until then; it stays as long as it may say more. Raises `NotCleared`.
+    `is_over`: when a lost submit surely takes nothing more. `are_rows_ours`: those in
+    the cart that look like its own cannot be a manager's. Readings kept on the purchase
+    say what the cart was like until then; it stays as long as it may say more. Raises
+    `NotCleared`.
     """
     now, left = database_now(), purchase.last_submit_left_by
     if purchase.status != Status.SUBMITTING or is_supervised():
@@ -350,7 +352,7 @@ def leave_cart(
     if purchase.cleared_at is None:
         if purchase.quantities.keys() & purchase.cart_since[-1]["rows"].keys():
             if not _has_said_all(
-                purchase, is_over=is_over, is_none_listed=is_none_listed
+                purchase, is_over=is_over, are_rows_ours=are_rows_ours
             ):
                 return
             rows = cart.get()
@@ -362,7 +364,7 @@ def leave_cart(
 
 
 def _has_said_all(
-    purchase: Purchase, *, is_over: timedelta, is_none_listed: bool
+    purchase: Purchase, *, is_over: timedelta, are_rows_ours: bool
 ) -> bool:
     """Tell whether our rows in the cart cannot tell any more than they did."""
     empties = learned(Name.SUBMIT_EMPTIES)
@@ -370,9 +372,8 @@ def _has_said_all(
         return False
     if empties == "no":
         return purchase.was_seen_late(apart=is_over)
-    # If it turns out that submit empties the cart, this is the proof; but where an
-    # order is listed that may be ours, they may be a manager's.
-    return is_none_listed and purchase.was_seen_whole(apart=is_over)
+    # If it turns out that submit empties the cart, this is the proof.
+    return are_rows_ours and purchase.was_seen_whole(apart=is_over)
 
 
 def take_out_articles(
@@ -491,6 +492,8 @@ def _is_ours(purchase: Purchase, row: CartRow) -> bool:
     changed since the submit, or may have been taken out: where `add` replaces, a row is
     a manager's with his number, and he may have put in the same as we had.
     """
+    if is_same_row(purchase, row):
+        return True
     mark: str = purchase.cart_marks.get(row.article, "")
     if mark and learned(Name.ROW_MARKS) == "kept":
         return mark == row.mark

@@ -20,7 +20,7 @@ from catalog.alstyle.trade import SupplierOrderRow
 from orders.models import LearnedFact, Order, Purchase, SupplierOrder, pieces_in
 from orders.models.step import Candidate
 from orders.plan.claims import Claim
-from orders.supply.cart import foreign_rows, pieces
+from orders.supply.cart import are_same_rows, foreign_rows, pieces
 from orders.supply.evidence import reread_evidence
 from orders.supply.learning import learn, learned, learned_seconds, placed_at
 from orders.supply.listing import SupplierLists
@@ -58,6 +58,13 @@ class Settlement:
     look_after_s: float = LOOK_AGAIN_AFTER_S
     # Ours would be listed by now, and no order there can be it.
     is_none_listed: bool = False
+    # Its rows stand in the cart as they did before the submit, by their marks.
+    has_same_rows: bool = False
+
+    @property
+    def are_rows_ours(self) -> bool:
+        """Tell whether rows like ours in the cart cannot be a manager's."""
+        return self.is_none_listed or self.has_same_rows
 
 
 def settle(purchase: Purchase, cart: CartClient, claim: Claim) -> Settlement:
@@ -88,6 +95,7 @@ def settle(purchase: Purchase, cart: CartClient, claim: Claim) -> Settlement:
         return Settlement(what="not_bought", text=_("Nothing was ordered yet"))
     is_there = bool(rows) and purchase.is_within(pieces(rows))
     is_witness = is_there and purchase.was_seen_whole(apart=SUBMIT_IS_OVER)
+    is_same = is_there and are_same_rows(purchase, rows)
     # Gone since, ours may have been ordered by whoever is at the portal.
     if empties == "yes" and is_witness:
         text = _("The cart still holds our goods: nothing was bought")
@@ -97,7 +105,7 @@ def settle(purchase: Purchase, cart: CartClient, claim: Claim) -> Settlement:
         elif len(purchase.submits) >= MOST_SUBMITS:
             text = _("The cart still holds our goods after %(number)s submits")
             text %= {"number": len(purchase.submits)}
-        verdict = Settlement(what=what, text=text)
+        verdict = Settlement(what=what, text=text, has_same_rows=is_same)
         return _unless_listed(purchase, cart, claim, verdict, now=now)
     if is_whole and empties == "yes" and purchase.was_always_there:
         text = _("The cart still holds our goods: waiting until the lost call is over")
@@ -109,7 +117,8 @@ def settle(purchase: Purchase, cart: CartClient, claim: Claim) -> Settlement:
         foreign = foreign_rows(rows, purchase.quantities)
         figures = {"goods": ", ".join(f"{a} × {n}" for a, n in foreign.items())}
         return _wait_or_person(purchase, text % figures, (), now=now)
-    return _by_lists(purchase, cart, claim, now=now, is_there=is_there)
+    found = _by_lists(purchase, cart, claim, now=now, is_there=is_there)
+    return replace(found, has_same_rows=is_same)
 
 
 def _note_cart(purchase: Purchase, rows: dict[str, int], *, now: datetime) -> None:
@@ -133,8 +142,11 @@ def _unless_listed(
 ) -> Settlement:
     """Give what the cart says, if no order in the lists can be ours.
 
-    Where ours were ordered, a manager may have put in the same between two readings.
+    Where ours were ordered, a manager may have put in the same between two readings;
+    the very rows from before the submit he cannot.
     """
+    if verdict.has_same_rows:
+        return verdict
     found = _by_lists(purchase, cart, claim, now=now, is_there=True)
     return verdict if found.is_none_listed else found
 

@@ -134,8 +134,9 @@ def test_an_order_listed_late_is_waited_for(supplier, product, process):
     supplier.change_settings(listed_after_s=86_400)
     order = make_order((product, 2))
     lose_the_answer(supplier, order, process)
+    # Less than the clocks may be apart: it is dated when it was really made.
     for _ in range(3):
-        let_pass(order, minutes=6)
+        let_pass(order, minutes=5)
         process()
     assert step_of(order).status == S.UNKNOWN
     assert len(alive(supplier)) == 1
@@ -690,6 +691,48 @@ def test_rows_that_submit_never_takes_keep_nobody_out_of_the_cart(
     second = make_order((product_of(supplier, another(supplier, product)), 1))
     process()
     assert reservation_of(second).status == R.HELD
+
+
+@pytest.mark.parametrize("cart_marks", ["kept", "changing"])
+def test_a_cart_that_submit_kept_is_left_once_its_rows_are_surely_ours(
+    supplier, product, process, cart_marks
+):
+    # Nothing is known of this supplier yet, and the order listed may be ours.
+    supplier.change_settings(submit_keeps_cart=True, cart_marks=cart_marks)
+    order = make_order((product, 2))
+    lose_the_answer(supplier, order, process)
+    for _ in range(3):
+        let_pass(order, minutes=5)
+        process()
+    assert step_of(order).status == S.UNKNOWN
+    second = make_order((product_of(supplier, another(supplier, product)), 1))
+    process()
+    # Changing marks prove nothing: the rows may be a manager's.
+    is_left = cart_marks == "kept"
+    assert (reservation_of(second).status == R.HELD) is is_left
+    assert bool(supplier.cart.rows) is not is_left
+    for _ in range(2):
+        let_pass(order, minutes=20)
+        process()
+    assert step_of(order).status == S.NEEDS_PERSON
+    assert len(alive(supplier)) == 1 + is_left
+
+
+@pytest.mark.parametrize("cart_marks", ["kept", "changing"])
+def test_goods_that_never_left_the_cart_are_sent_again_beside_an_equal_order(
+    supplier, product, process, cart_marks
+):
+    know_supplier()
+    supplier.change_settings(cart_marks=cart_marks)
+    order = make_order((product, 2))
+    lose_the_answer(supplier, order, process, fault="drop_before_work")
+    supplier.orders.create(make_lines(supplier, product, 2), by="manager")
+    for _ in range(3):
+        let_pass(order, minutes=5)
+        process()
+    # Changing marks prove nothing: that order may be ours, and the rows a manager's.
+    is_sent = reservation_of(order).status == R.HELD
+    assert is_sent is (cart_marks == "kept")
 
 
 def test_a_managers_row_like_our_last_one_stays_where_submit_keeps_the_cart(
