@@ -54,7 +54,9 @@ TEXTS = {
     "stale": gettext_noop("The stock figures are too old to sell by"),
     "stock": gettext_noop("Supplier's stock: %(stock)s"),
     "stock_at_least": gettext_noop("Supplier's stock: at least %(stock)s"),
-    "reserved": gettext_noop("In our open reservations: −%(units)s"),
+    "reserved": gettext_noop(
+        "In our open reservations, and ordered along with them: −%(units)s"
+    ),
     "safety": gettext_noop("Kept back: −%(units)s"),
     "multiples": gettext_noop(
         "Supplied by %(by)s only: not sold until selling by the piece is allowed"
