@@ -95,7 +95,6 @@ def settle(purchase: Purchase, cart: CartClient, claim: Claim) -> Settlement:
         return Settlement(what="not_bought", text=_("Nothing was ordered yet"))
     is_there = bool(rows) and purchase.is_within(pieces(rows))
     is_witness = is_there and purchase.was_seen_whole(apart=SUBMIT_IS_OVER)
-    is_same = is_there and are_same_rows(purchase, rows)
     # Gone since, ours may have been ordered by whoever is at the portal.
     if empties == "yes" and is_witness:
         text = _("The cart still holds our goods: nothing was bought")
@@ -105,7 +104,7 @@ def settle(purchase: Purchase, cart: CartClient, claim: Claim) -> Settlement:
         elif len(purchase.submits) >= MOST_SUBMITS:
             text = _("The cart still holds our goods after %(number)s submits")
             text %= {"number": len(purchase.submits)}
-        verdict = Settlement(what=what, text=text, has_same_rows=is_same)
+        verdict = Settlement(what=what, text=text)
         return _unless_listed(purchase, cart, claim, verdict, now=now)
     if is_whole and empties == "yes" and purchase.was_always_there:
         text = _("The cart still holds our goods: waiting until the lost call is over")
@@ -118,6 +117,7 @@ def settle(purchase: Purchase, cart: CartClient, claim: Claim) -> Settlement:
         figures = {"goods": ", ".join(f"{a} × {n}" for a, n in foreign.items())}
         return _wait_or_person(purchase, text % figures, (), now=now)
     found = _by_lists(purchase, cart, claim, now=now, is_there=is_there)
+    is_same = is_there and are_same_rows(purchase, rows)
     return replace(found, has_same_rows=is_same)
 
 
@@ -142,11 +142,9 @@ def _unless_listed(
 ) -> Settlement:
     """Give what the cart says, if no order in the lists can be ours.
 
-    Where ours were ordered, a manager may have put in the same between two readings;
-    the very rows from before the submit he cannot.
+    Where ours were ordered, a manager may have put in the same between two readings, or
+    the supplier keeps carts by now: whatever the rows' marks, nothing is sent again.
     """
-    if verdict.has_same_rows:
-        return verdict
     found = _by_lists(purchase, cart, claim, now=now, is_there=True)
     return verdict if found.is_none_listed else found
 

@@ -718,21 +718,19 @@ def test_a_cart_that_submit_kept_is_left_once_its_rows_are_surely_ours(
     assert len(alive(supplier)) == 1 + is_left
 
 
-@pytest.mark.parametrize("cart_marks", ["kept", "changing"])
-def test_goods_that_never_left_the_cart_are_sent_again_beside_an_equal_order(
-    supplier, product, process, cart_marks
+def test_a_supplier_that_keeps_carts_by_now_is_not_sent_the_same_again(
+    supplier, product, process
 ):
+    # It emptied them until now; the rows are those we put in, and were ordered.
     know_supplier()
-    supplier.change_settings(cart_marks=cart_marks)
+    supplier.change_settings(submit_keeps_cart=True)
     order = make_order((product, 2))
-    lose_the_answer(supplier, order, process, fault="drop_before_work")
-    supplier.orders.create(make_lines(supplier, product, 2), by="manager")
+    lose_the_answer(supplier, order, process)
     for _ in range(3):
         let_pass(order, minutes=5)
         process()
-    # Changing marks prove nothing: that order may be ours, and the rows a manager's.
-    is_sent = reservation_of(order).status == R.HELD
-    assert is_sent is (cart_marks == "kept")
+    assert len(supplier.calls("submit")) == 1
+    assert len(alive(supplier)) == 1
 
 
 def test_a_managers_row_like_our_last_one_stays_where_submit_keeps_the_cart(
