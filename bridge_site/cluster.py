@@ -79,13 +79,17 @@ def run_cluster(name: str, *, exit_with_parent: bool) -> None:
     if not reporter.await_work(wait=stop.wait):
         return
     report_in_background(reporter)
-    # The queue is looked at each second, and a file is not opened anew for that.
-    connection.settings_dict["CONN_MAX_AGE"] = CONNECTION_KEPT_S
+    keep_connections()
     autodiscover_modules("tasks")
     # They would call this process by what it does, and no longer by its part.
     django_q.worker.setproctitle = django_q.monitor.setproctitle = None
     do_tasks(stop=stop, allowance=allowance, may_work=lambda: reporter.may_work)
     reporter.leave()
+
+
+def keep_connections() -> None:
+    """Let this process look each second without opening the database anew for that."""
+    connection.settings_dict["CONN_MAX_AGE"] = CONNECTION_KEPT_S
 
 
 def do_tasks(

@@ -24,8 +24,8 @@ from django.utils.module_loading import autodiscover_modules, import_string
 from bridge_site.alerting import make_watch
 from bridge_site.alive import show_life
 from bridge_site.cluster import (
-    CONNECTION_KEPT_S,
     WrongQueue,
+    keep_connections,
     run_cluster,
     use_queue,
 )
@@ -181,8 +181,7 @@ def run_dispatchers(*, exit_with_parent: bool) -> None:
     A part of its own: a queue of orders must not keep the clusters from reading.
     """
     stop = stop_when_told(exit_with_parent=exit_with_parent, finishes_at_word=True)
-    # Its threads come back every few seconds, and a file is not opened anew for that.
-    connection.settings_dict["CONN_MAX_AGE"] = CONNECTION_KEPT_S
+    keep_connections()
     reporter = Reporter("dispatch")
     if not reporter.await_work(wait=stop.wait):
         return

@@ -25,10 +25,13 @@ def merged_quantities(lines: Iterable[OrderLine]) -> dict[int, int]:
     return dict(total)
 
 
-def pieces_in(lines: Iterable[Sequence[str | int | None]]) -> Counter[str]:
-    """Add up the pieces per article: article, quantity, price as the supplier has."""
+def pieces_in(lines: Iterable[Sequence[str | int | None]] | None) -> Counter[str]:
+    """Add up the pieces per article: article, quantity, price as the supplier has.
+
+    None where lines are not shown, as in a list of orders.
+    """
     pieces: Counter[str] = Counter()
-    for article, quantity, _price in lines:
+    for article, quantity, _price in lines or ():
         pieces[str(article)] += int(quantity or 0)
     return pieces
 

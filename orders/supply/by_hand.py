@@ -56,7 +56,7 @@ def _why_not_alive(row: SupplierOrderRow, number: str, *, may_have_left: bool) -
 
 
 def _what_differs(row: SupplierOrderRow, number: str, wanted: Mapping[str, int]) -> str:
-    held = pieces_in(row.lines or ())
+    held = pieces_in(row.lines)
     # Counters keep only what is more than in the other one.
     if short := Counter(wanted) - held:
         text = _("Order %(number)s at Al-Style lacks %(goods)s")

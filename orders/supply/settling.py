@@ -224,14 +224,14 @@ def _search(
             unread += _sum_apart(listed, purchase) >= 0
         elif purchase.codes <= set(row.words.split()):
             named.append(row)
-        elif not (set(pieces_in(row.lines or ())) & set(purchase.quantities)):
+        elif not (set(pieces_in(row.lines)) & set(purchase.quantities)):
             purchase.ruled_out = [*purchase.ruled_out, listed.order_id]
         elif _fits(row, purchase) and shows != "yes" and not row.words.strip():
             fitting.append(row)
         else:
             alike.append(row)
     purchase.save(update_fields=["ruled_out"])
-    if len(named) == 1 and pieces_in(named[0].lines or ()) == purchase.quantities:
+    if len(named) == 1 and pieces_in(named[0].lines) == purchase.quantities:
         evidence = f"{purchase}, {named[0].order_id}"
         learn(Name.REFERENCE_SHOWN, "yes", evidence=evidence, now=database_now())
         return _Found(ours=named[0], candidates=())
@@ -266,7 +266,7 @@ def listed_within() -> timedelta:
 
 
 def _fits(row: SupplierOrderRow, purchase: Purchase) -> bool:
-    if pieces_in(row.lines or ()) != purchase.quantities:
+    if pieces_in(row.lines) != purchase.quantities:
         return False
     if None not in (row.sum_kzt, purchase.sum_kzt) and row.sum_kzt != purchase.sum_kzt:
         return False
@@ -275,7 +275,7 @@ def _fits(row: SupplierOrderRow, purchase: Purchase) -> bool:
 
 def _may_have_grown(row: SupplierOrderRow, purchase: Purchase) -> bool:
     """Tell whether it may be ours with a manager's goods: nothing says otherwise."""
-    is_larger = purchase.is_within(pieces_in(row.lines or ()))
+    is_larger = purchase.is_within(pieces_in(row.lines))
     return is_larger and not row.words.strip() and _is_in_time(row, purchase)
 
 

@@ -77,6 +77,13 @@ def lose_the_answer(supplier, order, process, *, fault="drop_after_work") -> Non
     assert step_of(order).status == S.UNKNOWN
 
 
+def look_on(order, process, *, times, minutes) -> None:
+    """Let so many minutes pass before each look at what became of the order."""
+    for _ in range(times):
+        let_pass(order, minutes=minutes)
+        process()
+
+
 @pytest.mark.parametrize(
     ("date_format", "date_zone"),
     [
@@ -135,15 +142,11 @@ def test_an_order_listed_late_is_waited_for(supplier, product, process):
     order = make_order((product, 2))
     lose_the_answer(supplier, order, process)
     # Less than the clocks may be apart: it is dated when it was really made.
-    for _ in range(3):
-        let_pass(order, minutes=5)
-        process()
+    look_on(order, process, times=3, minutes=5)
     assert step_of(order).status == S.UNKNOWN
     assert len(alive(supplier)) == 1
     supplier.change_settings(listed_after_s=0)
-    for _ in range(2):
-        let_pass(order, minutes=2)
-        process()
+    look_on(order, process, times=2, minutes=2)
     assert reservation_of(order).status == R.HELD
     assert len(alive(supplier)) == 1
 
@@ -155,9 +158,7 @@ def test_a_listed_order_that_cannot_be_read_ends_with_a_person(
     order = make_order((product, 2))
     lose_the_answer(supplier, order, process)
     supplier.faults.add("status", code=404, method="order")
-    for _ in range(3):
-        let_pass(order, minutes=20)
-        process()
+    look_on(order, process, times=3, minutes=20)
     assert step_of(order).status == S.NEEDS_PERSON
     # Other goods do not wait behind it.
     other = product_of(supplier, another(supplier, product))
@@ -178,9 +179,7 @@ def test_a_managers_equal_order_that_says_otherwise_is_not_adopted(
     supplier.cart.rows.clear()
     lines = make_lines(supplier, product, 2)
     supplier.orders.create(lines, by="manager", comments=words)
-    for _ in range(3):
-        let_pass(order, minutes=20)
-        process()
+    look_on(order, process, times=3, minutes=20)
     assert reservation_of(order).status == R.WANTED
     assert step_of(order).status == S.NEEDS_PERSON
 
@@ -212,9 +211,7 @@ def test_a_managers_equal_order_is_not_adopted_where_his_goods_may_have_gone_alo
             "read",
             lambda self, n: None if n == str(ours.id) else read(self, n),
         )
-    for _ in range(3):
-        let_pass(order, minutes=20)
-        process()
+    look_on(order, process, times=3, minutes=20)
     assert reservation_of(order).status == R.WANTED
     assert step_of(order).status == S.NEEDS_PERSON
     # Of what may have gone along, nothing is offered until it is known.
@@ -239,9 +236,7 @@ def test_the_same_goods_at_another_sum_are_not_adopted(supplier, product, proces
     (line,) = make_lines(supplier, product, 2)
     dearer = type(line)(article=line.article, quantity=2, price=line.price + 7)
     supplier.orders.create([dearer], by="manager")
-    for _ in range(3):
-        let_pass(order, minutes=20)
-        process()
+    look_on(order, process, times=3, minutes=20)
     assert reservation_of(order).status == R.WANTED
 
 
@@ -669,9 +664,7 @@ def test_another_equal_order_is_not_taken_while_our_goods_are_in_the_cart(
     lose_the_answer(supplier, order, process, fault="drop_before_work")
     supplier.cart.add_foreign(another(supplier, product), 1, 0.0)
     supplier.orders.create(make_lines(supplier, product, 2), by="manager")
-    for _ in range(3):
-        let_pass(order, minutes=20)
-        process()
+    look_on(order, process, times=3, minutes=20)
     assert reservation_of(order).status == R.WANTED
     assert step_of(order).status == S.NEEDS_PERSON
 
@@ -683,9 +676,7 @@ def test_rows_that_submit_never_takes_keep_nobody_out_of_the_cart(
     supplier.change_settings(submit_keeps_cart=True)
     order = make_order((product, 2))
     lose_the_answer(supplier, order, process, fault="drop_before_work")
-    for _ in range(3):
-        let_pass(order, minutes=20)
-        process()
+    look_on(order, process, times=3, minutes=20)
     assert step_of(order).status == S.NEEDS_PERSON
     assert supplier.cart.rows == {}
     second = make_order((product_of(supplier, another(supplier, product)), 1))
@@ -701,9 +692,7 @@ def test_a_cart_that_submit_kept_is_left_once_its_rows_are_surely_ours(
     supplier.change_settings(submit_keeps_cart=True, cart_marks=cart_marks)
     order = make_order((product, 2))
     lose_the_answer(supplier, order, process)
-    for _ in range(3):
-        let_pass(order, minutes=5)
-        process()
+    look_on(order, process, times=3, minutes=5)
     assert step_of(order).status == S.UNKNOWN
     second = make_order((product_of(supplier, another(supplier, product)), 1))
     process()
@@ -711,9 +700,7 @@ def test_a_cart_that_submit_kept_is_left_once_its_rows_are_surely_ours(
     is_left = cart_marks == "kept"
     assert (reservation_of(second).status == R.HELD) is is_left
     assert bool(supplier.cart.rows) is not is_left
-    for _ in range(2):
-        let_pass(order, minutes=20)
-        process()
+    look_on(order, process, times=2, minutes=20)
     assert step_of(order).status == S.NEEDS_PERSON
     assert len(alive(supplier)) == 1 + is_left
 
@@ -726,9 +713,7 @@ def test_a_supplier_that_keeps_carts_by_now_is_not_sent_the_same_again(
     supplier.change_settings(submit_keeps_cart=True)
     order = make_order((product, 2))
     lose_the_answer(supplier, order, process)
-    for _ in range(3):
-        let_pass(order, minutes=5)
-        process()
+    look_on(order, process, times=3, minutes=5)
     assert len(supplier.calls("submit")) == 1
     assert len(alive(supplier)) == 1
 
