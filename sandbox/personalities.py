@@ -73,7 +73,12 @@ ALSTYLE: Switches = {
     "submit empties the cart": {"yes": {}, "no": {"submit_keeps_cart": True}},
     "lost submit works": {"at once": {}, "30 s later": {"late_submit_s": 30.0}},
     "second add": {"replaces": {}, "adds": {"cart_adds": "add"}},
-    "marks of rows": {"stay": {}, "change": {"cart_marks": "changing"}},
+    "marks of rows": {
+        "stay": {},
+        "change": {"cart_marks": "changing"},
+        "change, numbers too": {"cart_marks": "renumbered"},
+    },
+    "numbers of rows": {"their own": {}, "the goods'": {"cart_numbers": "goods"}},
     "refused add": {
         "silent": {},
         "message": {"add_refusal": "message"},

@@ -60,7 +60,26 @@ def is_same_row(purchase: Purchase, row: CartRow) -> bool:
     it differs says nothing, unless rows are known to keep theirs.
     """
     mark: str = purchase.cart_marks.get(row.article, "")
-    return " " in mark and mark == row.mark
+    return has_moment(purchase, row) and mark == row.mark
+
+
+def has_moment(purchase: Purchase, row: CartRow) -> bool:
+    """Tell whether the mark of the purchase's row had a moment beside its number."""
+    return " " in purchase.cart_marks.get(row.article, "")
+
+
+def is_other_row(purchase: Purchase, row: CartRow) -> bool:
+    """Tell whether it has not the number that the purchase's row was given.
+
+    That it has the same says nothing: it may be the number of the goods.
+    """
+    number = number_in(purchase.cart_marks.get(row.article, ""))
+    return bool(number) and number != number_in(row.mark)
+
+
+def number_in(mark: str) -> str:
+    """Give the number of a mark, without its moment."""
+    return mark.split(" ")[0]
 
 
 def are_same_rows(purchase: Purchase, rows: Sequence[CartRow]) -> bool:

@@ -29,6 +29,8 @@ from orders.supply.cart import (
     CartOccupied,
     GoodsRefused,
     checked_sum,
+    has_moment,
+    is_other_row,
     is_same_row,
     pieces,
     refuse_foreign,
@@ -488,22 +490,27 @@ def _is_left_of(last: Purchase, rows: Sequence[CartRow]) -> bool:
 def _is_ours(purchase: Purchase, row: CartRow) -> bool:
     """Tell whether a row that looks like ours is the one we put in.
 
-    Its mark tells it, where marks are kept. Else not, once ours were seen gone or
-    changed since the submit, or may have been taken out: where `add` replaces, a row is
-    a manager's with his number, and he may have put in the same as we had.
+    Its mark tells it, where marks are kept, and another number that it is not, unless
+    those are known to change. Else not, once ours were seen gone or changed since the
+    submit, or may have been taken out: where `add` replaces, a row is a manager's with
+    his number of pieces, and he may have put in the same as we had.
     """
     if is_same_row(purchase, row):
         return True
-    mark: str = purchase.cart_marks.get(row.article, "")
-    if mark and learned(Name.ROW_MARKS) == "kept":
-        return mark == row.mark
+    marks = learned(Name.ROW_MARKS)
+    if marks == "kept" and has_moment(purchase, row):
+        return False
+    if marks != "changing" and is_other_row(purchase, row):
+        return False
     return purchase.clearing_at is None and not purchase.was_touched
 
 
 def _learn_marks(purchase: Purchase, rows: Sequence[CartRow]) -> None:
     """Learn from a cart that nobody has touched whether its rows keep their marks."""
     marks = {row.article: row.mark for row in rows}
-    value = "kept" if marks == purchase.cart_marks else "changing"
+    value = "kept" if marks == purchase.cart_marks else "number"
+    if any(is_other_row(purchase, row) for row in rows):
+        value = "changing"
     now = database_now()
     learn(Name.ROW_MARKS, value, evidence=f"{purchase}, {marks}", now=now)
 

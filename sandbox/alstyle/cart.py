@@ -150,7 +150,8 @@ class Cart:
         self._readings += 1
         for row in self.rows.values():
             row.seen = True
-        return {str(row.item_id): self._shown(row) for row in self.rows.values()} or []
+        shown = [self._shown(row) for row in self.rows.values()]
+        return {str(row["id"]): row for row in shown} or []
 
     def hash(self) -> str:
         """Return the mark that changes with the cart."""
@@ -158,6 +159,7 @@ class Cart:
         return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
     def _shown(self, row: CartRow) -> dict[str, Any]:
+        marks = self._settings.cart_marks
         good = self._shop.goods.get(row.article) or Good(article=row.article)
         price = good.price_markdown if row.is_markdown else good.price1
         balance = good.quantity_markdown if row.is_markdown else good.quantity
@@ -171,13 +173,16 @@ class Cart:
             "multiplicity": good.multiplicity,
             "total": price * row.quantity,
             "label": good.name,
-            "id": row.item_id,
-            "time": int(row.time) + self._readings * self._changes_marks,
+            "id": self._number(row),
+            "time": int(row.time) + self._readings * (marks != "kept"),
         }
 
-    @property
-    def _changes_marks(self) -> bool:
-        return self._settings.cart_marks == "changing"
+    def _number(self, row: CartRow) -> int:
+        if self._settings.cart_marks == "renumbered":
+            return FIRST_ITEM + self._readings * 1000 + row.item_id % 1000
+        if self._settings.cart_numbers == "goods":
+            return FIRST_ITEM + row.article * 2 + row.is_markdown
+        return row.item_id
 
     def _row_of(self, article: int) -> CartRow | None:
         found = (row for row in self.rows.values() if row.article == article)

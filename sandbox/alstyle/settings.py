@@ -10,7 +10,8 @@ from sandbox.clock import DAY_S
 CHOICES: dict[str, tuple[str, ...]] = {
     "interval_variant": ("403", "429", "200"),
     "cart_adds": ("replace", "add"),
-    "cart_marks": ("kept", "changing"),
+    "cart_marks": ("kept", "changing", "renumbered"),
+    "cart_numbers": ("rows", "goods"),
     "add_refusal": ("silent", "message", "http", "clamp", "accept"),
     "submit_short": ("refuse", "partial", "oversell"),
     "stock_falls": ("submit", "later", "shipping"),
@@ -37,7 +38,10 @@ class AlStyleSettings:
       date: raw answer of `date`; None = the clock's time as an object.
     Cart:
       cart_adds: what a second `add` of an article does: replace | add.
-      cart_marks: whether a row's `time` stays as long as the row: kept | changing.
+      cart_marks: what of a row stays as long as the row: its number and `time`: kept |
+        its number: changing | nothing, both change with each `get`: renumbered.
+      cart_numbers: whether each row has a number of its own: rows | one of the same
+        goods has that of the last: goods.
       add_refusal: how `add` refuses: silent (says yes, adds nothing) | message |
         http (400) | clamp (adds what is possible) | accept (adds it all the same).
       adds_markdown: `add` takes the marked-down units of an article that has them.
@@ -95,6 +99,7 @@ class AlStyleSettings:
     date: Any = None
     cart_adds: str = "replace"
     cart_marks: str = "kept"
+    cart_numbers: str = "rows"
     add_refusal: str = "silent"
     adds_markdown: bool = False
     submit_short: str = "refuse"

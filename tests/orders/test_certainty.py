@@ -775,7 +775,10 @@ def test_rows_left_by_a_worker_that_died_before_tidying_up_are_taken_out(
     assert supplier.cart.rows == {}
 
 
-@pytest.mark.parametrize("marks", ["kept", "changing"])
+MARKS = {"kept": "kept", "changing": "number", "renumbered": "changing"}
+
+
+@pytest.mark.parametrize("marks", MARKS)
 def test_the_same_goods_put_in_where_a_worker_died_taking_ours_out_are_his(
     supplier, product, process, die_removing, marks
 ):
@@ -786,9 +789,29 @@ def test_the_same_goods_put_in_where_a_worker_died_taking_ours_out_are_his(
     supplier.add_foreign_row(int(product.article), 2)
     second = make_order((product_of(supplier, another(supplier, product)), 1))
     process(also_later=True)
-    assert learned(LearnedFact.Name.ROW_MARKS) == marks
+    assert learned(LearnedFact.Name.ROW_MARKS) == MARKS[marks]
     assert supplier.cart.foreign_touched == []
     assert step_of(second).status == S.PENDING
+
+
+@pytest.mark.parametrize("numbers", ["rows", "goods"])
+def test_a_row_with_another_number_is_his_though_nobody_saw_ours_gone(
+    supplier, product, process, numbers
+):
+    supplier.change_settings(
+        submit_keeps_cart=True, cart_marks="changing", cart_numbers=numbers
+    )
+    make_order((product, 2))
+    process()
+    # Its worker died before tidying up; a manager took ours out and put in the same.
+    Purchase.objects.update(cleared_at=None, clearing_at=None)
+    supplier.add_foreign_row(int(product.article), 2)
+    second = make_order((product_of(supplier, another(supplier, product)), 1))
+    process(also_later=True)
+    # Where the number is that of the goods nobody can tell, and ours must not stay.
+    is_his = numbers == "rows"
+    assert bool(supplier.cart.rows) is is_his
+    assert (step_of(second).status == S.PENDING) is is_his
 
 
 @pytest.mark.parametrize("fault", ["drop_before_work", "drop_after_work"])

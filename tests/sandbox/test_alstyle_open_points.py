@@ -221,6 +221,30 @@ def test_newer_methods_are_there_or_not(buyer, article, supplier):
     assert listed(buyer, type="canceled", date_from=tomorrow) == []
 
 
+@pytest.mark.parametrize(
+    ("switches", "number_stays", "moment_stays", "is_new_one_told"),
+    [
+        ({}, True, True, True),
+        ({"cart_marks": "changing"}, True, False, True),
+        ({"cart_marks": "renumbered"}, False, False, True),
+        ({"cart_numbers": "goods"}, True, True, False),
+    ],
+)
+def test_a_row_may_keep_its_number_and_moment_or_not(
+    buyer, article, supplier, switches, number_stays, moment_stays, is_new_one_told
+):
+    supplier.change_settings(**switches)
+    buyer.add(article, 2)
+    (first,), (again,) = buyer.cart().items(), buyer.cart().items()
+    assert (first[0] == again[0]) is number_stays
+    assert (first[1]["time"] == again[1]["time"]) is moment_stays
+    assert all(number == str(row["id"]) for number, row in (first, again))
+    buyer.send("cart-api/remove", item=article)
+    buyer.add(article, 2)
+    (new,) = buyer.cart()
+    assert (new != again[0]) is is_new_one_told
+
+
 # -- a manager at the same cart -------------------------------------------------------
 
 
