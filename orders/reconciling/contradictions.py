@@ -231,7 +231,14 @@ class _Whole:
         if held.supplier_order is None:
             return
         whole = whole_order(held.supplier_order)
-        if whole.lines and not whole.is_cancelled and not whole.has_left_stock:
+        if whole.status == SupplierOrder.MERGED:
+            text = _(
+                "Al-Style merged order %(number)s and does not say into which: ask its "
+                "manager where this order's goods are"
+            )
+            facts = {"merged": str(whole), "reservation": held.pk}
+            yield self._say(Kind.SUPPLIER_LINES, text % {"number": whole}, facts)
+        elif whole.lines and not whole.is_cancelled and not whole.has_left_stock:
             mine = {x.product.article: x.supplied_quantity for x in held.lines.all()}
             # One that is shared is compared as a whole.
             reason = difference_of(whole) if whole.quantities != mine else ""

@@ -33,6 +33,8 @@ class ReleaseHandler:
         if reservation is None or reservation.supplier_order is None:
             return outcomes.skipped(_("Nothing is held for this order"))
         supplied = reservation.supplier_order
+        if supplied.merged_into is not None:
+            return _merged(supplied, into=str(supplied.merged_into))
         if supplied.is_shared():
             text = _(
                 "Al-Style's order %(number)s holds goods of other orders too: "
@@ -46,6 +48,9 @@ class ReleaseHandler:
         note_read(supplied, row)
         if row.status == SupplierOrder.CANCELLED:
             return _by_status(claim.step, row, otherwise=outcomes.retry("", after_s=0))
+        if row.status == SupplierOrder.MERGED or row.merge_with:
+            # Not followed yet: a manager may have done it a moment ago.
+            return _merged(supplied, into=row.merge_with)
         if foreign := foreign_goods(supplied):
             text = _(
                 "Al-Style's order %(number)s holds goods that are not this order's "
@@ -80,6 +85,16 @@ class ReleaseHandler:
             _("Al-Style has not cancelled the order: asking again"), after_s=0
         )
         return _by_status(claim.step, row, otherwise=again)
+
+
+def _merged(supplied: SupplierOrder, *, into: str) -> Outcome:
+    """Leave it to a person: the goods are in an order that is not ours to cancel."""
+    text = _(
+        "Al-Style merged order %(number)s into %(other)s: ask its manager to take this "
+        "order's goods out there, then mark them released"
+    )
+    figures = {"number": supplied, "other": into or "—"}
+    return outcomes.needs_person(Reason.SHARED_ORDER, text % figures)
 
 
 def _by_status(step: Step, row: SupplierOrderRow, *, otherwise: Outcome) -> Outcome:

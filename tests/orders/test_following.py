@@ -9,8 +9,10 @@ from django.utils import timezone
 from catalog.availability import stock_read_at
 from catalog.models import ImportRun
 from orders.clients import Clients
-from orders.models import Order, Reservation, Step, SupplierOrder
+from orders.models import Order, Reason, Reservation, Step, SupplierOrder
+from orders.plan.actions import retry_step
 from orders.plan.planning import replan
+from orders.reconciling.rounds import reconcile
 from orders.supply.counting import close_contained, reserved_units
 from orders.supply.following import follow_supplier_orders
 from plumbing.leases import under_lease
@@ -212,6 +214,48 @@ def test_a_merged_order_is_not_cancelled_with_the_goods_of_others(
     process()
     assert step_of(two, Step.Kind.RELEASE).status == S.NEEDS_PERSON
     assert supplier.calls("cancel") == []
+
+
+@pytest.mark.parametrize("until", [[None, "N", "R"], [None, "N", "R", "Un"]])
+def test_an_order_merged_since_it_was_followed_is_not_cancelled(
+    supplier, product, process, until
+):
+    """Its cancel could take effect on nothing, and a manager's order keep the goods."""
+    supplier.change_settings(cancel_until=until)
+    order = make_order((product, 1))
+    process()
+    mine = placed(supplier, order)
+    other = product_of(supplier, another(supplier, product))
+    his = supplier.orders.create([line_of(other, 3)], by="manager")
+    supplier.orders.merge(mine, his)
+    cancel(order)
+    process()
+    step = step_of(order, Step.Kind.RELEASE)
+    assert step.stuck_for == Reason.SHARED_ORDER
+    # Neither now nor when it is known where the goods went.
+    follow()
+    retry_step(step, actor="anna")
+    process()
+    step = step_of(order, Step.Kind.RELEASE)
+    assert step.stuck_for == Reason.SHARED_ORDER
+    assert str(his.id) in step.last_error
+    assert supplier.calls("cancel") == []
+
+
+def test_an_order_merged_into_nobody_knows_which_asks_for_a_person(
+    supplier, product, process
+):
+    order = make_order((product, 2))
+    process()
+    supplier.orders.move(placed(supplier, order), "Un")
+    follow()
+    reconcile(now=timezone.now())
+    assert step_of(order, Step.Kind.CHECK).stuck_for == Reason.SUPPLIER_LINES
+    # Once Al-Style names the other one, or has it as it was, nothing contradicts.
+    supplier.orders.move(placed(supplier, order), "N")
+    follow()
+    reconcile(now=timezone.now())
+    assert step_of(order, Step.Kind.CHECK).status == S.SKIPPED
 
 
 def test_an_order_that_lacks_pieces_asks_for_a_person(supplier, product, process):
