@@ -71,6 +71,7 @@ def contradictions_of(
         yield from whole.no_goods()
     yield from whole.other_lines()
     yield from whole.left_over()
+    yield from whole.shipped_in_vain()
     yield from whole.purchases()
 
 
@@ -293,6 +294,27 @@ class _Whole:
         number = sent[-1].supplier_order or _("reserved by hand")
         facts = {"order": wanted, "shipped": shipped, "reservation": sent[-1].pk}
         figures = {"number": number, "goods": shown(less)}
+        yield self._say(Kind.ORDER_LINES, text % figures, facts)
+
+    def shipped_in_vain(self) -> Iterator[Contradiction]:
+        """The order was called off, and Al-Style has sent its goods."""
+        order = self.order
+        if self.open is not None or order.handed_over_at:
+            return
+        # What a buyer returns was with him.
+        if order.status not in (Order.CANCELLING, Order.CANCELLED):
+            return
+        sent = [r for r in self.all if r.status == Reservation.Status.SHIPPED]
+        if not sent:
+            return
+        shipped = goods_of(sent[-1])
+        text = _(
+            "The order is called off, and Al-Style has shipped (%(number)s): %(goods)s "
+            "come all the same and stay with you, unless Al-Style takes them back"
+        )
+        number = sent[-1].supplier_order or _("reserved by hand")
+        facts = {"called_off": True, "shipped": shipped, "reservation": sent[-1].pk}
+        figures = {"number": number, "goods": shown(shipped)}
         yield self._say(Kind.ORDER_LINES, text % figures, facts)
 
     def _purchase_lines(self, held: Reservation) -> Iterator[Contradiction]:

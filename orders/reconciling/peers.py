@@ -78,20 +78,24 @@ def _at_alstyle(
     clients: Clients, lease: LeaseHandle, now: datetime
 ) -> Iterator[Contradiction]:
     cart = clients.cart
-    listed = _live_orders(cart, lease)
+    listed = _listed_orders(cart, lease)
     known = SupplierOrder.objects.numbered(*listed).prefetch_related(
         "reservations__order", "purchases", "merged"
     )
     owners: dict[str, SupplierOrder] = {}
     for supplied in known:
         owners[supplied.supplier_order_id] = owners[supplied.listed_id] = supplied
-    nobodys = [row for number, row in listed.items() if number not in owners]
+    nobodys = [
+        row
+        for number, row in listed.items()
+        if number not in owners and row.status not in SupplierOrder.SHIPPED
+    ]
     yield from _released_but_alive(listed, owners)
     yield from _of_nobody(cart, lease, nobodys, now=now)
 
 
-def _live_orders(cart: CartClient, lease: LeaseHandle) -> dict[str, SupplierOrderRow]:
-    """Read the lists of orders that may hold goods, to the last page."""
+def _listed_orders(cart: CartClient, lease: LeaseHandle) -> dict[str, SupplierOrderRow]:
+    """Read the lists of orders that hold goods, or have sent them, to the last page."""
     found: dict[str, SupplierOrderRow] = {}
     for kind in LISTED:
         for page in range(1, MOST_PAGES + 1):
@@ -103,14 +107,32 @@ def _live_orders(cart: CartClient, lease: LeaseHandle) -> dict[str, SupplierOrde
         else:
             raise PeerProtocolError(_("Al-Style's list of orders has no end"))
     note_listed(list(found))
-    gone = (SupplierOrder.CANCELLED, SupplierOrder.MERGED, *SupplierOrder.SHIPPED)
+    found |= _shipped_since(cart, lease, set(found))
+    gone = (SupplierOrder.CANCELLED, SupplierOrder.MERGED)
     return {n: row for n, row in found.items() if row.status not in gone}
+
+
+def _shipped_since(
+    cart: CartClient, lease: LeaseHandle, listed: set[str]
+) -> dict[str, SupplierOrderRow]:
+    """Read those told as alive that have left the lists: they may be on their way."""
+    told = Finding.objects.open().filter(kind=Kind.STILL_LIVE)
+    rows: dict[str, SupplierOrderRow] = {}
+    for number in {finding.facts["number"] for finding in told} - listed:
+        lease.confirm()
+        try:
+            row = cart.order(number, priority="crawl")
+        except (PeerRefused, PeerProtocolError):
+            continue
+        if row.status in SupplierOrder.SHIPPED:
+            rows[number] = row
+    return rows
 
 
 def _released_but_alive(
     listed: dict[str, SupplierOrderRow], owners: dict[str, SupplierOrder]
 ) -> Iterator[Contradiction]:
-    """An order whose goods somebody called released, and Al-Style still has it."""
+    """An order whose goods somebody called released, and Al-Style has or sent it."""
     for number, row in listed.items():
         supplied = owners.get(number)
         if supplied is None:
@@ -119,16 +141,25 @@ def _released_but_alive(
         released = [r for r in reservations if r.status == Reservation.Status.RELEASED]
         if not released or len(released) < len(reservations) or supplied.merged.all():
             continue
-        text = _(
-            "The goods of Al-Style's order %(number)s were called released, but it is "
-            "still alive there (%(status)s): cancel it there"
-        )
+        has_left = row.status in SupplierOrder.SHIPPED
+        if has_left:
+            text = _(
+                "The goods of Al-Style's order %(number)s were called released, but it "
+                "was shipped (%(status)s): they come all the same and stay with you, "
+                "unless Al-Style takes them back"
+            )
+        else:
+            text = _(
+                "The goods of Al-Style's order %(number)s were called released, but it "
+                "is still alive there (%(status)s): cancel it there"
+            )
         yield Contradiction(
             kind=Kind.STILL_LIVE,
             subject=f"Al-Style {number}",
             text=text
             % {"number": number, "status": SupplierOrder.name_status(row.status)},
-            facts={"number": number},
+            # Who has seen it alive has not seen it shipped.
+            facts={"number": number} | ({"has_left": True} if has_left else {}),
             order=released[-1].order,
         )
 

@@ -41,6 +41,8 @@ from plumbing.leases import under_lease
 
 LEASE = "reconcile"
 AT_ONCE = 200
+# Al-Style ships within days, and cancels within its working day.
+SENT_WITHIN = timedelta(days=30)
 # Planning follows a reservation at once; only a worker that died leaves this.
 FORGOTTEN_AFTER = timedelta(minutes=10)
 
@@ -52,12 +54,12 @@ def reconcile(*, now: datetime, dry_run: bool = False) -> Reconciled:
     """
     result = Reconciled()
     if dry_run:
-        for order in _orders(_suspects()):
+        for order in _orders(_suspects(now=now)):
             result.tell(not_accepted(_found(order, now=now)))
         result.tell(not_accepted(overdue_purchases(now=now)))
         return result
     with under_lease(LEASE) as lease:
-        for order in _orders(_suspects()):
+        for order in _orders(_suspects(now=now)):
             has_findings = any(f.is_open for f in order.findings.all())
             if (
                 has_findings
@@ -84,14 +86,21 @@ def reconcile_order(order_id: int, *, now: datetime) -> Reconciled:
     return result
 
 
-def _suspects() -> list[int]:
-    """Every order that lives, or of which something is open."""
+def _suspects(*, now: datetime) -> list[int]:
+    """Every order that lives, of which something is open, or sent in vain lately."""
+    in_vain = Order.objects.filter(
+        status=Order.CANCELLED,
+        ended_at__gte=now - SENT_WITHIN,
+        handed_over_at=None,
+        reservations__status=Reservation.Status.SHIPPED,
+    )
     something = (
         Q(ended_at__isnull=True)
         | Q(pk__in=Reservation.objects.open().values("order"))
         | Q(pk__in=Step.objects.open().values("order"))
         | Q(pk__in=Finding.objects.open().in_database().values("order"))
         | Q(pk__in=_odd_purchases().values("reservations__order"))
+        | Q(pk__in=in_vain.values("pk"))
     )
     return list(
         Order.objects.filter(something).order_by("pk").values_list("pk", flat=True)

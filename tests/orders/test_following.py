@@ -165,6 +165,27 @@ def test_a_release_that_never_comes_asks_for_a_person(supplier, product, process
     assert order.steps.filter(kind=Step.Kind.RELEASE).count() == 2
 
 
+@pytest.mark.parametrize("is_called_off_first", [True, False])
+def test_goods_shipped_though_the_buyer_has_gone_are_told(
+    supplier, product, process, is_called_off_first
+):
+    """A cancel may be answered with "true", and the goods come all the same."""
+    supplier.change_settings(cancel_mode="never")
+    order = make_order((product, 1))
+    process()
+    if is_called_off_first:
+        cancel(order)
+        process()
+    supplier.orders.move(placed(supplier, order), "P")
+    follow()
+    if not is_called_off_first:
+        cancel(order)
+    assert reservation_of(order).status == R.SHIPPED
+    Order.objects.filter(pk=order.pk).update(ended_at=timezone.now())
+    reconcile(now=timezone.now() + timedelta(days=20))
+    assert step_of(order, Step.Kind.CHECK).stuck_for == Reason.ORDER_LINES
+
+
 def test_an_order_the_supplier_lets_go_is_wanted_again_by_a_person(
     supplier, product, process
 ):

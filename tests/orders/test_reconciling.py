@@ -241,6 +241,28 @@ def test_a_line_cut_after_the_goods_were_shipped_is_told_until_seen(product):
     assert run() == []
 
 
+@pytest.mark.parametrize("status", [Order.CANCELLING, Order.CANCELLED])
+def test_goods_shipped_for_an_order_called_off_are_told_until_seen(product, status):
+    order = make_order((product, 2))
+    hold(order)
+    Reservation.objects.filter(order=order).update(status=R.SHIPPED)
+    ended = timezone.now() if status == Order.CANCELLED else None
+    know(order, status=status, ended_at=ended)
+    assert run() == [(K.ORDER_LINES, order)]
+    assert "70311 × 2" in check_of(order).last_error
+    accept(Finding.objects.get(), note="kept", actor="anna", now=timezone.now())
+    assert run() == []
+
+
+def test_goods_that_were_handed_over_come_back_as_is_known(product):
+    order = make_order((product, 2))
+    hold(order)
+    Reservation.objects.filter(order=order).update(status=R.SHIPPED)
+    now = timezone.now()
+    know(order, status=Order.CANCELLED, ended_at=now, handed_over_at=now)
+    assert run() == []
+
+
 def test_a_line_put_on_after_the_reservation_is_told(product):
     order = make_order((product, 1))
     hold(order)

@@ -19,6 +19,7 @@ from orders.models import (
 )
 from orders.plan import actions
 from orders.reconciling.peers import reconcile_with_peers
+from orders.reconciling.raising import accept
 from plumbing.peers import PeerError
 from sandbox.alstyle.orders import OrderedLine
 from tests.orders.factories import (
@@ -133,6 +134,27 @@ def test_goods_called_released_that_are_held_all_the_same_are_told(
     assert run() == [(K.STILL_LIVE, order)]
     placed = next(iter(supplier.orders.orders.values()))
     supplier.orders.move(placed, "DA")
+    assert run() == []
+
+
+@pytest.mark.parametrize("was_told", [False, True])
+def test_goods_called_released_that_are_shipped_all_the_same_are_told(
+    supplier, product, process, was_told
+):
+    order = make_order((product, 2))
+    process()
+    actions.mark_released(order, actor="anna")
+    if was_told:
+        assert run() == [(K.STILL_LIVE, order)]
+    placed = next(iter(supplier.orders.orders.values()))
+    supplier.orders.move(placed, "P")
+    assert run() == [(K.STILL_LIVE, order)]
+    assert "stay with you" in step_of(order, Step.Kind.CHECK).last_error
+    # Paid for, it stands in the archive, whose lists are not read to their end.
+    supplier.orders.move(placed, "F")
+    assert run() == [(K.STILL_LIVE, order)]
+    finding = Finding.objects.open().get()
+    accept(finding, note="kept", actor="anna", now=timezone.now())
     assert run() == []
 
 
