@@ -156,8 +156,13 @@ class Purchase(models.Model):
     adopted_by = models.CharField(_("known by"), max_length=150, blank=True)
     reason = models.TextField(_("why"), blank=True)
     # What a person said of it: "not_made" = take our rows out, nothing was bought;
-    # "stop" = the same, and do not begin anew by yourself.
+    # "stop" = the same, and do not begin anew by yourself; "adopt" = the candidate
+    # chosen is its order; "release" = so it is, and nobody wants its goods.
     decision = models.CharField(_("decided"), max_length=20, blank=True)
+    # Which candidate that is: looked at before it counts, it may be cancelled by now.
+    chosen = models.CharField(
+        _("number chosen"), max_length=40, blank=True, db_default=""
+    )
     # Under supervision: how far it has come, what each call showed, and since when it
     # waits for "go on" (null = it does not). It keeps the cart meanwhile.
     stage = models.CharField(

@@ -21,8 +21,6 @@ from orders.models.step import StepParameters
 from orders.plan.events import record
 from orders.plan.planning import replan
 from orders.plan.transitions import (
-    PurchaseMoved,
-    move_purchase,
     move_reservation,
     move_step,
 )
@@ -179,51 +177,26 @@ def adopt_for_purchase(
 ) -> None:
     """Settle a doubtful purchase: this order at Al-Style is the one it made.
 
-    If the buyer has called the order off meanwhile, or it `is_unwanted`, it is
-    released next.
+    It counts once it was seen to be alive: the look that found it may be a day old. If
+    the buyer has called the order off meanwhile, or it `is_unwanted`, it is released
+    next.
     """
-    found = {str(candidate["id"]): candidate for candidate in purchase.candidates}
-    if number not in found:
+    if number not in {str(candidate["id"]) for candidate in purchase.candidates}:
         raise ActionImpossible(
             _("Order %(number)s is not among the candidates") % {"number": number}
         )
     _refuse_settled(purchase)
-    now = database_now()
     with transaction.atomic():
-        held = purchase.reservations.wanted().select_related("order").order_by("pk")
-        orders = [reservation.order_id for reservation in held]
-        list(Order.objects.select_for_update().filter(pk__in=orders).order_by("pk"))
-        supplied = _free_supplier_order(number)
-        if not supplied.lines:
-            # Known before it is read again: what else is in it is not for sale.
-            supplied.lines = found[number]["lines"]
-            supplied.save(update_fields=["lines"])
-        try:
-            move_purchase(
-                purchase,
-                Purchase.Status.MADE,
-                now=now,
-                supplier_order=supplied,
-                adopted_by=actor,
-            )
-        except PurchaseMoved:
-            raise ActionImpossible(_("Somebody else was first: look again")) from None
-        text = _("Al-Style's order %(number)s holds the goods") % {"number": supplied}
-        for reservation in held:
-            move_reservation(
-                reservation,
-                Reservation.Status.HELD,
-                text=text,
-                now=now,
-                actor=actor,
-                supplier_order=supplied,
-                cost_kzt=purchase.share_of(reservation),
-                held_at=now,
-            )
-            _skip_idle(reservation.order, Kind.RESERVE, reason=text, actor=actor)
-            if is_unwanted:
-                request_step(reservation.order, Kind.RELEASE, actor=actor)
-            replan(reservation.order, now=now, actor=actor)
+        _refuse_taken(number)
+        waiting = Purchase.objects.filter(
+            pk=purchase.pk, status=Purchase.Status.NEEDS_PERSON
+        )
+        decision = "release" if is_unwanted else "adopt"
+        if not waiting.update(decision=decision, chosen=number, adopted_by=actor):
+            raise ActionImpossible(_("Somebody else was first: look again"))
+        purchase.chosen = number
+        text = _("Al-Style's order %(number)s is this one's, a person has seen")
+        _wake_reserve(purchase, actor=actor, text=text)
 
 
 def reserve_anew(step: Step, *, actor: str) -> None:
@@ -301,7 +274,7 @@ def _end_pause(purchase: Purchase, *, actor: str, decision: str) -> None:
 def _wake_reserve(purchase: Purchase, *, actor: str, text: str) -> None:
     """Let the purchase's steps go on, whatever has become of it meanwhile."""
     now = database_now()
-    text %= {"stage": purchase.get_stage_display()}
+    text %= {"stage": purchase.get_stage_display(), "number": purchase.chosen}
     order = purchase.first_order
     if order is None:
         raise ActionImpossible(_("The purchase is for no order any more"))
@@ -450,14 +423,6 @@ def map_lines(order: Order) -> None:
     if order.problem != "\n".join(problems):
         order.problem = "\n".join(problems)
         order.save(update_fields=["problem"])
-
-
-def _free_supplier_order(number: str) -> SupplierOrder:
-    supplied, _created = SupplierOrder.objects.get_or_create(
-        supplier_order_id=number, defaults={"placed_at": database_now()}
-    )
-    _refuse_taken(number)
-    return supplied
 
 
 def _refuse_taken(number: str) -> None:

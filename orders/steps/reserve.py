@@ -20,12 +20,13 @@ from orders.models import (
     SupplierOrder,
 )
 from orders.models.step import Candidate, StepAnswer
+from orders.plan.actions import request_step
 from orders.plan.claims import Claim
 from orders.plan.transitions import PurchaseMoved, move_reservation
 from orders.steps import outcomes
 from orders.steps.outcomes import Outcome
 from orders.supply import purchasing, supervision
-from orders.supply.by_hand import check_by_hand
+from orders.supply.by_hand import NotThatOrder, check_by_hand, read_chosen
 from orders.supply.cart import CART_LEASE, CartOccupied, GoodsRefused, PriceRisen
 from orders.supply.learning import learned
 from orders.supply.margin import MarginDecision, accepted_cost, weigh_order
@@ -43,6 +44,7 @@ from orders.supply.together import (
     is_led_by_another,
     leave_out_troubled,
 )
+from orders.supply.verifying import note_read
 from orders.supply.wanted import cause_not_to_buy, wanted_pieces
 from plumbing.leases import LeaseLost, LeaseTaken, database_now, under_lease
 from plumbing.peers import PeerError, PeerOutcomeUnknown, PeerRefused
@@ -284,7 +286,9 @@ class ReserveHandler:
         return self._undo(claim, clients, purchase, reason=found.text)
 
     def _obey(self, claim: Claim, clients: Clients, purchase: Purchase) -> Outcome:
-        """Do what a person has decided: nothing was bought, take our rows out."""
+        """Do what a person has decided: it is this order, or take our rows out."""
+        if purchase.decision in ("adopt", "release"):
+            return self._take_chosen(claim, clients, purchase)
         if purchase.decision == "not_made":
             text = _("A person has seen that nothing was bought")
             return self._undo(claim, clients, purchase, reason=text)
@@ -293,6 +297,28 @@ class ReserveHandler:
         # Begun anew at once, it would only stop there again.
         again = undone.status == Step.Status.PENDING
         return outcomes.needs_person(Reason.STOPPED, text) if again else undone
+
+    def _take_chosen(
+        self, claim: Claim, clients: Clients, purchase: Purchase
+    ) -> Outcome:
+        """Let the order that a person chose hold the goods, if it lives."""
+        claim.renew()
+        try:
+            row = read_chosen(clients.cart, purchase.chosen)
+        except NotThatOrder as error:
+            purchasing.unchoose(purchase, reason=str(error), is_sure=error.is_sure)
+            return _which_is_ours(str(error), purchase.candidates)
+        number = purchase.chosen
+        supplied = purchasing.note_made(
+            purchase, number=number, by=purchase.adopted_by, now=database_now()
+        )
+        note_read(supplied, row)
+        text = _("Al-Style's order %(number)s holds the goods") % {"number": number}
+        return outcomes.done(
+            text,
+            answered={"supplier_order_id": number, "adopted": True},
+            apply=partial(_hold, purchase, claim.step),
+        )
 
     def _undo(
         self, claim: Claim, clients: Clients, purchase: Purchase, *, reason: str
@@ -405,6 +431,9 @@ def _hold(purchase: Purchase, step: Step, now: datetime) -> None:
             cost_kzt=purchase.share_of(reservation),
             held_at=now,
         )
+        if purchase.decision == "release":
+            by = purchase.adopted_by
+            request_step(reservation.order, Step.Kind.RELEASE, actor=by)
 
 
 def _follow(purchase: Purchase) -> Outcome:

@@ -27,21 +27,58 @@ def check_by_hand(
     that the database lacks, so it may have been shipped since. Raises `PeerError`: then
     nothing is known.
     """
-    try:
-        row = cart.order(number)
-    except PeerAccessRefused:
-        raise
-    except PeerRefused:
-        text = _(
-            "Al-Style shows no order %(number)s: check the number; a new order may "
-            "take some minutes to be shown"
-        )
-        return text % {"number": number}
+    row = _read(cart, number)
+    if row is None:
+        return _not_shown(number)
     return (
         _why_not_alive(row, number, may_have_left=may_have_left)
         or _what_differs(row, number, wanted)
         or _whose_it_is(row, number, code)
     )
+
+
+class NotThatOrder(Exception):
+    """The order that a person chose cannot be taken for a purchase's.
+
+    `is_sure`: and it never can; else it is not shown at the moment.
+    """
+
+    def __init__(self, reason: str, *, is_sure: bool) -> None:
+        super().__init__(reason)
+        self.is_sure = is_sure
+
+
+def read_chosen(cart: CartClient, number: str) -> SupplierOrderRow:
+    """Read the order that a person chose as the one that a purchase made.
+
+    Its lines are compared when it is ours. Raises `NotThatOrder`, and `PeerError`:
+    then nothing is known.
+    """
+    row = _read(cart, number)
+    if row is None:
+        raise NotThatOrder(_not_shown(number), is_sure=False)
+    # Shipped, the goods are on their way to us all the same.
+    reason = _why_not_alive(row, number, may_have_left=True)
+    if reason := reason or _who_holds_it(row, number):
+        raise NotThatOrder(reason, is_sure=True)
+    return row
+
+
+def _read(cart: CartClient, number: str) -> SupplierOrderRow | None:
+    try:
+        return cart.order(number)
+    except PeerAccessRefused:
+        raise
+    except PeerRefused:
+        return None
+
+
+def _not_shown(number: str) -> str:
+    text = _(
+        "Al-Style shows no order %(number)s: check the number; a new order may "
+        "take some minutes to be shown"
+    )
+    return text % {"number": number}
 
 
 def _why_not_alive(row: SupplierOrderRow, number: str, *, may_have_left: bool) -> str:
@@ -71,11 +108,17 @@ def _what_differs(row: SupplierOrderRow, number: str, wanted: Mapping[str, int])
     return ""
 
 
-def _whose_it_is(row: SupplierOrderRow, number: str, code: str) -> str:
+def _who_holds_it(row: SupplierOrderRow, number: str) -> str:
     known = SupplierOrder.objects.numbered(number, row.order_id)
     if any(one.reservations.open().exists() or one.is_shared() for one in known):
         text = _("Order %(number)s at Al-Style holds another order's goods")
         return text % {"number": number}
+    return ""
+
+
+def _whose_it_is(row: SupplierOrderRow, number: str, code: str) -> str:
+    if reason := _who_holds_it(row, number):
+        return reason
     for doubtful in Purchase.objects.unsettled():
         numbers = {doubtful.number, *(str(c["id"]) for c in doubtful.candidates)}
         is_other = not doubtful.reservations.filter(order__code=code).exists()

@@ -283,6 +283,21 @@ def note_made(
     return supplied
 
 
+def unchoose(purchase: Purchase, *, reason: str, is_sure: bool) -> None:
+    """Note that the order a person chose is not this purchase's: they choose again.
+
+    `is_sure`: nor will it ever be.
+    """
+    if is_sure:
+        left = [c for c in purchase.candidates if str(c["id"]) != purchase.chosen]
+        purchase.candidates = left
+    purchase.reason, purchase.decision = reason, ""
+    purchase.chosen = purchase.adopted_by = ""
+    purchase.save(
+        update_fields=["candidates", "reason", "decision", "chosen", "adopted_by"]
+    )
+
+
 def clear_after(
     purchase: Purchase, cart: CartClient, claim: Claim, *, is_fresh: bool
 ) -> Sequence[CartRow] | None:

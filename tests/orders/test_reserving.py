@@ -7,7 +7,15 @@ from django.utils import timezone
 
 from catalog.alstyle.cart import CartClient
 from catalog.availability import stock_read_at
-from orders.models import LearnedFact, Order, Purchase, Reservation, Step, SupplierOrder
+from orders.models import (
+    LearnedFact,
+    Order,
+    Purchase,
+    Reason,
+    Reservation,
+    Step,
+    SupplierOrder,
+)
 from orders.plan import actions
 from orders.plan.planning import replan
 from orders.steps import outcomes, reserve
@@ -358,10 +366,70 @@ def test_several_candidates_are_left_to_a_person(supplier, one, process):
         str(o.id) for o in books(supplier)
     }
     actions.adopt_supplier_order(step, str(placed.id), actor="anna")
+    process()
     assert reservation_of(order).supplier_order.supplier_order_id == str(placed.id)
-    assert step_of(order).status == S.SKIPPED
+    assert step_of(order).status == S.DONE
     purchase = purchase_of(order)
     assert (purchase.status, purchase.adopted_by) == ("made", "anna")
+
+
+def left_to_a_person(supplier, product, process):
+    """An order of which two at Al-Style may be; gives both of them, ours first."""
+    know_supplier()
+    order = make_order((product, 1))
+    supplier.faults.add("drop_after_work", method="submit", times=1)
+    process()
+    (placed,) = books(supplier)
+    his = supplier.orders.create(placed.lines, by="manager")
+    for _ in range(2):
+        let_pass(order, minutes=30)
+        process()
+    assert step_of(order).stuck_for == Reason.WHICH_ORDER
+    return order, placed, his
+
+
+def test_a_candidate_that_was_cancelled_since_the_look_holds_nothing(
+    supplier, one, process
+):
+    order, placed, his = left_to_a_person(supplier, one, process)
+    supplier.orders.move(placed, "DA")
+    actions.adopt_supplier_order(step_of(order), str(placed.id), actor="anna")
+    process()
+    assert reservation_of(order).status == R.WANTED
+    step = step_of(order)
+    # Chosen again it would be no better; the other one may still be.
+    assert [c["id"] for c in step.answered["candidates"]] == [str(his.id)]
+    assert step.stuck_for == Reason.WHICH_ORDER
+    assert str(placed.id) in step.last_error
+    actions.adopt_supplier_order(step, str(his.id), actor="anna")
+    process()
+    assert reservation_of(order).supplier_order.supplier_order_id == str(his.id)
+    assert purchase_of(order).adopted_by == "anna"
+
+
+def test_a_candidate_that_is_not_shown_just_now_may_be_chosen_again(
+    supplier, one, process
+):
+    order, placed, _his = left_to_a_person(supplier, one, process)
+    supplier.faults.add("status", code=404, method="order", times=1)
+    actions.adopt_supplier_order(step_of(order), str(placed.id), actor="anna")
+    process()
+    step = step_of(order)
+    assert len(step.answered["candidates"]) == 2
+    actions.adopt_supplier_order(step, str(placed.id), actor="anna")
+    process()
+    assert reservation_of(order).status == R.HELD
+
+
+def test_an_order_that_is_chosen_and_unwanted_is_released_once_it_was_seen(
+    supplier, one, process
+):
+    order, placed, _his = left_to_a_person(supplier, one, process)
+    purchase, number = purchase_of(order), str(placed.id)
+    actions.adopt_for_purchase(purchase, number, actor="anna", is_unwanted=True)
+    process()
+    assert reservation_of(order).status == R.RELEASING
+    assert placed.cancel_asked
 
 
 def test_what_was_not_made_is_taken_out_and_bought_anew(supplier, one, two, process):

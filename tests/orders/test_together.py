@@ -261,6 +261,7 @@ def test_a_person_settles_a_doubtful_purchase_for_all_its_orders(
     purchase = purchase_of(orders[0])
     assert len(purchase.candidates) == 2
     actions.adopt_for_purchase(purchase, str(ours.id), actor="anna")
+    process()
     assert statuses(*orders) == {R.HELD}
     assert reservation_of(orders[1]).cost_kzt == goods[1].cost_kzt
 
