@@ -269,6 +269,17 @@ class Order(models.Model):
         return self.is_called_off or self.status in self.ENDED
 
     @property
+    def is_past_buying(self) -> bool:
+        """Tell whether goods bought now would come for nobody."""
+        has_left = self.handed_over_at is not None
+        return self.is_called_off or has_left or self.ended_at is not None
+
+    @property
+    def is_being_cancelled(self) -> bool:
+        """Tell whether a cancel waits or may have been done: promise nothing."""
+        return self.steps.of_kind("cancel").open().exists()
+
+    @property
     def is_fetched_by_kaspi(self) -> bool:
         return self.state == self.KASPI_DELIVERY
 

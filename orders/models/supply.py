@@ -278,9 +278,9 @@ class Reservation(models.Model):
 
     @property
     def was_held_too_late(self) -> bool:
-        """Tell whether the goods were bought when the order had ended already."""
-        ended, held = self.order.ended_at, self.held_at
-        return ended is not None and held is not None and held > ended
+        """Tell whether the goods were bought after the order had left or ended."""
+        over, held = self.order.handed_over_at or self.order.ended_at, self.held_at
+        return over is not None and held is not None and held > over
 
     @property
     def is_being_bought(self) -> bool:

@@ -137,12 +137,12 @@ class _Plan:
                 self.skip((Kind.ASSEMBLE,), _("Kaspi has it as assembled"))
             elif has_goods and settings.AUTO_ASSEMBLE and order.is_fetched_by_kaspi:
                 self._want_once(Kind.ASSEMBLE, parameters={"places": 1})
-        if (
-            order.handed_over_at
-            and reservation is not None
-            and reservation.status == Reservation.Status.BY_HAND
-        ):
-            # Nobody follows what was reserved by hand: the hand-over tells it left.
+        if order.handed_over_at and reservation is not None:
+            self._hand_over(reservation)
+
+    def _hand_over(self, reservation: Reservation) -> None:
+        """The parcel has left: bring a reservation that nobody follows to its end."""
+        if reservation.status == Reservation.Status.BY_HAND:
             move_reservation(
                 reservation,
                 Reservation.Status.SHIPPED,
@@ -151,6 +151,12 @@ class _Plan:
                 actor=self.actor,
                 left_stock_at=self.now,
             )
+        elif reservation.status == Reservation.Status.WANTED:
+            # The shop sent pieces of its own: those bought now would be nobody's.
+            kept = set(Kind) - {Kind.RESERVE}
+            reason = _("the parcel has left")
+            if self._settled_reservation(kept, reason=reason) is not None:
+                self._drop(reservation)
 
     def _is_served(self) -> bool:
         """Tell whether the goods are held, or were shipped to us already."""

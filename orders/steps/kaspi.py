@@ -65,6 +65,8 @@ class KaspiHandler:
         settled = self._settled(order, step)
         if settled is not None:
             return settled
+        if step.kind == Kind.ACCEPT and order.is_being_cancelled:
+            return outcomes.after_cancel(step)
         if step.kind == Kind.ACCEPT and not _are_goods_there(order, step):
             text = _(
                 "The goods are no longer held at Al-Style: reserve them anew, "

@@ -6,10 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from django.utils.translation import gettext as _
+
 from orders.models import Reason, Step
 from orders.models.step import StepAnswer
 
 Status = Step.Status
+# Each look whether the cancel is settled leaves two events; one may wait for days.
+AFTER_CANCEL_S = 300
 Apply = Callable[[datetime], None]
 
 
@@ -62,6 +66,13 @@ def retry(text: str, *, after_s: float, is_attempt: bool = True) -> Outcome:
     return Outcome(
         status=Status.PENDING, text=text, after_s=after_s, is_attempt=is_attempt
     )
+
+
+def after_cancel(step: Step) -> Outcome:
+    """The order may be cancelled at Kaspi: do it when that has come to nothing."""
+    text = _("%(step)s: waits until it is settled whether the order is cancelled")
+    figures = {"step": step.get_kind_display()}
+    return retry(text % figures, after_s=AFTER_CANCEL_S, is_attempt=False)
 
 
 def unknown(text: str, *, look_after_s: float) -> Outcome:

@@ -83,10 +83,12 @@ class ReserveHandler:
         step = claim.step
         order = Order.objects.get(pk=step.order_id)
         reservation = _wanted_reservation(step)
-        if reservation is None or order.is_called_off:
+        if reservation is None or order.is_past_buying:
             return outcomes.skipped(_("Nothing is to be reserved for this order"))
         if number := step.parameters.get("number"):
             return _take_over(clients, reservation, number)
+        if order.is_being_cancelled:
+            return outcomes.after_cancel(step)
         if cause := cause_not_to_buy(order, reservation):
             return outcomes.needs_person(cause.reason, cause.text)
         weighed = weigh_order(order, reservation)

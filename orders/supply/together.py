@@ -128,7 +128,7 @@ def are_all_wanted(purchase: Purchase) -> bool:
     """Tell whether its orders still want just what was put in."""
     reservations = list(purchase.reservations.select_related("order"))
     if any(
-        r.status != Reservation.Status.WANTED or r.order.is_called_off
+        r.status != Reservation.Status.WANTED or _is_unwanted(r.order)
         for r in reservations
     ):
         return False
@@ -222,13 +222,17 @@ def _deadlines(queue: StepQuerySet) -> Iterator[datetime | None]:
 def _to_be_bought(order: Order) -> Reservation | None:
     """Give the order's reservation if nothing of its own speaks against buying it."""
     reservation = order.reservations.wanted().select_related("order").first()
-    if reservation is None or order.is_called_off or order.is_unsigned:
+    if reservation is None or _is_unwanted(order) or order.is_unsigned:
         return None
     if reservation.purchases.filter(status__in=Purchase.BUYING).exists():
         return None
     if cause_not_to_buy(order, reservation) or weigh_order(order, reservation).reason:
         return None
     return reservation
+
+
+def _is_unwanted(order: Order) -> bool:
+    return order.is_past_buying or order.is_being_cancelled
 
 
 def _trouble_of(
@@ -238,7 +242,7 @@ def _trouble_of(
 ) -> str:
     order = Order.objects.get(pk=reservation.order_id)
     reservation.refresh_from_db()
-    if order.is_called_off or reservation.status != Reservation.Status.WANTED:
+    if _is_unwanted(order) or reservation.status != Reservation.Status.WANTED:
         return _("the order is called off")
     for article in wanted_pieces(reservation):
         if article in refused:

@@ -1,0 +1,164 @@
+"""What changes between the moment a step is asked for and the moment it is done."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from orders.kaspi.client import open_client
+from orders.models import Order, Reservation, Step
+from orders.models.step import StepParameters
+from orders.plan import actions
+from orders.plan.planning import replan
+from orders.reading.refreshing import refresh_orders
+from tests.orders.factories import (
+    another,
+    know_supplier,
+    make_order,
+    product_of,
+    reservation_of,
+    step_of,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+S, R, K = Step.Status, Reservation.Status, Step.Kind
+CANCEL: StepParameters = {"reason": "BUYER_NOT_REACHABLE"}
+
+
+@pytest.fixture(autouse=True)
+def in_english(settings):
+    settings.LANGUAGE_CODE = "en"
+    settings.KASPI_TIMEOUT_S = 1
+
+
+@pytest.fixture
+def still(supplier):
+    """Al-Style whose orders move only when told to."""
+    supplier.change_settings(statuses_move=False)
+    return supplier
+
+
+@pytest.fixture
+def quiet(kaspi):
+    """Kaspi whose orders move only when told to."""
+    kaspi.change_settings(states_move=False, waybill_after_s=0)
+    return kaspi
+
+
+@pytest.fixture
+def product(supplier):
+    plenty = (
+        good.article
+        for good in supplier.goods.values()
+        if good.price1 > 1 and good.available >= 30 and not good.multiplicity
+    )
+    return product_of(supplier, next(plenty))
+
+
+def at_kaspi(kaspi, product, quantity=1, *, is_accepted=False, **fields) -> Order:
+    """A new order that both have."""
+    line = {"sku": product.sku, "quantity": quantity, "price": 2 * product.cost_kzt}
+    made = kaspi.new_order([line], accepted=is_accepted)
+    known = {"state": made.state, "status": made.status, **fields}
+    return make_order((product, quantity), kaspi_id=made.id, code=made.code, **known)
+
+
+def read_again() -> None:
+    Order.objects.update(last_seen=timezone.now() - timedelta(hours=1))
+    with open_client() as client:
+        refresh_orders(client, now=timezone.now())
+
+
+# -- a person cancels ----------------------------------------------------------------
+
+
+def test_nothing_is_bought_while_a_cancel_may_have_arrived(
+    still, quiet, product, process
+):
+    order = at_kaspi(quiet, product, 5)
+    quiet.faults.add("status", "cancel", code=503)
+    actions.request_step(order, K.CANCEL, actor="anna", parameters=CANCEL)
+    process()
+    step = step_of(order)
+    assert (step.status, step.attempts) == (S.PENDING, 0)
+    assert "whether the order is cancelled" in step.last_error
+    assert not still.orders.orders
+    quiet.faults.clear()
+    process(also_later=True)
+    assert step_of(order).status == S.SKIPPED
+
+
+def test_a_cancel_that_was_dropped_holds_nothing_back(still, quiet, product, process):
+    order = at_kaspi(quiet, product)
+    quiet.faults.add("status", "cancel", code=400)
+    actions.request_step(order, K.CANCEL, actor="anna", parameters=CANCEL)
+    process(also_later=True)
+    assert step_of(order, K.CANCEL).status == S.REFUSED
+    process(also_later=True)
+    assert quiet.orders[order.code].status == "ACCEPTED_BY_MERCHANT"
+
+
+def test_a_cancel_that_waits_goes_before_an_accept_that_waits(
+    still, quiet, product, process
+):
+    order = at_kaspi(quiet, product, 2)
+    quiet.faults.add("throttle", "accept", variant="429", retry_after=1, times=1)
+    process()
+    assert step_of(order, K.ACCEPT).status == S.PENDING
+    actions.request_step(order, K.CANCEL, actor="anna", parameters=CANCEL)
+    # Kaspi was away for both.
+    Step.objects.filter(order=order).update(not_before=timezone.now())
+    process()
+    assert not quiet.orders[order.code].accepted_writes("ACCEPTED_BY_MERCHANT")
+    assert quiet.orders[order.code].status == "CANCELLED"
+
+
+def test_an_order_to_be_cancelled_is_not_bought_along_with_others(
+    still, settings, product, process
+):
+    settings.AUTO_ACCEPT, settings.BUY_TOGETHER = False, "always"
+    know_supplier()
+    other = product_of(still, another(still, product))
+    one, two, three = (make_order((good, 1)) for good in (product, other, product))
+    actions.request_step(two, K.CANCEL, actor="anna", parameters=CANCEL)
+    later = timezone.now() + timedelta(hours=1)
+    Step.objects.of_kind(K.CANCEL).update(not_before=later)
+    process()
+    assert len(still.orders.orders) == 1
+    statuses = [reservation_of(order).status for order in (one, two, three)]
+    assert statuses == [R.HELD, R.WANTED, R.HELD]
+
+
+# -- the parcel leaves ---------------------------------------------------------------
+
+
+def test_nothing_is_bought_for_a_parcel_that_has_left(still, quiet, product, process):
+    order = at_kaspi(quiet, product, is_accepted=True)
+    still.faults.add("status", code=503)
+    process()
+    assert step_of(order).status == S.PENDING
+    # The shop sends a piece from its own shelf.
+    quiet.happen(order.code, "hand-over")
+    read_again()
+    still.faults.clear()
+    process(also_later=True)
+    assert not still.orders.orders
+    assert step_of(order).status == S.SKIPPED
+    assert reservation_of(order).status == R.DROPPED
+
+
+def test_what_may_have_been_bought_for_a_parcel_that_left_is_looked_for(
+    still, quiet, product, process
+):
+    know_supplier()
+    order = at_kaspi(quiet, product, is_accepted=True)
+    still.faults.add("drop_after_work", method="submit", times=1)
+    process()
+    assert step_of(order).status == S.UNKNOWN
+    quiet.happen(order.code, "hand-over")
+    read_again()
+    replan(order, now=timezone.now())
+    assert reservation_of(order).status == R.WANTED
+    assert step_of(order).status == S.UNKNOWN
