@@ -124,8 +124,8 @@ ROWS: Mapping[str, Rows] = {
     ),
     "orders/supplier-orders": Rows(
         rows=SupplierOrder.objects.all,
-        columns="id supplier_order_id listed_id status sum_kzt lines merged_into_id "
-        "placed_at read_at",
+        columns="id supplier_order_id listed_id status sum_kzt listed_sum_kzt lines "
+        "merged_into_id placed_at read_at",
         most=60,
     ),
     "orders/findings": Rows(

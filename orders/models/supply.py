@@ -75,6 +75,8 @@ class SupplierOrder(models.Model):
     listed_id = models.CharField(_("number in the list"), max_length=40, blank=True)
     status = models.CharField(_("status"), max_length=20, blank=True)
     sum_kzt = models.IntegerField(_("sum, ₸"), null=True, blank=True)
+    # What its list said when it was last read alone: it need not reckon as that does.
+    listed_sum_kzt = models.IntegerField(_("sum in the list, ₸"), null=True, blank=True)
     # [["70311", 2, 1420], ...]: article, quantity, price as the supplier has them.
     lines = models.JSONField(_("lines"), default=list, blank=True)
     merged_into = models.ForeignKey(
@@ -123,6 +125,11 @@ class SupplierOrder(models.Model):
     def quantities(self) -> dict[str, int]:
         """Map articles to the pieces that the supplier has in this order."""
         return pieces_in(self.lines)
+
+    def has_other_sum(self, listed_kzt: int | None) -> bool:
+        """Tell whether its list shows another sum than when it was last read alone."""
+        known = self.sum_kzt if self.listed_sum_kzt is None else self.listed_sum_kzt
+        return None not in (known, listed_kzt) and known != listed_kzt
 
     def merged_sources(self) -> list[SupplierOrder]:
         """List the supplier's orders that went into this one, directly or not."""

@@ -22,7 +22,7 @@ from plumbing.peers import PeerRefused
 
 FOLLOWED: tuple[OrderType, ...] = ("index", "current", "canceled", "archive")
 MOST_PAGES = 10
-# Read one by one in a run: those no page showed, and new ones whose lines to check.
+# Read one by one in a run: those no page showed, and those whose lines to check.
 MOST_SINGLES = 10
 
 
@@ -50,22 +50,31 @@ def follow_supplier_orders(cart: CartClient, *, now: datetime) -> Followed:
         listed = _read_lists(cart, tracked)
         singles = MOST_SINGLES
         for supplied in tracked:
-            row = listed.get(supplied.supplier_order_id) or listed.get(
+            row = seen = listed.get(supplied.supplier_order_id) or listed.get(
                 supplied.listed_id
             )
-            if (row is None or supplied.read_at is None) and singles > 0:
+            if singles > 0 and _is_to_be_read(supplied, seen):
                 singles -= 1
-                row = _read_single(cart, supplied) or row
+                row = _read_single(cart, supplied) or seen
             if row is not None:
                 result.read += 1
+                listed_sum = seen.sum_kzt if seen is not None else None
                 # A run takes minutes: by its beginning, a stock reading made in between
                 # would seem to contain what was shipped after it.
-                result.changed += apply_row(supplied, row, now=database_now())
+                result.changed += apply_row(
+                    supplied, row, listed_sum_kzt=listed_sum, now=database_now()
+                )
         _complain_about_slow_releases(now=now)
     return result
 
 
-def apply_row(supplied: SupplierOrder, row: SupplierOrderRow, *, now: datetime) -> bool:
+def apply_row(
+    supplied: SupplierOrder,
+    row: SupplierOrderRow,
+    *,
+    listed_sum_kzt: int | None,
+    now: datetime,
+) -> bool:
     """Take in what the supplier says of an order; True when something changed."""
     with transaction.atomic():
         supplied = SupplierOrder.objects.select_for_update().get(pk=supplied.pk)
@@ -76,6 +85,7 @@ def apply_row(supplied: SupplierOrder, row: SupplierOrderRow, *, now: datetime) 
         if row.lines is not None:
             supplied.lines = [list(line) for line in row.lines]
             supplied.sum_kzt = row.sum_kzt
+            supplied.listed_sum_kzt = listed_sum_kzt
         if row.status == SupplierOrder.MERGED and row.merge_with:
             supplied.merged_into = _merge_target(row.merge_with, supplied, now=now)
         supplied.save()
@@ -118,6 +128,14 @@ def _read_lists(
             if not fresh or page >= answer.total_pages:
                 break
     return rows
+
+
+def _is_to_be_read(supplied: SupplierOrder, seen: SupplierOrderRow | None) -> bool:
+    """Tell whether an order is to be read alone: lists show neither lines nor all."""
+    if seen is None or supplied.read_at is None:
+        return True
+    # A manager took pieces out of it, or put some in.
+    return supplied.has_other_sum(seen.sum_kzt)
 
 
 def _read_single(cart: CartClient, supplied: SupplierOrder) -> SupplierOrderRow | None:

@@ -291,6 +291,41 @@ def test_an_order_that_lacks_pieces_asks_for_a_person(supplier, product, process
     assert f"{product.article} × 1" in step.last_error
 
 
+@pytest.mark.parametrize("left", [1, 2])
+def test_pieces_taken_out_after_the_order_was_read_ask_for_a_person(
+    supplier, product, process, left
+):
+    order = make_order((product, 3))
+    process()
+    follow()
+    follow()
+    assert len(supplier.calls("order")) == 1
+    supplier.orders.reduce(placed(supplier, order), int(product.article), left)
+    follow()
+    step = step_of(order, Step.Kind.CHECK)
+    assert step.stuck_for == Reason.SUPPLIER_LINES
+    assert f"{product.article} × {3 - left}" in step.last_error
+    # It is known now: no call is spent on it until the sum changes again.
+    follow()
+    assert len(supplier.calls("order")) == 2
+
+
+def test_a_list_that_reckons_otherwise_costs_no_call_in_each_run(
+    supplier, product, process
+):
+    order = make_order((product, 3))
+    process()
+    follow()
+    SupplierOrder.objects.update(sum_kzt=1)
+    for _ in range(3):
+        follow()
+        SupplierOrder.objects.update(sum_kzt=1)
+    assert len(supplier.calls("order")) == 2
+    supplier.orders.reduce(placed(supplier, order), int(product.article), 1)
+    follow()
+    assert step_of(order, Step.Kind.CHECK).status == S.NEEDS_PERSON
+
+
 def test_what_went_along_in_our_order_is_subtracted_until_it_is_shipped(
     supplier, product, process
 ):
