@@ -326,6 +326,18 @@ class _Plan:
             self._want(Kind.ACCEPT)
             return
         last = asked[-1]
+        if last.is_stuck and last.stuck_for == Reason.GOODS_GONE:
+            # All that a person was told to do about it is done.
+            text = _("%(step)s: the goods are held again")
+            move_step(
+                last,
+                Status.PENDING,
+                text=text % {"step": last.get_kind_display()},
+                now=self.now,
+                actor=self.actor,
+                not_before=self.now,
+            )
+            return
         seen_since = last.finished_at and self.order.last_seen > last.finished_at
         if last.status == Status.DONE and seen_since:
             text = _("Kaspi confirmed the accept, but has the order as new")

@@ -5,14 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
+from orders.clients import Clients
 from orders.kaspi.client import open_client
-from orders.models import Order, Reservation, Step
+from orders.models import Order, Reason, Reservation, Step
 from orders.models.step import StepParameters
 from orders.plan import actions
 from orders.plan.planning import replan
 from orders.reading.refreshing import refresh_orders
+from orders.supply.following import follow_supplier_orders
 from tests.orders.factories import (
     another,
     know_supplier,
@@ -21,6 +24,7 @@ from tests.orders.factories import (
     reservation_of,
     step_of,
 )
+from tests.staff import log_in, page
 
 pytestmark = pytest.mark.django_db(transaction=True)
 S, R, K = Step.Status, Reservation.Status, Step.Kind
@@ -162,3 +166,47 @@ def test_what_may_have_been_bought_for_a_parcel_that_left_is_looked_for(
     replan(order, now=timezone.now())
     assert reservation_of(order).status == R.WANTED
     assert step_of(order).status == S.UNKNOWN
+
+
+# -- goods go and come back ----------------------------------------------------------
+
+
+@pytest.fixture
+def unpromised(still, quiet, product, process) -> Order:
+    """An order whose goods Al-Style let go before its accept came through."""
+    order = at_kaspi(quiet, product)
+    quiet.faults.add("status", "accept", code=503, times=1)
+    process()
+    number = reservation_of(order).supplier_order.supplier_order_id
+    still.orders.move(still.orders.find(number), "DA")
+    with Clients() as clients:
+        follow_supplier_orders(clients.cart, now=timezone.now())
+    process(also_later=True)
+    assert step_of(order, K.ACCEPT).stuck_for == Reason.GOODS_GONE
+    return order
+
+
+def test_goods_reserved_anew_are_accepted(quiet, unpromised, process):
+    actions.retry_step(step_of(unpromised), actor="anna")
+    process()
+    assert reservation_of(unpromised).status == R.HELD
+    assert quiet.orders[unpromised.code].status == "ACCEPTED_BY_MERCHANT"
+    assert not unpromised.steps.stuck().exists()
+
+
+def test_goods_had_from_elsewhere_are_accepted(quiet, unpromised, process):
+    actions.mark_reserved_by_hand(unpromised, actor="anna")
+    process()
+    assert quiet.orders[unpromised.code].status == "ACCEPTED_BY_MERCHANT"
+
+
+def test_who_accepts_by_hand_is_offered_it_once_the_goods_are_held(
+    settings, unpromised, process
+):
+    settings.AUTO_ACCEPT = False
+    client = log_in(settings, "owner")
+    url = reverse("admin:orders_order_change", args=[unpromised.pk])
+    actions.retry_step(step_of(unpromised), actor="anna")
+    process()
+    assert step_of(unpromised, K.ACCEPT).status == S.NEEDS_PERSON
+    assert "Try again" in page(client, url)

@@ -12,7 +12,7 @@ from orders.admin.reasons.of_buying import (
     REREAD,
     UNRESERVED,
 )
-from orders.admin.reasons.ways import Cure, by_line, by_order, by_step
+from orders.admin.reasons.ways import Cure, by_line, by_order, by_step, is_held
 from orders.models import Reason
 
 RELEASED = by_order(
@@ -111,6 +111,7 @@ OF_KASPI = (
             "was not accepted: the deadline runs."
         ),
         ways=(
+            by_step("retry", _("The goods are held again."), when=is_held),
             by_order("reserve", _("The goods are ordered anew: this buys them.")),
             BY_HAND,
             UNRESERVED,

@@ -98,6 +98,11 @@ def by_line(slug: str, then: Text = "") -> Way:
     return Way(of="line", slug=slug, then=then)
 
 
+def is_held(full: FullOrder) -> bool:
+    """Tell whether its goods are held, or on their way to us."""
+    return full.is_reserved
+
+
 def is_in_stock(full: FullOrder) -> bool:
     """Tell whether the supplier's last figures have enough of each line."""
     needed = [(x.product, x.quantity) for x in full.lines if x.quantity != 0]
