@@ -179,6 +179,17 @@ class ReservationQuerySet(models.QuerySet["Reservation"]):
     def counted(self) -> ReservationQuerySet:
         return self.filter(counts=True)
 
+    def having(self, *numbers: str) -> ReservationQuerySet:
+        """Those whose goods one of Al-Style's orders holds, has sent, or was made for.
+
+        Released or not needed any more, they have let it go.
+        """
+        known = SupplierOrder.objects.numbered(*numbers)
+        bought = Q(purchases__status="made", purchases__supplier_order__in=known)
+        gone = (Reservation.Status.RELEASED, Reservation.Status.DROPPED)
+        having = self.filter(Q(supplier_order__in=known) | bought)
+        return having.exclude(status__in=gone).distinct()
+
 
 class Reservation(models.Model):
     """The goods of one order, wanted from or held by Al-Style."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import cast
 
 from django.db import transaction
@@ -15,7 +16,6 @@ from orders.models import (
     Reservation,
     SkuMapping,
     Step,
-    SupplierOrder,
 )
 from orders.models.step import StepParameters
 from orders.plan.events import record
@@ -133,7 +133,7 @@ def mark_reserved_by_hand(order: Order, *, actor: str, number: str = "") -> None
         reservation = _want_goods(order)
         text = _("Reserved by hand")
         if number:
-            _refuse_taken(number)
+            refuse_taken(number, [order.pk])
             _skip_idle(order, Kind.RESERVE, reason=f"{text}: {number}", actor=actor)
             _create(order, Kind.RESERVE, {"number": number}, actor=actor)
         else:
@@ -187,7 +187,7 @@ def adopt_for_purchase(
         )
     _refuse_settled(purchase)
     with transaction.atomic():
-        _refuse_taken(number)
+        refuse_taken(number, purchase.reservations.values_list("order", flat=True))
         waiting = Purchase.objects.filter(
             pk=purchase.pk, status=Purchase.Status.NEEDS_PERSON
         )
@@ -425,11 +425,9 @@ def map_lines(order: Order) -> None:
         order.save(update_fields=["problem"])
 
 
-def _refuse_taken(number: str) -> None:
-    holds = Reservation.objects.open().filter(
-        supplier_order__in=SupplierOrder.objects.numbered(number)
-    )
-    if holds.exists():
+def refuse_taken(number: str, orders: Iterable[int]) -> None:
+    """Another order's goods cannot be these orders' too."""
+    if Reservation.objects.having(number).exclude(order__in=orders).exists():
         raise ActionImpossible(
             _("Order %(number)s at Al-Style holds another order's goods")
             % {"number": number}

@@ -9,7 +9,12 @@ from django.utils.translation import gettext as _
 
 from orders.models import Order, Reason, Reservation, Step, SupplierOrder, pieces_in
 from orders.models.step import Candidate, StepQuerySet
-from orders.plan.actions import ActionImpossible, mark_reserved_by_hand, retry_step
+from orders.plan.actions import (
+    ActionImpossible,
+    mark_reserved_by_hand,
+    refuse_taken,
+    retry_step,
+)
 from orders.recovery.adopting import take_for
 from orders.recovery.matching import total
 from orders.supply.wanted import wanted_pieces
@@ -50,11 +55,7 @@ def were_bought(steps: Sequence[Step], number: str, *, actor: str) -> None:
         ):
             text = _("Order %(number)s does not hold just what these orders want")
             raise ActionImpossible(text % {"number": number})
-        if Reservation.objects.open().filter(
-            supplier_order__in=SupplierOrder.objects.numbered(number)
-        ):
-            text = _("Order %(number)s at Al-Style holds another order's goods")
-            raise ActionImpossible(text % {"number": number})
+        refuse_taken(number, orders)
         supplied, _is_new = SupplierOrder.objects.get_or_create(
             supplier_order_id=number,
             defaults={

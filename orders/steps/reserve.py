@@ -306,7 +306,7 @@ class ReserveHandler:
         """Let the order that a person chose hold the goods, if it lives."""
         claim.renew()
         try:
-            row = read_chosen(clients.cart, purchase.chosen)
+            row = read_chosen(clients.cart, purchase.chosen, codes=purchase.codes)
         except NotThatOrder as error:
             purchasing.unchoose(purchase, reason=str(error), is_sure=error.is_sure)
             return _which_is_ours(str(error), purchase.candidates)

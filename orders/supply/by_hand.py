@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from django.utils.translation import gettext as _
 
 from catalog.alstyle.cart import CartClient
 from catalog.alstyle.trade import SupplierOrderRow
-from orders.models import Order, Purchase, SupplierOrder, pieces_in
-from plumbing.peers import PeerAccessRefused, PeerRefused
+from orders.models import Order, Purchase, Reservation, SupplierOrder, pieces_in
+from orders.supply.listing import note_listed_number, unlisted
+from plumbing.peers import PeerAccessRefused, PeerProtocolError, PeerRefused
 
 
 def check_by_hand(
@@ -33,6 +34,7 @@ def check_by_hand(
     return (
         _why_not_alive(row, number, may_have_left=may_have_left)
         or _what_differs(row, number, wanted)
+        or _may_be_ours_already(cart, row, number, wanted)
         or _whose_it_is(row, number, code)
     )
 
@@ -48,18 +50,20 @@ class NotThatOrder(Exception):
         self.is_sure = is_sure
 
 
-def read_chosen(cart: CartClient, number: str) -> SupplierOrderRow:
+def read_chosen(
+    cart: CartClient, number: str, *, codes: Collection[str]
+) -> SupplierOrderRow:
     """Read the order that a person chose as the one that a purchase made.
 
-    Its lines are compared when it is ours. Raises `NotThatOrder`, and `PeerError`:
-    then nothing is known.
+    `codes`: the buyers' orders that it is for. Its lines are compared when it is ours.
+    Raises `NotThatOrder`, and `PeerError`: then nothing is known.
     """
     row = _read(cart, number)
     if row is None:
         raise NotThatOrder(_not_shown(number), is_sure=False)
     # Shipped, the goods are on their way to us all the same.
     reason = _why_not_alive(row, number, may_have_left=True)
-    if reason := reason or _who_holds_it(row, number):
+    if reason := reason or _who_holds_it(row, number, codes):
         raise NotThatOrder(reason, is_sure=True)
     return row
 
@@ -108,16 +112,41 @@ def _what_differs(row: SupplierOrderRow, number: str, wanted: Mapping[str, int])
     return ""
 
 
-def _who_holds_it(row: SupplierOrderRow, number: str) -> str:
+def _may_be_ours_already(
+    cart: CartClient, row: SupplierOrderRow, number: str, wanted: Mapping[str, int]
+) -> str:
+    """Say which of our orders it may be under the number that lists show.
+
+    One that was made a moment ago is known by the number that submit answered only.
+    """
+    if SupplierOrder.objects.numbered(number, row.order_id).exists():
+        return ""
+    for ours in unlisted(wanted):
+        try:
+            note_listed_number(ours, cart.order(ours.supplier_order_id))
+        except PeerAccessRefused:
+            raise
+        except (PeerRefused, PeerProtocolError):
+            text = _(
+                "Order %(number)s at Al-Style may be order %(ours)s, made for another "
+                "buyer and not shown under that number yet: try again in some minutes"
+            )
+            return text % {"number": number, "ours": ours}
+    return ""
+
+
+def _who_holds_it(row: SupplierOrderRow, number: str, codes: Collection[str]) -> str:
+    held = Reservation.objects.having(number, row.order_id)
     known = SupplierOrder.objects.numbered(number, row.order_id)
-    if any(one.reservations.open().exists() or one.is_shared() for one in known):
+    is_anothers = held.exclude(order__code__in=codes).exists()
+    if is_anothers or any(one.is_shared() for one in known):
         text = _("Order %(number)s at Al-Style holds another order's goods")
         return text % {"number": number}
     return ""
 
 
 def _whose_it_is(row: SupplierOrderRow, number: str, code: str) -> str:
-    if reason := _who_holds_it(row, number):
+    if reason := _who_holds_it(row, number, {code}):
         return reason
     for doubtful in Purchase.objects.unsettled():
         numbers = {doubtful.number, *(str(c["id"]) for c in doubtful.candidates)}

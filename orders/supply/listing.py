@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from catalog.alstyle.cart import CartClient, OrderType
@@ -113,6 +113,19 @@ def note_listed_number(supplied: SupplierOrder, row: SupplierOrderRow) -> None:
     )
     supplied.listed_id = row.order_id
     supplied.save(update_fields=["listed_id"])
+
+
+def unlisted(pieces: Mapping[str, int]) -> list[SupplierOrder]:
+    """Give our orders of just these pieces whose number in the lists is not known."""
+    if learned(Name.LISTED_ID) == "same":
+        return []
+    unread = SupplierOrder.objects.filter(listed_id="")
+    unread = unread.exclude(status=SupplierOrder.CANCELLED)
+    return [
+        supplied
+        for supplied in unread.prefetch_related("purchases")
+        if any(bought.quantities == pieces for bought in supplied.purchases.all())
+    ]
 
 
 def _are_known(rows: list[SupplierOrderRow]) -> bool:

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from catalog.alstyle.cart import CartClient
 from catalog.alstyle.client import PEER_NAME
 from catalog.alstyle.trade import SupplierOrderRow
-from orders.models import LearnedFact, Order, Purchase, SupplierOrder, pieces_in
+from orders.models import LearnedFact, Order, Purchase, pieces_in
 from orders.models.step import Candidate
 from orders.plan.claims import Claim
 from orders.supply.cart import are_same_rows, foreign_rows, pieces
@@ -321,9 +321,3 @@ def owners_of(purchase: Purchase) -> list[Order]:
         reservation.order
         for reservation in purchase.reservations.select_related("order").order_by("pk")
     ]
-
-
-def is_owned(number: str) -> bool:
-    """Tell whether an order at Al-Style holds the goods of one of ours already."""
-    owned = SupplierOrder.objects.numbered(number)
-    return any(supplied.reservations.open().exists() for supplied in owned)

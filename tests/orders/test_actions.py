@@ -64,9 +64,10 @@ def test_a_sku_mapped_by_hand_makes_the_order_reservable(product):
     ]
 
 
-def test_a_number_that_holds_another_orders_goods_is_taken(product):
+@pytest.mark.parametrize("status", [R.HELD, R.SHIPPED])
+def test_a_number_that_holds_another_orders_goods_is_taken(product, status):
     order, supplied = make_order((product, 1)), make_supplier_order("412001")
-    order.reservations.update(status=R.HELD, supplier_order=supplied)
+    order.reservations.update(status=status, supplier_order=supplied)
     second = make_order((product, 1))
     with pytest.raises(ActionImpossible, match="412001"):
         actions.mark_reserved_by_hand(second, actor="anna", number="412001")

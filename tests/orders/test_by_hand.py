@@ -115,6 +115,63 @@ def test_an_order_that_holds_anothers_goods_is_not_ours_too(placed, column):
     assert check(placed.id) == ""
 
 
+@pytest.mark.parametrize("status", ["shipped", "by_hand", "wanted"])
+def test_an_order_that_served_another_buyer_is_not_ours_too(placed, status):
+    """Shipped to him, or bought for him and not noted on his reservation yet."""
+    product = make_product("70311")
+    ours, other = make_order((product, 1)), make_order((product, 1))
+    supplied, reservation = known(placed.id), reservation_of(other)
+    reservation.status = status
+    if status == "wanted":
+        doubt(other, status=Purchase.Status.MADE, supplier_order=supplied)
+    else:
+        reservation.supplier_order = supplied
+    reservation.save()
+    assert "another order's goods" in check(placed.id, code=ours.code)
+    # Bought for it, it is its own.
+    assert check(placed.id, code=other.code) == ""
+    reservation.status = Reservation.Status.DROPPED
+    reservation.save()
+    assert check(placed.id, code=ours.code) == ""
+
+
+def young(placed, order) -> SupplierOrder:
+    """An order of ours, known by the number that submit answered and by no other."""
+    supplied = known(placed.id)
+    lines = [[article, number, 1000] for article, number in WANTED.items()]
+    doubt(order, status=Purchase.Status.MADE, supplier_order=supplied, lines=lines)
+    return supplied
+
+
+def test_a_young_order_of_ours_is_known_by_the_number_that_lists_show(shop, placed):
+    shop.change_settings(long_order_ids=True)
+    product = make_product("70311")
+    ours, other = make_order((product, 1)), make_order((product, 1))
+    supplied = young(placed, other)
+    assert "another order's goods" in check(placed.long_id, code=ours.code)
+    supplied.refresh_from_db()
+    assert supplied.listed_id == placed.long_id
+    # A manager's order of the same goods is another one.
+    assert check(shop.manager_order(GOODS).long_id, code=ours.code) == ""
+
+
+def test_a_number_that_may_be_a_young_order_of_ours_waits(shop, placed, monkeypatch):
+    product = make_product("70311")
+    ours, other = make_order((product, 1)), make_order((product, 1))
+    his = shop.manager_order(GOODS)
+    supplied = young(placed, other)
+    find = shop.orders.find
+    unknown = str(placed.id)
+    monkeypatch.setattr(
+        shop.orders, "find", lambda number: None if number == unknown else find(number)
+    )
+    assert f"may be order {placed.id}" in check(his.id, code=ours.code)
+    # Other goods cannot be it, nor can any where both numbers are the same.
+    Purchase.objects.update(lines=[["91003", 1, 1000]])
+    assert check(his.id, code=ours.code) == ""
+    assert supplied.listed_id == ""
+
+
 def test_an_order_that_others_were_merged_into_is_shared(placed):
     target = known(placed.id)
     product = make_product("70311")
