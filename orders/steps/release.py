@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from functools import partial
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 
 from catalog.alstyle.trade import SupplierOrderRow
@@ -16,6 +17,9 @@ from orders.steps import outcomes
 from orders.steps.outcomes import Outcome
 from orders.supply.verifying import foreign_goods, note_read
 from plumbing.peers import PeerAccessRefused, PeerRefused
+
+# Al-Style may not show an order for a while, listed or not: that is no "no" yet.
+SHOWN_AGAIN_AFTER_S = 300
 
 
 class ReleaseHandler:
@@ -33,32 +37,24 @@ class ReleaseHandler:
         if reservation is None or reservation.supplier_order is None:
             return outcomes.skipped(_("Nothing is held for this order"))
         supplied = reservation.supplier_order
-        if supplied.merged_into is not None:
-            return _merged(supplied, into=str(supplied.merged_into))
-        if supplied.is_shared():
-            text = _(
-                "Al-Style's order %(number)s holds goods of other orders too: "
-                "ask its manager to take these out, then mark them released"
-            )
-            return outcomes.needs_person(
-                Reason.SHARED_ORDER, text % {"number": supplied}
-            )
+        if shared := _shared(supplied):
+            return shared
         # Read first: a cancel takes all that is in it, a manager's goods too.
-        row = clients.cart.order(supplied.supplier_order_id)
+        try:
+            row = clients.cart.order(supplied.supplier_order_id)
+        except PeerAccessRefused:
+            raise
+        except PeerRefused as error:
+            if claim.step.attempts >= settings.STEP_ATTEMPTS:
+                raise
+            text = _("Al-Style does not show order %(number)s now: %(error)s")
+            figures = {"number": supplied, "error": error}
+            return outcomes.retry(text % figures, after_s=SHOWN_AGAIN_AFTER_S)
         note_read(supplied, row)
         if row.status == SupplierOrder.CANCELLED:
             return _by_status(claim.step, row, otherwise=outcomes.retry("", after_s=0))
-        if row.status == SupplierOrder.MERGED or row.merge_with:
-            # Not followed yet: a manager may have done it a moment ago.
-            return _merged(supplied, into=row.merge_with)
-        if foreign := foreign_goods(supplied):
-            text = _(
-                "Al-Style's order %(number)s holds goods that are not this order's "
-                "(%(goods)s): have ours taken out there, then mark them released"
-            )
-            return outcomes.needs_person(
-                Reason.FOREIGN_GOODS, text % {"number": supplied, "goods": foreign}
-            )
+        if not_ours := _not_only_ours(supplied, row):
+            return not_ours
         claim.renew()
         try:
             clients.cart.cancel(supplied.supplier_order_id)
@@ -85,6 +81,34 @@ class ReleaseHandler:
             _("Al-Style has not cancelled the order: asking again"), after_s=0
         )
         return _by_status(claim.step, row, otherwise=again)
+
+
+def _shared(supplied: SupplierOrder) -> Outcome | None:
+    """Leave to a person what is known to hold goods of others."""
+    if supplied.merged_into is not None:
+        return _merged(supplied, into=str(supplied.merged_into))
+    if not supplied.is_shared():
+        return None
+    text = _(
+        "Al-Style's order %(number)s holds goods of other orders too: "
+        "ask its manager to take these out, then mark them released"
+    )
+    return outcomes.needs_person(Reason.SHARED_ORDER, text % {"number": supplied})
+
+
+def _not_only_ours(supplied: SupplierOrder, row: SupplierOrderRow) -> Outcome | None:
+    """Leave to a person what a manager has merged, or added to, a moment ago."""
+    if row.status == SupplierOrder.MERGED or row.merge_with:
+        return _merged(supplied, into=row.merge_with)
+    foreign = foreign_goods(supplied)
+    if not foreign:
+        return None
+    text = _(
+        "Al-Style's order %(number)s holds goods that are not this order's "
+        "(%(goods)s): have ours taken out there, then mark them released"
+    )
+    figures = {"number": supplied, "goods": foreign}
+    return outcomes.needs_person(Reason.FOREIGN_GOODS, text % figures)
 
 
 def _merged(supplied: SupplierOrder, *, into: str) -> Outcome:

@@ -13,7 +13,7 @@ from catalog.alstyle.cart import CartClient, OrderType
 from catalog.alstyle.trade import SupplierOrderRow
 from orders.models import Cause, Reason, Reservation, Step, SupplierOrder
 from orders.plan.ages import RESERVATION_AGES
-from orders.plan.transitions import move_reservation
+from orders.plan.transitions import move_reservation, move_step
 from orders.plan.wanting import want_step
 from orders.supply.listing import note_listed
 from orders.supply.verifying import ask_for_check, difference_of, verify_purchases
@@ -173,21 +173,37 @@ def _follow(
     figures = {"number": supplied}
     if supplied.has_left_stock:
         text = _("Al-Style has shipped order %(number)s")
-        move_reservation(
+        moved = move_reservation(
             reservation,
             Reservation.Status.SHIPPED,
             text=text % figures,
             now=now,
             left_stock_at=now,
         )
+        if moved:
+            _drop_releases(reservation, now=now)
     elif supplied.is_cancelled:
         was_held = reservation.status == Reservation.Status.HELD
         text = _("Al-Style has cancelled order %(number)s")
         moved = move_reservation(
             reservation, Reservation.Status.RELEASED, text=text % figures, now=now
         )
+        if moved:
+            _drop_releases(reservation, now=now)
         if moved and was_held:
             _want_again(reservation, supplied, now=now)
+
+
+def _drop_releases(reservation: Reservation, *, now: datetime) -> None:
+    """Ask nobody any more to let go what is held no longer."""
+    asked = reservation.order.steps.of_kind(Step.Kind.RELEASE).idle()
+    for step in asked.filter(created_at__gte=reservation.created_at):
+        text = _("%(step)s: no longer needed, %(reason)s")
+        figures = {
+            "step": step.get_kind_display(),
+            "reason": _("Al-Style holds the goods no longer"),
+        }
+        move_step(step, Step.Status.SKIPPED, text=text % figures, now=now)
 
 
 def _want_again(

@@ -165,6 +165,53 @@ def test_a_release_that_never_comes_asks_for_a_person(supplier, product, process
     assert order.steps.filter(kind=Step.Kind.RELEASE).count() == 2
 
 
+@pytest.mark.parametrize("status", ["DA", "P"])
+def test_a_release_refused_waits_for_nobody_once_the_goods_are_held_no_longer(
+    supplier, product, process, status
+):
+    """Al-Style's manager may do on the phone what its API refuses."""
+    supplier.change_settings(cancel_mode="refused")
+    order = make_order((product, 2))
+    process()
+    cancel(order)
+    process()
+    assert step_of(order, Step.Kind.RELEASE).status == S.REFUSED
+    supplier.orders.move(placed(supplier, order), status)
+    follow()
+    assert step_of(order, Step.Kind.RELEASE).status == S.SKIPPED
+    assert reservation_of(order).status in (R.RELEASED, R.SHIPPED)
+
+
+def test_an_order_not_shown_for_a_while_is_released_by_itself(
+    supplier, product, process
+):
+    order = make_order((product, 2))
+    process()
+    cancel(order)
+    supplier.faults.add("status", code=404, method="order", times=2)
+    process()
+    assert step_of(order, Step.Kind.RELEASE).status == S.PENDING
+    process(also_later=True)
+    process(also_later=True)
+    follow()
+    assert reservation_of(order).status == R.RELEASED
+
+
+def test_an_order_that_stays_unshown_is_released_by_a_person(
+    supplier, product, process, settings
+):
+    settings.STEP_ATTEMPTS = 3
+    order = make_order((product, 2))
+    process()
+    cancel(order)
+    supplier.faults.add("status", code=404, method="order")
+    for _ in range(3):
+        process(also_later=True)
+    step = step_of(order, Step.Kind.RELEASE)
+    assert step.stuck_for == Reason.RELEASE_REFUSED
+    assert supplier.calls("cancel") == []
+
+
 @pytest.mark.parametrize("is_called_off_first", [True, False])
 def test_goods_shipped_though_the_buyer_has_gone_are_told(
     supplier, product, process, is_called_off_first
