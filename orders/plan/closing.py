@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from orders.models import Cause, Order, Reason, Reservation, Step
 from orders.plan.actions import ActionImpossible, refuse_doubtful, request_step
 from orders.plan.events import record
-from orders.plan.planning import replan
+from orders.plan.planning import cause_to_look_for, replan
 from orders.plan.transitions import move_reservation, move_step
 from orders.plan.wanting import want_step
 from plumbing.leases import database_now
@@ -55,6 +55,9 @@ def _let_go(reservation: Reservation, *, releases: bool, actor: str) -> None:
             now=now,
             actor=actor,
         )
+        reserves = list(order.steps.of_kind(Kind.RESERVE).order_by("pk"))
+        if releases and (cause := cause_to_look_for(reserves)):
+            want_step(order, Kind.CHECK, now=now, needs_person=cause)
     elif releases and reservation.status == Reservation.Status.HELD:
         request_step(order, Kind.RELEASE, actor=actor)
     elif releases and reservation.status == Reservation.Status.BY_HAND:

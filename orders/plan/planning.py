@@ -112,6 +112,22 @@ def said_of_called_off(numbers: Sequence[str]) -> str:
     return text % {"numbers": ", ".join(numbers)}
 
 
+def cause_to_look_for(reserves: Sequence[Step]) -> Cause | None:
+    """Say which order a person made at Al-Style for goods that are wanted no more.
+
+    `reserves`: the order's, oldest first. Its number was given, and it was not seen to
+    hold the goods yet: nothing follows it.
+    """
+    number = reserves[-1].parameters.get("number") if reserves else None
+    if not number or reserves[-1].status == Status.DONE:
+        return None
+    text = _(
+        "Order %(number)s at Al-Style was named as made for this order, and was not "
+        "seen to hold its goods: if it was, and nobody needs them, cancel it there"
+    )
+    return Cause(Reason.RELEASE_BY_HAND, text % {"number": number})
+
+
 class _Plan:
     """One run of the planner over one order."""
 
@@ -175,10 +191,10 @@ class _Plan:
         if reservation is None:
             return
         if reservation.status == Reservation.Status.WANTED:
-            self._drop(reservation)
             if doubtful is not None:
                 cause = Cause(Reason.AFTER_RESTORE, said_of_called_off(doubtful))
                 self._want(Kind.CHECK, needs_person=cause)
+            self._drop(reservation)
         elif self.order.handed_over_at or reservation.has_left_stock:
             # What comes back comes to us: Al-Style holds it no longer.
             if self.order.has_ended and reservation.has_goods:
@@ -243,6 +259,9 @@ class _Plan:
             now=self.now,
             actor=self.actor,
         )
+        reserves = [step for step in self.steps if step.kind == Kind.RESERVE]
+        if cause := cause_to_look_for(reserves):
+            self._want(Kind.CHECK, needs_person=cause)
 
     def _leave(self, reservation: Reservation) -> None:
         left_at = self.now

@@ -196,6 +196,17 @@ def test_goods_that_were_still_wanted_are_wanted_no_more(quiet, product):
     assert step_of(order).status == S.SKIPPED
 
 
+@pytest.mark.parametrize("releases", [True, False])
+def test_an_order_made_by_hand_that_was_not_looked_at_is_not_forgotten(
+    quiet, product, releases
+):
+    order = make_order((product, 1))
+    order.steps.update(parameters={"number": "412001"})
+    absent(order)
+    close_order(order, releases=releases, actor="anna")
+    assert order.steps.stuck().of_kind(K.CHECK).exists() is releases
+
+
 def test_what_was_reserved_by_hand_is_released_by_hand(quiet, product):
     order = make_order((product, 1))
     order.reservations.update(status=R.BY_HAND)

@@ -180,6 +180,32 @@ def test_nothing_reserved_is_nothing_to_release(product):
     assert reservation_of(order).status == Reservation.Status.DROPPED
 
 
+@pytest.mark.parametrize("status", [Status.PENDING, Status.NEEDS_PERSON])
+@pytest.mark.parametrize(
+    "known",
+    [
+        {"status": Order.CANCELLED, "state": Order.ARCHIVE},
+        {"status": Order.COMPLETED, "state": Order.ARCHIVE},
+        {"status": Order.ACCEPTED, "handed_over_at": timezone.now()},
+    ],
+    ids=["called off", "completed", "left with other pieces"],
+)
+def test_an_order_made_by_hand_that_was_not_looked_at_is_not_forgotten(
+    product, known, status
+):
+    order = make_order((product, 1))
+    named = {"number": "412001"}
+    order.steps.filter(kind=Kind.RESERVE).update(parameters=named, status=status)
+    plan(order, **known)
+    assert reservation_of(order).status == Reservation.Status.DROPPED
+    told = step_of(order, Kind.CHECK)
+    assert told.stuck_for == Reason.RELEASE_BY_HAND
+    assert "412001" in told.last_error
+    # Once is enough.
+    plan(order)
+    assert order.steps.filter(kind=Kind.CHECK).count() == 1
+
+
 @pytest.mark.parametrize("status", Step.UNSETTLED)
 def test_an_unsettled_reserve_is_left_to_whoever_settles_it(product, status):
     order = make_order((product, 1))
