@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from django.utils.translation import gettext as _
 
+from catalog.alstyle.trade import SupplierOrderRow
 from orders.clients import Clients
 from orders.models import (
     LearnedFact,
@@ -27,6 +28,8 @@ from plumbing.peers import PeerAccessRefused, PeerRefused
 
 # An unclear write may take effect a while after its connection broke.
 LOOKS, LOOK_AFTER_S = 2, 60
+# Just placed, awaiting payment, a preliminary reserve.
+UNCONFIRMED = ("", "N", "R")
 
 
 class TrimHandler:
@@ -60,7 +63,8 @@ class TrimHandler:
             return outcomes.needs_person(
                 Reason.TRIM_SHARED, text % {"number": supplied}
             )
-        order = _read(supplied, claim, clients)
+        row = _read(supplied, clients)
+        order = Order.objects.get(pk=claim.step.order_id)
         if not supplied_of_order(order):
             text = _("Nothing is left in the order: cancel it, and its goods go back")
             return outcomes.needs_person(Reason.NOTHING_LEFT, text)
@@ -72,7 +76,7 @@ class TrimHandler:
             except PeerAccessRefused:
                 raise
             except PeerRefused as error:
-                return _refused(supplied, error)
+                return _refused(supplied, error, status=row.status)
         return self._see(claim, clients, supplied, was_asked=bool(too_much))
 
     def look(self, claim: Claim, clients: Clients) -> Outcome:
@@ -90,7 +94,8 @@ class TrimHandler:
         *,
         was_asked: bool,
     ) -> Outcome:
-        order = _read(supplied, claim, clients)
+        _read(supplied, clients)
+        order = Order.objects.get(pk=claim.step.order_id)
         left = _too_much(order, supplied)
         if left and claim.step.looks < LOOKS:
             text = _("Al-Style's order %(number)s does not show it yet")
@@ -131,13 +136,15 @@ class TrimHandler:
         return outcomes.done(text % {"number": supplied})
 
 
-def _refused(supplied: SupplierOrder, error: PeerRefused) -> Outcome:
-    learn(
-        LearnedFact.Name.ORDERS_CHANGE,
-        "no",
-        evidence=f"{supplied}: {error}"[:200],
-        now=database_now(),
-    )
+def _refused(supplied: SupplierOrder, error: PeerRefused, *, status: str) -> Outcome:
+    # Of one that is being packed or has left it says nothing about the others.
+    if status in UNCONFIRMED:
+        learn(
+            LearnedFact.Name.ORDERS_CHANGE,
+            "no",
+            evidence=f"{supplied}: {error}"[:200],
+            now=database_now(),
+        )
     text = _(
         "Al-Style does not let goods be taken out of order %(number)s (%(words)s): "
         "have it done there, then compare"
@@ -146,10 +153,10 @@ def _refused(supplied: SupplierOrder, error: PeerRefused) -> Outcome:
     return outcomes.needs_person(Reason.NOT_TRIMMED, text % figures)
 
 
-def _read(supplied: SupplierOrder, claim: Claim, clients: Clients) -> Order:
-    """Read Al-Style's order anew; give the buyer's as it is now."""
-    note_read(supplied, clients.cart.order(supplied.supplier_order_id))
-    return Order.objects.get(pk=claim.step.order_id)
+def _read(supplied: SupplierOrder, clients: Clients) -> SupplierOrderRow:
+    row = clients.cart.order(supplied.supplier_order_id)
+    note_read(supplied, row)
+    return row
 
 
 def _too_much(order: Order, supplied: SupplierOrder) -> Mapping[str, int]:

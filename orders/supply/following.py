@@ -211,7 +211,7 @@ def _want_again(
 ) -> None:
     """The supplier let the goods go by itself: a living order needs a person."""
     order = reservation.order
-    if order.is_over:
+    if order.is_over or order.is_closed:
         return
     anew = Reservation.objects.create(order=order, created_at=now)
     for line in reservation.lines.all():

@@ -11,6 +11,7 @@ from catalog.models import ImportRun
 from orders.clients import Clients
 from orders.models import Order, Reason, Reservation, Step, SupplierOrder
 from orders.plan.actions import retry_step
+from orders.plan.closing import close_order
 from orders.plan.planning import replan
 from orders.reconciling.rounds import reconcile
 from orders.supply.counting import close_contained, reserved_units
@@ -245,6 +246,21 @@ def test_an_order_the_supplier_lets_go_is_wanted_again_by_a_person(
     assert [line.quantity for line in second.lines.all()] == [2]
     assert step_of(order).status == S.NEEDS_PERSON
     assert reserved_units(stock_read_at()) == {product.pk: 2}
+
+
+def test_a_closed_order_whose_kept_goods_the_supplier_lets_go_wants_nothing(
+    supplier, product, process
+):
+    order = make_order((product, 2))
+    process()
+    Order.objects.filter(pk=order.pk).update(
+        absent_readings=3, absent_since=timezone.now()
+    )
+    close_order(order, releases=False, actor="anna")
+    supplier.orders.move(placed(supplier, order), "DA")
+    follow()
+    assert reservation_of(order).status == R.RELEASED
+    assert not order.steps.open().exists()
 
 
 @pytest.mark.parametrize("long_ids", [False, True])

@@ -132,6 +132,18 @@ def test_where_the_method_is_not_there_a_person_is_told(
     assert reserved(order)[products[0].article] == 3
 
 
+def test_an_order_on_its_way_teaches_nothing_of_those_that_are_not(
+    order, products, supplier, process
+):
+    know_that_orders_change()
+    number = int(reservation_of(order).supplier_order.supplier_order_id)
+    supplier.orders.move(supplier.orders.orders[number], "OS")
+    cut(order, products[0], left=1)
+    process()
+    assert step_of(order, K.TRIM).status == S.NEEDS_PERSON
+    assert learned(CHANGES) == "yes"
+
+
 def test_a_lost_answer_is_looked_for_and_nothing_is_sent_again(
     order, products, supplier, process
 ):
