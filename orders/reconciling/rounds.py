@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -18,6 +19,7 @@ from orders.models import (
     ReadMark,
     Reservation,
     Step,
+    SupplierOrder,
 )
 from orders.models.purchase import PurchaseQuerySet
 from orders.plan.events import record
@@ -235,7 +237,7 @@ def _kept_lines_apart(order: Order, held: Reservation) -> bool:
     """Tell whether the reservation may be made what the order says.
 
     One that is still wanted and not being bought; one that is held when Al-Style's
-    order, its own, was put right already.
+    order was put right already: it has just what all orders that share it want.
     """
     if order.is_over or goods_of_order(order) == goods_of(held):
         return False
@@ -249,7 +251,17 @@ def _kept_lines_apart(order: Order, held: Reservation) -> bool:
     if held.status != Reservation.Status.HELD or held.supplier_order is None:
         return False
     whole = whole_order(held.supplier_order)
-    is_ours = not whole.is_shared() and whole.merged_into is None
-    return (
-        is_ours and bool(whole.lines) and whole.quantities == supplied_of_order(order)
+    if not whole.lines or not goods_of_order(order):
+        return False
+    return whole.quantities == _ordered_of(whole)
+
+
+def _ordered_of(whole: SupplierOrder) -> dict[str, int]:
+    """Map articles to the pieces that the buyers' orders want which share this one."""
+    sharing = Reservation.objects.open().filter(
+        supplier_order__in=[whole, *whole.merged_sources()]
     )
+    pieces: Counter[str] = Counter()
+    for reservation in sharing.select_related("order"):
+        pieces.update(supplied_of_order(reservation.order))
+    return dict(pieces)

@@ -25,14 +25,12 @@ class CheckHandler:
         """Compare anew: a person may have put it right in the portal."""
         held = Reservation.objects.held().filter(order=claim.step.order_id)
         reservation = held.select_related("supplier_order").first()
-        reason = ""
-        if reservation is not None and reservation.supplier_order is not None:
-            supplied = reservation.supplier_order
-            row = clients.cart.order(supplied.supplier_order_id)
-            note_read(supplied, row)
-            reason = difference_of(supplied)
+        supplied = reservation.supplier_order if reservation is not None else None
+        if supplied is not None:
+            note_read(supplied, clients.cart.order(supplied.supplier_order_id))
         # What was put right there may put right what we have; then it is compared.
         texts = reconcile_order(claim.step.order_id, now=database_now()).texts
+        reason = difference_of(supplied) if supplied is not None else ""
         # What only lists can settle stands until they are read again.
         listed = Finding.objects.open().at_peers().filter(order=claim.step.order_id)
         texts += [finding.text for finding in listed]

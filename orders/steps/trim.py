@@ -17,7 +17,13 @@ from orders.models import (
     SupplierOrder,
 )
 from orders.plan.claims import Claim
-from orders.reconciling.contradictions import shown, supplied_of_order
+from orders.reconciling.contradictions import (
+    goods_of,
+    goods_of_order,
+    shown,
+    supplied_of_order,
+    whole_order,
+)
 from orders.reconciling.rounds import reconcile_order
 from orders.steps import outcomes
 from orders.steps.outcomes import Outcome
@@ -56,13 +62,7 @@ class TrimHandler:
             return outcomes.skipped(_("Nothing is held for this order"))
         supplied = held.supplier_order
         if supplied.is_shared():
-            text = _(
-                "Al-Style's order %(number)s holds goods of other orders too: ask its "
-                "manager to take out what this one has no longer, then compare"
-            )
-            return outcomes.needs_person(
-                Reason.TRIM_SHARED, text % {"number": supplied}
-            )
+            return _see_shared(claim, clients, supplied)
         row = _read(supplied, clients)
         order = Order.objects.get(pk=claim.step.order_id)
         if not supplied_of_order(order):
@@ -134,6 +134,24 @@ class TrimHandler:
         reconcile_order(order.pk, now=database_now())
         text = _("Al-Style's order %(number)s holds just what the buyer's order has")
         return outcomes.done(text % {"number": supplied})
+
+
+def _see_shared(claim: Claim, clients: Clients, supplied: SupplierOrder) -> Outcome:
+    """Leave an order with others' goods to its manager, who may have done it already.
+
+    The reservation is made what the order says once all of them fit together.
+    """
+    _read(whole_order(supplied), clients)
+    reconcile_order(claim.step.order_id, now=database_now())
+    held = _held_reservation(claim.step)
+    if held is not None and goods_of(held) == goods_of_order(held.order):
+        text = _("Al-Style's order %(number)s holds just what the buyer's order has")
+        return outcomes.done(text % {"number": supplied})
+    text = _(
+        "Al-Style's order %(number)s holds goods of other orders too: ask its "
+        "manager to take out what this one has no longer, then compare"
+    )
+    return outcomes.needs_person(Reason.TRIM_SHARED, text % {"number": supplied})
 
 
 def _refused(supplied: SupplierOrder, error: PeerRefused, *, status: str) -> Outcome:

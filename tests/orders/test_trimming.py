@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 from django.utils import timezone
 
-from orders.models import Finding, LearnedFact, Order, OrderLine, Reservation, Step
+from orders.models import (
+    Finding,
+    LearnedFact,
+    Order,
+    OrderLine,
+    Reason,
+    Reservation,
+    Step,
+)
 from orders.plan import actions
 from orders.reconciling.rounds import reconcile
 from orders.supply.learning import learned
@@ -203,3 +211,71 @@ def test_an_order_shared_with_others_is_left_to_its_manager(
     process()
     assert step_of(order, K.TRIM).status == S.NEEDS_PERSON
     assert "order-item-update" not in supplier.counters()
+
+
+@pytest.fixture
+def shared(settings, products, process):
+    """Two orders of two goods whose pieces one order at Al-Style holds."""
+    settings.BUY_TOGETHER = "always"
+    one = make_order((products[0], 3), (products[1], 1))
+    two = make_order((products[0], 2))
+    process()
+    supplied = {reservation_of(o).supplier_order_id for o in (one, two)}
+    assert len(supplied) == 1
+    return one, two
+
+
+def take_out(supplier, order: Order, product, *, left: int) -> None:
+    """As Al-Style's manager does it in the portal."""
+    number = int(reservation_of(order).supplier_order.supplier_order_id)
+    article = int(product.article)
+    supplier.orders.reduce(supplier.orders.orders[number], article, left)
+
+
+def compare(process, *orders: Order) -> None:
+    for order in orders:
+        for step in order.steps.stuck():
+            actions.retry_step(step, actor="anna")
+    process()
+
+
+@pytest.mark.parametrize("is_trim_asked", [False, True])
+def test_what_a_manager_took_out_of_a_shared_order_is_settled(
+    shared, products, supplier, process, is_trim_asked
+):
+    one, two = shared
+    cut(one, products[0], left=1)
+    if is_trim_asked:
+        trim(one)
+        process()
+        assert step_of(one, K.TRIM).stuck_for == Reason.TRIM_SHARED
+    take_out(supplier, one, products[0], left=3)
+    compare(process, one, two)
+    assert reserved(one) == {products[0].article: 1, products[1].article: 1}
+    assert reserved(two) == {products[0].article: 2}
+    reconcile(now=timezone.now())
+    assert not Step.objects.stuck().exists()
+    assert not Finding.objects.open().exists()
+
+
+def test_a_shared_order_fits_none_before_all_that_was_taken_off_is_out(
+    shared, products, supplier, process
+):
+    one, two = shared
+    cut(one, products[0], left=1)
+    cut(two, products[0], left=1)
+    take_out(supplier, one, products[0], left=3)
+    compare(process, one, two)
+    assert (reserved(one)[products[0].article], reserved(two)) == (
+        3,
+        {products[0].article: 2},
+    )
+    assert one.steps.stuck().exists() and two.steps.stuck().exists()
+    take_out(supplier, one, products[0], left=2)
+    compare(process, one, two)
+    assert (reserved(one)[products[0].article], reserved(two)) == (
+        1,
+        {products[0].article: 1},
+    )
+    reconcile(now=timezone.now())
+    assert not Step.objects.stuck().exists()
