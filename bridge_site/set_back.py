@@ -46,7 +46,7 @@ OURS: dict[str, tuple[str, ...]] = {
     "orders.SupplierAccount": ("read_at",),
     "orders.Purchase": (
         *("created_at", "settled_at", "cleared_at", "clearing_at"),
-        *("verified_at", "paused_at", "submit_ended_at"),
+        *("verified_at", "paused_at", "submit_ended_at", "unshown_at"),
     ),
     "orders.LearnedFact": ("learned_at", "noted_at"),
     "orders.SupplierListing": ("first_seen_at",),

@@ -57,6 +57,12 @@ class PurchaseQuerySet(models.QuerySet["Purchase"]):
         made = self.filter(status=Purchase.Status.MADE, verified_at__isnull=True)
         return made.filter(supplier_order__isnull=False)
 
+    def unshown(self) -> PurchaseQuerySet:
+        """Those whose order Al-Style did not show, though it holds goods for us."""
+        asked = self.unverified().filter(unshown_at__isnull=False)
+        held = Reservation.objects.held()
+        return asked.filter(supplier_order__in=held.values("supplier_order"))
+
 
 class Purchase(models.Model):
     """One filling of the cart at Al-Style: what was put in, and what became of it.
@@ -178,6 +184,8 @@ class Purchase(models.Model):
     # When we began to take them out: whoever died in it may have done so.
     clearing_at = models.DateTimeField(_("taken out since"), null=True, blank=True)
     verified_at = models.DateTimeField(_("order read"), null=True, blank=True)
+    # When it was asked for last, and Al-Style did not show it.
+    unshown_at = models.DateTimeField(_("order not shown"), null=True, blank=True)
 
     objects = PurchaseQuerySet.as_manager()
 

@@ -19,6 +19,7 @@ that needs a person, unless a stuck step tells of it already.
 | purchase, submit sent    | 1 h    | Do not wait (of its reserve)   | purchases     |
 | purchase, looked for     | 1 h    | Do not wait (looks at once)    | purchases     |
 | purchase, needs a person | 1 day  | choose the order, Reserve anew | the overview  |
+| its order, not shown     | 1 h    | Compare again                  | purchases     |
 
 A purchase that needs a person without a reserve step that says so is told at once.
 """
@@ -53,6 +54,8 @@ RESERVATION_AGES: dict[str, timedelta] = {
     # Al-Style cancels within its working day; then its manager must be called.
     Reservation.Status.RELEASING: timedelta(hours=6),
 }
+# An order is shown within half an hour: after that nobody knows what is in it.
+UNSHOWN_FOR = timedelta(hours=1)
 PURCHASE_AGES: dict[str, timedelta] = {
     # A filling takes half a minute; a cart that is not ours is left after one look.
     Purchase.Status.OPENED: timedelta(minutes=30),

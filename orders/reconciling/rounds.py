@@ -37,7 +37,11 @@ from orders.reconciling.contradictions import (
     whole_order,
 )
 from orders.reconciling.raising import Reconciled, keep, not_accepted
-from orders.reconciling.waiting import overdue_of_order, overdue_purchases
+from orders.reconciling.waiting import (
+    overdue_of_order,
+    overdue_purchases,
+    unshown_purchases,
+)
 from orders.supply.learning import learned
 from plumbing.leases import under_lease
 
@@ -58,7 +62,7 @@ def reconcile(*, now: datetime, dry_run: bool = False) -> Reconciled:
     if dry_run:
         for order in _orders(_suspects(now=now)):
             result.tell(not_accepted(_found(order, now=now)))
-        result.tell(not_accepted(overdue_purchases(now=now)))
+        result.tell(not_accepted(_of_purchases(now=now)))
         return result
     with under_lease(LEASE) as lease:
         for order in _orders(_suspects(now=now)):
@@ -73,7 +77,7 @@ def reconcile(*, now: datetime, dry_run: bool = False) -> Reconciled:
                 _reconcile_order(order.pk, now=now, result=result)
         lease.confirm()
         keep(
-            list(overdue_purchases(now=now)),
+            _of_purchases(now=now),
             among=Finding.objects.filter(purchase__isnull=False),
             now=now,
             result=result,
@@ -139,6 +143,10 @@ def _found(order: Order, *, now: datetime) -> list[Contradiction]:
         *contradictions_of(order, first_read_at=first),
         *overdue_of_order(order, now=now),
     ]
+
+
+def _of_purchases(*, now: datetime) -> list[Contradiction]:
+    return [*overdue_purchases(now=now), *unshown_purchases(now=now)]
 
 
 def _reconcile_order(pk: int, *, now: datetime, result: Reconciled) -> None:

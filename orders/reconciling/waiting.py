@@ -12,7 +12,12 @@ from django.utils.translation import gettext as _
 from backoffice.formatting import span
 from orders.models import Finding, Order, Purchase, Reservation, Step
 from orders.models.step import CLAIM_S
-from orders.plan.ages import PURCHASE_AGES, RESERVATION_AGES, STEP_AGES
+from orders.plan.ages import (
+    PURCHASE_AGES,
+    RESERVATION_AGES,
+    STEP_AGES,
+    UNSHOWN_FOR,
+)
 from orders.plan.events import BRIDGE
 from orders.reconciling.contradictions import IN_HAND, Contradiction, has_step
 from plumbing.limits import LONG_AGO
@@ -111,6 +116,33 @@ def overdue_purchases(*, now: datetime) -> Iterator[Contradiction]:
                 order=order,
                 purchase=purchase,
                 stands=not told,
+            )
+
+
+def unshown_purchases(*, now: datetime) -> Iterator[Contradiction]:
+    """Find purchases whose order Al-Style does not show by the number it answered.
+
+    What is in it is not compared, and nobody may know when it is cancelled.
+    """
+    unshown = Purchase.objects.unshown().select_related("supplier_order")
+    for purchase in unshown.prefetch_related("reservations__order"):
+        since = max(purchase.settled_at or purchase.created_at, _last_set_at(now=now))
+        if purchase.unshown_at is None or purchase.unshown_at - since <= UNSHOWN_FOR:
+            continue
+        text = _(
+            "Al-Style has not shown order %(number)s for longer than %(limit)s: look "
+            "in its portal, maybe under another number, whether it holds our goods"
+        )
+        figures = {"number": purchase.supplier_order, "limit": span(UNSHOWN_FOR)}
+        for reservation in purchase.reservations.all():
+            order = reservation.order
+            yield Contradiction(
+                kind=Kind.TOO_LONG,
+                subject=f"purchase {purchase.pk}, order {order}",
+                text=text % figures,
+                facts={"number": str(purchase.supplier_order)},
+                order=order,
+                purchase=purchase,
             )
 
 

@@ -23,7 +23,7 @@ from orders.plan.claims import Claim
 from orders.supply.cart import are_same_rows, foreign_rows, pieces
 from orders.supply.evidence import reread_evidence
 from orders.supply.learning import learn, learned, learned_seconds, placed_at
-from orders.supply.listing import SupplierLists
+from orders.supply.listing import SupplierLists, unlisted
 from plumbing.clocks import time_at
 from plumbing.leases import database_now
 from plumbing.peers import PeerError, PeerUnavailable
@@ -208,7 +208,10 @@ def _search(
     sent = purchase.first_submit_at or purchase.created_at
     lists = SupplierLists(cart, claim)
     # Under another number in the lists, one of our own would look like nobody's.
-    lists.learn_listed_numbers(since=sent - timedelta(days=1))
+    since = sent - timedelta(days=1)
+    lists.learn_listed_numbers(since=since)
+    # Where none can be read by the number answered, an own one may be what fits.
+    twins = any(ours.placed_at >= since for ours in unlisted(purchase.quantities))
     unowned = lists.unowned(not_before=sent)
     shows = learned(Name.REFERENCE_SHOWN)
     named: list[SupplierOrderRow] = []
@@ -243,7 +246,8 @@ def _search(
     # Nor where ours may be another one, with goods that went along.
     grown = shows != "yes" and any(_may_have_grown(row, purchase) for row in alike)
     may_be_ours = named or fitting or unread or grown
-    is_clear = len(fitting) == 1 and not (named or unread or grown or is_there)
+    may_be_another = named or unread or grown or twins
+    is_clear = len(fitting) == 1 and not (may_be_another or is_there)
     is_listed = _are_all_listed(purchase)
     if is_clear and is_listed:
         return _Found(ours=fitting[0], candidates=())

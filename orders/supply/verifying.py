@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.utils.translation import gettext as _
 
 from catalog.alstyle.cart import CartClient
@@ -20,12 +20,14 @@ from orders.models import (
     Step,
     SupplierOrder,
 )
+from orders.models.purchase import PurchaseQuerySet
+from orders.plan.ages import UNSHOWN_FOR
 from orders.plan.wanting import want_step
 from orders.supply.learning import learn, learn_at_most, learn_from_order, learned
 from orders.supply.listing import note_listed, note_listed_number
 from plumbing.clocks import is_time_steady
 from plumbing.leases import database_now
-from plumbing.peers import PeerProtocolError, PeerRefused
+from plumbing.peers import PeerAccessRefused, PeerProtocolError, PeerRefused
 
 Name = LearnedFact.Name
 # In one run; the others follow in the next.
@@ -36,17 +38,20 @@ def verify_purchases(cart: CartClient) -> int:
     """Read the orders that were made and not read yet; returns how many were read.
 
     At crawl priority: no order waits for it. One that the supplier does not show yet
-    is read by the next run.
+    is read by a later run, after those not asked for since.
     """
-    unread = Purchase.objects.unverified().select_related("supplier_order")
     read = 0
-    for purchase in unread.order_by("pk")[:MOST_AT_ONCE]:
+    for purchase in _to_read(now=database_now())[:MOST_AT_ONCE]:
         supplied = purchase.supplier_order
         if supplied is None:
             continue
         try:
             row = cart.order(supplied.supplier_order_id, priority="crawl")
+        except PeerAccessRefused:
+            raise
         except (PeerRefused, PeerProtocolError):
+            mine = Purchase.objects.filter(pk=purchase.pk)
+            mine.update(unshown_at=database_now())
             continue
         read += 1
         note_read(supplied, row)
@@ -59,6 +64,14 @@ def verify_purchases(cart: CartClient) -> int:
         elif reason := _went_along(purchase, supplied):
             _tell(purchase.reservations.all(), reason)
     return read
+
+
+def _to_read(*, now: datetime) -> PurchaseQuerySet:
+    """Give those to ask for; what a person was told of, now and then only."""
+    unread = Purchase.objects.unverified().select_related("supplier_order")
+    lately = now - UNSHOWN_FOR
+    due = unread.exclude(unshown_at__gt=lately, created_at__lt=lately)
+    return due.order_by(F("unshown_at").asc(nulls_first=True), "pk")
 
 
 def note_read(supplied: SupplierOrder, row: SupplierOrderRow) -> None:

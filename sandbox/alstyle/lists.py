@@ -65,6 +65,10 @@ class OrderLists:
         age_s = self._clock.timestamp() - order.created
         return hidden_s > 0 and age_s < self._settings.listed_after_s + hidden_s
 
+    def is_read_by(self, order: SupplierOrder, number: str) -> bool:
+        """Say whether `order` knows it by one of its numbers."""
+        return self._settings.reads_submit_ids or number == str(self._id(order))
+
     def shown(self, order: SupplierOrder) -> dict[str, Any]:
         merged = self._book.orders.get(order.merge_with) if order.merge_with else None
         paid = order.status_since if order.status == "F" else None

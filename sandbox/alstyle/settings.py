@@ -62,6 +62,8 @@ class AlStyleSettings:
       order_hidden_s: /order answers 404 for so long after an order was listed.
       long_order_ids, long_submit_ids: /orders and /order show 11-digit strings;
         submit answers with one.
+      reads_submit_ids: /order knows the id that submit answered, where /orders shows
+        another one; else only the one shown.
       shows_external_id, shows_comments: /orders and /order show them.
       clamps_page: a page beyond the last one answers the last one.
       newer_methods: order-item-delete, order-item-update, orders-merge and dates in
@@ -114,6 +116,7 @@ class AlStyleSettings:
     order_hidden_s: float = 0.0
     long_order_ids: bool = False
     long_submit_ids: bool = False
+    reads_submit_ids: bool = True
     shows_external_id: bool = False
     shows_comments: bool = False
     clamps_page: bool = False

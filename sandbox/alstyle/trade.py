@@ -187,8 +187,9 @@ class TradeApi:
         )
 
     def _one(self, params: Params) -> Reply:
-        order = self._order(params.get("id", ""))
-        if self.lists.is_hidden(order):
+        number = params.get("id", "").strip()
+        order = self._order(number)
+        if self.lists.is_hidden(order) or not self.lists.is_read_by(order, number):
             return json_reply(NOT_FOUND, status=404)
         return json_reply({"data": self.lists.with_cart(order)})
 

@@ -15,6 +15,7 @@ from orders.models import LearnedFact, Order, Purchase, Reservation, Step
 from orders.models.step import Candidate
 from orders.plan import actions
 from orders.plan.planning import replan
+from orders.supply import verifying
 from orders.supply.counting import reserved_units
 from orders.supply.learning import learned
 from orders.supply.listing import SupplierLists
@@ -165,6 +166,68 @@ def test_a_listed_order_that_cannot_be_read_ends_with_a_person(
     second = make_order((other, 1))
     process()
     assert reservation_of(second).status == R.HELD
+
+
+def test_an_order_of_ours_that_lists_name_otherwise_is_not_taken_for_the_next_one(
+    supplier, product, process
+):
+    """It looks nobody's where `order` does not know the number that submit answered."""
+    know_supplier()
+    supplier.change_settings(long_order_ids=True, reads_submit_ids=False)
+    first, second = make_order((product, 2)), make_order((product, 2))
+    supplier.faults.add("drop_before_work", method="submit", skip=1, times=1)
+    process()
+    assert reservation_of(first).status == R.HELD
+    # Somebody at the portal empties the cart.
+    supplier.cart.rows.clear()
+    look_on(second, process, times=6, minutes=8)
+    assert reservation_of(second).status == R.WANTED
+    (ours,) = alive(supplier)
+    shown = {found["id"] for found in step_of(second).answered["candidates"]}
+    assert shown == {ours.long_id}
+
+
+def test_longer_numbers_in_lists_keep_no_lost_submit_waiting(
+    supplier, product, process
+):
+    know_supplier()
+    supplier.change_settings(long_order_ids=True)
+    first, second = make_order((product, 2)), make_order((product, 2))
+    supplier.faults.add("drop_after_work", method="submit", skip=1, times=1)
+    process()
+    look_on(second, process, times=2, minutes=5)
+    held = {reservation_of(order).supplier_order for order in (first, second)}
+    assert len(held) == len(alive(supplier)) == 2
+
+
+def test_an_order_that_is_not_shown_keeps_no_other_from_being_read(
+    supplier, product, process, monkeypatch
+):
+    monkeypatch.setattr(verifying, "MOST_AT_ONCE", 1)
+    first, second = make_order((product, 2)), make_order((product, 2))
+    process()
+    supplier.faults.add("status", code=404, method="order", times=1)
+    verify()
+    assert purchase_of(first).unshown_at is not None
+    verify()
+    assert purchase_of(second).verified_at is not None
+    assert purchase_of(first).verified_at is None
+    verify()
+    assert purchase_of(first).verified_at is not None
+
+
+def test_an_order_that_was_told_of_is_asked_for_now_and_then(
+    supplier, product, process
+):
+    order = make_order((product, 2))
+    process()
+    ago = timezone.now() - timedelta(hours=3)
+    Purchase.objects.update(created_at=ago, unshown_at=timezone.now())
+    verify()
+    assert purchase_of(order).verified_at is None
+    Purchase.objects.update(unshown_at=ago)
+    verify()
+    assert purchase_of(order).verified_at is not None
 
 
 @pytest.mark.parametrize("words", ["Иванов, на склад", "987654321"])

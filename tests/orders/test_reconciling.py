@@ -20,7 +20,12 @@ from orders.models import (
     SupplierOrder,
 )
 from orders.plan import actions
-from orders.plan.ages import PURCHASE_AGES, RESERVATION_AGES, STEP_AGES
+from orders.plan.ages import (
+    PURCHASE_AGES,
+    RESERVATION_AGES,
+    STEP_AGES,
+    UNSHOWN_FOR,
+)
 from orders.reconciling.raising import FindingClosed, accept
 from orders.reconciling.rounds import reconcile
 from plumbing.models import TimeJump
@@ -444,6 +449,29 @@ def test_a_purchase_of_which_no_step_tells_is_told_at_once(product):
     doubt(order)
     assert run() == [(K.TOO_LONG, order)]
     order.steps.of_kind(Step.Kind.RESERVE).update(status=S.NEEDS_PERSON)
+    assert run() == []
+
+
+def test_an_order_that_al_style_does_not_show_for_long_is_told(product):
+    order = make_order((product, 1))
+    supplied = hold(order).supplier_order
+    ago = timezone.now() - 2 * UNSHOWN_FOR
+    values = {"status": P.MADE, "supplier_order": supplied, "created_at": ago}
+    doubt(order, **values)
+    # Not asked for since: Al-Style may be away.
+    assert run() == []
+    Purchase.objects.update(unshown_at=ago + timedelta(minutes=5))
+    assert run() == []
+    Purchase.objects.update(unshown_at=timezone.now())
+    assert run() == [(K.TOO_LONG, order)]
+    assert "500001" in check_of(order).last_error
+    jump = TimeJump.objects.create(
+        noticed_at=timezone.now(), seconds=172_800, host="srv"
+    )
+    assert run() == []
+    jump.delete()
+    assert run() == [(K.TOO_LONG, order)]
+    Purchase.objects.update(verified_at=timezone.now())
     assert run() == []
 
 

@@ -93,6 +93,14 @@ def test_submit_may_answer_the_long_id_too(buyer, article, supplier):
     assert listed(buyer) == [number]
 
 
+def test_an_order_may_be_read_by_the_listed_id_only(buyer, article, supplier):
+    supplier.change_settings(long_order_ids=True, reads_submit_ids=False)
+    number = buyer.order(article, 1)
+    (long,) = listed(buyer)
+    assert buyer.send("api/order", id=number).status_code == 404
+    assert buyer.send("api/order", id=long).json()["data"]["id"] == long
+
+
 @pytest.mark.parametrize("shows", [set(), {"external_id"}, {"comments"}])
 def test_our_reference_comes_back_or_not(buyer, article, supplier, shows):
     supplier.change_settings(**{f"shows_{name}": True for name in shows})
