@@ -68,6 +68,7 @@ class Reason(models.TextChoices):
     REMOVE_REFUSED = "remove_refused", _("Kaspi refused to take pieces off")
     IMEI_REFUSED = "imei_refused", _("Kaspi did not take the IMEI")
     EFFECT_UNSEEN = "effect_unseen", _("Kaspi does not show whether it was done")
+    NO_EFFECT = "no_effect", _("Kaspi confirmed it and did nothing")
     NO_WAYBILL_SEEN = "no_waybill_seen", _("No waybill came of the assembling")
     # Of any step.
     TRIED_IN_VAIN = "tried_in_vain", _("It was tried many times in vain")

@@ -56,6 +56,8 @@ class StepAnswer(TypedDict, total=False):
     supplier_order_id: str
     adopted: bool
     is_stock: bool
+    # Kaspi said that it has taken it; the order does not show it yet.
+    is_taken: bool
     candidates: list[Candidate]
     # After a restore: what may have been bought for it. Buying again is a way out.
     maybe_bought: list[Candidate]

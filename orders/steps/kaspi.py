@@ -41,8 +41,9 @@ class KaspiHandler:
 
     `is_reached` tells from the order's facts that the wanted state is there; None =
     the facts do not show it. `repeats`: whether a write that may have arrived can be
-    sent again (an assemble makes a new waybill each time). `looks`: how often its
-    effect is looked for before that, or before a person is asked.
+    sent again (an assemble makes a new waybill each time); one that Kaspi has taken
+    is not. `looks`: how often its effect is looked for before that, or before a person
+    is asked.
     """
 
     send: Send
@@ -65,14 +66,10 @@ class KaspiHandler:
         settled = self._settled(order, step)
         if settled is not None:
             return settled
-        if step.kind == Kind.ACCEPT and order.is_being_cancelled:
-            return outcomes.after_cancel(step)
-        if step.kind == Kind.ACCEPT and not _are_goods_there(order, step):
-            text = _(
-                "The goods are no longer held at Al-Style: reserve them anew, "
-                "or accept the order without them"
-            )
-            return outcomes.needs_person(Reason.GOODS_GONE, text)
+        if step.kind == Kind.ACCEPT:
+            put_off = _not_to_be_promised(order, step)
+            if put_off is not None:
+                return put_off
         if self._may_have_left(step):
             return self.look(claim, clients)
         claim.renew(sent_at=database_now(), sent={"kind": step.kind})
@@ -91,14 +88,27 @@ class KaspiHandler:
             return settled or outcomes.refused(
                 reason, str(error), apply=partial(_forget, step)
             )
+        return self._taken(step, order, clients, answer=answer)
+
+    def _taken(
+        self, step: Step, order: Order, clients: Clients, *, answer: str
+    ) -> Outcome:
+        """Re-read the order: that Kaspi has taken a write is only an echo of it."""
         if self.rereads:
-            _reread(order, clients)
+            order = _reread(order, clients)
         figures = {"step": step.get_kind_display()}
         if answer == IN_PROGRESS and not _is_weighed(step):
-            settled = self._settled(Order.objects.get(pk=order.pk), step)
+            settled = self._settled(order, step)
             text = _("%(step)s: Kaspi is at it")
             return settled or outcomes.unknown(
                 text % figures, look_after_s=LOOK_AGAIN_AFTER_S
+            )
+        if not self._is_seen(order, step):
+            text = _("%(step)s: Kaspi has taken it and does not show it yet")
+            return outcomes.unknown(
+                text % figures,
+                look_after_s=LOOK_AGAIN_AFTER_S,
+                answered={"is_taken": True},
             )
         text = _("%(step)s: Kaspi has taken it")
         return outcomes.done(text % figures, apply=partial(_finish, step))
@@ -117,14 +127,28 @@ class KaspiHandler:
         if self.is_reached is None:
             text = _("%(step)s: Kaspi does not show whether it was done: look there")
             return outcomes.needs_person(Reason.EFFECT_UNSEEN, text % figures)
-        if step.looks < self.looks:
+        is_taken = bool(step.answered.get("is_taken"))
+        if step.looks < (MOST_LOOKS if is_taken else self.looks):
             text = _("%(step)s: Kaspi does not show it yet: looking again")
             return outcomes.unknown(text % figures, look_after_s=LOOK_AGAIN_AFTER_S)
-        if self.repeats:
-            text = _("%(step)s: Kaspi does not have it: doing it again")
-            return outcomes.retry(text % figures, after_s=0)
-        text = _("%(step)s: no effect at Kaspi; repeating would make a second waybill")
-        return outcomes.needs_person(Reason.NO_WAYBILL_SEEN, text % figures)
+        if not self.repeats:
+            text = _(
+                "%(step)s: no effect at Kaspi; repeating would make a second waybill"
+            )
+            return outcomes.needs_person(Reason.NO_WAYBILL_SEEN, text % figures)
+        if is_taken:
+            text = _("%(step)s: Kaspi has taken it, and the order is as it was")
+            return outcomes.needs_person(
+                Reason.NO_EFFECT, text % figures, apply=partial(_forget, step)
+            )
+        text = _("%(step)s: Kaspi does not have it: doing it again")
+        return outcomes.retry(text % figures, after_s=0)
+
+    def _is_seen(self, order: Order, step: Step) -> bool:
+        """Tell whether the order shows what Kaspi has taken, or would not show it."""
+        if not self.rereads or self.is_reached is None or _is_weighed(step):
+            return True
+        return self.is_reached(order, step)
 
     def _may_have_left(self, step: Step) -> bool:
         """Tell whether to send it now could be to send it a second time."""
@@ -144,6 +168,19 @@ class KaspiHandler:
         return None
 
 
+def _not_to_be_promised(order: Order, step: Step) -> Outcome | None:
+    """Say why the order is not accepted now; None when it may be."""
+    if order.is_being_cancelled:
+        return outcomes.after_cancel(step)
+    if _are_goods_there(order, step):
+        return None
+    text = _(
+        "The goods are no longer held at Al-Style: reserve them anew, "
+        "or accept the order without them"
+    )
+    return outcomes.needs_person(Reason.GOODS_GONE, text)
+
+
 def _are_goods_there(order: Order, step: Step) -> bool:
     """Tell whether what the accept relied on when it was asked for still stands."""
     if step.parameters.get("unreserved"):
@@ -151,12 +188,13 @@ def _are_goods_there(order: Order, step: Step) -> bool:
     return order.reservations.serving().exists()
 
 
-def _reread(order: Order, clients: Clients) -> None:
+def _reread(order: Order, clients: Clients) -> Order:
     try:
-        refresh_order(order.pk, clients.kaspi)
+        return refresh_order(order.pk, clients.kaspi)
     except Exception as error:
-        # The write is done; the next refresh will show its effect.
+        # The write was taken; a later reading will show its effect.
         tell_failure(error, about=order.code)
+        return Order.objects.get(pk=order.pk)
 
 
 def _forget(step: Step, now: datetime) -> None:

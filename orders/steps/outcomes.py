@@ -53,11 +53,19 @@ def refused(reason: Reason, text: str, *, apply: Apply | None = None) -> Outcome
 
 
 def needs_person(
-    reason: Reason, text: str, *, answered: StepAnswer | None = None
+    reason: Reason,
+    text: str,
+    *,
+    answered: StepAnswer | None = None,
+    apply: Apply | None = None,
 ) -> Outcome:
     """Only a person can tell what is right."""
     return Outcome(
-        status=Status.NEEDS_PERSON, text=text, reason=reason, answered=answered or {}
+        status=Status.NEEDS_PERSON,
+        text=text,
+        reason=reason,
+        answered=answered or {},
+        apply=apply,
     )
 
 
@@ -75,9 +83,16 @@ def after_cancel(step: Step) -> Outcome:
     return retry(text % figures, after_s=AFTER_CANCEL_S, is_attempt=False)
 
 
-def unknown(text: str, *, look_after_s: float) -> Outcome:
+def unknown(
+    text: str, *, look_after_s: float, answered: StepAnswer | None = None
+) -> Outcome:
     """It may have been done: look at the peer before anything else."""
-    return Outcome(status=Status.UNKNOWN, text=text, after_s=look_after_s)
+    return Outcome(
+        status=Status.UNKNOWN,
+        text=text,
+        after_s=look_after_s,
+        answered=answered or {},
+    )
 
 
 def skipped(text: str) -> Outcome:

@@ -69,6 +69,9 @@ def states_of(reason: Reason, product: Product) -> Iterable[State]:
         return _contradictions(reason, product)
     if reason in (Reason.TRIED_IN_VAIN, Reason.FAULT, Reason.OTHER):
         return _of_any_kind(reason, product)
+    if reason == Reason.NO_EFFECT:
+        kinds = (K.CANCEL, K.REMOVE_LINE, K.ARRIVE_BACK, K.COMPLETE)
+        return (stuck_with(reason, product, kind) for kind in kinds)
     if reason in KINDS:
         return [stuck_with(reason, product, KINDS[reason])]
     if reason == Reason.WATCHED:

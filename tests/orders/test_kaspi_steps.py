@@ -4,8 +4,9 @@ from contextlib import contextmanager
 from typing import cast
 
 import pytest
+from django.utils import timezone
 
-from orders.models import Order, OrderLine, Reservation, Step
+from orders.models import Order, OrderLine, Reason, Reservation, Step
 from orders.models.step import StepParameters
 from orders.plan import actions
 from orders.plan.actions import ActionImpossible
@@ -166,6 +167,88 @@ def test_an_assemble_whose_worker_died_before_sending_is_sent(quiet, process):
     process()
     assert assemblies(quiet, order) == 1
     assert step_of(order, K.ASSEMBLE).status == S.DONE
+
+
+# -- taken, and not to be seen ------------------------------------------------------
+
+
+ECHOED = [
+    (K.CANCEL, "cancel", {"reason": "BUYER_NOT_REACHABLE"}),
+    (K.COMPLETE, "complete", {"code": "1234"}),
+    (K.REMOVE_LINE, "entry-cancel", {}),
+    (K.ASSEMBLE, "assemble", {"places": 1}),
+    (K.ARRIVE_BACK, "arrive-backward", {}),
+]
+
+
+def ask_for(quiet, kind, parameters) -> Order:
+    """Ask for a step of an order that is as far on as the step needs."""
+    order = take_in(
+        quiet,
+        {"sku": "1", "quantity": 2},
+        kind="pickup" if kind == K.COMPLETE else "kaspi",
+    )
+    if kind == K.COMPLETE:
+        quiet.orders[order.code].security_code = parameters["code"]
+    if kind == K.ARRIVE_BACK:
+        quiet.happen(order.code, "cancel-in-transit")
+        Order.objects.filter(pk=order.pk).update(status=Order.CANCELLING)
+    if kind == K.REMOVE_LINE:
+        ask_for_removal(order, 0, remained=1)
+    else:
+        actions.request_step(order, kind, actor="anna", parameters=parameters)
+    return order
+
+
+@pytest.mark.parametrize(("kind", "method", "parameters"), ECHOED)
+def test_what_kaspi_only_echoed_is_looked_for_and_comes_to_a_person(
+    quiet, process, kind, method, parameters
+):
+    order = ask_for(quiet, kind, parameters)
+    echo = '{"data": {"id": "x", "attributes": {"status": "SUCCESSFULL"}}}'
+    quiet.faults.add("status", method, code=200, body=echo, times=1)
+    process()
+    step = step_of(order, kind)
+    assert step.status == S.UNKNOWN
+    assert step.not_before > timezone.now()
+    for _ in range(MOST_LOOKS + 1):
+        process(also_later=True)
+    step.refresh_from_db()
+    assert (step.status, step.looks) == (S.NEEDS_PERSON, MOST_LOOKS)
+    assert len(quiet.calls(method)) == 1
+    is_assemble = kind == K.ASSEMBLE
+    assert step.stuck_for == (
+        Reason.NO_WAYBILL_SEEN if is_assemble else Reason.NO_EFFECT
+    )
+    assert "code" not in step.parameters
+    if kind in (K.CANCEL, K.REMOVE_LINE, K.ARRIVE_BACK):
+        actions.retry_step(step, actor="anna")
+        process()
+        assert step_of(order, kind).status == S.DONE
+
+
+@pytest.mark.parametrize(
+    ("kind", "method", "parameters"), [x for x in ECHOED if x[0] != K.REMOVE_LINE]
+)
+def test_what_shows_a_little_later_is_done_and_was_sent_once(
+    quiet, process, kind, method, parameters
+):
+    order = ask_for(quiet, kind, parameters)
+    quiet.change_settings(write_lag_s=3600)
+    process()
+    assert step_of(order, kind).status == S.UNKNOWN
+    quiet.orders[order.code].stale = None
+    process(also_later=True)
+    assert step_of(order, kind).status == S.DONE
+    assert len(quiet.calls(method)) == 1
+
+
+@pytest.mark.parametrize(("kind", "method", "parameters"), ECHOED)
+def test_what_shows_at_once_is_read_once(quiet, process, kind, method, parameters):
+    order = ask_for(quiet, kind, parameters)
+    process()
+    assert step_of(order, kind).status == S.DONE
+    assert len(quiet.calls("order-by-code")) == 1
 
 
 # -- accepting ---------------------------------------------------------------------

@@ -214,6 +214,21 @@ OF_KASPI = (
         ways=(RETRY, DONE_THERE, REREAD),
     ),
     Cure(
+        reason=Reason.NO_EFFECT,
+        means=_(
+            "Kaspi said that it took it, and minutes later still shows the order as it "
+            "was. Look in Kaspi's cabinet; it is not sent again by itself."
+        ),
+        ways=(
+            REREAD,
+            RETRY,
+            by_step("cancel-again"),
+            by_step("cut-again"),
+            by_order("complete", _("You enter the buyer's code once more.")),
+            DONE_THERE,
+        ),
+    ),
+    Cure(
         reason=Reason.NO_WAYBILL_SEEN,
         means=_(
             "Kaspi was asked to assemble, and no waybill has come. If Kaspi's cabinet "
