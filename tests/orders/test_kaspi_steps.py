@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import cast
 
 import pytest
@@ -12,6 +13,7 @@ from orders.plan import actions
 from orders.plan.actions import ActionImpossible
 from orders.steps.kaspi import MOST_LOOKS
 from plumbing.limits import ClockBusy, TokenClock
+from sandbox.kaspi.orders import Waybill
 from tests.orders.factories import make_order, make_product, step_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -169,7 +171,38 @@ def test_an_assemble_whose_worker_died_before_sending_is_sent(quiet, process):
     assert step_of(order, K.ASSEMBLE).status == S.DONE
 
 
+def test_what_was_assembled_in_the_cabinet_gets_no_second_waybill(quiet, process):
+    order = take_in(quiet)
+    made, now = quiet.orders[order.code], quiet.desk.now()
+    made.waybills.append(Waybill(number="111", places=1, issued=now, ready_at=now))
+    made.assembled = True
+    know_of_old(order)
+    actions.request_step(order, K.ASSEMBLE, actor="anna", parameters={"places": 1})
+    process()
+    assert len(made.waybills) == 1
+    assert step_of(order, K.ASSEMBLE).status == S.DONE
+
+
+@pytest.mark.parametrize(("is_fresh", "readings"), [(True, 1), (False, 2)])
+def test_what_was_read_just_now_is_not_read_again_to_assemble(
+    quiet, process, is_fresh, readings
+):
+    order = take_in(quiet)
+    if not is_fresh:
+        know_of_old(order)
+    actions.request_step(order, K.ASSEMBLE, actor="anna", parameters={"places": 1})
+    process()
+    assert step_of(order, K.ASSEMBLE).status == S.DONE
+    assert len(quiet.calls("order-by-code")) == readings
+
+
 # -- taken, and not to be seen ------------------------------------------------------
+
+
+def know_of_old(order: Order) -> None:
+    """Let what is known of the order be as old as the last refresh."""
+    read_at = timezone.now() - timedelta(minutes=14)
+    Order.objects.filter(pk=order.pk).update(last_seen=read_at)
 
 
 ECHOED = [
