@@ -140,6 +140,9 @@ class ReserveHandler:
         cart = clients.cart
         try:
             self._prepare_cart(claim, clients, purchase)
+            if not are_all_wanted(purchase):
+                # Called off, or changed, while the cart was filled.
+                return self._undo(claim, clients, purchase, reason=_wants_otherwise())
             submission = prepare_submission(clients, reference=purchase.reference)
             number = purchasing.submit(purchase, cart, claim, submission)
         except CartOccupied as error:
@@ -258,8 +261,7 @@ class ReserveHandler:
         if supervision.may_resume(purchase):
             if are_all_wanted(purchase):
                 return self._go_on(claim, clients, purchase)
-            text = _("The order wants something else by now")
-            return self._undo(claim, clients, purchase, reason=text)
+            return self._undo(claim, clients, purchase, reason=_wants_otherwise())
         found = settle(purchase, cart, claim)
         if found.what == "made":
             by = "answer" if purchase.number else "evidence"
@@ -357,6 +359,10 @@ class ReserveHandler:
                 purchase, reason=found.text, candidates=found.candidates
             )
         return _which_is_ours(found.text, found.candidates)
+
+
+def _wants_otherwise() -> str:
+    return _("The order wants something else by now")
 
 
 def _dearest(

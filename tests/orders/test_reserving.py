@@ -373,6 +373,53 @@ def test_several_candidates_are_left_to_a_person(supplier, one, process):
     assert (purchase.status, purchase.adopted_by) == ("made", "anna")
 
 
+def add_then(monkeypatch, act):
+    """Let something happen when the cart has been filled."""
+    add = CartClient.add
+
+    def add_and_act(self, lines):
+        add(self, lines)
+        act()
+
+    monkeypatch.setattr(CartClient, "add", add_and_act)
+
+
+def test_a_buyer_who_cancels_while_the_cart_is_filled_is_not_bought_for(
+    supplier, one, process, monkeypatch
+):
+    know_supplier()
+    order = make_order((one, 2))
+    over = {"status": Order.CANCELLED, "state": Order.ARCHIVE}
+
+    def cancel():
+        Order.objects.filter(pk=order.pk).update(**over)
+
+    add_then(monkeypatch, cancel)
+    process()
+    assert books(supplier) == []
+    assert supplier.cart.rows == {}
+    assert purchase_of(order).status == Purchase.Status.GIVEN_UP
+    assert step_of(order).status == S.SKIPPED
+
+
+def test_a_buyer_who_takes_a_piece_off_while_the_cart_is_filled_gets_the_others(
+    supplier, one, process, monkeypatch
+):
+    know_supplier()
+    order = make_order((one, 3))
+
+    def reduce():
+        monkeypatch.undo()
+        order.lines.update(quantity=2)
+        reservation_of(order).want(order.lines.all())
+
+    add_then(monkeypatch, reduce)
+    process()
+    (placed,) = books(supplier)
+    assert [line.quantity for line in placed.lines] == [2]
+    assert reservation_of(order).status == R.HELD
+
+
 def left_to_a_person(supplier, product, process):
     """An order of which two at Al-Style may be; gives both of them, ours first."""
     know_supplier()
