@@ -302,9 +302,15 @@ class Reservation(models.Model):
 
     @property
     def is_being_bought(self) -> bool:
-        """Tell whether an order of it may exist that nobody knows yet."""
-        unsettled = ("opened", "filling", "submitting", "sought", "needs_person")
-        return self.purchases.filter(status__in=unsettled).exists()
+        """Tell whether an order of it may exist that it does not know yet.
+
+        One that is made counts until its step has noted it: bought together, another
+        order's was first.
+        """
+        mine = self.purchases.exclude(status="given_up")
+        if self.status != self.Status.WANTED:
+            mine = mine.exclude(status="made")
+        return mine.exists()
 
     def want(self, lines: Iterable[OrderLine]) -> None:
         """Make a reservation that is still to be made want what the lines say."""

@@ -22,6 +22,7 @@ from orders.models import (
     SupplierOrder,
 )
 from orders.models.purchase import PurchaseQuerySet
+from orders.models.supply import ReservationQuerySet
 from orders.plan.events import record
 from orders.plan.planning import replan
 from orders.plan.wanting import want_step
@@ -106,6 +107,7 @@ def _suspects(*, now: datetime) -> list[int]:
         | Q(pk__in=Step.objects.open().values("order"))
         | Q(pk__in=Finding.objects.open().in_database().values("order"))
         | Q(pk__in=_odd_purchases().values("reservations__order"))
+        | Q(pk__in=_bought_in_vain().values("order"))
         | Q(pk__in=in_vain.values("pk"))
     )
     return list(
@@ -129,6 +131,14 @@ def _odd_purchases() -> PurchaseQuerySet:
         Q(pk__in=numbered.exclude(pk__in=known.values("pk")).values("pk"))
         | Q(pk__in=nobodys.values("pk"))
     )
+
+
+def _bought_in_vain() -> ReservationQuerySet:
+    """Reservations that hold nothing of what was bought for them and still stands."""
+    over = (SupplierOrder.CANCELLED, *SupplierOrder.SHIPPED)
+    made = Purchase.objects.filter(status=Purchase.Status.MADE)
+    standing = made.exclude(supplier_order__status__in=over)
+    return Reservation.objects.filter(supplier_order=None, purchases__in=standing)
 
 
 def _orders(pks: list[int]) -> Iterator[Order]:

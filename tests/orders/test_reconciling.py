@@ -475,6 +475,20 @@ def test_an_order_that_al_style_does_not_show_for_long_is_told(product):
     assert run() == []
 
 
+def test_goods_bought_along_with_others_and_held_for_nobody_are_told(product):
+    first, second = make_order((product, 1)), make_order((product, 1))
+    supplied = hold(first, lines=[["70311", 2, 1000]]).supplier_order
+    purchase = doubt(second, status=P.MADE, supplier_order=supplied)
+    purchase.reservations.add(reservation_of(first))
+    over = {"status": Order.CANCELLED, "state": Order.ARCHIVE}
+    Order.objects.filter(pk=second.pk).update(ended_at=timezone.now(), **over)
+    second.reservations.update(status=R.DROPPED)
+    second.steps.update(status=S.SKIPPED)
+    assert (K.NOT_HELD, second) in run()
+    SupplierOrder.objects.update(status="P")
+    assert (K.NOT_HELD, second) not in run()
+
+
 def test_what_is_withheld_on_purpose_is_not_late(product, settings):
     settings.OBSERVE_ONLY = True
     order = make_order((product, 1))

@@ -8,9 +8,11 @@ import pytest
 from django.utils import timezone
 
 from catalog.alstyle.cart import CartClient
-from orders.models import LearnedFact, Order, Purchase, Reservation, Step
+from orders.clients import Clients
+from orders.models import LearnedFact, Order, Purchase, Reason, Reservation, Step
 from orders.plan import actions
 from orders.plan.planning import replan
+from orders.steps.machine import Processed, run_step
 from orders.supply.together import MOST, is_threatened
 from tests.orders.factories import (
     doubt,
@@ -264,6 +266,23 @@ def test_a_person_settles_a_doubtful_purchase_for_all_its_orders(
     process()
     assert statuses(*orders) == {R.HELD}
     assert reservation_of(orders[1]).cost_kzt == goods[1].cost_kzt
+
+
+def test_a_companion_called_off_before_its_step_has_noted_the_order_is_released(
+    supplier, goods, process
+):
+    know_supplier()
+    first, second = orders = [make_order((good, 1)) for good in goods[:2]]
+    with Clients() as clients:
+        # The worker is stopped after the first step.
+        run_step(step_of(first), clients, Processed())
+    assert step_of(second).status == S.PENDING
+    call_off(second)
+    assert reservation_of(second).status == R.WANTED
+    process()
+    assert statuses(*orders) == {R.HELD}
+    told = step_of(second, Step.Kind.RELEASE)
+    assert told.stuck_for == Reason.SHARED_ORDER
 
 
 def test_what_a_person_calls_not_made_is_bought_anew_for_all(supplier, goods, process):
