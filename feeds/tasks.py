@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import time
+import logging
 
 from django.utils.translation import gettext as _
 
 from catalog.availability import stock_is_stale
+from catalog.import_runs import ImportFailed
 from catalog.tasks import sync_stock
 from feeds import retention
 from feeds.publishing import build_price_list
 from plumbing.clocks import when_time_is_sure
 from plumbing.leases import LeaseTaken, database_now
-from plumbing.timekeeping import TOLD_WITHIN_S, ClockSteps
+from plumbing.timekeeping import ClockSteps
+
+log = logging.getLogger(__name__)
 
 # Of this process, which makes one list after the other.
 STEPS = ClockSteps()
@@ -20,9 +23,15 @@ STEPS = ClockSteps()
 
 def build_feed() -> str:
     if STEPS.look() and stock_is_stale(now=database_now()):
-        # A clock set ahead makes nothing older, but only once it has been noticed: else
-        # all goods would go off sale for a list.
-        time.sleep(TOLD_WITHIN_S)
+        # Whether it was set or time has passed, only a reading tells how old the stock
+        # is; without one all goods would go off sale for a list.
+        try:
+            sync_stock()
+        except LeaseTaken:
+            # By that import the next build goes.
+            return _("Another import is under way.")
+        except ImportFailed as error:
+            log.warning("%s", error)
     try:
         return build_price_list(now=database_now()).summary
     except LeaseTaken:

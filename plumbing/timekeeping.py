@@ -16,8 +16,6 @@ log = logging.getLogger(__name__)
 
 # Clocks are put right by seconds all the time.
 WORTH_TELLING = timedelta(minutes=3)
-# So soon the part that watches has told of a jump (`bridge_site.parts`).
-TOLD_WITHIN_S = 20.0
 # A look that took longer was interrupted: it cannot tell which clock stood still.
 QUICK_LOOK_S = 5.0
 

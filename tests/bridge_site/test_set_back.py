@@ -136,14 +136,27 @@ def test_stock_that_is_not_read_any_more_goes_stale_in_its_time(settings):
     assert stock_read_at() == newer.started_at
 
 
-def test_stock_is_no_older_for_a_clock_that_was_set_ahead():
-    """Else all goods would be off sale until the next reading."""
-    make_import(age=DAY + 10 * MINUTE)
-    assert stock_is_stale(now=database_now())
+@pytest.mark.parametrize("hosts", [1, 2])
+def test_a_clock_that_jumped_ahead_makes_no_old_figures_fresh(hosts):
+    """A suspended host takes the hours that it missed for a clock that was set.
+
+    And each host tells of the same jump.
+    """
+    make_import(age=10 * timedelta(hours=1))
     noticed = database_now() - MINUTE
-    TimeJump.objects.create(noticed_at=noticed, seconds=86_400, host="srv")
-    assert not stock_is_stale(now=database_now())
-    assert stock_is_stale(now=database_now() + DAY)
+    for host in range(hosts):
+        TimeJump.objects.create(noticed_at=noticed, seconds=36_000, host=f"srv{host}")
+    assert stock_is_stale(now=database_now())
+
+
+def test_a_jump_that_was_taken_back_makes_no_later_figures_younger(settings):
+    settings.STOCK_STALE_AFTER_MIN = 120
+    now, ahead = database_now(), timedelta(hours=5)
+    TimeJump.objects.create(noticed_at=now + ahead, seconds=5 * 3600, host="srv")
+    TimeJump.objects.create(noticed_at=now + 10 * MINUTE, seconds=-5 * 3600, host="srv")
+    read = make_import(age=-ahead + 5 * MINUTE)
+    assert not stock_is_stale(now=read.started_at)
+    assert stock_is_stale(now=read.started_at + timedelta(hours=4))
 
 
 @pytest.mark.parametrize("is_brought_back", [True, False])

@@ -4,19 +4,19 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from catalog.import_runs import ImportFailed
 from catalog.models import Product
 from feeds import tasks
 from feeds.models import FeedBuild
 from feeds.publishing import LEASE, roll_back
 from feeds.tasks import build_feed
 from plumbing import timekeeping
-from plumbing.leases import database_now, under_lease
-from plumbing.timekeeping import ClockSteps, TimeWatch
+from plumbing.leases import LeaseTaken, database_now, under_lease
+from plumbing.timekeeping import ClockSteps
 from tests.feeds.live_list import live
-from tests.feeds.making import build, make_product, make_products
+from tests.feeds.making import build, make_import, make_product, make_products
 
 pytestmark = pytest.mark.django_db
-MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture(autouse=True)
@@ -75,32 +75,54 @@ def test_the_task_tells_what_became_of_it(shop):
     assert "published" in build_feed()
 
 
-def test_a_clock_that_was_just_set_ahead_empties_no_list(shop, monkeypatch):
-    ahead, seen = timedelta(0), []
-
-    def now():
-        return database_now() + ahead
-
+@pytest.fixture
+def ahead(monkeypatch):
+    """Let a test set the clock ahead of what builds have seen so far."""
+    ahead = [timedelta(0)]
     for module in (tasks, timekeeping):
-        monkeypatch.setattr(module, "database_now", now)
+        monkeypatch.setattr(module, "database_now", lambda: database_now() + ahead[0])
     monkeypatch.setattr(tasks, "STEPS", ClockSteps())
-    watch = TimeWatch()
-    watch.look()
+    return ahead
+
+
+def test_a_clock_that_was_just_set_ahead_empties_no_list(shop, ahead, monkeypatch):
+    """Whether time has passed instead, only a new reading of the stock tells."""
+    reads = []
+
+    def read():
+        reads.append(make_import(age_min=-24 * 60))
+
+    monkeypatch.setattr(tasks, "sync_stock", read)
     make_products(3)
     build_feed()
-    # As the part that watches does meanwhile.
-    monkeypatch.setattr(
-        "feeds.tasks.time.sleep", lambda s: seen.append((s, watch.look()))
-    )
-    ahead = timedelta(days=1)
+    ahead[0] = timedelta(days=1)
     build_feed()
-    ((slept_s, jumped),) = seen
-    assert slept_s == timekeeping.TOLD_WITHIN_S
-    assert abs(jumped - ahead) < MINUTE
     assert FeedBuild.objects.live().get().counts["on_sale"] == 3
-    # The next one waits no more.
+    # The next one reads no more.
     build_feed()
-    assert len(seen) == 1
+    assert len(reads) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "on_sale"),
+    [(LeaseTaken("stock-sync", owner="srv"), 3), (ImportFailed("no answer"), 0)],
+)
+def test_nothing_is_sold_by_figures_of_which_nobody_knows_how_old_they_are(
+    shop, ahead, monkeypatch, fault, on_sale
+):
+    """An import that is under way just then is waited for; it takes seconds."""
+
+    def read():
+        raise fault
+
+    monkeypatch.setattr(tasks, "sync_stock", read)
+    make_products(3)
+    build_feed()
+    ahead[0] = timedelta(days=1)
+    build_feed()
+    assert FeedBuild.objects.live().get().counts["on_sale"] == on_sale
+    build_feed()
+    assert FeedBuild.objects.live().get().counts["on_sale"] == 0
 
 
 def test_a_pinned_list_is_no_error(shop, capsys):
