@@ -8,6 +8,7 @@ from orders.models import (
     Order,
     OrderLine,
     Purchase,
+    Reason,
     Reservation,
     Step,
     SupplierOrder,
@@ -57,6 +58,12 @@ class FullOrder:
         """Whether the goods are held, or were shipped to us already."""
         held = self.reservation
         return held is not None and held.status in Reservation.SERVING
+
+    @property
+    def lacks_goods(self) -> bool:
+        """Whether its accept found goods missing, be it only some of them."""
+        accepts = (s for s in self.stuck if s.kind == Step.Kind.ACCEPT)
+        return any(step.stuck_for == Reason.GOODS_GONE for step in accepts)
 
     @property
     def has_too_much(self) -> bool:

@@ -26,6 +26,7 @@ from orders.models.supply import (
     merged_quantities,
     pieces_in,
     supplied_quantity,
+    whole_order,
 )
 
 __all__ = [
@@ -54,4 +55,5 @@ __all__ = [
     "merged_quantities",
     "pieces_in",
     "supplied_quantity",
+    "whole_order",
 ]

@@ -275,6 +275,11 @@ class Order(models.Model):
         return self.is_called_off or has_left or self.ended_at is not None
 
     @property
+    def is_served(self) -> bool:
+        """Tell whether all its goods, as far as known, are held or on their way."""
+        return any(not held.is_short for held in self.reservations.serving())
+
+    @property
     def is_being_cancelled(self) -> bool:
         """Tell whether a cancel waits or may have been done: promise nothing."""
         return self.steps.of_kind("cancel").open().exists()

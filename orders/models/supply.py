@@ -149,6 +149,13 @@ class SupplierOrder(models.Model):
         return Reservation.objects.open().filter(supplier_order__in=whole).count() > 1
 
 
+def whole_order(supplied: SupplierOrder) -> SupplierOrder:
+    """Follow merges to the order that holds the goods now."""
+    while supplied.merged_into is not None:
+        supplied = supplied.merged_into
+    return supplied
+
+
 class ReservationQuerySet(models.QuerySet["Reservation"]):
     """Reservations by what they still mean for the stock and for the order."""
 
@@ -293,6 +300,30 @@ class Reservation(models.Model):
     def has_left_stock(self) -> bool:
         supplied = self.supplier_order
         return supplied is not None and supplied.has_left_stock
+
+    @property
+    def is_short(self) -> bool:
+        """Tell whether Al-Style's order is known to lack pieces that the buyer ordered.
+
+        A shared one must have what all its orders want.
+        """
+        if self.supplier_order is None:
+            return False
+        whole = whole_order(self.supplier_order)
+        if not whole.lines:
+            return False
+        sources = [whole, *whole.merged_sources()]
+        sharing = Reservation.objects.serving().filter(supplier_order__in=sources)
+        lines = OrderLine.objects.filter(order__in=sharing.values("order"))
+        wanted: Counter[str] = Counter()
+        mine = set()
+        for line in lines.exclude(product=None).select_related("product"):
+            article = line.product.article  # type: ignore[union-attr]
+            wanted[article] += line.quantity or 0
+            if line.order_id == self.order_id:
+                mine.add(article)
+        there = whole.quantities
+        return any(wanted[article] > there.get(article, 0) for article in mine)
 
     @property
     def was_held_too_late(self) -> bool:

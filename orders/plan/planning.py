@@ -143,15 +143,18 @@ class _Plan:
         order, reservation = self.order, self.reservation
         if order.is_closed:
             return
-        has_goods = self._is_served()
         if order.awaits_accept:
-            if has_goods and settings.AUTO_ACCEPT:
+            if settings.AUTO_ACCEPT and self._is_served():
                 self._want_accept()
         elif order.status == Order.ACCEPTED:
             self.skip((Kind.ACCEPT,), _("Kaspi has it as accepted"))
             if order.is_assembled:
                 self.skip((Kind.ASSEMBLE,), _("Kaspi has it as assembled"))
-            elif has_goods and settings.AUTO_ASSEMBLE and order.is_fetched_by_kaspi:
+            elif (
+                settings.AUTO_ASSEMBLE
+                and order.is_fetched_by_kaspi
+                and self._is_served()
+            ):
                 self._want_once(Kind.ASSEMBLE, parameters={"places": 1})
         if order.handed_over_at and reservation is not None:
             self._hand_over(reservation)
@@ -175,10 +178,10 @@ class _Plan:
                 self._drop(reservation)
 
     def _is_served(self) -> bool:
-        """Tell whether the goods are held, or were shipped to us already."""
+        """Tell whether the goods are all held, or were shipped to us already."""
         if self.reservation is not None:
-            return self.reservation.has_goods
-        return self.order.reservations.serving().exists()
+            return self.reservation.has_goods and not self.reservation.is_short
+        return self.order.is_served
 
     def call_off(self) -> None:
         """The buyer will not get the goods: ask for nothing more, release them."""

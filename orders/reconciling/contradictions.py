@@ -20,6 +20,7 @@ from orders.models import (
     Step,
     SupplierOrder,
     supplied_quantity,
+    whole_order,
 )
 from orders.supply.verifying import beyond, difference_of
 
@@ -101,13 +102,6 @@ def supplied_of_order(order: Order) -> dict[str, int]:
 
 def goods_of(reservation: Reservation) -> dict[str, int]:
     return {line.product.article: line.quantity for line in reservation.lines.all()}
-
-
-def whole_order(supplied: SupplierOrder) -> SupplierOrder:
-    """Follow merges to the order that holds the goods now."""
-    while supplied.merged_into is not None:
-        supplied = supplied.merged_into
-    return supplied
 
 
 def has_step(

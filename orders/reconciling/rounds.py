@@ -20,6 +20,7 @@ from orders.models import (
     Reservation,
     Step,
     SupplierOrder,
+    whole_order,
 )
 from orders.models.purchase import PurchaseQuerySet
 from orders.models.supply import ReservationQuerySet
@@ -35,7 +36,6 @@ from orders.reconciling.contradictions import (
     has_step,
     load_whole,
     supplied_of_order,
-    whole_order,
 )
 from orders.reconciling.raising import Reconciled, keep, not_accepted
 from orders.reconciling.waiting import (

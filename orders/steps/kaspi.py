@@ -180,20 +180,19 @@ def _not_to_be_promised(order: Order, step: Step) -> Outcome | None:
     """Say why the order is not accepted now; None when it may be."""
     if order.is_being_cancelled:
         return outcomes.after_cancel(step)
-    if _are_goods_there(order, step):
+    # What the accept relied on when it was asked for must still stand.
+    if step.parameters.get("unreserved") or order.is_served:
         return None
     text = _(
         "The goods are no longer held at Al-Style: reserve them anew, "
         "or accept the order without them"
     )
+    if order.reservations.serving().exists():
+        text = _(
+            "Al-Style's order lacks pieces of this one: have it put right there, "
+            "or accept the order without them"
+        )
     return outcomes.needs_person(Reason.GOODS_GONE, text)
-
-
-def _are_goods_there(order: Order, step: Step) -> bool:
-    """Tell whether what the accept relied on when it was asked for still stands."""
-    if step.parameters.get("unreserved"):
-        return True
-    return order.reservations.serving().exists()
 
 
 def _reread(order: Order, clients: Clients) -> Order:

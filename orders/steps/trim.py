@@ -15,6 +15,7 @@ from orders.models import (
     Reservation,
     Step,
     SupplierOrder,
+    whole_order,
 )
 from orders.plan.claims import Claim
 from orders.reconciling.contradictions import (
@@ -22,7 +23,6 @@ from orders.reconciling.contradictions import (
     goods_of_order,
     shown,
     supplied_of_order,
-    whole_order,
 )
 from orders.reconciling.rounds import reconcile_order
 from orders.steps import outcomes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -73,6 +74,17 @@ def read_again() -> None:
     Order.objects.update(last_seen=timezone.now() - timedelta(hours=1))
     with open_client() as client:
         refresh_orders(client, now=timezone.now())
+
+
+def placed(supplier, order: Order):
+    """Give Al-Style's order that holds the goods."""
+    number = reservation_of(order).supplier_order.supplier_order_id
+    return supplier.orders.find(number)
+
+
+def follow() -> None:
+    with Clients() as clients:
+        follow_supplier_orders(clients.cart, now=timezone.now())
 
 
 # -- a person cancels ----------------------------------------------------------------
@@ -177,10 +189,8 @@ def unpromised(still, quiet, product, process) -> Order:
     order = at_kaspi(quiet, product)
     quiet.faults.add("status", "accept", code=503, times=1)
     process()
-    number = reservation_of(order).supplier_order.supplier_order_id
-    still.orders.move(still.orders.find(number), "DA")
-    with Clients() as clients:
-        follow_supplier_orders(clients.cart, now=timezone.now())
+    still.orders.move(placed(still, order), "DA")
+    follow()
     process(also_later=True)
     assert step_of(order, K.ACCEPT).stuck_for == Reason.GOODS_GONE
     return order
@@ -210,3 +220,59 @@ def test_who_accepts_by_hand_is_offered_it_once_the_goods_are_held(
     process()
     assert step_of(unpromised, K.ACCEPT).status == S.NEEDS_PERSON
     assert "Try again" in page(client, url)
+
+
+@pytest.fixture
+def reduced(still, quiet, product, process) -> Order:
+    """An order of five whose accept waits, and of whose goods Al-Style keeps one."""
+    order = at_kaspi(quiet, product, 5)
+    quiet.faults.add("status", "accept", code=503, times=1)
+    process()
+    still.orders.reduce(placed(still, order), int(product.article), 1)
+    follow()
+    assert step_of(order, K.CHECK).stuck_for == Reason.SUPPLIER_LINES
+    return order
+
+
+def test_goods_known_to_be_missing_are_not_promised(quiet, reduced, process):
+    process(also_later=True)
+    assert quiet.orders[reduced.code].status == "APPROVED_BY_BANK"
+    accept = step_of(reduced, K.ACCEPT)
+    assert accept.stuck_for == Reason.GOODS_GONE
+    assert "lacks pieces" in accept.last_error
+
+
+def test_missing_goods_that_were_put_right_are_promised(still, quiet, reduced, process):
+    process(also_later=True)
+    mended = placed(still, reduced)
+    mended.lines = [replace(line, quantity=5) for line in mended.lines]
+    actions.retry_step(step_of(reduced, K.CHECK), actor="anna")
+    process()
+    assert quiet.orders[reduced.code].status == "ACCEPTED_BY_MERCHANT"
+
+
+def test_who_has_the_missing_goods_may_accept(still, settings, quiet, reduced, process):
+    process(also_later=True)
+    url = reverse("admin:orders_order_change", args=[reduced.pk])
+    assert "/do/accept-unreserved/" in page(log_in(settings, "owner"), url)
+    unreserved: StepParameters = {"unreserved": True}
+    actions.request_step(reduced, K.ACCEPT, actor="anna", parameters=unreserved)
+    process()
+    assert quiet.orders[reduced.code].status == "ACCEPTED_BY_MERCHANT"
+
+
+def test_of_a_shared_order_all_goods_must_be_there(
+    still, settings, quiet, product, process
+):
+    settings.BUY_TOGETHER = "always"
+    know_supplier()
+    other = product_of(still, another(still, product))
+    wanted = (product, other, product)
+    one, two, three = (at_kaspi(quiet, good, 2) for good in wanted)
+    quiet.faults.add("status", "accept", code=503, times=1)
+    settings.AUTO_ACCEPT = False
+    process()
+    still.orders.reduce(placed(still, one), int(product.article), 3)
+    follow()
+    shorts = [reservation_of(order).is_short for order in (one, two, three)]
+    assert shorts == [True, False, True]

@@ -105,7 +105,7 @@ ORDER_BUTTONS = by_slug(
         permission=ACCEPT,
         fits=lambda full, _o: (
             full.awaits_accept
-            and not full.is_reserved
+            and (full.lacks_goods or not full.is_reserved)
             and not full.is_under_way(Kind.ACCEPT)
         ),
         act=_asks_for(Kind.ACCEPT, unreserved=True),

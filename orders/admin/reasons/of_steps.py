@@ -107,11 +107,11 @@ OF_KASPI = (
     Cure(
         reason=Reason.GOODS_GONE,
         means=_(
-            "When the order was to be accepted, Al-Style no longer held its goods. It "
-            "was not accepted: the deadline runs."
+            "When the order was to be accepted, Al-Style no longer held its goods, or "
+            "not all of them. It was not accepted: the deadline runs."
         ),
         ways=(
-            by_step("retry", _("The goods are held again."), when=is_held),
+            by_step("retry", _("The goods are all held again."), when=is_held),
             by_order("reserve", _("The goods are ordered anew: this buys them.")),
             BY_HAND,
             UNRESERVED,

@@ -99,8 +99,9 @@ def by_line(slug: str, then: Text = "") -> Way:
 
 
 def is_held(full: FullOrder) -> bool:
-    """Tell whether its goods are held, or on their way to us."""
-    return full.is_reserved
+    """Tell whether its goods, all of them, are held or on their way to us."""
+    held = full.reservation
+    return full.is_reserved and held is not None and not held.is_short
 
 
 def is_in_stock(full: FullOrder) -> bool:
