@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+from collections.abc import Collection, Mapping
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
@@ -696,21 +697,25 @@ class PriceRule(models.Model):
         """
         cost = cost_kzt or 0
         return (
-            (not self._brand_key or self._brand_key == brand.casefold())
+            (not self.brand_key or self.brand_key == brand.casefold())
             and (self.cost_from_kzt is None or cost >= self.cost_from_kzt)
             and (self.cost_below_kzt is None or cost < self.cost_below_kzt)
         )
 
     @cached_property
-    def _brand_key(self) -> str:
+    def brand_key(self) -> str:
         # A rule is asked about every product, its brand folded once.
         return self.brand.strip().casefold()
 
-    def matched_by(self) -> Q:
-        """Find the products whose brand and cost `fits` this rule."""
+    def matched_by(self, spellings: Mapping[str, Collection[str]]) -> Q:
+        """Find the products whose brand and cost `fits` this rule.
+
+        `spellings`: how goods write each brand, by its `brand_key`. SQLite alone folds
+        Latin capitals only.
+        """
         found = Q()
-        if brand := self.brand.strip():
-            found &= Q(brand__iexact=brand)
+        if self.brand_key:
+            found &= Q(brand__in=spellings.get(self.brand_key, ()))
         if self.cost_from_kzt is not None:
             found &= Q(cost_kzt__gte=self.cost_from_kzt)
         if self.cost_below_kzt is not None:

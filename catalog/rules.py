@@ -17,7 +17,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from catalog.commissions import CommissionBook, load_commissions
-from catalog.models import Category, PriceRule
+from catalog.models import Category, PriceRule, Product
 
 # Part of the digest: raise it when the calculation itself changes.
 CALCULATION = 3
@@ -123,14 +123,31 @@ def make_book(rules: Iterable[PriceRule], commissions: CommissionBook) -> RuleBo
     return RuleBook(rules, tree, digest, commissions, today)
 
 
-def reached_by(rule: PriceRule) -> Q:
-    """Find the goods that meet the rule's conditions; another may fit them better."""
+def reached_by(rules: Iterable[PriceRule]) -> list[Q]:
+    """Find the goods that meet each rule's conditions; another may fit them better."""
+    rules = list(rules)
+    spellings = _spellings(rules)
+    return [_reach(rule) & rule.matched_by(spellings) for rule in rules]
+
+
+def _reach(rule: PriceRule) -> Q:
     reach = Q(pk__isnull=False)
     if rule.product_id is not None:
         reach &= Q(pk=rule.product_id)
     if rule.category_id is not None:
         reach &= Q(category_id__in=with_branches([rule.category_id]))
-    return reach & rule.matched_by()
+    return reach
+
+
+def _spellings(rules: list[PriceRule]) -> dict[str, list[str]]:
+    """Give how goods write the rules' brands, by `PriceRule.brand_key`."""
+    found: dict[str, list[str]] = {r.brand_key: [] for r in rules if r.brand_key}
+    if found:
+        brands = Product.objects.order_by().values_list("brand", flat=True)
+        for brand in brands.distinct():
+            if (key := brand.casefold()) in found:
+                found[key].append(brand)
+    return found
 
 
 def with_branches(

@@ -73,8 +73,8 @@ class Edits:
         if self.settings:
             return Q(gone_at__isnull=True)
         found = Q(pk__in=[])
-        for rule in [*self.rules_before, *self.rules_after]:
-            found |= reached_by(rule)
+        for reach in reached_by([*self.rules_before, *self.rules_after]):
+            found |= reach
         if self.sold:
             by_category = Product.Publish.CATEGORY
             found |= Q(category_id__in=list(self.sold), is_published=by_category)

@@ -74,13 +74,16 @@ def _describe_rounding(rule: PriceRule) -> str:
 
 
 def reach_of(rules: Sequence[PriceRule]) -> dict[int, int]:
-    """Count, in one query, the live goods that meet each rule's conditions.
+    """Count, all at once, the live goods that meet each rule's conditions.
 
     A more specific rule may still win some of them.
     """
     if not rules:
         return {}
-    counts = {f"rule_{rule.pk}": Count("pk", filter=reached_by(rule)) for rule in rules}
+    counts = {
+        f"rule_{rule.pk}": Count("pk", filter=reach)
+        for rule, reach in zip(rules, reached_by(rules), strict=True)
+    }
     found = Product.objects.present().order_by().aggregate(**counts)
     return {rule.pk: found[f"rule_{rule.pk}"] for rule in rules}
 

@@ -122,7 +122,7 @@ def test_a_rules_reach_is_counted_for_all_rules_at_once(django_assert_num_querie
         PriceRule.objects.create(name="brand", brand="zeta"),
         PriceRule.objects.create(name="band", cost_from_kzt=900, cost_below_kzt=5000),
     ]
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         reach = reach_of(rules)
     assert [reach[rule.pk] for rule in rules] == [3, 2, 2, 1]
 

@@ -13,6 +13,7 @@ from catalog.models import (
     ProductChange,
 )
 from catalog.repricing import explain_price, release_prices, reprice
+from catalog.rules import reached_by
 from tests.catalog.factories import make_run
 
 pytestmark = pytest.mark.django_db
@@ -233,17 +234,20 @@ def test_thousands_of_products_are_priced_in_chunks(django_assert_max_num_querie
 def test_a_rule_fits_in_python_as_in_the_database():
     rules = [
         PriceRule(brand=brand, cost_from_kzt=low, cost_below_kzt=high)
-        for brand in ("", " ZETA ", "Other")
+        for brand in ("", " ZETA ", "Other", "бюрократ", "Nobody's")
         for low, high in ((None, None), (1000, None), (None, 1000), (900, 1001))
     ]
     products = [
         make_product(str(number), brand=brand, cost_kzt=cost)
         for number, (brand, cost) in enumerate(
-            [("Zeta", 999), ("zeta", 1000), ("", 1001), ("Other", 5), ("Zeta", 900)]
+            [
+                *(("Zeta", 999), ("zeta", 1000), ("", 1001), ("Other", 5)),
+                *(("Zeta", 900), ("Бюрократ", 900), ("БЮРОКРАТ", 1200)),
+            ]
         )
     ]
-    for rule in rules:
-        matched = set(Product.objects.filter(rule.matched_by()))
+    for rule, reach in zip(rules, reached_by(rules), strict=True):
+        matched = set(Product.objects.filter(reach))
         assert matched == {
             p for p in products if rule.fits(brand=p.brand, cost_kzt=p.cost_kzt)
         }

@@ -173,9 +173,10 @@ def test_a_rule_switched_off_leaves_its_goods_to_the_next(shop):
     assert gone.bases == found.bases == {}
 
 
-def test_a_rule_to_add_is_tried_before_it_exists(shop):
-    make_goods(2, brand="Kvantor")
-    new = PriceRule(pk=1 << 60, name="n", brand="kvantor", base="cost")
+@pytest.mark.parametrize("brand", ["Kvantor", "Бюрократ"])
+def test_a_rule_to_add_is_tried_before_it_exists(shop, brand):
+    make_goods(2, brand=brand)
+    new = PriceRule(pk=1 << 60, name="n", brand=brand.lower(), base="cost")
     new.markup_percent, new.commission_percent = Decimal(10), Decimal(0)
     found = foresee(Edits(rules_after=[new]), now=timezone.now())
     assert {e.after.price_kzt for e in found.effects} == {5500}
