@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from catalog.alstyle.fields import as_id, as_whole, read_quantity, shown
+from catalog.alstyle.fields import Doubts, as_id, as_whole, read_quantity, shown
 from catalog.alstyle.schema import UnreadableAnswer, as_map, parse_data
 
 ALMATY = ZoneInfo("Asia/Almaty")
@@ -26,7 +26,7 @@ DATE_FORMATS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CartRow:
-    """One row of the cart. `balance`: what is there, (units, is a lower bound).
+    """One row of the cart. `balance`: what is there at least; None = unreadable.
 
     `mark`: its number and moment at Al-Style, which may tell it from a later one.
     """
@@ -34,7 +34,7 @@ class CartRow:
     article: str
     quantity: int
     price_kzt: int | None
-    balance: int
+    balance: int | None
     is_markdown: bool
     mark: str
 
@@ -80,12 +80,13 @@ def _cart_row(key: str, raw: dict[str, Any]) -> CartRow:
     article, quantity = as_id(raw.get("article")), as_whole(raw.get("quantity"))
     if article is None or quantity is None:
         raise UnreadableAnswer(f"article, quantity: {shown(raw)}")
-    balance, _bound = read_quantity(raw.get("balance"), doubts=[])
+    doubts: Doubts = []
+    balance, _bound = read_quantity(raw.get("balance"), doubts=doubts)
     return CartRow(
         article=article,
         quantity=quantity,
         price_kzt=as_whole(raw.get("price")),
-        balance=balance,
+        balance=None if doubts else balance,
         is_markdown=raw.get("is_markdown") not in (0, "0", False, None, ""),
         mark=f"{key} {raw.get('time', '')}".strip()[:80],
     )

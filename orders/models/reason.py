@@ -28,6 +28,7 @@ class Reason(models.TextChoices):
     NO_DELIVERY = "no_delivery", _("Al-Style knows no way of delivery for us")
     # While it is bought.
     OUT_OF_STOCK = "out_of_stock", _("Al-Style has too little of the goods")
+    STOCK_UNREADABLE = "stock_unreadable", _("Al-Style's stock cannot be read")
     NOT_TAKEN = "not_taken", _("Al-Style did not take the goods into the cart")
     MARKED_DOWN = "marked_down", _("Al-Style has only marked-down goods left")
     GIVES_LESS = "gives_less", _("Al-Style gives less than was asked for")

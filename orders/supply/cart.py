@@ -145,6 +145,9 @@ def checked_line(
     if row.is_markdown:
         text = _("Al-Style would give marked-down (defective) pieces of %(article)s")
         raise GoodsRefused(text % figures, reason=Reason.MARKED_DOWN)
+    if row.balance is None:
+        text = _("How many pieces of %(article)s Al-Style has cannot be read")
+        raise GoodsRefused(text % figures, reason=Reason.STOCK_UNREADABLE)
     if row.balance < quantity:
         text = _("Al-Style gives %(there)s of %(quantity)s pieces of %(article)s")
         lacks = text % {**figures, "there": row.balance}

@@ -26,6 +26,7 @@ from orders.supply.evidence import WATCH
 from plumbing.leases import database_now, steady_s
 from plumbing.models import ClockApart, Lease
 from sandbox import wait_until
+from sandbox.alstyle.cart import Cart
 from tests.orders.factories import (
     know_supplier,
     let_pass,
@@ -582,6 +583,24 @@ def test_too_little_stock_is_refused_and_the_cart_left_clean(
     assert supplier.cart.rows == {}
     assert books(supplier) == []
     assert reservation_of(order).status == R.WANTED
+
+
+@pytest.mark.parametrize("balance", [None, "", "есть", "10 шт.", "12.0"])
+def test_a_balance_that_cannot_be_read_says_nothing_of_the_stock(
+    supplier, one, process, monkeypatch, balance
+):
+    """Nothing is bought unseen, and no buyer's order is cancelled for it by itself."""
+    shown = Cart._shown
+    monkeypatch.setattr(
+        Cart, "_shown", lambda self, row: {**shown(self, row), "balance": balance}
+    )
+    order = make_order((one, 2))
+    process()
+    step = step_of(order)
+    assert (step.status, step.answered) == (S.REFUSED, {"is_stock": False})
+    assert step.stuck_for == Reason.STOCK_UNREADABLE
+    assert supplier.cart.rows == {}
+    assert books(supplier) == []
 
 
 def test_the_last_unit_goes_to_one_of_two_orders(supplier, one, process):

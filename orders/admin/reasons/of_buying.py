@@ -182,6 +182,15 @@ WHILE = (
         wants_goods=True,
     ),
     Cure(
+        reason=Reason.STOCK_UNREADABLE,
+        means=_(
+            "Al-Style's cart does not say in figures how much of the goods it has. "
+            "Nothing was bought; look in its portal whether there is enough."
+        ),
+        ways=(BUY_AGAIN, BY_HAND, UNRESERVED, CANCEL, DROP),
+        wants_goods=True,
+    ),
+    Cure(
         reason=Reason.NOT_TAKEN,
         means=_(
             "Al-Style was asked to put the goods into the cart, and they are not in "
