@@ -12,6 +12,7 @@ from feeds.offers import (
     Offer,
     ProductRow,
     Terms,
+    clean_text,
     decide_offer,
     product_rows,
     show_prices,
@@ -74,12 +75,12 @@ def _decide(offer: ReadOffer, row: ProductRow | None, terms: Terms) -> tuple[int
         return 0, "remapped"
     if row.is_gone:
         return 0, "gone"
-    if offer.units:
+    if offer.units and offer.model == (clean_text(row.name) or row.sku):
         # What is chosen for sale, and at which price, is the earlier list's word.
         availability = terms.availability(row)
         return availability.units, availability.reason
-    # What was not on sale then may bear a price older still: it is sold only if
-    # today's price is no higher.
+    # What was not on sale then may bear a price older still, and what had another name
+    # another product's: it is sold only if today's price is no higher.
     units, reason = decide_offer(row, terms)
     if units and (row.price_kzt or 0) > offer.price_kzt:
         return 0, "no_price"

@@ -470,6 +470,20 @@ def test_what_was_not_on_sale_then_is_sold_at_no_price_below_todays(shop, feed_d
     assert units_of(feed_dir) == {"same": 3, "dearer": 0}
 
 
+def test_a_version_put_back_sells_no_product_at_the_price_of_another(shop, feed_dir):
+    """An SKU may have moved to another product since, which only the name tells."""
+    cable = make_product(sku="A", name="Cable", price_kzt=1500)
+    laptop = make_product(sku="B", name="Laptop", price_kzt=250_000)
+    named = make_product(sku="C", name="Mouse", price_kzt=4000)
+    build()
+    for product, sku in ((cable, "X"), (laptop, "A"), (cable, "B")):
+        Product.objects.filter(pk=product.pk).update(sku=sku)
+    Product.objects.filter(pk=named.pk).update(name="Mouse, black")
+    build()
+    put_back(FeedBuild.objects.order_by("pk")[0])
+    assert units_of(feed_dir) == {"A": 0, "B": 10, "C": 10}
+
+
 def test_the_stock_of_a_version_put_back_stays_todays_while_it_is_pinned(
     two_versions, settings, feed_dir
 ):
