@@ -33,14 +33,15 @@ class ListDifferences:
 
     products: int = 0
     on_sale_before: int = 0
-    # Go off sale although the stock figures are fresh.
+    # Go off sale although the stock figures are fresh; what an earlier build withheld
+    # and this one does again is none of them.
     doubtful_withdrawals: int = 0
     # Listed SKUs that were withheld long enough: their withdrawal is no doubt any more.
     settled: frozenset[str] = frozenset()
     # Kept on sale until a person decides or time does.
     withheld: set[str] = field(default_factory=set)
     # Kept on sale until another import says the same.
-    unconfirmed: int = 0
+    unconfirmed: set[str] = field(default_factory=set)
     left_out: Counter[str] = field(default_factory=Counter)
     withdrawn_for: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
@@ -90,12 +91,13 @@ class ListDifferences:
 
     def withhold(self, sku: str, *, is_confirmed: bool) -> None:
         """Note an SKU that would go off sale and stays, one of too many at once."""
-        self.doubtful_withdrawals += 1
-        if is_confirmed:
-            self.withheld.add(sku)
-        else:
-            self.unconfirmed += 1
+        (self.withheld if is_confirmed else self.unconfirmed).add(sku)
         self._note("withheld", sku)
+
+    @property
+    def kept(self) -> set[str]:
+        """What would go off sale and stays, for whichever time."""
+        return self.withheld | self.unconfirmed
 
     def _withdraw(self, sku: str, reason: str) -> None:
         # Figures too old to sell by must come off sale, however many they are.
@@ -123,7 +125,7 @@ class ListDifferences:
             "warnings": dict(self.warnings),
             "changes": {kind: self.totals[kind] for kind in KINDS},
             "withheld": len(self.withheld),
-            "unconfirmed": self.unconfirmed,
+            "unconfirmed": len(self.unconfirmed),
         }
 
 
@@ -157,6 +159,6 @@ def what_is_withheld(differences: ListDifferences) -> str:
     ) % {
         "withheld": len(differences.withheld),
         "hours": settings.FEED_WITHHELD_HOURS,
-        "unconfirmed": differences.unconfirmed,
+        "unconfirmed": len(differences.unconfirmed),
         "withdrawn": differences.totals["withdrawn"],
     }

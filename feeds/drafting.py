@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,7 +22,12 @@ from feeds.models import Listing, Store
 from feeds.offers import Offer, Reason, Terms, read_terms, stream_offers, streaming
 from feeds.restoring import restore_offers
 from feeds.validating import Checked, InvalidPriceList
-from feeds.withholding import read_withholding, settled_skus
+from feeds.withholding import (
+    Withholding,
+    read_withheld,
+    read_withholding,
+    settled_skus,
+)
 from feeds.writing import Point, Written, write_price_list
 
 
@@ -121,36 +126,51 @@ def digest_of_terms(terms: Terms, points: list[Point]) -> str:
 def write_draft(draft: Draft, *, now: datetime, is_forced: bool = False) -> None:
     """Write the offers of this moment; raises `Refusal` when there is none.
 
-    When too many go off sale at once the list is written again, merged: part of them
-    stays as it was (`withholding`), unless a person's word forces it.
+    When too many go off sale at once part of them stays as it was, unless a person's
+    word forces it (`withholding`).
     """
     points = read_points()
     terms = read_terms(now=now, city_prices=city_prices_of(points))
-    draft.differences = differences = ListDifferences(settled=settled_skus())
-    digests = Digests(digest_of_terms(terms, points))
-    with streaming(), ListingChanges(draft.changes_path) as changes:
-        offers = stream_offers(
-            now=now,
-            terms=terms,
-            differences=differences,
-            changes=changes,
-            digests=digests,
-        )
-        _write(draft, offers, points=points, now=now)
-    if is_forced or not (said := mass_withdrawal(differences)):
-        draft.inputs = digests.found
-        return
-    draft.differences = ListDifferences(settled=differences.settled)
-    with streaming(), ListingChanges(draft.changes_path) as changes:
-        offers = stream_offers(
-            now=now,
-            terms=terms,
-            differences=draft.differences,
-            withholder=read_withholding(),
-            changes=changes,
-        )
-        _write(draft, offers, points=points, now=now)
-    draft.remark = f"{said}: {what_is_withheld(draft.differences)}"
+    terms_digest = digest_of_terms(terms, points)
+
+    def write(withholder: Withholding | None) -> None:
+        digests = Digests(terms_digest)
+        with streaming(), ListingChanges(draft.changes_path) as changes:
+            offers = stream_offers(
+                now=now,
+                terms=terms,
+                differences=draft.differences,
+                withholder=withholder,
+                changes=changes,
+                digests=digests,
+            )
+            _write(draft, offers, points=points, now=now)
+        # What is kept depends on how long it is.
+        draft.inputs = None if draft.differences.kept else digests.found
+
+    if is_forced:
+        write(None)
+    else:
+        _write_withholding(draft, write)
+
+
+def _write_withholding(
+    draft: Draft, write: Callable[[Withholding | None], None]
+) -> None:
+    """Write the list, and once more, merged, when too many go off sale at once.
+
+    What earlier builds withheld stays withheld, however little else goes off sale.
+    """
+    settled = settled_skus()
+    draft.differences = ListDifferences(settled=settled)
+    write(read_withheld(settled=settled))
+    said = mass_withdrawal(draft.differences)
+    if said:
+        draft.differences = ListDifferences(settled=settled)
+        write(read_withholding(settled=settled))
+    if said or draft.differences.kept:
+        kept = what_is_withheld(draft.differences)
+        draft.remark = f"{said}: {kept}" if said else kept
 
 
 def write_restored(draft: Draft, earlier: Path, *, now: datetime) -> None:

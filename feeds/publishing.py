@@ -26,7 +26,7 @@ from feeds.retention import delete_old_builds
 from feeds.standing_in import keep_login
 from feeds.unchanged import is_made_of_the_same, last_whole
 from feeds.validating import InvalidPriceList
-from feeds.withholding import remember_withheld
+from feeds.withholding import forget_withheld_but, mark_withheld
 from plumbing.collecting import collecting_rarely
 from plumbing.leases import LeaseHandle, LeaseLost, under_lease
 from plumbing.queue import enqueue
@@ -219,6 +219,8 @@ def _build(attempt: _Attempt, live: FeedBuild | None) -> BuildResult:
         if whole is not None and is_made_of_the_same(whole, now=now):
             return _unchanged(attempt, live, counts=counted_again(whole.counts))
     write_draft(draft, now=now, is_forced=attempt.override is not None)
+    # Before the list is live: the next build must find what this one keeps.
+    mark_withheld(draft.differences.kept, now=now)
     if live is not None and draft.content_sha256 == live.content_sha256:
         # The list is what it was: whatever listings say otherwise is not.
         follow_changes(draft.changes_path, now=now, confirm=attempt.lease.confirm)
@@ -234,7 +236,7 @@ def _build(attempt: _Attempt, live: FeedBuild | None) -> BuildResult:
             reason=attempt.remark,
         )
     # Once the list is live: what a build that failed would forget was not decided.
-    remember_withheld(draft.differences.withheld, now=now)
+    forget_withheld_but(draft.differences.kept)
     if draft.differences.unconfirmed:
         enqueue("feeds.tasks.confirm_withdrawals", cluster="imports")
     return result

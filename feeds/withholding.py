@@ -30,6 +30,8 @@ class Withholding:
     # What a product costs that has no price now, and perhaps had one at a lower cost.
     costs: dict[int, int]
     settled: frozenset[str]
+    # None where whatever goes off sale may be kept.
+    only: frozenset[str] | None = None
 
     def units(self, row: ProductRow, terms: Terms, *, reason: str) -> tuple[int, bool]:
         """Give the units that stay on sale, and whether figures confirm them.
@@ -38,6 +40,8 @@ class Withholding:
         kept beyond what the figures allow, or at a price that today's overtook.
         """
         if not row.was_available or row.sku in self.settled:
+            return 0, True
+        if self.only is not None and row.sku not in self.only:
             return 0, True
         if reason not in BY_FIGURE and (reason not in BY_WORD or self._is_dearer(row)):
             return 0, True
@@ -56,14 +60,31 @@ class Withholding:
         return price > row.listed_price_kzt
 
 
-def read_withholding() -> Withholding:
-    unpriced = Product.objects.filter(price_kzt=None, cost_kzt__isnull=False)
-    costs = unpriced.order_by().values_list("pk", "cost_kzt")
+def read_withholding(*, settled: frozenset[str]) -> Withholding:
     return Withholding(
         stock_before=stock_before_last_import(),
-        costs=dict(costs),  # type: ignore[arg-type]
-        settled=settled_skus(),
+        costs=_costs_of_unpriced(),
+        settled=settled,
     )
+
+
+def read_withheld(*, settled: frozenset[str]) -> Withholding | None:
+    """Give what keeps just those that are withheld already; None when there are none.
+
+    They wait to the end, however few they are by then. A figure that fells one of them
+    counts at once, as it does with any other.
+    """
+    withheld = frozenset(_marked())
+    if withheld <= settled:
+        return None
+    return Withholding(
+        stock_before={}, costs=_costs_of_unpriced(), settled=settled, only=withheld
+    )
+
+
+def _costs_of_unpriced() -> dict[int, int]:
+    unpriced = Product.objects.filter(price_kzt=None, cost_kzt__isnull=False)
+    return dict(unpriced.order_by().values_list("pk", "cost_kzt"))  # type: ignore[arg-type]
 
 
 def settled_skus() -> frozenset[str]:
@@ -76,11 +97,22 @@ def settled_skus() -> frozenset[str]:
     return frozenset(settled.values_list("sku", flat=True))
 
 
-def remember_withheld(skus: set[str], *, now: datetime) -> None:
-    """Note since when each SKU is withheld, and forget those that are not any more."""
-    known = set(Listing.objects.withheld().values_list("sku", flat=True))
-    for changed, since in ((known - skus, None), (skus - known, now)):
-        ordered = sorted(changed)
-        for start in range(0, len(ordered), AT_ONCE):
-            listings = Listing.objects.filter(sku__in=ordered[start : start + AT_ONCE])
-            listings.update(withheld_since=since)
+def mark_withheld(skus: set[str], *, now: datetime) -> None:
+    """Note since when each SKU is withheld, where that is not known yet."""
+    _mark(skus - _marked(), since=now)
+
+
+def forget_withheld_but(skus: set[str]) -> None:
+    """Forget the SKUs that are not withheld any more."""
+    _mark(_marked() - skus, since=None)
+
+
+def _marked() -> set[str]:
+    return set(Listing.objects.withheld().values_list("sku", flat=True))
+
+
+def _mark(skus: set[str], *, since: datetime | None) -> None:
+    ordered = sorted(skus)
+    for start in range(0, len(ordered), AT_ONCE):
+        listings = Listing.objects.filter(sku__in=ordered[start : start + AT_ONCE])
+        listings.update(withheld_since=since)

@@ -287,3 +287,68 @@ def test_a_dry_run_tells_what_would_stay(goods, feed_dir):
     assert (result.end, result.counts["withheld"]) == ("valid", 40)
     assert "40 of 60" in result.reason
     assert not Listing.objects.withheld().exists()
+
+
+def test_what_is_withheld_stays_so_when_little_else_goes_off_sale(shop, feed_dir):
+    made = make_products(100)
+    build()
+    import_stock(12)
+    import_stock(12)
+    pks = [product.pk for product in made[50:70]]
+    Product.objects.filter(pk__in=pks).update(is_published="no")
+    assert build().counts["withheld"] == 20
+    assert on_sale(feed_dir) == 88
+    result = build()
+    assert on_sale(feed_dir) == 88, "nobody has decided, and no day has passed"
+    assert "20 stay as they were" in result.reason
+    assert last_build().may_be_overridden
+
+
+def test_few_that_go_off_sale_beside_what_is_withheld_go_at_once(goods, feed_dir):
+    the_first(40).update(is_published="no")
+    build()
+    Product.objects.filter(pk__in=[goods[50].pk, goods[51].pk]).update(
+        is_published="no"
+    )
+    import_stock(3)
+    result = build()
+    assert on_sale(feed_dir) == 55
+    assert result.counts["withheld"] == 37
+    assert Listing.objects.withheld().count() == 37
+
+
+def test_a_mass_of_drops_among_what_is_withheld_waits_for_a_second_import(
+    goods, feed_dir
+):
+    the_first(40).update(is_published="no")
+    build()
+    import_stock(30)
+    build()
+    assert on_sale(feed_dir) == 60
+    import_stock(30, stock=10)
+    build()
+    assert on_sale(feed_dir) == 60, "withheld as before"
+    import_stock(30)
+    import_stock(30)
+    build()
+    assert on_sale(feed_dir) == 30
+
+
+def test_a_build_that_died_when_its_list_was_live_has_noted_what_it_keeps(
+    goods, monkeypatch, feed_dir
+):
+    import_stock(12)
+    import_stock(12)
+    pks = [product.pk for product in goods[30:50]]
+    Product.objects.filter(pk__in=pks).update(is_published="no")
+
+    def die(*_args, **_options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("feeds.publishing.forget_withheld_but", die)
+        with pytest.raises(KeyboardInterrupt):
+            build()
+    assert on_sale(feed_dir) == 48
+    build()
+    assert on_sale(feed_dir) == 48
