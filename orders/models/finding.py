@@ -35,7 +35,7 @@ class Finding(models.Model):
     class Kind(models.TextChoices):
         NOT_RELEASED = "not_released", _("called off, goods still held")
         OPEN_OF_ENDED = "open_of_ended", _("ended, goods still reserved")
-        NO_GOODS = "no_goods", _("accepted without its goods")
+        NO_GOODS = "no_goods", _("without its goods")
         ORDER_LINES = "order_lines", _("order and reservation differ")
         PURCHASE_LINES = "purchase_lines", _("reservation and purchase differ")
         SUPPLIER_LINES = "supplier_lines", _("reservation and Al-Style's order differ")

@@ -78,7 +78,7 @@ class Reason(models.TextChoices):
     # Findings.
     NOT_RELEASED = "not_released", _("The order is called off, its goods are held")
     OPEN_OF_ENDED = "open_of_ended", _("The order has ended, its goods are reserved")
-    NO_GOODS = "no_goods", _("The order is accepted, and no goods are reserved")
+    NO_GOODS = "no_goods", _("No goods are reserved for the order")
     ORDER_LINES = "order_lines", _("The order wants other goods than are reserved")
     PURCHASE_LINES = "purchase_lines", _("Other goods were bought than are reserved")
     SUPPLIER_LINES = "supplier_lines", _("Al-Style's order has other goods than ours")

@@ -68,7 +68,8 @@ def contradictions_of(
     yield from whole.not_shown()
     yield from whole.not_released()
     yield from whole.open_of_ended()
-    if first_read_at is not None and order.created_at >= first_read_at:
+    is_ours = first_read_at is not None and order.created_at >= first_read_at
+    if is_ours or order.awaits_accept:
         yield from whole.no_goods()
     yield from whole.other_lines()
     yield from whole.left_over()
@@ -191,17 +192,29 @@ class _Whole:
         yield self._say(Kind.OPEN_OF_ENDED, text % figures, facts)
 
     def no_goods(self) -> Iterator[Contradiction]:
-        """Accepted at Kaspi, and neither held nor being reserved."""
+        """Accepted at Kaspi, or to be, and neither held nor being reserved."""
         order = self.order
-        if order.status != Order.ACCEPTED or order.handed_over_at or order.ended_at:
+        if order.handed_over_at or order.ended_at:
+            return
+        text = _("The order is accepted at Kaspi, and no goods are reserved for it")
+        if order.awaits_accept:
+            # What is wanted has an age of its own.
+            if self.open is not None or self._is_end_in_hand():
+                return
+            text = _("The order waits to be accepted, and no goods are reserved for it")
+        elif order.status != Order.ACCEPTED:
             return
         if any(r.status in Reservation.SERVING for r in self.all):
             return
         if has_step(order, Step.Kind.RESERVE, *IN_HAND) or self._was_consented():
             return
-        text = _("The order is accepted at Kaspi, and no goods are reserved for it")
         facts = {"reservations": [[r.pk, r.status] for r in self.all]}
         yield self._say(Kind.NO_GOODS, text, facts)
+
+    def _is_end_in_hand(self) -> bool:
+        """Tell whether a cancel, or an accept, which says what it lacks, is in hand."""
+        kinds = (Step.Kind.ACCEPT, Step.Kind.CANCEL)
+        return any(has_step(self.order, kind, *IN_HAND) for kind in kinds)
 
     def _was_consented(self) -> bool:
         """Tell whether a person, or the owner's setting, wanted it accepted so."""

@@ -11,11 +11,14 @@ from django.utils import timezone
 
 from orders.clients import Clients
 from orders.kaspi.client import open_client
-from orders.models import Order, Reason, Reservation, Step
+from orders.models import Finding, Order, Reason, Reservation, Step
 from orders.models.step import StepParameters
 from orders.plan import actions
+from orders.plan.closing import close_order
 from orders.plan.planning import replan
+from orders.reading.polling import poll_orders
 from orders.reading.refreshing import refresh_orders
+from orders.reconciling.rounds import reconcile
 from orders.supply.following import follow_supplier_orders
 from tests.orders.factories import (
     another,
@@ -276,3 +279,67 @@ def test_of_a_shared_order_all_goods_must_be_there(
     follow()
     shorts = [reservation_of(order).is_short for order in (one, two, three)]
     assert shorts == [True, False, True]
+
+
+# -- an order comes back -------------------------------------------------------------
+
+
+def told(order: Order, *, hours: float) -> list[str]:
+    """Reconcile a while later; give what contradicts a promise of the order."""
+    reconcile(now=timezone.now() + timedelta(hours=hours))
+    found = Finding.objects.open().filter(order=order)
+    return [*found.values_list("kind", flat=True)]
+
+
+def poll() -> None:
+    with open_client() as client:
+        poll_orders(client, now=timezone.now())
+
+
+@pytest.mark.parametrize("releases", [True, False])
+def test_a_closed_order_that_comes_back_is_seen_to(
+    still, quiet, product, process, releases
+):
+    made = quiet.new_order([{"sku": product.sku}])
+    poll()
+    order = Order.objects.get(code=made.code)
+    known = {"absent_readings": 3, "absent_since": timezone.now()}
+    Order.objects.filter(pk=order.pk).update(**known)
+    close_order(order, releases=releases, actor="anna")
+    poll()
+    order.refresh_from_db()
+    assert order.ended_at is None
+    process()
+    assert told(order, hours=0.1) == [Finding.Kind.NO_GOODS]
+    # Whoever looks has the goods bought after all.
+    actions.request_step(order, K.RESERVE, actor="anna")
+    process()
+    assert told(order, hours=0.2) == []
+
+
+def test_an_unsigned_order_that_was_released_and_then_signed_is_seen_to(
+    still, quiet, product, process
+):
+    order = at_kaspi(quiet, product, state=Order.SIGN_REQUIRED)
+    process()
+    actions.request_step(order, K.RELEASE, actor="anna")
+    process()
+    follow()
+    assert reservation_of(order).status == R.RELEASED
+    assert told(order, hours=1) == []
+    poll()
+    order.refresh_from_db()
+    assert order.awaits_accept
+    process()
+    assert told(order, hours=1) == [Finding.Kind.NO_GOODS]
+
+
+def test_an_order_with_a_cancel_or_a_stuck_accept_is_told_of_once(product):
+    for kind in (K.CANCEL, K.ACCEPT):
+        order = make_order((product, 1))
+        order.reservations.update(status=R.DROPPED)
+        order.steps.all().delete()
+        actions.request_step(order, kind, actor="anna")
+        assert told(order, hours=0.1) == []
+        order.steps.all().delete()
+        assert told(order, hours=0.1) == [Finding.Kind.NO_GOODS]

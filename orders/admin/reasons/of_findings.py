@@ -34,7 +34,7 @@ OF_FINDINGS = (
     Cure(
         reason=Reason.NO_GOODS,
         means=_(
-            "The buyer was promised the goods, and nothing is bought for this order. "
+            "The buyer waits for the goods, and nothing is bought for this order. "
             "If you have them on your shelf, say so."
         ),
         ways=(
