@@ -117,6 +117,18 @@ class ImportSession:
         self.run.finished_at = self.now()
         self.run.save()
 
+    def fail(self, failure: Failure, message: str) -> None:
+        """End a run that came to nothing.
+
+        One that is stored stays done: whatever goes wrong after that undoes nothing.
+        """
+        done = ImportRun.objects.filter(pk=self.run.pk, status=ImportRun.Status.DONE)
+        # The row here says so of a transaction that was rolled back, too.
+        if done.exists():
+            return
+        self.run.failure = failure
+        self.finish(ImportRun.Status.FAILED, message)
+
     def note_supplier_date(self, client: AlStyleClient) -> None:
         """Keep how old the supplier's data are; not knowing it spoils nothing."""
         try:
@@ -139,7 +151,7 @@ def open_import(
 
     Raises `LeaseTaken`, before a row exists, when the same import is under way.
     Faults of the peer and refusals end the block and fail the run; any other error
-    fails the run and goes on to the caller.
+    fails the run and goes on to the caller. A run that is stored fails no more.
     """
 
     def moment() -> datetime:
@@ -161,20 +173,19 @@ def open_import(
             yield session
         except PeerAccessRefused as error:
             message = _("Al-Style refuses access, check ALSTYLE_TOKEN: %(error)s")
-            run.failure = Failure.ACCESS
-            session.finish(ImportRun.Status.FAILED, message % {"error": error})
-            line = (run.get_kind_display(), run.message)
+            message %= {"error": error}
+            session.fail(Failure.ACCESS, message)
+            line = (run.get_kind_display(), redact(message))
             log.error("%s: %s", *line)  # noqa: TRY400 - no traceback would add to it
         except (PeerError, ImportRefused, LeaseLost, LeaseTaken) as error:
             is_refused = isinstance(error, ImportRefused)
-            run.failure = Failure.INCOMPLETE if is_refused else failure_of(error)
-            session.finish(ImportRun.Status.FAILED, str(error))
-            log.warning("%s: %s", run.get_kind_display(), run.message)
+            failure = Failure.INCOMPLETE if is_refused else failure_of(error)
+            session.fail(failure, str(error))
+            log.warning("%s: %s", run.get_kind_display(), redact(str(error)))
         except BaseException as error:
             message = _("stopped by an error: %(error)s")
             words = f"{type(error).__name__} {error}".splitlines()[0]
-            run.failure = Failure.OTHER
-            session.finish(ImportRun.Status.FAILED, message % {"error": words})
+            session.fail(Failure.OTHER, message % {"error": words})
             raise
 
 

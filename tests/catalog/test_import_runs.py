@@ -3,9 +3,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
 from django_q.models import OrmQ
 
 from catalog import importing, tasks
+from catalog.availability import stock_before_last_import
+from catalog.import_runs import ImportSession
 from catalog.models import ImportRun, ProductChange
 from tests.catalog.factories import NOW, make_product, make_run, stored_product
 
@@ -195,3 +198,47 @@ def test_it_is_read_within_the_hour(alstyle, sync_catalogue):
     assert sync_catalogue().status == "failed"
     assert f"{len(alstyle.goods)} read" in tasks.retry_catalog()
     assert tasks.retry_catalog() == "nothing is owed"
+
+
+# --- what follows the storing ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", [SystemExit, OperationalError])
+def test_an_import_that_is_stored_stays_good_whatever_follows(
+    sync_catalogue, supplier_client, sync_stock, monkeypatch, article, alstyle, error
+):
+    """As a failed one it would no longer tell what it lowered, and the reading before
+    would pass for the second that says so."""
+    sync_catalogue()
+    assert sync_stock().is_done
+    alstyle.set_good(article, quantity=0)
+
+    def stop():
+        raise error
+
+    monkeypatch.setattr(supplier_client, "date", stop)
+    with pytest.raises(error):
+        sync_stock()
+    run = ImportRun.objects.order_by("-pk")[0]
+    assert (run.status, run.failure, run.counts["changed"]) == ("done", "", 1)
+    product = stored_product(article)
+    assert (product.stock, stock_before_last_import()) == (0, {product.pk: 7})
+
+
+def test_an_import_whose_storing_is_rolled_back_has_failed(
+    sync_catalogue, sync_stock, monkeypatch, article, alstyle
+):
+    sync_catalogue()
+    alstyle.set_good(article, quantity=0)
+    finish = ImportSession.finish
+
+    def stop(session, status, message):
+        finish(session, status, message)
+        if status == "done":
+            raise OperationalError("the commit failed")
+
+    monkeypatch.setattr(ImportSession, "finish", stop)
+    with pytest.raises(OperationalError):
+        sync_stock()
+    assert ImportRun.objects.order_by("-pk")[0].status == "failed"
+    assert stored_product(article).stock == 7
