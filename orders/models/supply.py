@@ -344,12 +344,24 @@ class Reservation(models.Model):
         return mine.exists()
 
     def want(self, lines: Iterable[OrderLine]) -> None:
-        """Make a reservation that is still to be made want what the lines say."""
+        """Make a reservation want what the lines say.
+
+        One that is held already: Al-Style's order was made to fit.
+        """
         self.lines.all().delete()
         ReservationLine.objects.bulk_create(
             ReservationLine(reservation=self, product_id=pk, quantity=quantity)
             for pk, quantity in merged_quantities(lines).items()
         )
+        if self.status != self.Status.WANTED:
+            self.note_bought()
+
+    def note_bought(self) -> None:
+        """Keep how many pieces were bought: what is sold at once may change later."""
+        lines = list(self.lines.filter(bought=None).select_related("product"))
+        for line in lines:
+            line.bought = line.supplied_quantity
+        ReservationLine.objects.bulk_update(lines, ["bought"])
 
 
 class ReservationLine(models.Model):
@@ -368,6 +380,8 @@ class ReservationLine(models.Model):
         related_name="reservation_lines",
     )
     quantity = models.PositiveIntegerField(_("quantity"))
+    # Pieces that Al-Style's order has for these; null until it holds them.
+    bought = models.PositiveIntegerField(_("pieces bought"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("reserved product")
@@ -386,7 +400,9 @@ class ReservationLine(models.Model):
 
     @property
     def supplied_quantity(self) -> int:
-        """Pieces that the supplier must give for these."""
+        """Pieces that the supplier must give, or has given, for these."""
+        if self.bought is not None:
+            return self.bought
         return supplied_quantity(self.quantity, self.product.multiplicity)
 
 

@@ -123,6 +123,8 @@ def move_reservation(
         )
         if as_read.update(status=to, **fields) != 1:
             return False
+        if to == Reservation.Status.HELD:
+            reservation.note_bought()
         record(reservation.order, text, now=now, actor=actor)
     reservation.status = to
     for name, value in fields.items():

@@ -38,14 +38,15 @@ def reserved_units(read_at: datetime | None) -> dict[int, int]:
     rows = ReservationLine.objects.filter(reservation__in=counted)
     units: Counter[int] = Counter()
     ours: dict[int | None, Counter[str]] = defaultdict(Counter)
-    for product_id, article, quantity, by, number in rows.values_list(
+    for product_id, article, quantity, bought, by, number in rows.values_list(
         "product_id",
         "product__article",
         "quantity",
+        "bought",
         "product__multiplicity",
         F("reservation__supplier_order"),
     ):
-        pieces = supplied_quantity(quantity, by)
+        pieces = supplied_quantity(quantity, by) if bought is None else bought
         units[product_id] += pieces
         ours[number][article] += pieces
     along = _gone_along(counted, ours) + _perhaps_gone_along()

@@ -215,7 +215,7 @@ def _want_again(
         return
     anew = Reservation.objects.create(order=order, created_at=now)
     for line in reservation.lines.all():
-        line.pk, line.reservation = None, anew
+        line.pk, line.reservation, line.bought = None, anew, None
         line.save(force_insert=True)
     text = _(
         "Al-Style cancelled order %(number)s by itself: reserve the goods anew, "

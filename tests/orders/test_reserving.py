@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from catalog.alstyle.cart import CartClient
 from catalog.availability import stock_read_at
+from orders.clients import Clients
 from orders.models import (
     LearnedFact,
     Order,
@@ -18,11 +19,13 @@ from orders.models import (
 )
 from orders.plan import actions
 from orders.plan.planning import replan
+from orders.reconciling.rounds import reconcile
 from orders.steps import outcomes, reserve
 from orders.supply import purchasing
 from orders.supply.cart import CART_LEASE
 from orders.supply.counting import reserved_units
 from orders.supply.evidence import WATCH
+from orders.supply.following import follow_supplier_orders
 from plumbing.leases import database_now, steady_s
 from plumbing.models import ClockApart, Lease
 from sandbox import wait_until
@@ -71,6 +74,11 @@ def no_accepts(settings):
 def books(supplier):
     """The supplier's live orders."""
     return [o for o in supplier.orders.orders.values() if o.is_live]
+
+
+def follow() -> None:
+    with Clients() as clients:
+        follow_supplier_orders(clients.cart, now=timezone.now())
 
 
 @pytest.mark.parametrize("behind_s", [0, 2 * 86_400])
@@ -601,6 +609,26 @@ def test_a_balance_that_cannot_be_read_says_nothing_of_the_stock(
     assert step.stuck_for == Reason.STOCK_UNREADABLE
     assert supplier.cart.rows == {}
     assert books(supplier) == []
+
+
+def test_what_was_bought_stays_so_whatever_is_sold_at_once_by_now(
+    supplier, one, process
+):
+    supplier.change_settings(statuses_move=False)
+    order = make_order((one, 2))
+    process()
+    follow()
+    one.multiplicity = 10
+    one.save()
+    reconcile(now=timezone.now())
+    assert not order.steps.stuck().exists()
+    assert reserved_units(stock_read_at()) == {one.pk: 2}
+    # Cancelled there, they are wanted anew by what is sold at once now.
+    (placed,) = books(supplier)
+    supplier.orders.move(placed, "DA")
+    follow()
+    (line,) = reservation_of(order).lines.all()
+    assert (line.quantity, line.supplied_quantity) == (2, 10)
 
 
 def test_the_last_unit_goes_to_one_of_two_orders(supplier, one, process):
