@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('orders', '0030_note_orders_not_shown'),
+        ('orders', '0031_reword_no_goods'),
     ]
 
     operations = [
