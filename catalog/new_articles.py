@@ -7,7 +7,7 @@ from itertools import count
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef
 from django.utils.translation import gettext as _
 
 from catalog.alstyle.client import AlStyleClient
@@ -67,8 +67,7 @@ def read_new_articles(
 
 def choose_skus(session: ImportSession, new: list[Element]) -> dict[str, str]:
     """Name new goods whose article somebody gave to another product as its SKU."""
-    mapped = Product.objects.order_by().exclude(sku=F("article"))
-    taken = set(mapped.values_list("sku", flat=True))
+    taken = _given_skus() if new else set()
     chosen: dict[str, str] = {}
     for article in (element.article for element in new if element.article in taken):
         numbered = (f"{article}-{number}" for number in count(2))
@@ -79,6 +78,20 @@ def choose_skus(session: ImportSession, new: list[Element]) -> dict[str, str]:
         session.note([Problem(article, claim % {"article": article, "sku": sku})])
     session.counts["sku_taken"] = len(chosen)
     return chosen
+
+
+def _given_skus() -> set[str]:
+    """Collect the SKUs that staff gave to products, also those taken back since.
+
+    At Kaspi the card of such an SKU is still that product's.
+    """
+    mapped = Product.objects.order_by().exclude(sku=F("article"))
+    own = Product.objects.filter(article=OuterRef("sku"))
+    former = Product.history.order_by().filter(~Exists(own))
+    return {
+        *mapped.values_list("sku", flat=True),
+        *former.values_list("sku", flat=True),
+    }
 
 
 def without_category(session: ImportSession, element: Element, article: str) -> Element:

@@ -209,6 +209,20 @@ def test_a_new_good_gets_another_sku_when_its_own_was_given_away(
     assert run.bad_rows == [[str(article), reason]]
 
 
+def test_a_new_good_takes_no_sku_that_another_had_once(
+    alstyle, sync_catalogue, article
+):
+    """At Kaspi its card is still the other good's."""
+    other = make_product("1", gone_at=NOW)
+    for sku in (str(article), "1"):
+        other.sku = sku
+        other.save()
+    run = sync_catalogue()
+    assert stored_product(article).sku == f"{article}-2"
+    assert stored_product(1).sku == "1"
+    assert run.counts["sku_taken"] == 1
+
+
 def test_a_sku_mapped_by_hand_stays(alstyle, sync_catalogue, article):
     sync_catalogue()
     Product.objects.filter(article=str(article)).update(sku="MAPPED-1")
