@@ -224,6 +224,10 @@ def put_live(source: Path, pk: int, *, modified_s: int | None = None) -> None:
     modified_s = next_second() if modified_s is None else modified_s
     os.utime(source, (modified_s, modified_s))
     source.chmod(LIVE_MODE)
+    # Where it cannot be written anew, a web server in front would give out the twin of
+    # the list before. Windows keeps one that is being read; the new one waits for that.
+    with contextlib.suppress(PermissionError):
+        live_gzip_path().unlink(missing_ok=True)
     replace(source, live_path())
     try:
         pair_gzip(pk)

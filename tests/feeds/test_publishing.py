@@ -14,7 +14,7 @@ from feeds.publishing import Override, roll_back
 from feeds.validating import InvalidPriceList
 from plumbing.leases import LeaseTaken, under_lease
 from plumbing.models import Lease
-from tests.feeds.live_list import live, live_bytes
+from tests.feeds.live_list import live, live_bytes, read_bytes
 from tests.feeds.making import (
     build,
     make_import,
@@ -233,6 +233,26 @@ def test_a_full_disk_leaves_the_live_list(shop, monkeypatch, feed_dir, target):
     assert statuses() == [Status.ACTIVE, Status.FAILED]
     assert not list(feed_dir.glob("build-*"))
     assert build().end == "published"
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left"), KeyboardInterrupt()])
+def test_no_twin_of_the_list_before_is_left_to_a_web_server(
+    shop, monkeypatch, feed_dir, error
+):
+    """While the bridge is away it gives out the twin, whatever list that belongs to."""
+    make_product()
+    build()
+    Product.objects.update(stock=0)
+
+    def fail(_pk):
+        raise error
+
+    monkeypatch.setattr(files, "pair_gzip", fail)
+    with contextlib.suppress(KeyboardInterrupt):
+        build()
+    (offer,) = read_bytes(live_bytes(feed_dir)).values()
+    assert not offer.is_on_sale
+    assert not files.live_gzip_path().exists()
 
 
 def test_a_locked_live_file_is_tried_again(shop, monkeypatch, feed_dir):
