@@ -23,8 +23,8 @@ from orders.models import Order, Step
 from orders.plan.actions import ActionImpossible
 
 REASONS_SHOWN = 3
-# The way that was chosen, and whether it was confirmed.
-WAY, SURE = "way", "sure"
+# The way that was chosen, whether it was confirmed, and what was shown of each order.
+WAY, SURE, SHOWN = "way", "sure", "shown"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -136,6 +136,7 @@ def _ask_whether(
     n = len(choice.orders)
     text = ngettext("%(n)s order of %(all)s.", "%(n)s orders of %(all)s.", n)
     figures = {"n": grouped(n), "all": grouped(len(fulls))}
+    shown = [_filled_in(offer) for _full, _step, offer in choice.offers]
     return ask(
         request,
         model_admin,
@@ -143,7 +144,10 @@ def _ask_whether(
         title=choice.button.title,
         paragraphs=[choice.button.text, text % figures],
         chosen=[full.order for full in fulls],
-        hidden=[(WAY, code), (SURE, "1")],
+        hidden=[
+            *((WAY, code), (SURE, "1")),
+            *((SHOWN, filled_in) for filled_in in shown if filled_in),
+        ],
         heads=[_("order"), _("why it waits"), _("what happens")],
         rows=[_row(full, choice) for full in fulls],
         is_danger=choice.button.is_danger,
@@ -170,12 +174,19 @@ def _what_happens(offer: Offer) -> str:
     return f"{offer.then} {told} ₸".strip()
 
 
+def _filled_in(offer: Offer) -> str:
+    """Write down what the button fills in for its row by itself; empty = nothing."""
+    target, answers = offer.target, offer.button.answers
+    return f"{target.pk}: {answers(target)}" if answers else ""
+
+
 def _press_each(
     request: HttpRequest, choice: _Choice, answers: dict[str, object], *, all_: int
 ) -> None:
     done: set[int] = set()
     refused: list[str] = []
     pressed: set[tuple[str, int]] = set()
+    shown = request.POST.getlist(SHOWN)
     for full, _step, offer in choice.offers:
         target = offer.target
         about = (type(target).__name__, target.pk)
@@ -183,6 +194,11 @@ def _press_each(
             # The order's own button, offered by two of its steps.
             continue
         pressed.add(about)
+        filled_in = _filled_in(offer)
+        if filled_in and filled_in not in shown:
+            text = _("the sum is another than was shown: look again")
+            refused.append(f"{full.order.code}: {text}")
+            continue
         given = choice.button.answers(target) if choice.button.answers else answers
         try:
             press(request, choice.button, target, given)

@@ -16,6 +16,7 @@ from orders.models import (
     Buyer,
     Order,
     ReadMark,
+    Reason,
     Reservation,
     SkuMapping,
     Step,
@@ -38,6 +39,7 @@ from tests.orders.factories import (
     reservation_of,
     step_of,
 )
+from tests.orders.stuck import not_bought
 from tests.staff import HOSTILE, log_in, messages_of, page, queued
 
 pytestmark = pytest.mark.django_db
@@ -812,6 +814,24 @@ def test_many_are_tried_again(operator, product):
     sure = {**way, "answered": "1", "sure": "1"}
     assert "2 done, 1 skipped" in messages_of(act(operator, "decide", *chosen, **sure))
     assert {step_of(order).status for order in orders} == {S.PENDING}
+
+
+def test_many_are_bought_for_no_more_than_was_shown(settings, product):
+    owner = log_in(settings, "owner")
+    (same, kept), (dearer, risen) = (
+        not_bought(Reason.EARNS_LITTLE, product) for _ in range(2)
+    )
+    way = {"way": "step:new-price", "answered": "1"}
+    asked = act(owner, "decide", same, dearer, **way)
+    shown = [value for name, value in asked.context["hidden"] if name == "shown"]
+    assert [value.count("1200") for value in shown] == [1, 1]
+    # Tried again by somebody else meanwhile, the goods cost more.
+    Step.objects.filter(pk=risen.pk).update(answered={"cost_kzt": 9000})
+    done = act(owner, "decide", same, dearer, **way, sure="1", shown=shown)
+    assert "1 done, 1 skipped" in messages_of(done)
+    assert f"{dearer.code}: the sum is another than was shown" in messages_of(done)
+    agreed = [Step.objects.get(pk=step.pk).parameters for step in (kept, risen)]
+    assert agreed == [{"accept_cost_kzt": 1200}, {}]
 
 
 @pytest.mark.parametrize(
