@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -23,7 +23,7 @@ from django.db.models import (
 )
 from django.utils.translation import gettext as _
 
-from catalog.alstyle.schema import FIGURES, Element, StockList
+from catalog.alstyle.schema import FIGURES, KEPT_UNREAD, Element, StockList
 from catalog.crawling import Crawl
 from catalog.models import Product, ProductChange
 
@@ -79,6 +79,8 @@ class Differences:
     # Articles that came and are not in the catalogue here, or gone from it.
     strangers: frozenset[str] = frozenset()
     flapping: int = 0
+    # How many live goods had what came with no good at all, by field; they keep it.
+    lost: Counter[str] = field(default_factory=Counter)
 
     def __bool__(self) -> bool:
         return bool(self.new or self.updates)
@@ -191,12 +193,18 @@ def compare_stock(listed: StockList, *, now: datetime) -> Differences:
 
 
 def compare_elements(
-    crawl: Crawl, elements: dict[str, Element], *, now: datetime, keep_figures: bool
+    crawl: Crawl,
+    elements: dict[str, Element],
+    *,
+    now: datetime,
+    keep_figures: bool,
+    absent: Collection[str] = (),
 ) -> Differences:
     """Compare a whole catalogue with everything stored.
 
     `keep_figures`: stock and prices of live goods were read later than the crawl
-    began, so the crawl's are the older ones.
+    began, so the crawl's are the older ones. `absent`: fields that came with no good,
+    which does not mean that no good has them any more.
     """
     found = Differences()
     unseen = dict(elements)
@@ -212,6 +220,12 @@ def compare_elements(
             if not is_gone and article not in crawl.present:
                 _add_gone(found, pk, old, now=now)
             continue
+        if article in crawl.unsound:
+            element = _with_stored(element, old, crawl.unsound[article])
+        for name in absent:
+            if old[ELEMENT_COLUMNS.index(KEPT_UNREAD[name])]:
+                element = _with_stored(element, old, [KEPT_UNREAD[name]])
+                found.lost[name] += not is_gone
         if is_gone:
             _add_returned(found, pk, old, element, now=now)
             continue
@@ -224,10 +238,16 @@ def compare_elements(
     return found
 
 
-def compare_named(elements: dict[str, Element], *, now: datetime) -> Differences:
+def compare_named(
+    elements: dict[str, Element],
+    *,
+    unsound: Mapping[str, Collection[str]],
+    now: datetime,
+) -> Differences:
     """Find which of these goods are new, and which came back after they were gone.
 
     `elements` are few; goods that are in the catalogue already stay as they are.
+    `unsound` as in `ElementList`.
     """
     found = Differences()
     unseen = dict(elements)
@@ -235,9 +255,18 @@ def compare_named(elements: dict[str, Element], *, now: datetime) -> Differences
     for is_gone, pk, article, *old in stored.filter(article__in=list(elements)):
         element = unseen.pop(article)
         if is_gone:
+            element = _with_stored(element, old, unsound.get(article, ()))
             _add_returned(found, pk, old, element, now=now)
     found.new = list(unseen.values())
     return found
+
+
+def _with_stored(
+    element: Element, old: Sequence[Any], columns: Collection[str]
+) -> Element:
+    """Leave columns as they are stored: nothing that could be read came for them."""
+    at = ELEMENT_COLUMNS.index
+    return element._replace(**{name: old[at(name)] for name in columns})
 
 
 def _stored(columns: Sequence[str], **claims: Q) -> QuerySet[Product, Any]:

@@ -25,12 +25,14 @@ class PageSource(Protocol):
 class Crawl:
     """A whole catalogue, each article once.
 
-    `present`: every article that was listed, readable or not.
+    `present`: every article that was listed, readable or not; `unsound` and `absent` as
+    in `ElementList`.
     """
 
     elements: dict[str, Element]
     present: frozenset[str]
-    unsound: frozenset[str]
+    unsound: dict[str, list[str]]
+    absent: frozenset[str]
     problems: list[Problem]
     came: int
     pages: int
@@ -138,17 +140,20 @@ def _read_pass(source: PageSource) -> _Pass:
 def _joined(whole: _Pass, *, pages: int, passes: int) -> Crawl:
     elements: dict[str, Element] = {}
     problems: list[Problem] = []
+    unsound: dict[str, list[str]] = {}
     for page in whole.lists:
         for element in page.rows:
             elements.setdefault(element.article, element)
         problems += page.problems
+        unsound |= page.unsound
     present = frozenset(elements).union(*(page.rejected for page in whole.lists))
     repeated = [key for key, times in Counter(whole.keys).items() if times > 1]
     problems += [Problem(key, _("article listed more than once")) for key in repeated]
     return Crawl(
         elements=elements,
         present=present,
-        unsound=frozenset().union(*(page.unsound for page in whole.lists)),
+        unsound=unsound,
+        absent=frozenset.intersection(*(page.absent for page in whole.lists)),
         # A row read twice at a seam would tell its problems twice.
         problems=list(dict.fromkeys(problems)),
         came=len(whole.keys),

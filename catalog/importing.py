@@ -8,7 +8,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from catalog.alstyle.client import AlStyleClient
-from catalog.alstyle.schema import CategoryList, Element, StockList
+from catalog.alstyle.schema import CategoryList, Element, Problem, StockList
 from catalog.branches import BranchDifferences, compare_branches, write_branches
 from catalog.comparing import Differences, compare_elements, compare_stock
 from catalog.crawling import Crawl, crawl_elements
@@ -119,8 +119,10 @@ def _store_catalogue(
         _placed(session, crawl, branches),
         now=session.now(),
         keep_figures=since.exists(),
+        absent=frozenset() if session.accept_shrunk else crawl.absent,
     )
     _count(session, found)
+    _refuse_lost(session, found)
     _check_share(session, found, command="sync_catalog")
     skus = choose_skus(session, found.new)
 
@@ -171,10 +173,26 @@ def _refuse_unreadable(session: ImportSession, sound: int, came: int) -> None:
     session.refuse_unless(
         (sound, came),
         _(
-            "Only %(part)d of %(whole)d rows had a readable quantity and prices, "
-            "%(share)d %% are needed; nothing was changed."
+            "Only %(part)d of %(whole)d rows could be read in all that stock and "
+            "prices rest on, %(share)d %% are needed; nothing was changed."
         ),
     )
+
+
+def _refuse_lost(session: ImportSession, found: Differences) -> None:
+    """Refuse when a field that many goods had came with none, and tell of few."""
+    claim = _("came with no good; %(number)d that had it keep it")
+    message = _(
+        "“%(field)s” came with no good; only %(part)d of %(whole)d known goods had "
+        "none, %(share)d %% are needed; nothing was changed. If Al-Style really "
+        "dropped it, run: sync_catalog --accept-shrunk"
+    )
+    for name, number in found.lost.items():
+        session.note([Problem("", f"{name}: {claim % {'number': number}}")])
+        session.refuse_unless(
+            (found.known - number, found.known),
+            message.replace("%(field)s", name),
+        )
 
 
 def _check_share(session: ImportSession, found: Differences, *, command: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection, Mapping
 from itertools import count
 
 from django.conf import settings
@@ -43,6 +44,7 @@ def read_new_articles(
     known = _unlisted_before(run) & strangers
     waiting = sorted(strangers - known)[:ASKED_PER_IMPORT]
     elements: dict[str, Element] = {}
+    unsound: dict[str, list[str]] = {}
     asked: list[str] = []
     for start in range(0, len(waiting), ASKED_AT_ONCE):
         chunk = waiting[start : start + ASKED_AT_ONCE]
@@ -55,9 +57,10 @@ def read_new_articles(
         session.note(found.problems)
         wanted = set(chunk)
         elements.update((e.article, e) for e in found.rows if e.article in wanted)
+        unsound |= found.unsound
     if elements:
         try:
-            _store(session, elements)
+            _store(session, elements, unsound)
         except (LeaseTaken, LeaseLost) as error:
             log.warning("%s", error)
             return
@@ -114,7 +117,11 @@ def _unlisted_before(run: ImportRun) -> set[str]:
     return set(last.unlisted)
 
 
-def _store(session: ImportSession, elements: dict[str, Element]) -> None:
+def _store(
+    session: ImportSession,
+    elements: dict[str, Element],
+    unsound: Mapping[str, Collection[str]],
+) -> None:
     run = session.run
     categories = dict(Category.objects.values_list("supplier_id", "pk"))
     for article, element in elements.items():
@@ -123,7 +130,7 @@ def _store(session: ImportSession, elements: dict[str, Element]) -> None:
     with take_writing_lease() as lease, transaction.atomic():
         lease.confirm()
         moment = session.now()
-        found = compare_named(elements, now=moment)
+        found = compare_named(elements, unsound=unsound, now=moment)
         write_differences(
             found,
             run=run,

@@ -55,6 +55,8 @@ def as_whole(value: Any) -> int | None:
 
 def as_id(value: Any) -> str | None:
     """Read a positive id, a whole number or its digits, without leading zeros."""
+    if isinstance(value, Decimal):
+        value = as_whole(value)
     if type(value) is int:
         return str(value) if 0 < value < 10**12 else None
     if isinstance(value, str) and DIGITS.fullmatch(value) and int(value):
@@ -129,7 +131,7 @@ def read_multiplicity(raw: dict[str, Any], *, doubts: Doubts) -> int | None:
 
 
 def read_flag(raw: dict[str, Any], field: str, *, doubts: Doubts) -> bool:
-    """Read yes or no. A number other than 0 and 1 is yes, the safe side, in doubt."""
+    """Read yes or no; what is neither is yes, the safe side, in doubt."""
     value = raw.get(field)
     if isinstance(value, list | dict):
         value = shown(value)
@@ -138,4 +140,4 @@ def read_flag(raw: dict[str, Any], field: str, *, doubts: Doubts) -> bool:
     if value in TRUE:
         return True
     doubts.append(doubt(field, _("neither 0 nor 1"), value))
-    return as_whole(value) is not None
+    return True

@@ -23,9 +23,11 @@ from catalog.alstyle.fields import (
     shown,
 )
 from catalog.alstyle.schema import (
+    ASKED_FOR,
     BARCODE_LENGTH,
     BRAND_LENGTH,
     FULL_NAME_LENGTH,
+    KEPT_UNREAD,
     MOST_PROBLEMS,
     MOST_ROWS,
     NAME_LENGTH,
@@ -44,6 +46,8 @@ from catalog.alstyle.schema import (
 )
 
 FIGURES_OF = itemgetter("quantity", "price1", "price2")
+# Fields in which a doubt makes a row unsound.
+DECIDING = {"quantity", "price1", "price2", *KEPT_UNREAD}
 PLAIN_KEYS = re.compile("(?:[1-9][0-9]{0,11},)*[1-9][0-9]{0,11}")
 
 
@@ -64,8 +68,9 @@ def parse_elements(raw: Any) -> ElementList:
     keys: list[str] = []
     rows: list[Element] = []
     problems: list[Problem] = []
-    unsound: set[str] = set()
+    unsound: dict[str, list[str]] = {}
     rejected: set[str] = set()
+    absent = set(ASKED_FOR)
     for item in as_list(raw, name="elements"):
         doubts: Doubts = []
         try:
@@ -75,18 +80,23 @@ def parse_elements(raw: Any) -> ElementList:
             problems.append(Problem(error.key, error.reason))
             rejected |= {error.key} - {""}
             continue
+        if absent:
+            absent -= item.keys()
         keys.append(row.article)
         rows.append(row)
         if doubts:
             problems += [Problem(row.article, reason) for reason in doubts]
-            if any(reason.startswith(("quantity:", "price")) for reason in doubts):
-                unsound.add(row.article)
+            fields = {reason.partition(":")[0] for reason in doubts}
+            if not fields.isdisjoint(DECIDING):
+                unread = [KEPT_UNREAD[name] for name in fields & KEPT_UNREAD.keys()]
+                unsound[row.article] = unread
     return ElementList(
         keys=tuple(keys),
         rows=tuple(rows),
         problems=tuple(problems),
-        unsound=frozenset(unsound),
+        unsound=unsound,
         rejected=frozenset(rejected),
+        absent=frozenset(absent),
     )
 
 

@@ -26,6 +26,16 @@ FULL_NAME_LENGTH = 5000
 Figures = tuple[int, bool, int | None, int | None]
 FIGURES = ("stock", "stock_is_lower_bound", "cost_kzt", "retail_kzt")
 ADDITIONAL_FIELDS = "brand,barcode,multiplicity,rrp"
+# What goods are priced and sold by, beside their figures: fields, and where they are
+# kept. What cannot be read of them is not "none": the stored value stays.
+KEPT_UNREAD = {
+    "brand": "brand",
+    "category": "category",
+    "multiplicity": "multiplicity",
+    "rrp": "rrp_enforced",
+}
+# A good may come without these, the catalogue may not.
+ASKED_FOR = frozenset(KEPT_UNREAD) & frozenset(ADDITIONAL_FIELDS.split(","))
 
 
 class UnreadableAnswer(ValueError):
@@ -96,17 +106,20 @@ class CategoryList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ElementList:
-    """Rows of elements. `unsound`: articles whose quantity or price is in doubt.
+    """Rows of elements. `unsound`: articles with what makes prices or stock in doubt.
 
-    `keys` names every row that came, in order, readable or not.
+    It maps them to the columns that could not be read at all (`KEPT_UNREAD`). `keys`
+    names every row that came, in order, readable or not.
     """
 
     keys: tuple[str, ...]
     rows: tuple[Element, ...]
     problems: tuple[Problem, ...]
-    unsound: frozenset[str]
+    unsound: dict[str, list[str]]
     # Articles whose row came but is not in `rows`.
     rejected: frozenset[str]
+    # Fields of `ASKED_FOR` that no row has.
+    absent: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

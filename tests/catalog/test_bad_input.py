@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.utils import timezone
 
 from catalog.models import Category, Product
 from tests.catalog.factories import element_row, stock_row, stored_product
@@ -211,6 +212,82 @@ def test_a_senseless_multiplicity_is_none(
     assert stored_product(article).multiplicity is None
 
 
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("brand", {"brand": ["Eta"]}),
+        ("category_id", {"category": "abc"}),
+        ("category_id", {"category": None}),
+        ("multiplicity", {"multiplicity": "10 шт"}),
+        ("rrp_enforced", {"rrp": "N"}),
+        ("rrp_enforced", {"rrp": "Y"}),
+    ],
+)
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_what_cannot_be_read_of_a_known_good_stays_as_it_was(
+    alstyle, sync_catalogue, article, column, values, is_gone
+):
+    alstyle.set_good(article, multiplicity=10, rrp=int(values != {"rrp": "Y"}))
+    sync_catalogue()
+    if is_gone:
+        Product.objects.filter(article=str(article)).update(gone_at=timezone.now())
+    before = getattr(stored_product(article), column)
+    alstyle.set_raw(article, name="Another", **values)
+    run = sync_catalogue()
+    assert run.status == "done"
+    assert len(reasons(run, article)) == 1
+    assert stored_product(article).name == "Another"
+    assert getattr(stored_product(article), column) == before
+
+
+@pytest.mark.parametrize(
+    "values", [{"rrp": "Y"}, {"category": "abc"}, {"multiplicity": "2 шт"}]
+)
+def test_a_catalogue_that_mostly_cannot_be_read_changes_nothing(
+    alstyle, sync_catalogue, stored, values
+):
+    sync_catalogue()
+    before = stored()
+    for number in list(alstyle.goods):
+        alstyle.set_raw(number, name="Another", **values)
+    run = sync_catalogue()
+    assert run.status == "failed"
+    assert "could be read in all that stock and prices" in run.message
+    assert stored() == before
+
+
+def test_a_field_that_comes_with_no_good_is_not_none(
+    alstyle, sync_catalogue, stored, monkeypatch
+):
+    for number in alstyle.goods:
+        alstyle.set_good(number, rrp=1, multiplicity=None)
+    sync_catalogue()
+    before = stored()
+    monkeypatch.setattr("catalog.alstyle.client.ADDITIONAL_FIELDS", "brand,barcode")
+    run = sync_catalogue()
+    assert run.status == "failed"
+    assert "“rrp” came with no good; only 0 of" in run.message
+    assert stored() == before
+    assert sync_catalogue(accept_shrunk=True).status == "done"
+    assert set(Product.objects.values_list("rrp_enforced", flat=True)) == {False}
+    assert sync_catalogue().status == "done", "there is nothing to lose any more"
+
+
+def test_a_few_goods_keep_what_comes_with_no_good(
+    alstyle, sync_catalogue, article, monkeypatch
+):
+    """A supplier may leave a field out where a good has none: none may be left."""
+    for number in alstyle.goods:
+        alstyle.set_good(number, rrp=0, multiplicity=None)
+    alstyle.set_good(article, rrp=1)
+    sync_catalogue()
+    monkeypatch.setattr("catalog.alstyle.client.ADDITIONAL_FIELDS", "brand,barcode")
+    run = sync_catalogue()
+    assert run.status == "done"
+    assert run.bad_rows == [["", "rrp: came with no good; 1 that had it keep it"]]
+    assert stored_product(article).rrp_enforced
+
+
 @pytest.mark.parametrize("category", [None, "abc", 987_654, -1, []])
 def test_a_good_in_no_known_category_is_stored_without_one(
     alstyle, sync_catalogue, article, category
@@ -279,7 +356,7 @@ def test_stock_that_mostly_cannot_be_read_changes_nothing(
     alstyle.faults.add("wrong_types", "quantity-price", variant="nulls")
     run = sync_stock()
     assert run.status == "failed"
-    assert "had a readable quantity and prices" in run.message
+    assert "could be read in all that stock and prices" in run.message
     assert stored() == before
     assert run.counts["warnings"] == 3 * len(alstyle.goods)
     assert len(run.bad_rows) == 300

@@ -116,8 +116,21 @@ def test_bad_rows_are_collected_and_the_others_read():
 def test_a_doubtful_price_makes_a_row_unsound_and_a_cut_name_does_not():
     rows = [element_row(1, price1="?"), element_row(2, name="x" * 900)]
     listed = parse_elements(rows)
-    assert listed.unsound == {"1"}
+    assert listed.unsound == {"1": []}
     assert len(listed.problems) == 2
+
+
+def test_an_element_tells_what_could_not_be_read_of_what_prices_rest_on():
+    row = element_row(1, category="abc", multiplicity="10 шт", rrp="Y", barcode=[])
+    (unread,) = parse_elements([row, element_row(2)]).unsound.values()
+    assert set(unread) == {"category", "multiplicity", "rrp_enforced"}
+
+
+def test_a_field_asked_for_is_absent_when_no_row_has_it():
+    plain = {"article": 812, "name": "Стяжка", "category": 1, "quantity": 0}
+    rows = [plain | {"price1": 1, "price2": 1}, plain | {"article": 813, "rrp": None}]
+    assert parse_elements([*rows, None]).absent == {"brand", "multiplicity"}
+    assert parse_elements([*rows, element_row(1)]).absent == frozenset()
 
 
 def test_elements_may_be_nested_once():
