@@ -138,12 +138,17 @@ def counted_again(counts: dict[str, Any]) -> dict[str, Any]:
     return {**counts, "left_out": left_out, "changes": unchanged}
 
 
+def are_too_many(gone: int, *, before: int) -> bool:
+    """Tell whether so many that go off sale at once, of those before, are a mass."""
+    return gone >= FEW and gone * 100 > before * settings.FEED_MASS_WITHDRAWAL_PERCENT
+
+
 def mass_withdrawal(differences: ListDifferences) -> str:
     """Say how many offers would go off sale, when they are too many; else ""."""
     gone, before = differences.doubtful_withdrawals, differences.on_sale_before
-    limit = settings.FEED_MASS_WITHDRAWAL_PERCENT
-    if gone < FEW or gone * 100 <= before * limit:
+    if not are_too_many(gone, before=before):
         return ""
+    limit = settings.FEED_MASS_WITHDRAWAL_PERCENT
     return _(
         "%(gone)d of %(before)d offers on sale would go off sale "
         "(the limit is %(limit)d %%)"

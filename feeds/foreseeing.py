@@ -18,14 +18,16 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from catalog.availability import stock_before_last_import
 from catalog.commissions import CommissionBook
 from catalog.models import Category, CommissionRate, PriceRule, Product
 from catalog.pricing import PriceDecision
 from catalog.repricing import PriceRow, decide_by, price_rows, rule_for
 from catalog.rules import RuleBook, load_rules, make_book, reached_by, with_branches
-from feeds.comparing import FEW
+from feeds.comparing import are_too_many
 from feeds.models import Listing
 from feeds.offers import ProductRow, Terms, decide_offer, product_rows, read_terms
+from feeds.withholding import Withholding
 from plumbing.adjusting import supposing
 
 # More keys than this are compared here rather than sent to the database.
@@ -173,6 +175,8 @@ class Foresight:
     looked_at: int = 0
     bases: Counter[str] = field(default_factory=Counter)
     on_sale_now: int = 0
+    # Of those that would go off sale, as the price list keeps when they are too many.
+    kept: int = 0
     stock_is_stale: bool = False
     # By which prices jump, as it would be.
     jump_percent: int = 0
@@ -226,12 +230,11 @@ class Foresight:
                 "%(number)d goods would go off sale: more than %(limit)d %% of all "
                 "that is sold."
             ) % {"number": gone, "limit": limit}
-        most = settings.FEED_MASS_WITHDRAWAL_PERCENT
-        if gone >= FEW and gone * 100 > self.on_sale_now * most:
+        if self.kept:
             yield _(
-                "The price list will keep them on sale for now, as it does with more "
-                "than %(limit)d %% at once, until a person decides."
-            ) % {"limit": most}
+                "The price list will keep %(kept)d of them on sale for now, as it does "
+                "with more than %(limit)d %% at once, until a person decides."
+            ) % {"kept": self.kept, "limit": settings.FEED_MASS_WITHDRAWAL_PERCENT}
         falls = self._quarantined(Product.Quarantine.JUMP)
         if falls:
             yield ngettext(
@@ -290,6 +293,7 @@ def foresee(edits: Edits, *, now: datetime) -> Foresight:
     rows = product_rows(now=now, within=concerned)
     pricing = _Pricing(edits)
     prices = {row.pk: row for row in price_rows(Product.objects.filter(concerned))}
+    leaving: list[tuple[ProductRow, PriceRow, str]] = []
     for row in rows:
         price = prices.get(row.pk)
         # A product that an import brought just now.
@@ -304,19 +308,16 @@ def foresee(edits: Edits, *, now: datetime) -> Foresight:
             found.bases[_basis(new)] += 1
         elif pricing.book is not pricing.book_after and not pricing.was_edited(rule):
             found.bases["other_rule"] += 1
-        before = _side(row, old, rule, terms, cost_kzt=price.cost_kzt)
         offered = {k: v for k, v in changed.items() if k in OFFER_FIELDS}
-        after = _side(
-            row._replace(**offered),
-            new,
-            rule_after,
-            terms_after,
-            cost_kzt=price.cost_kzt,
-        )
+        row_after = _priced(row._replace(**offered), new)
+        before = _side(_priced(row, old), old, rule, terms, cost_kzt=price.cost_kzt)
+        after = _side(row_after, new, rule_after, terms_after, cost_kzt=price.cost_kzt)
         if before.shown != after.shown or "sku" in changed:
-            found.effects.append(
-                Effect(row.pk, row.sku, row.name, price.cost_kzt, before, after)
-            )
+            effect = Effect(row.pk, row.sku, row.name, price.cost_kzt, before, after)
+            found.effects.append(effect)
+            if effect.goes_off_sale:
+                leaving.append((row_after, price, after.reason))
+    found.kept = _count_kept(leaving, terms_after, on_sale_now=found.on_sale_now)
     found.effects.sort(key=_gravity)
     return found
 
@@ -367,6 +368,34 @@ class _Pricing:
         return (rule, before), (rule_after, after)
 
 
+def _priced(row: ProductRow, decision: PriceDecision) -> ProductRow:
+    return row._replace(
+        price_kzt=decision.price_kzt, quarantine=str(decision.quarantine)
+    )
+
+
+def _count_kept(
+    leaving: Sequence[tuple[ProductRow, PriceRow, str]],
+    terms: Terms,
+    *,
+    on_sale_now: int,
+) -> int:
+    """Count what the build keeps on sale of the goods that would leave it."""
+    # As a build counts them (`ListDifferences`).
+    doubtful = [it for it in leaving if it[0].was_available and it[2] != "stale"]
+    if not are_too_many(len(doubtful), before=on_sale_now):
+        return 0
+    costs = {price.pk: price.cost_kzt for _row, price, _why in doubtful}
+    withholding = Withholding(
+        stock_before=stock_before_last_import(),
+        costs={pk: cost for pk, cost in costs.items() if cost is not None},
+        # None of those that are on sale by themselves.
+        settled=frozenset(),
+    )
+    kept = (withholding.units(row, terms, reason=why)[0] for row, _p, why in doubtful)
+    return sum(units > 0 for units in kept)
+
+
 def _side(
     row: ProductRow,
     decision: PriceDecision,
@@ -376,7 +405,6 @@ def _side(
     cost_kzt: int | None,
 ) -> Side:
     price = decision.price_kzt
-    row = row._replace(price_kzt=price, quarantine=str(decision.quarantine))
     units, reason = decide_offer(row, terms)
     earns = None
     if rule is not None and price is not None and cost_kzt is not None:

@@ -100,7 +100,7 @@ def test_what_is_foreseen_is_what_saving_brings(shop):
 def test_nothing_is_written_while_looking(shop, django_assert_max_num_queries):
     make_goods(20)
     rows = list(Product.objects.order_by("pk").values())
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(13):
         edited(shop, markup_percent=90)
     assert list(Product.objects.order_by("pk").values()) == rows
 
@@ -113,7 +113,8 @@ def test_a_mistyped_mark_up_is_seen_to_take_goods_off_sale(shop, settings):
     said = " ".join(found.warnings())
     assert "25 goods would go off sale" in said
     assert "25 prices rise by more than 40 %" in said
-    assert "keep them on sale for now" in said
+    assert found.kept == 0, "dearer, they are not kept at the old price"
+    assert "on sale for now" not in said
 
 
 def test_a_fall_beyond_the_limit_is_told(shop):
@@ -221,3 +222,52 @@ def test_what_an_order_earns_is_told_by_the_rule(shop):
     price = effect.after.price_kzt
     assert effect.after.earns_kzt == int(price * Decimal("0.9") - 50 - 1000)
     assert Listing.objects.count() == 1
+
+
+# --- what the price list keeps when too much goes off sale ----------------------------
+
+
+def test_the_number_that_the_list_keeps_is_told(shop, settings):
+    goods = make_goods(60, cost_kzt=1000)
+    branch = make_category(is_published=True)
+    pks = [product.pk for product in goods[:30]]
+    Product.objects.filter(pk__in=pks).update(category=branch, is_published="category")
+    build_price_list(now=timezone.now())
+    found = foresee(Edits(sold={branch.pk: False}), now=timezone.now())
+    assert (found.counts["off_sale"], found.kept) == (30, 30)
+    assert "will keep 30 of them on sale for now" in " ".join(found.warnings())
+    branch.is_published = False
+    branch.save()
+    assert build_price_list(now=timezone.now()).counts["withheld"] == 30
+
+
+def test_a_fall_of_all_prices_is_told_to_be_kept_at_the_old_ones(shop):
+    shop.markup_percent = 100
+    shop.save()
+    make_goods(25, cost_kzt=1000)
+    listed = set(Listing.objects.values_list("price_kzt", flat=True))
+    found = edited(shop, markup_percent=10)
+    assert (found.counts["off_sale"], found.kept) == (25, 25)
+    PriceRule.objects.filter(pk=shop.pk).update(markup_percent=10)
+    assert build_price_list(now=timezone.now()).counts["withheld"] == 25
+    assert set(Listing.objects.on_sale().values_list("price_kzt", flat=True)) == listed
+
+
+@pytest.mark.parametrize(
+    "changed", [{"LEAST_STOCK_TO_LIST": 11}, {"STOCK_STALE_AFTER_MIN": 0}], ids=str
+)
+def test_nothing_is_promised_that_goes_off_sale_at_once(shop, settings, changed):
+    make_goods(60, cost_kzt=1000)
+    found = foresee(Edits(settings=changed), now=timezone.now())
+    assert (found.counts["off_sale"], found.kept) == (60, 0)
+    assert "on sale for now" not in " ".join(found.warnings())
+    for name, value in changed.items():
+        setattr(settings, name, value)
+    build_price_list(now=timezone.now())
+    assert not Listing.objects.on_sale().exists()
+
+
+def test_few_that_go_off_sale_are_not_told_to_be_kept(shop):
+    goods = make_goods(60, cost_kzt=1000)
+    hidden = {product.pk: {"is_published": "no"} for product in goods[:19]}
+    assert foresee(Edits(products=hidden), now=timezone.now()).kept == 0
