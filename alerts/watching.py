@@ -7,7 +7,6 @@ lease: a cluster that has died cannot say so itself.
 from __future__ import annotations
 
 import logging
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ from plumbing.leases import (
     under_lease,
 )
 from plumbing.models import Heartbeat
+from plumbing.rhythm import until_next
 
 log = logging.getLogger(__name__)
 
@@ -76,11 +76,10 @@ class Watch:
         while True:
             if lease.is_lost:
                 raise LeaseLost(lease.name)
-            begun = time.monotonic()
             close_old_connections()
             with settled():
                 self.round(lease, now=database_now())
-            if wait(max(1.0, LOOK_EVERY_S - (time.monotonic() - begun))):
+            if wait(until_next(LOOK_EVERY_S)):
                 return True
 
     def _read_digests(
@@ -118,6 +117,4 @@ class Watch:
         if settings.HEARTBEAT_URL and self.is_alive(now):
             call_outside()
         # After the work: a watch whose every round fails must fall silent.
-        Heartbeat.objects.update_or_create(
-            name=NAME, defaults={"host": settings.HOST_NAME, "beaten_at": now}
-        )
+        Heartbeat.objects.beat(NAME, host=settings.HOST_NAME, now=now)

@@ -57,6 +57,7 @@ from orders.supply.evidence import WATCH
 from plumbing.adjusting import Watcher
 from plumbing.clocks import note_host
 from plumbing.leases import database_now
+from plumbing.rhythm import until_next
 from plumbing.timekeeping import TimeWatch
 
 log = logging.getLogger(__name__)
@@ -197,7 +198,7 @@ def run_dispatchers(*, exit_with_parent: bool) -> None:
     for loop in loops:
         loop.start()
     start_watch(wait=stop.wait)
-    while not stop.wait(WATCH_TIME_EVERY_S):
+    while not stop.wait(until_next(WATCH_TIME_EVERY_S)):
         if not all(loop.is_alive() for loop in loops):
             # The supervisor starts the part again.
             raise SystemExit(1)

@@ -17,6 +17,7 @@ from bridge_site.revision import revision
 from plumbing import epoch, hosts
 from plumbing.clocks import note_host
 from plumbing.leases import database_now
+from plumbing.rhythm import until_next
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,8 @@ class Reporter:
     def __init__(self, part: str) -> None:
         self._part = part
         self._since: datetime | None = None
-        self._told_at = float("-inf")
+        self._fits = hosts.FitWatch()
+        self._told_in: float | None = None
         self._may_work = True
         self._said = ""
         self._turns = self._memory_bytes = 0
@@ -51,9 +53,9 @@ class Reporter:
 
         Away from its database it may: whoever works finds out by himself.
         """
-        if time.monotonic() - self._told_at < TOLD_EVERY_S:
+        if (turn := time.monotonic() // TOLD_EVERY_S) == self._told_in:
             return self._may_work
-        self._told_at = time.monotonic()
+        self._told_in = turn
         try:
             self._may_work = self._tell()
         except DatabaseError as error:
@@ -76,7 +78,7 @@ class Reporter:
             log.warning("the other hosts could not be told that this part ends")
 
     def _tell(self) -> bool:
-        fit = hosts.read_fit()
+        fit = self._fits.read()
         if fit is hosts.Fit.NEWER:
             # There may not even be a table to write it into.
             return self._say(fit, works=False)
@@ -115,9 +117,10 @@ def report_in_background(reporter: Reporter) -> None:
     def run() -> None:
         while True:
             reporter.turn()
-            # Kept open it would be one more for each host.
-            connection.close()
-            time.sleep(TOLD_EVERY_S)
+            if connection.vendor != "sqlite":
+                # Kept open it would be one more for each host.
+                connection.close()
+            time.sleep(until_next(TOLD_EVERY_S))
 
     threading.Thread(target=run, name="reporting", daemon=True).start()
 

@@ -1,7 +1,7 @@
 """Does what is due at each peer: one leased loop per peer, apart from all readings.
 
 The due steps are the flag that wakes a loop: whatever any process asks for is a row,
-seen within a second; what was put off is, within five of its moment. Nothing is
+seen within a second, and so is the moment until which one was put off. Nothing is
 queued, so nothing can pile up or be lost.
 """
 
@@ -16,8 +16,7 @@ from django.db import close_old_connections, connection
 
 from orders.clients import Clients
 from orders.models import Step
-from orders.steps.machine import Processed, is_anything_due, process_due
-from plumbing import epoch
+from orders.steps.machine import Processed, due_in, is_anything_due, process_due
 from plumbing.adjusting import ChangeWatch, settled
 from plumbing.leases import (
     LeaseHandle,
@@ -32,8 +31,8 @@ from plumbing.stillness import Stillness
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 1.0
-# What was put off until a moment is found by so long after it.
-PUT_OFF_AFTER_S = 5.0
+# Whatever is known of what will be due.
+LOOK_ANYHOW_S = 30.0
 # Another host has the lease, or a fault ended the round.
 TRY_AGAIN_AFTER_S = 5.0
 # A peer that is away is left alone for so long.
@@ -84,24 +83,28 @@ def dispatch_once(*, budget_s: float) -> Processed:
 
 def _dispatch_under(lease: LeaseHandle, peer: str, wait: Wait) -> bool:
     """Work until it is time to stop (True); raises `LeaseLost`."""
-    last_beat, stillness = float("-inf"), Stillness(again_after_s=PUT_OFF_AFTER_S)
+    beaten_in, stillness = None, Stillness(again_after_s=LOOK_ANYHOW_S)
     while True:
         if lease.is_lost:
             raise LeaseLost(lease.name)
         pause_s = LOOK_EVERY_S
-        if not stillness.holds() and stillness.look(
-            lambda: is_anything_due(now=database_now(), peer=peer)
-        ):
+        if not stillness.holds() and stillness.look(lambda: _look(peer, stillness)):
             done = _do_settled_round(peer, wait)
             pause_s = AWAY_FOR_S if done.unreachable else 0
             pause_s = GUARDED_FOR_S if done.is_guarded else pause_s
         # After the work: a loop whose every round fails must fall silent.
-        if time.monotonic() - last_beat >= BEAT_EVERY_S:
+        if (turn := time.monotonic() // BEAT_EVERY_S) != beaten_in:
             _beat(peer)
-            epoch.beat()
-            last_beat = time.monotonic()
+            beaten_in = turn
         if wait(pause_s):
             return True
+
+
+def _look(peer: str, stillness: Stillness) -> bool:
+    """Look whether anything is due, and when to look next if not."""
+    wait_s = due_in(now=database_now(), peer=peer)
+    stillness.look_again_within(wait_s)
+    return wait_s == 0
 
 
 def _do_settled_round(peer: str, wait: Wait) -> Processed:
@@ -124,7 +127,5 @@ def _do_round(
 
 def _beat(peer: str) -> None:
     close_old_connections()
-    Heartbeat.objects.update_or_create(
-        name=loop_name(peer),
-        defaults={"host": settings.HOST_NAME, "beaten_at": database_now()},
-    )
+    name, host = loop_name(peer), settings.HOST_NAME
+    Heartbeat.objects.beat(name, host=host, now=database_now())

@@ -15,10 +15,11 @@ from django.db import IntegrityError, close_old_connections, connection, transac
 from django.utils import timezone
 
 from plumbing.models import Lease
+from plumbing.rhythm import until_next
 
 # A killed owner keeps others waiting for at most this long.
 LEASE_S = 90
-RENEW_EVERY_S = 20
+RENEW_EVERY_S = 30
 # A lease that ends further ahead was taken before the clock was set back.
 SLACK_S = 5
 
@@ -80,7 +81,7 @@ class LeaseHandle:
 
     def _renew_until_stopped(self) -> None:
         try:
-            while not self._stop.wait(RENEW_EVERY_S):
+            while not self._stop.wait(until_next(RENEW_EVERY_S)):
                 try:
                     close_old_connections()
                     self.confirm()
@@ -100,6 +101,10 @@ def take_lease(name: str, *, seconds: int = LEASE_S) -> str:
     owner = f"{settings.HOST_NAME}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
     now = database_now()
     until = now + timedelta(seconds=seconds)
+    held = Lease.objects.filter(name=name, until__gt=now).first()
+    if held is not None and held.until <= until + timedelta(seconds=SLACK_S):
+        # Read only: whoever waits for it asks again and again.
+        raise LeaseTaken(name, owner=held.owner)
     if Lease.objects.filter(name=name, until__lte=now).update(owner=owner, until=until):
         return owner
     try:

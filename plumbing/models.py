@@ -119,6 +119,14 @@ class CallCount(models.Model):
         return f"{self.peer} {self.method} {self.outcome}"
 
 
+class HeartbeatQuerySet(models.QuerySet["Heartbeat"]):
+    def beat(self, name: str, *, host: str, now: datetime) -> None:
+        """Note that it lives; it beats for years, so nothing is read first."""
+        if not self.filter(name=name).update(host=host, beaten_at=now):
+            values = {"host": host, "beaten_at": now}
+            self.update_or_create(name=name, defaults=values)
+
+
 class Heartbeat(models.Model):
     """Proof that a worker cluster still takes and finishes tasks."""
 
@@ -131,6 +139,8 @@ class Heartbeat(models.Model):
     LATE_AFTER = timedelta(minutes=5)
     LATE_AFTER_CRAWLS = timedelta(minutes=20)
     CRAWLS = "imports"
+
+    objects = HeartbeatQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("heartbeat")

@@ -33,10 +33,15 @@ class Stillness:
     def look(self, find: Callable[[], Found]) -> Found:
         """Look, and remember by what stands in the database if nothing was found."""
         # Before: what is written meanwhile is news.
-        seen, until = _written(), time.monotonic() + self._again_after_s
+        seen = _written()
+        self._until = time.monotonic() + self._again_after_s
         found = find()
-        self._seen, self._until = (None if found else seen), until
+        self._seen = None if found else seen
         return found
+
+    def look_again_within(self, seconds: float) -> None:
+        """Let the look that is under way hold no longer: something is due then."""
+        self._until = min(self._until, time.monotonic() + seconds)
 
 
 def _written() -> tuple[Any, ...] | None:

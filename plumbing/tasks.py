@@ -16,10 +16,7 @@ from plumbing.models import Heartbeat
 def beat(cluster: str) -> str:
     """Prove that this cluster takes and finishes tasks."""
     note_host()
-    Heartbeat.objects.update_or_create(
-        name=cluster,
-        defaults={"host": settings.HOST_NAME, "beaten_at": database_now()},
-    )
+    Heartbeat.objects.beat(cluster, host=settings.HOST_NAME, now=database_now())
     return f"{cluster} is alive"
 
 

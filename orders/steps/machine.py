@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from math import inf
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Min
 from django.utils.translation import gettext as _
 
 from orders.clients import Clients
@@ -46,6 +47,8 @@ GUARDED_AFTER_S = 60
 # No step is put off for longer.
 LONGEST_WAIT = timedelta(hours=2)
 CLOCK_SLACK_S = 5
+# What waits for another's claim or for the cart may be free by then.
+HELD_BACK_S = 5.0
 REFUSED_ACCESS_AFTER_S = 600
 
 
@@ -138,9 +141,21 @@ def process_due(
 
 def is_anything_due(*, now: datetime, peer: str = "") -> bool:
     """Tell whether a step waits to be done or looked at, at `peer` if it is named."""
-    # Asked each second: mostly nothing waits at all, which the first question tells.
-    waiting = _unclaimed(peer).filter(not_before__lte=now)
-    return waiting.exists() and _due(now=now, peer=peer).exists()
+    return due_in(now=now, peer=peer) == 0
+
+
+def due_in(*, now: datetime, peer: str = "") -> float:
+    """Say in how many seconds a step may be due; 0 = one is, `inf` = none waits."""
+    # Mostly nothing waits at all, which the first question tells.
+    waiting = Step.objects.filter(status__in=(Status.PENDING, Status.UNKNOWN))
+    if peer:
+        waiting = waiting.filter(peer=peer)
+    soonest: datetime | None = waiting.aggregate(at=Min("not_before"))["at"]
+    if soonest is None:
+        return inf
+    if soonest > now:
+        return (soonest - now).total_seconds()
+    return 0 if _due(now=now, peer=peer).exists() else HELD_BACK_S
 
 
 def run_step(step: Step, clients: Clients, result: Processed) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import timedelta
 
 import pytest
 from django.db import connections
@@ -91,6 +92,15 @@ def test_what_becomes_due_is_done_without_a_task(done, run):
     order = make_order((make_product("1"), 1))
     wait_for(lambda: step_of(order).status == S.DONE)
     assert OrmQ.objects.count() == 0
+
+
+def test_what_was_put_off_is_done_at_its_moment_though_nothing_is_written(done, run):
+    order = make_order((make_product("1"), 1))
+    Step.objects.update(not_before=timezone.now() + timedelta(seconds=2))
+    run(ALSTYLE)
+    time.sleep(1)
+    assert step_of(order).status == S.PENDING
+    wait_for(lambda: step_of(order).status == S.DONE)
 
 
 def test_a_loop_does_only_what_is_asked_of_its_peer(done, run):

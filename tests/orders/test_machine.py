@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import threading
 from datetime import timedelta
 
@@ -165,6 +166,7 @@ def test_while_another_worker_uses_the_cart_no_reserve_is_begun(performed):
     process()
     assert performed == []
     assert not machine.is_anything_due(now=timezone.now())
+    assert machine.due_in(now=timezone.now()) == machine.HELD_BACK_S
     after = step_of(order)
     assert (after.not_before, after.events.count()) == (before.not_before, 0)
     Lease.objects.filter(owner=owner).delete()
@@ -173,9 +175,12 @@ def test_while_another_worker_uses_the_cart_no_reserve_is_begun(performed):
 
 
 def test_what_waits_for_later_is_done_on_demand(performed):
+    now = timezone.now()
+    assert machine.due_in(now=now) == math.inf
     order = make_order((make_product("1"), 1))
-    later = timezone.now() + timedelta(hours=1)
-    Step.objects.update(not_before=later)
+    assert machine.due_in(now=timezone.now()) == 0
+    Step.objects.update(not_before=now + timedelta(hours=1))
+    assert machine.due_in(now=now) == 3600
     process()
     assert performed == []
     with Clients() as clients:

@@ -72,7 +72,7 @@ def test_newer_code_waits_for_the_migrations_and_then_works():
         waited.append(seconds)
         label, name = max(hosts._known_migrations() - set(applied()))
         Applied.objects.create(app=label, name=name)
-        reporter._told_at = float("-inf")
+        reporter._told_in = None
         return False
 
     reporter = Reporter("orders")
@@ -80,6 +80,24 @@ def test_newer_code_waits_for_the_migrations_and_then_works():
     assert len(waited) == 1
     be_newer()
     assert not Reporter("orders").await_work(wait=lambda _seconds: True)
+
+
+def test_a_watch_reads_all_migrations_only_when_one_came_or_went(
+    django_assert_num_queries,
+):
+    watch = hosts.FitWatch()
+    assert watch.read() == hosts.read_fit() == Fit.FITS
+    with django_assert_num_queries(1):
+        assert watch.read() == Fit.FITS
+    be_newer()
+    assert watch.read() == Fit.NEWER
+    label, name = max(hosts._known_migrations() - set(applied()))
+    again = Applied.objects.create(app=label, name=name)
+    assert watch.read() == Fit.FITS
+    # Taken back, and another one applied in its place.
+    again.delete()
+    be_older()
+    assert watch.read() == hosts.read_fit() == Fit.NEWER
 
 
 def applied():

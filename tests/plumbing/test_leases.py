@@ -54,6 +54,12 @@ def test_a_killed_holder_blocks_for_less_than_two_minutes():
     assert until <= database_now() + timedelta(seconds=120)
 
 
+def test_whoever_finds_it_taken_writes_nothing(django_assert_num_queries):
+    take_lease("work")
+    with django_assert_num_queries(1), pytest.raises(LeaseTaken):
+        take_lease("work")
+
+
 def test_whoever_lost_the_lease_learns_it_and_leaves_the_new_holder_alone():
     with under_lease("work") as lease:
         expire("work")

@@ -61,6 +61,14 @@ def test_a_connection_opened_anew_knows_nothing():
     assert not still.holds()
 
 
+def test_a_look_that_knows_when_something_will_be_due_holds_no_longer():
+    still = Stillness(again_after_s=60.0)
+    still.look(lambda: still.look_again_within(0.0))
+    assert not still.holds()
+    still.look(lambda: still.look_again_within(30.0))
+    assert still.holds()
+
+
 def test_what_the_clock_alone_makes_due_is_looked_for_in_time():
     still = Stillness(again_after_s=0.0)
     still.look(Heartbeat.objects.none().exists)
