@@ -113,6 +113,18 @@ def note_listed_number(supplied: SupplierOrder, row: SupplierOrderRow) -> None:
     )
     supplied.listed_id = row.order_id
     supplied.save(update_fields=["listed_id"])
+    _join_rows(supplied)
+
+
+def _join_rows(supplied: SupplierOrder) -> None:
+    """Let one order of Al-Style's that was taken for two be one, as after a merge.
+
+    What both hold is compared with what is there, and no release of either cancels it.
+    """
+    if supplied.merged_into_id is None:
+        same = SupplierOrder.objects.filter(supplier_order_id=supplied.listed_id)
+        other = same.exclude(pk=supplied.pk).filter(merged_into=None)
+        other.update(merged_into=supplied)
 
 
 def unlisted(pieces: Mapping[str, int]) -> list[SupplierOrder]:

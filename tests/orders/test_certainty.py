@@ -11,7 +11,15 @@ from django.utils import timezone
 from catalog.alstyle.cart import CartClient
 from catalog.availability import stock_read_at
 from orders.clients import Clients
-from orders.models import LearnedFact, Order, Purchase, Reservation, Step
+from orders.models import (
+    LearnedFact,
+    Order,
+    Purchase,
+    Reason,
+    Reservation,
+    Step,
+    SupplierOrder,
+)
 from orders.models.step import Candidate
 from orders.plan import actions
 from orders.plan.planning import replan
@@ -185,6 +193,32 @@ def test_an_order_of_ours_that_lists_name_otherwise_is_not_taken_for_the_next_on
     (ours,) = alive(supplier)
     shown = {found["id"] for found in step_of(second).answered["candidates"]}
     assert shown == {ours.long_id}
+
+
+def test_one_order_that_two_buyers_have_under_two_numbers_is_told_and_kept(
+    supplier, product, process
+):
+    supplier.change_settings(long_order_ids=True, reads_submit_ids=False)
+    first = make_order((product, 2))
+    process()
+    (ours,) = alive(supplier)
+    # A person takes it for another's, under the number that lists show.
+    second = make_order((product, 2))
+    taken = SupplierOrder.objects.create(
+        supplier_order_id=ours.long_id, placed_at=timezone.now()
+    )
+    now = timezone.now()
+    second.reservations.update(status=R.HELD, supplier_order=taken, held_at=now)
+    second.steps.update(status=S.DONE)
+    supplier.change_settings(reads_submit_ids=True)
+    verify()
+    for order in (first, second):
+        told = step_of(order, Step.Kind.CHECK)
+        assert told.stuck_for == Reason.SUPPLIER_LINES
+    call_off(second)
+    process()
+    assert step_of(second, Step.Kind.RELEASE).stuck_for == Reason.SHARED_ORDER
+    assert alive(supplier) == [ours]
 
 
 def test_longer_numbers_in_lists_keep_no_lost_submit_waiting(
