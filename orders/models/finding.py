@@ -47,6 +47,7 @@ class Finding(models.Model):
         GIVEN_UP = "given_up", _("fits a purchase that was given up")
         STILL_LIVE = "still_live", _("released, yet alive at Al-Style")
         NOT_SHOWN = "not_shown", _("no longer shown by Kaspi")
+        UNKNOWN_STATE = "unknown_state", _("in a state unknown to the bridge")
         NOT_TAKEN_IN = "not_taken_in", _("order at Kaspi that is unknown here")
 
     class Status(models.TextChoices):

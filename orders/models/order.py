@@ -254,6 +254,11 @@ class Order(models.Model):
         return self.ended_at is not None and not self.has_ended
 
     @property
+    def is_in_unknown_state(self) -> bool:
+        """Tell whether Kaspi's word for where it stands is none that we know."""
+        return self.status not in self.STATUSES or self.state not in self.STATES
+
+    @property
     def is_unsigned(self) -> bool:
         """Tell whether the buyer has still to sign: reserved, but not accepted."""
         return self.state == self.SIGN_REQUIRED

@@ -91,6 +91,7 @@ class Reason(models.TextChoices):
     STILL_LIVE = "still_live", _("The released order is alive at Al-Style")
     NOT_TAKEN_IN = "not_taken_in", _("Kaspi has an order that is unknown here")
     NOT_SHOWN = "not_shown", _("Kaspi no longer shows this order")
+    UNKNOWN_STATE = "unknown_state", _("Kaspi shows the order in an unknown state")
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,7 @@ def contradictions_of(
     """
     whole = _Whole(order)
     yield from whole.not_shown()
+    yield from whole.unknown_state()
     yield from whole.not_released()
     yield from whole.open_of_ended()
     is_ours = first_read_at is not None and order.created_at >= first_read_at
@@ -152,6 +153,20 @@ class _Whole:
             for step in order.steps.all()
         )
         one = self._say(Kind.NOT_SHOWN, text, {"since": str(order.absent_since)})
+        yield replace(one, stands=not told)
+
+    def unknown_state(self) -> Iterator[Contradiction]:
+        """Kaspi's word for where the order stands is new: nothing more is done."""
+        order = self.order
+        if not order.is_in_unknown_state or order.ended_at is not None:
+            return
+        text = _(
+            "Kaspi shows the order as %(state)s, %(status)s, which the bridge does not "
+            "know: look in its cabinet"
+        )
+        facts = {"state": order.state, "status": order.status}
+        told = has_step(order, Step.Kind.RESERVE, *Step.STUCK)
+        one = self._say(Kind.UNKNOWN_STATE, text % facts, facts)
         yield replace(one, stands=not told)
 
     def not_released(self) -> Iterator[Contradiction]:

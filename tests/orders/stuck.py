@@ -256,6 +256,8 @@ def _contradictions(reason: Reason, product: Product) -> Iterator[State]:
     if reason == Reason.NOT_SHOWN:
         gone = {"absent_readings": 3, "absent_since": timezone.now()}
         Order.objects.filter(pk=held.pk).update(**gone)
+    if reason == Reason.UNKNOWN_STATE:
+        Order.objects.filter(pk=held.pk).update(status="BLOCKED_BY_KASPI")
     orders = [held, bare] if reason == Reason.TOO_LONG else [held]
     if reason in (Reason.NO_GOODS, Reason.NOBODYS, Reason.GIVEN_UP):
         orders = [bare]

@@ -343,3 +343,31 @@ def test_an_order_with_a_cancel_or_a_stuck_accept_is_told_of_once(product):
         assert told(order, hours=0.1) == []
         order.steps.all().delete()
         assert told(order, hours=0.1) == [Finding.Kind.NO_GOODS]
+
+
+# -- Kaspi says something new ---------------------------------------------------------
+
+
+def test_a_status_that_nobody_knows_is_told_until_it_is_over(
+    still, quiet, product, process
+):
+    order = at_kaspi(quiet, product)
+    process()
+    read_again()
+    assert told(order, hours=0.1) == []
+    quiet.set_order(order.code, status="BLOCKED_BY_KASPI")
+    read_again()
+    assert told(order, hours=0.1) == [Finding.Kind.UNKNOWN_STATE]
+    assert "BLOCKED_BY_KASPI" in step_of(order, K.CHECK).last_error
+    quiet.set_order(order.code, status=Order.ACCEPTED)
+    read_again()
+    assert told(order, hours=0.1) == []
+    assert not order.steps.stuck().exists()
+
+
+def test_a_status_unknown_from_the_start_is_told_by_its_reserve(product):
+    unknown = {"status": "BLOCKED_BY_KASPI", "problem": "unknown"}
+    order = make_order((product, 1), **unknown)
+    assert step_of(order).stuck_for == Reason.UNREADABLE
+    assert told(order, hours=0.1) == [Finding.Kind.UNKNOWN_STATE]
+    assert not order.steps.filter(kind=K.CHECK).exists()

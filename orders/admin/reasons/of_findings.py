@@ -161,6 +161,14 @@ OF_FINDINGS = (
             RIGHT_SO,
         ),
     ),
+    Cure(
+        reason=Reason.UNKNOWN_STATE,
+        means=_(
+            "Kaspi has a word for it that is new to the bridge, which does nothing "
+            "more for the order by itself. Tell whoever looks after the bridge, too."
+        ),
+        ways=(REREAD, RELEASE, RELEASED, RIGHT_SO),
+    ),
     # It has no order here, so no card: the page of contradictions tells of it.
     Cure(
         reason=Reason.NOT_TAKEN_IN,
