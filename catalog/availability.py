@@ -75,7 +75,7 @@ def stock_read_at() -> datetime | None:
 
     The moment the import began: what was sold while it ran may not be in it.
     """
-    begun = ImportRun.objects.good().order_by("-started_at")
+    begun = ImportRun.objects.of_figures().order_by("-started_at")
     return begun.values_list("started_at", flat=True).first()
 
 
@@ -84,7 +84,7 @@ def stock_before_last_import() -> dict[int, int]:
 
     Whatever is not named here was as low by the import before, too.
     """
-    last = ImportRun.objects.good().order_by("-started_at").values_list("pk")[:1]
+    last = ImportRun.objects.of_figures().order_by("-started_at").values_list("pk")[:1]
     lowered = ProductChange.objects.filter(
         run=last, field=ProductChange.Field.STOCK, new__lt=F("old")
     )

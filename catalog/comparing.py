@@ -202,9 +202,9 @@ def compare_elements(
 ) -> Differences:
     """Compare a whole catalogue with everything stored.
 
-    `keep_figures`: stock and prices of live goods were read later than the crawl
-    began, so the crawl's are the older ones. `absent`: fields that came with no good,
-    which does not mean that no good has them any more.
+    `keep_figures`: stock and prices were read later than the crawl began, so the
+    crawl's are the older ones. `absent`: fields that came with no good, which does not
+    mean that no good has them any more.
     """
     found = Differences()
     unseen = dict(elements)
@@ -227,7 +227,7 @@ def compare_elements(
                 element = _with_stored(element, old, [KEPT_UNREAD[name]])
                 found.lost[name] += not is_gone
         if is_gone:
-            _add_returned(found, pk, old, element, now=now)
+            _add_returned(found, pk, old, element, columns=columns, now=now)
             continue
         found.sound += article not in crawl.unsound
         if (*old[:width],) != element[1 : width + 1]:
@@ -256,7 +256,7 @@ def compare_named(
         element = unseen.pop(article)
         if is_gone:
             element = _with_stored(element, old, unsound.get(article, ()))
-            _add_returned(found, pk, old, element, now=now)
+            _add_returned(found, pk, old, element, columns=ELEMENT_COLUMNS, now=now)
     found.new = list(unseen.values())
     return found
 
@@ -307,12 +307,20 @@ def _add_gone(found: Differences, pk: int, old: list[Any], *, now: datetime) -> 
 
 
 def _add_returned(
-    found: Differences, pk: int, old: list[Any], element: Element, *, now: datetime
+    found: Differences,
+    pk: int,
+    old: list[Any],
+    element: Element,
+    *,
+    columns: Sequence[str],
+    now: datetime,
 ) -> None:
     found.returned += 1
     found.changes.append(UnsavedChange(pk, Field.PRESENCE, 0, 1))
     also = [("gone_at", None), ("last_seen", now)]
-    found.add(pk, ELEMENT_COLUMNS, old=old, new=element[1:], also=also)
+    width = len(columns)
+    new = element[1 : width + 1]
+    found.add(pk, columns, old=old[:width], new=new, also=also)
 
 
 def _mark_flapping(found: Differences, *, now: datetime) -> None:

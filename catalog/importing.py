@@ -114,11 +114,12 @@ def _store_catalogue(
     branches = _compare_branches(session, listed)
     stock_runs = ImportRun.objects.good().filter(kind=ImportRun.Kind.STOCK)
     since = stock_runs.filter(finished_at__gte=session.run.started_at)
+    session.run.kept_figures = since.exists()
     found = compare_elements(
         crawl,
         _placed(session, crawl, branches),
         now=session.now(),
-        keep_figures=since.exists(),
+        keep_figures=session.run.kept_figures,
         absent=frozenset() if session.accept_shrunk else crawl.absent,
     )
     _count(session, found)

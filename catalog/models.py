@@ -436,6 +436,10 @@ class ImportRunQuerySet(models.QuerySet["ImportRun"]):
         """Keep those that brought the whole of what they asked for, and stored it."""
         return self.real().filter(status=ImportRun.Status.DONE)
 
+    def of_figures(self) -> ImportRunQuerySet:
+        """Keep the good ones that stored the stock and prices they read."""
+        return self.good().filter(kept_figures=False)
+
 
 class ImportRun(models.Model):
     """One import from the supplier: what came, what changed, what was wrong."""
@@ -468,6 +472,10 @@ class ImportRun(models.Model):
     )
     # Kept to show how old the supplier's data are; never a reason to skip an import.
     supplier_date = models.CharField(_("supplier's date"), max_length=100, blank=True)
+    # A crawl during which stock was read: it stored everything else.
+    kept_figures = models.BooleanField(
+        _("kept newer stock and prices"), default=False, db_default=False
+    )
 
     objects = ImportRunQuerySet.as_manager()
 

@@ -22,7 +22,7 @@ from plumbing.redaction import redact
 # Of the imports what is told; their lists of bad rows may be long.
 RUN_FIELDS = (
     *("id", "kind", "status", "failure", "started_at", "finished_at"),
-    *("counts", "message", "supplier_date"),
+    *("counts", "message", "supplier_date", "kept_figures"),
 )
 # One failed import is put right by the next; so long without a good one is not.
 PATIENCE = {
@@ -68,7 +68,8 @@ class LastRuns:
     @property
     def stock_read_at(self) -> datetime | None:
         """`availability.stock_read_at()`, without asking again."""
-        return max((run.started_at for run in self.good.values()), default=None)
+        read = (run for run in self.good.values() if not run.kept_figures)
+        return max((run.started_at for run in read), default=None)
 
 
 def ask_catalog() -> Questions:

@@ -8,7 +8,10 @@ from django.test.utils import CaptureQueriesContext
 from django_q.models import OrmQ
 
 from catalog import crawling, importing
-from catalog.models import Category, Product, ProductChange
+from catalog.availability import stock_before_last_import, stock_read_at
+from catalog.models import Category, ImportRun, Product, ProductChange
+from catalog.needs import read_last_runs
+from plumbing.leases import database_now
 from tests.catalog.factories import (
     NOW,
     make_category,
@@ -231,24 +234,66 @@ def test_a_sku_mapped_by_hand_stays(alstyle, sync_catalogue, article):
     assert stored_product(article).sku == "MAPPED-1"
 
 
-def test_stock_read_during_the_crawl_is_not_overwritten_by_older_figures(
-    alstyle, supplier_client, article, monkeypatch
-):
-    importing.import_catalogue(supplier_client)
+@pytest.fixture
+def crawl_and_read_stock(supplier_client, monkeypatch):
+    """Crawl; once the whole catalogue has come, stock is read, too."""
     crawl = crawling.crawl_elements
 
-    def crawl_and_sell_out(client):
-        crawled = crawl(client)
-        alstyle.set_good(article, quantity=0, price1=2000, name="New name")
-        assert importing.import_stock(client).counts["changed"] == 1
+    def run(between):
+        def crawl_and_read(client):
+            crawled = crawl(client)
+            between()
+            assert importing.import_stock(client).is_done
+            return crawled
+
+        monkeypatch.setattr(importing, "crawl_elements", crawl_and_read)
+        crawled = importing.import_catalogue(supplier_client)
+        assert crawled.is_done
         return crawled
 
+    return run
+
+
+def test_stock_read_during_the_crawl_is_not_overwritten_by_older_figures(
+    alstyle, sync_catalogue, article, crawl_and_read_stock
+):
+    sync_catalogue()
     alstyle.set_good(article, name="New name")
-    monkeypatch.setattr(importing, "crawl_elements", crawl_and_sell_out)
-    assert importing.import_catalogue(supplier_client).status == "done"
+    crawl_and_read_stock(
+        lambda: alstyle.set_good(article, quantity=0, price1=2000, name="New name")
+    )
     stored = stored_product(article)
     assert (stored.stock, stored.cost_kzt) == (0, 2000)
     assert stored.name == "New name"
+
+
+def test_a_good_that_returns_with_the_crawl_has_the_figures_read_last(
+    alstyle, sync_catalogue, sync_stock, article, crawl_and_read_stock, monkeypatch
+):
+    sync_catalogue()
+    good = alstyle.remove_good(article)
+    sync_catalogue()
+    alstyle.shop.goods[article] = good
+    # The catalogue does not give it by its article just now.
+    monkeypatch.setattr(importing, "read_new_articles", lambda *_args: None)
+    crawl_and_read_stock(lambda: alstyle.set_good(article, quantity=0, price1=2000))
+    stored = stored_product(article)
+    assert stored.gone_at is None
+    assert (stored.stock, stored.cost_kzt) == (0, 2000)
+
+
+def test_a_crawl_that_kept_newer_figures_vouches_for_none(
+    alstyle, sync_catalogue, article, crawl_and_read_stock
+):
+    """What left the stock between their reading and the crawl is not in them."""
+    sync_catalogue()
+    before = database_now() - timedelta(minutes=1)
+    run = crawl_and_read_stock(lambda: alstyle.set_good(article, quantity=0))
+    ImportRun.objects.filter(kind=ImportRun.Kind.STOCK).update(started_at=before)
+    ImportRun.objects.filter(kind=ImportRun.Kind.CATALOGUE).exclude(pk=run.pk).delete()
+    assert run.started_at > before
+    assert stock_read_at() == read_last_runs().stock_read_at == before
+    assert stock_before_last_import() == {stored_product(article).pk: 7}
 
 
 def test_an_import_whose_date_cannot_be_had_is_still_done(alstyle, sync_catalogue):
