@@ -123,11 +123,13 @@ def digest_of_terms(terms: Terms, points: list[Point]) -> str:
     )
 
 
-def write_draft(draft: Draft, *, now: datetime, is_forced: bool = False) -> None:
+def write_draft(
+    draft: Draft, *, now: datetime, lets_go: frozenset[str] | None = frozenset()
+) -> None:
     """Write the offers of this moment; raises `Refusal` when there is none.
 
-    When too many go off sale at once part of them stays as it was, unless a person's
-    word forces it (`withholding`).
+    When too many go off sale at once part of them stays as it was (`withholding`), but
+    not the SKUs that a person lets go; None lets all go.
     """
     points = read_points()
     terms = read_terms(now=now, city_prices=city_prices_of(points))
@@ -148,20 +150,22 @@ def write_draft(draft: Draft, *, now: datetime, is_forced: bool = False) -> None
         # What is kept depends on how long it is.
         draft.inputs = None if draft.differences.kept else digests.found
 
-    if is_forced:
+    if lets_go is None:
         write(None)
     else:
-        _write_withholding(draft, write)
+        _write_withholding(draft, write, settled=settled_skus() | lets_go)
 
 
 def _write_withholding(
-    draft: Draft, write: Callable[[Withholding | None], None]
+    draft: Draft,
+    write: Callable[[Withholding | None], None],
+    *,
+    settled: frozenset[str],
 ) -> None:
     """Write the list, and once more, merged, when too many go off sale at once.
 
     What earlier builds withheld stays withheld, however little else goes off sale.
     """
-    settled = settled_skus()
     draft.differences = ListDifferences(settled=settled)
     write(read_withheld(settled=settled))
     said = mass_withdrawal(draft.differences)

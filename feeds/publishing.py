@@ -26,7 +26,7 @@ from feeds.retention import delete_old_builds
 from feeds.standing_in import keep_login
 from feeds.unchanged import is_made_of_the_same, last_whole
 from feeds.validating import InvalidPriceList
-from feeds.withholding import forget_withheld_but, mark_withheld
+from feeds.withholding import forget_withheld_but, mark_withheld, skus_withheld_at
 from plumbing.collecting import collecting_rarely
 from plumbing.leases import LeaseHandle, LeaseLost, under_lease
 from plumbing.queue import enqueue
@@ -51,6 +51,8 @@ class Override:
 
     reason: str
     actor: str
+    # The SKUs that it lets go off sale, however many; None: whatever goes.
+    lets_go: frozenset[str] | None = None
 
     def __str__(self) -> str:
         return _("forced by %(actor)s: %(reason)s") % {
@@ -118,13 +120,16 @@ def override_refusal(
 ) -> BuildResult:
     """Build afresh with the limit on withdrawals lifted.
 
-    `build` was refused, or kept on sale what should go off.
+    `build` was refused, or kept on sale what should go off: just that goes then, and
+    not what else would go by now, which nobody has seen.
     """
+    lets_go = None
     if build.withholds:
+        lets_go = skus_withheld_at(build.started_at)
         number = _("№%(number)d kept offers on sale") % {"number": build.pk}
     else:
         number = _("№%(number)d was refused") % {"number": build.pk}
-    override = Override(reason=f"{reason} ({number})", actor=actor)
+    override = Override(reason=f"{reason} ({number})", actor=actor, lets_go=lets_go)
     return build_price_list(now=now, override=override)
 
 
@@ -161,7 +166,8 @@ class _Attempt:
 
     @property
     def remark(self) -> str:
-        return str(self.override or self.draft.remark)
+        said = (str(self.override or ""), self.draft.remark)
+        return "; ".join(filter(None, said))
 
     def settle(self, work: Callable[[], BuildResult]) -> BuildResult:
         """Run `work`; whatever goes wrong, the row tells it and no file stays."""
@@ -218,7 +224,8 @@ def _build(attempt: _Attempt, live: FeedBuild | None) -> BuildResult:
         whole = last_whole(live, now=now)
         if whole is not None and is_made_of_the_same(whole, now=now):
             return _unchanged(attempt, live, counts=counted_again(whole.counts))
-    write_draft(draft, now=now, is_forced=attempt.override is not None)
+    lets_go = attempt.override.lets_go if attempt.override else frozenset()
+    write_draft(draft, now=now, lets_go=lets_go)
     # Before the list is live: the next build must find what this one keeps.
     mark_withheld(draft.differences.kept, now=now)
     if live is not None and draft.content_sha256 == live.content_sha256:

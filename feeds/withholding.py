@@ -92,9 +92,13 @@ def settled_skus() -> frozenset[str]:
     read_at = stock_read_at()
     if read_at is None:
         return frozenset()
-    since = read_at - timedelta(hours=settings.FEED_WITHHELD_HOURS)
-    settled = Listing.objects.withheld().filter(withheld_since__lte=since)
-    return frozenset(settled.values_list("sku", flat=True))
+    return skus_withheld_at(read_at - timedelta(hours=settings.FEED_WITHHELD_HOURS))
+
+
+def skus_withheld_at(moment: datetime) -> frozenset[str]:
+    """Name the SKUs that have been withheld since this moment or longer."""
+    withheld = Listing.objects.withheld().filter(withheld_since__lte=moment)
+    return frozenset(withheld.values_list("sku", flat=True))
 
 
 def mark_withheld(skus: set[str], *, now: datetime) -> None:

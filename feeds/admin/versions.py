@@ -207,8 +207,18 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
 
     def override(self, request: HttpRequest, pk: int) -> HttpResponse:
         title = gettext("Publish in spite of the refusal of №%(pk)d")
+        text = gettext(
+            "The list is built anew from today's figures and published even though "
+            "very many goods go off sale. A list that Kaspi could not read is "
+            "refused all the same."
+        )
         if get_object_or_404(FeedBuild, pk=pk).withholds:
             title = gettext("Take off sale what №%(pk)d keeps")
+            text = gettext(
+                "The list is built anew from today's figures, and what this version "
+                "kept goes off sale. If too much else would go by now, it is shown "
+                "first, too."
+            )
         return self._ask(
             request,
             pk,
@@ -216,11 +226,7 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
             is_possible=lambda build: build.may_be_overridden,
             act=override_refusal,
             title=title % {"pk": pk},
-            text=gettext(
-                "The list is built anew from today's figures and published even though "
-                "very many goods go off sale. A list that Kaspi could not read is "
-                "refused all the same."
-            ),
+            text=text,
         )
 
     def unpin(self, request: HttpRequest, pk: int) -> HttpResponse:

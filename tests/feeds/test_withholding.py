@@ -352,3 +352,38 @@ def test_a_build_that_died_when_its_list_was_live_has_noted_what_it_keeps(
     assert on_sale(feed_dir) == 48
     build()
     assert on_sale(feed_dir) == 48
+
+
+def test_a_persons_word_lets_go_only_what_was_shown(shop, feed_dir):
+    make_products(100)
+    build()
+    the_first(40).update(is_published="no")
+    build()
+    shown = last_build()
+    assert shown.counts["withheld"] == 40
+    # By then all others are at nothing, by one reading.
+    import_stock(100)
+    result = override_refusal(shown, reason="closed", actor="olga", now=timezone.now())
+    assert on_sale(feed_dir) == 60
+    assert (result.counts["withheld"], result.counts["unconfirmed"]) == (0, 60)
+    said = FeedBuild.objects.live().get().reason
+    assert "olga: closed" in said
+    assert "60 until the next import of stock" in said
+
+
+def test_a_persons_word_lets_go_what_one_reading_felled(goods, feed_dir):
+    import_stock(40)
+    build()
+    override_refusal(last_build(), reason="so it is", actor="olga", now=timezone.now())
+    assert on_sale(feed_dir) == 20
+
+
+def test_what_was_withheld_after_a_version_is_not_let_go_with_it(goods, feed_dir):
+    the_first(30).update(is_published="no")
+    build()
+    shown = last_build()
+    the_first(50).update(is_published="no")
+    build()
+    override_refusal(shown, reason="closed", actor="olga", now=timezone.now())
+    assert on_sale(feed_dir) == 30
+    assert Listing.objects.withheld().count() == 20
