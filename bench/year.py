@@ -128,15 +128,17 @@ class Replay:
         from feeds.models import FeedBuild
 
         fell = Product.objects.quarantined().filter(quarantine=Product.Quarantine.JUMP)
-        figures = fell.values_list("pk", "article", "cost_kzt")
-        right = [
-            pk for pk, article, cost in figures if cost == self.true_costs[article]
-        ]
+        figures = fell.values_list("pk", "article", "cost_kzt", "price_kzt")
+        right = {
+            pk: price or 0
+            for pk, article, cost, price in figures
+            if cost == self.true_costs[article]
+        }
         last = FeedBuild.objects.order_by("-started_at", "-pk").first()
         undo = bool(self.mistakes) and last is not None and last.withholds
         if right or undo:
             self.acting_days.add(day)
-        self.counts["falls released"] += release_prices(right)
+        self.counts["falls released"] += len(release_prices(right))
         if undo:
             self.mistakes.pop()()
             self.counts["mistakes undone"] += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -104,19 +104,22 @@ def price_rows(products: QuerySet[Product]) -> Iterator[PriceRow]:
     return map(PriceRow._make, rows.iterator(chunk_size=CHUNK))
 
 
-def release_prices(pks: Iterable[int]) -> int:
-    """Let jumped prices through: they are right after all. Returns how many."""
-    jumped = Product.objects.filter(pk__in=list(pks)).releasable()
-    released = 0
-    for pk, price in jumped.values_list("pk", "price_kzt"):
-        # The price must still be the one the person saw.
-        released += jumped.filter(pk=pk, price_kzt=price).update(
+def release_prices(seen: Mapping[int, int]) -> list[int]:
+    """Let jumped prices through: they are right after all. Returns whose.
+
+    `seen` maps goods to the price that the person saw, which may have changed since.
+    """
+    jumped = Product.objects.releasable()
+    return [
+        pk
+        for pk, price in seen.items()
+        if jumped.filter(pk=pk, price_kzt=price).update(
             quarantine=Product.Quarantine.NONE,
             quarantined_at=None,
             accepted_price_kzt=price,
             priced_with="",
         )
-    return released
+    ]
 
 
 def _let_rises_through(*, now: datetime, result: RepriceResult) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from django.contrib import admin, messages
@@ -20,12 +21,14 @@ from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from backoffice.formatting import figure, grouped, money, stock_text, two_lines, when
 from backoffice.pages import (
+    LOGGED_SINGLY,
     Button,
     GenericForm,
     ListPaginator,
@@ -44,7 +47,9 @@ from catalog.repricing import decide_unsaved, explain_price, release_prices
 from plumbing.queue import enqueue
 
 BUILD_TASK = "feeds.tasks.build_feed"
-AT_ONCE = 500
+# By this name a page posts the price that it showed.
+SEEN_PRICE = "seen-price"
+PRICE = re.compile("[0-9]{1,10}")
 # What an address may hold that leaves out none of the goods that were found.
 SEARCH_ALONE = {SEARCH_VAR, ORDER_VAR, PAGE_VAR}
 
@@ -72,6 +77,12 @@ CATALOGUE_FILTERS: tuple[Any, ...] = (
     "is_published",
     PresenceFilter,
 )
+
+
+def _seen(shown: Mapping[int, object]) -> dict[int, int]:
+    """Take the prices that a page posted along; those it did not show are left out."""
+    texts = {pk: str(price) for pk, price in shown.items()}
+    return {pk: int(text) for pk, text in texts.items() if PRICE.fullmatch(text)}
 
 
 class ProductForm(GenericForm[Product]):
@@ -248,12 +259,13 @@ class ProductAdmin(StaffAdmin[Product]):
             return []
         label = gettext("The price is right: release it")
         url = reverse("admin:release_product", args=[obj.pk])
+        url += "?" + urlencode({SEEN_PRICE: obj.price_kzt or ""})
         return [Button(label=label, url=url, is_main=True)]
 
     def release_one(self, request: HttpRequest, pk: int) -> HttpResponse:
         self.require(request, "catalog.release_product")
         get_object_or_404(Product, pk=pk)
-        self._release(request, Product.objects.filter(pk=pk))
+        self._release(request, _seen({pk: request.GET.get(SEEN_PRICE)}), chosen=1)
         return go_back(request)
 
     def panels(self, request: HttpRequest, obj: Product) -> dict[str, Any]:
@@ -273,6 +285,11 @@ class ProductAdmin(StaffAdmin[Product]):
 
     @admin.display(description=_("price, ₸"), ordering="price_kzt")
     def price_money(self, obj: Product) -> SafeString:
+        if obj.is_releasable:
+            # What the action releases, should another import be faster.
+            hidden = '{}<input type="hidden" name="{}-{}" value="{}">'
+            shown = figure(obj.price_kzt)
+            return format_html(hidden, shown, SEEN_PRICE, obj.pk, obj.price_kzt)
         if obj.price_override_kzt is None:
             return figure(obj.price_kzt)
         return two_lines(figure(obj.price_kzt), _("fixed by hand"))
@@ -329,21 +346,30 @@ class ProductAdmin(StaffAdmin[Product]):
         description=_("Release jumped prices from quarantine"), permissions=["release"]
     )
     def release_prices(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
-        self._release(request, queryset)
-
-    def _release(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
-        chosen = queryset.count()
         jumped = cast("ProductQuerySet", queryset).releasable()
-        pks = list(jumped.values_list("pk", flat=True))
+        prices = jumped.values_list("pk", "price_kzt")
+        is_for_all = request.POST.get("select_across") == "1"
+        shown = {
+            # Of all pages only one was looked at.
+            pk: request.POST.get(f"{SEEN_PRICE}-{pk}", price if is_for_all else None)
+            for pk, price in prices
+        }
+        self._release(request, _seen(shown), chosen=queryset.count())
+
+    def _release(
+        self, request: HttpRequest, seen: dict[int, int], *, chosen: int
+    ) -> None:
         what = gettext("Price released from quarantine")
-        log_objects(request, jumped, what)
-        done = sum(
-            release_prices(pks[start : start + AT_ONCE])
-            for start in range(0, len(pks), AT_ONCE)
-        )
+        released = release_prices(seen)
+        done = len(released)
+        logged = released[: LOGGED_SINGLY + 1]
+        log_objects(request, Product.objects.filter(pk__in=logged), what)
         report(request, what, done=done, skipped=chosen - done)
         if done < chosen:
-            text = gettext("Only jumped prices are released by hand; see each reason.")
+            text = gettext(
+                "Only jumped prices are released by hand, and only as the page showed "
+                "them; see each reason."
+            )
             messages.info(request, text)
         if done:
             enqueue(BUILD_TASK, cluster="imports")

@@ -1,3 +1,4 @@
+import re
 from datetime import timedelta
 
 import pytest
@@ -35,8 +36,8 @@ def found(client, **query):
     return [row.article for row in response.context["cl"].result_list]
 
 
-def act(client, action, *products):
-    data = {"action": action, "_selected_action": [p.pk for p in products]}
+def act(client, action, *products, **data):
+    data |= {"action": action, "_selected_action": [p.pk for p in products]}
     response = confirm(client, client.post(reverse(LIST), data))
     return client.get(response.url) if response.status_code == 302 else response
 
@@ -211,10 +212,25 @@ def jumped_product(**values):
     )
 
 
+def release_url(client, product):
+    """Give what the button on the product's page posts to."""
+    text = page(client, reverse("admin:catalog_product_change", args=[product.pk]))
+    url = reverse("admin:release_product", args=[product.pk])
+    (action,) = re.findall(rf'action="({url}[^"]*)"', text)
+    return str(action)
+
+
+def shown_prices(text):
+    """Give what a list posts along with an action."""
+    return dict(re.findall(r'name="(seen-price-\d+)" value="(\d+)"', text))
+
+
 def test_jumped_prices_are_released_and_others_are_not(operator):
     jumped = jumped_product()
     no_cost = make_product(quarantine=Product.Quarantine.NO_COST)
-    response = act(operator, "release_prices", jumped, no_cost)
+    shown = shown_prices(page(operator, reverse(LIST)))
+    assert shown == {f"seen-price-{jumped.pk}": "9990"}
+    response = act(operator, "release_prices", jumped, no_cost, **shown)
     assert "1 done, 1 skipped" in messages_of(response)
     jumped.refresh_from_db()
     no_cost.refresh_from_db()
@@ -226,14 +242,40 @@ def test_jumped_prices_are_released_and_others_are_not(operator):
 
 def test_a_jumped_price_is_released_on_its_page(operator):
     product = jumped_product()
-    url = reverse("admin:release_product", args=[product.pk])
-    assert url in page(
-        operator, reverse("admin:catalog_product_change", args=[product.pk])
-    )
+    url = release_url(operator, product)
     assert operator.get(url).status_code == 403
     assert operator.post(url).status_code == 302
     product.refresh_from_db()
     assert product.quarantine == ""
+
+
+def test_a_price_that_changed_since_it_was_shown_is_not_released(operator):
+    product = jumped_product()
+    url = release_url(operator, product)
+    shown = shown_prices(page(operator, reverse(LIST)))
+    Product.objects.update(price_kzt=99)
+    assert "0 done, 1 skipped" in messages_of(operator.post(url, follow=True))
+    response = act(operator, "release_prices", product, **shown)
+    assert "0 done, 1 skipped" in messages_of(response)
+    # It jumped after the list was shown.
+    act(operator, "release_prices", product)
+    operator.post(reverse("admin:release_product", args=[product.pk]))
+    product.refresh_from_db()
+    assert (product.quarantine, product.accepted_price_kzt) == ("jump", 2990)
+    assert not LogEntry.objects.exists()
+    assert queued() == []
+
+
+def test_prices_of_all_pages_are_released_as_they_are(operator):
+    for _ in range(60):
+        jumped_product()
+    shown = shown_prices(page(operator, reverse(LIST)))
+    assert len(shown) == 50
+    one = Product.objects.get(pk=next(iter(shown)).removeprefix("seen-price-"))
+    Product.objects.filter(pk=one.pk).update(price_kzt=99)
+    response = act(operator, "release_prices", one, select_across="1", **shown)
+    assert "59 done, 1 skipped" in messages_of(response)
+    assert Product.objects.get(quarantine="jump") == one
 
 
 def test_a_viewer_can_press_none_of_it(settings):
