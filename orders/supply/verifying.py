@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from catalog.alstyle.cart import CartClient
@@ -69,8 +69,9 @@ def verify_purchases(cart: CartClient) -> int:
 def _to_read(*, now: datetime) -> PurchaseQuerySet:
     """Give those to ask for; what a person was told of, now and then only."""
     unread = Purchase.objects.unverified().select_related("supplier_order")
-    lately = now - UNSHOWN_FOR
-    due = unread.exclude(unshown_at__gt=lately, created_at__lt=lately)
+    not_told = Q(settled_at=None) | Q(unshown_at__lte=F("settled_at") + UNSHOWN_FOR)
+    long_ago = Q(unshown_at=None) | Q(unshown_at__lte=now - UNSHOWN_FOR)
+    due = unread.filter(not_told | long_ago)
     return due.order_by(F("unshown_at").asc(nulls_first=True), "pk")
 
 

@@ -255,11 +255,16 @@ def test_an_order_that_was_told_of_is_asked_for_now_and_then(
 ):
     order = make_order((product, 2))
     process()
-    ago = timezone.now() - timedelta(hours=3)
-    Purchase.objects.update(created_at=ago, unshown_at=timezone.now())
+    now, ago = timezone.now(), timezone.now() - timedelta(hours=3)
+    Purchase.objects.update(settled_at=ago, unshown_at=now)
     verify()
     assert purchase_of(order).verified_at is None
-    Purchase.objects.update(unshown_at=ago)
+    # It was asked for a moment ago, but nobody was told yet; or long ago.
+    Purchase.objects.update(settled_at=now)
+    supplier.faults.add("status", code=404, method="order", times=1)
+    verify()
+    assert purchase_of(order).unshown_at > now
+    Purchase.objects.update(settled_at=ago, unshown_at=ago + timedelta(hours=2))
     verify()
     assert purchase_of(order).verified_at is not None
 
