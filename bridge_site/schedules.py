@@ -49,14 +49,14 @@ SCHEDULES = (
         name="beat-orders",
         func="plumbing.tasks.beat",
         cluster="orders",
-        minutes=1,
+        minutes=2,
         args="('orders',)",
     ),
     Recurring(
         name="beat-imports",
         func="plumbing.tasks.beat",
         cluster="imports",
-        minutes=1,
+        minutes=2,
         args="('imports',)",
     ),
     Recurring(
@@ -135,7 +135,7 @@ SCHEDULES = (
         name="recover",
         func="orders.tasks.recover",
         cluster="imports",
-        minutes=1,
+        minutes=2,
     ),
     Recurring(
         name="recount-money",

@@ -134,9 +134,9 @@ class Heartbeat(models.Model):
     host = models.CharField(_("host"), max_length=120)
     beaten_at = models.DateTimeField(_("last beat"))
 
-    # The beat comes every minute; a long task may keep it waiting a little, and a crawl
-    # of the whole catalogue, at a page per 5 seconds, for longer: every night.
-    LATE_AFTER = timedelta(minutes=5)
+    # The beat comes every two minutes; a long task may keep it waiting a little, and a
+    # crawl of the whole catalogue, at a page per 5 seconds, for longer: every night.
+    LATE_AFTER = timedelta(minutes=6)
     LATE_AFTER_CRAWLS = timedelta(minutes=20)
     CRAWLS = "imports"
 
