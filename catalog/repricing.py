@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,7 +20,10 @@ from catalog.models import PriceRule, Product, ProductChange
 from catalog.pricing import PriceDecision, PriceInputs, decide_price
 from catalog.rules import RuleBook, load_rules
 from catalog.writing import insert_changes
+from plumbing.clocks import doubt_of_time
 from plumbing.rows import update_rows
+
+log = logging.getLogger(__name__)
 
 CHUNK = 2000
 DECIDED_COLUMNS = ("price_kzt", "quarantine", "quarantined_at", "accepted_price_kzt")
@@ -61,15 +65,29 @@ class RepriceResult:
 def reprice(*, now: datetime) -> RepriceResult:
     """Work out every price that is out of date; cheap when none is."""
     result = RepriceResult()
-    Product.objects.filter(
-        price_override_kzt__isnull=False, price_override_until__lte=now
-    ).update(price_override_kzt=None, price_override_until=None, priced_with="")
+    _end_fixed_prices(now=now)
     book = load_rules()
     # Asked without an order first: with one SQLite reads all goods to find none.
     if Product.objects.filter(_priced_otherwise(book.digest)).exists():
         _work_out(book, now=now, result=result)
     _let_rises_through(now=now, result=result)
     return result
+
+
+def _end_fixed_prices(*, now: datetime) -> None:
+    """Go back to the rules where the term is over, as far as the time is sure.
+
+    A clock that is ahead for a moment would take all fixed prices for good.
+    """
+    over = Product.objects.filter(
+        price_override_kzt__isnull=False, price_override_until__lte=now
+    )
+    if not over.exists():
+        return
+    if doubt := doubt_of_time(now=now):
+        log.error("fixed prices stay: %s", doubt)
+        return
+    over.update(price_override_kzt=None, price_override_until=None, priced_with="")
 
 
 def _work_out(book: RuleBook, *, now: datetime, result: RepriceResult) -> None:
@@ -214,8 +232,11 @@ def _store(
     # Each row once, with all that changes in it: an update costs by the row.
     written = {}
     for row, d in decided:
-        # A price that may be sold at is the one the next is compared with.
-        accepted = row.accepted_price_kzt if d.quarantine else d.price_kzt
+        # A price of the rules that may be sold at is the one the next is compared with.
+        # A fixed one is not: the end of a sale would pass for a sharp rise.
+        accepted = row.accepted_price_kzt
+        if not d.quarantine and row.price_override_kzt is None:
+            accepted = d.price_kzt
         stands = (row.price_kzt, row.quarantine, row.accepted_price_kzt)
         if stands != (d.price_kzt, d.quarantine, accepted):
             since = now if d.quarantine else None

@@ -14,6 +14,7 @@ from catalog.models import (
 )
 from catalog.repricing import explain_price, release_prices, reprice
 from catalog.rules import reached_by
+from plumbing.models import TimeJump
 from tests.catalog.factories import make_run
 
 pytestmark = pytest.mark.django_db
@@ -168,6 +169,45 @@ def test_a_fixed_price_ends_at_its_moment():
     reprice(now=NOW)
     assert price_of(product) == (1400, "")
     reprice(now=NOW + timedelta(hours=2))
+    assert price_of(product) == (1500, "")
+
+
+@pytest.mark.parametrize("fixed", [1100, 2400])
+def test_the_end_of_a_fixed_price_is_no_jump(fixed):
+    product = make_product()
+    reprice(now=NOW)
+    ends = NOW + timedelta(hours=1)
+    Product.objects.update(
+        price_override_kzt=fixed, price_override_until=ends, priced_with=""
+    )
+    reprice(now=NOW)
+    assert price_of(product) == (fixed, "")
+    assert reprice(now=ends).quarantined == 0
+    assert price_of(product) == (1500, "")
+
+
+def test_what_the_rules_price_became_behind_a_fixed_one_may_be_a_jump():
+    product = make_product(retail_kzt=4000)
+    reprice(now=NOW)
+    Product.objects.update(price_override_kzt=2000, priced_with="")
+    reprice(now=NOW)
+    Product.objects.update(price_override_kzt=None, retail_kzt=1500, priced_with="")
+    reprice(now=NOW)
+    assert price_of(product) == (1500, "jump")
+
+
+def test_a_clock_that_is_ahead_ends_no_fixed_prices():
+    product = make_product(
+        price_override_kzt=1400, price_override_until=NOW + timedelta(days=9)
+    )
+    ahead = timedelta(days=40)
+    jump = TimeJump.objects.create(
+        noticed_at=NOW + ahead, seconds=ahead.total_seconds(), host="srv"
+    )
+    reprice(now=NOW + ahead)
+    assert price_of(product) == (1400, "")
+    jump.delete()
+    reprice(now=NOW + ahead)
     assert price_of(product) == (1500, "")
 
 
