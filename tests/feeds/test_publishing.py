@@ -13,7 +13,7 @@ from feeds.models import FeedBuild, Listing, Store
 from feeds.publishing import Override, roll_back
 from feeds.validating import InvalidPriceList
 from plumbing.leases import LeaseTaken, under_lease
-from plumbing.models import Lease
+from plumbing.models import Lease, TimeJump
 from tests.feeds.live_list import live, live_bytes, read_bytes
 from tests.feeds.making import (
     build,
@@ -602,3 +602,15 @@ def test_unchanged_builds_are_forgotten_after_a_day(shop, settings):
     build(now=now + timedelta(minutes=10))
     build(now=now + timedelta(hours=25))
     assert statuses() == [Status.ACTIVE, Status.UNCHANGED]
+
+
+def test_a_clock_that_is_ahead_forgets_no_version(shop):
+    make_product()
+    for price in (1000, 2000, 3000):
+        Product.objects.update(price_kzt=price)
+        build()
+    ahead = timedelta(days=400)
+    now = timezone.now() + ahead
+    TimeJump.objects.create(noticed_at=now, seconds=ahead.total_seconds(), host="srv")
+    build(now=now)
+    assert statuses()[:2] == [Status.ARCHIVED, Status.ARCHIVED]
