@@ -26,6 +26,8 @@ FOLDER_MODE, LIVE_MODE = 0o750, 0o640
 # On Windows a file that somebody reads cannot be replaced until he closes it.
 REPLACE_WAITS_S = (0.05, 0.1, 0.2, 0.5, 1, 2, 4)
 STRAY_AFTER_S = 3600
+# How a price list ends.
+END = b"</kaspi_catalog>"
 LOCK_NAME = "live.lock"
 # Digests of the live file by (time, size, inode); it changes a few times an hour.
 _digests: dict[tuple[int, int, int], str] = {}
@@ -246,6 +248,17 @@ def pair_gzip(pk: int) -> None:
     os.utime(twin, ns=(modified_ns, modified_ns))
     twin.chmod(LIVE_MODE)
     replace(twin, live_gzip_path())
+
+
+def live_is_later_than(modified_s: int) -> bool:
+    """Tell whether the live list was made after that time, and looks whole."""
+    try:
+        with live_path().open("rb") as file:
+            stat = os.fstat(file.fileno())
+            file.seek(max(stat.st_size - len(END), 0))
+            return stat.st_mtime > modified_s and file.read() == END
+    except FileNotFoundError:
+        return False
 
 
 def gzip_is_paired() -> bool:

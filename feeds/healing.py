@@ -8,12 +8,15 @@ from collections.abc import Callable
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Max, Q
 from django.utils.translation import gettext as _
 
+from catalog.availability import figures_are_stale
 from feeds import carrying, files
 from feeds.changes import follow_changes
 from feeds.listings import follow_price_list
 from feeds.models import FeedBuild
+from plumbing.leases import database_now
 
 logger = logging.getLogger(__name__)
 # Raises when another process does this work by now.
@@ -36,7 +39,7 @@ def heal(*, now: datetime, confirm: Confirm) -> FeedBuild | None:
     if active is None:
         return None
     with files.alone():
-        if not _live_is(active):
+        if not _live_is(active, now=now):
             return None
         if not files.version_path(active.pk).exists():
             files.keep_version(files.live_path(), active.pk)
@@ -60,7 +63,7 @@ def keep_up() -> bool:
         if not _is_behind():
             return False
         active = FeedBuild.objects.live().first()
-        return active is not None and _live_is(active)
+        return active is not None and _live_is(active, now=database_now())
 
 
 def _is_behind() -> bool:
@@ -82,7 +85,7 @@ def settle_interrupted(
     Else mark it failed.
     """
     publishing = FeedBuild.objects.filter(pk=pk, status=Status.PUBLISHING).first()
-    if publishing is not None and _is_live_or_can_be(publishing):
+    if publishing is not None and _is_live_or_can_be(publishing, now=now):
         finish_publication(pk, now=now, confirm=confirm)
         return
     FeedBuild.objects.under_way().filter(pk=pk).update(
@@ -90,7 +93,7 @@ def settle_interrupted(
     )
 
 
-def _is_live_or_can_be(publishing: FeedBuild) -> bool:
+def _is_live_or_can_be(publishing: FeedBuild, *, now: datetime) -> bool:
     """Tell whether the list is live here; another host's that stopped becomes so.
 
     It may be live there: to go on is the one way that is right for both.
@@ -101,7 +104,7 @@ def _is_live_or_can_be(publishing: FeedBuild) -> bool:
         return False
     try:
         with files.alone():
-            return _live_is(publishing)
+            return _live_is(publishing, now=now)
     except OSError as error:
         logger.warning("№%d cannot be published here: %s", publishing.pk, error)
         return False
@@ -130,15 +133,17 @@ def finish_publication(pk: int, *, now: datetime, confirm: Confirm) -> None:
     files.remove_changes()
 
 
-def _live_is(build: FeedBuild) -> bool:
+def _live_is(build: FeedBuild, *, now: datetime) -> bool:
     """Make the live list that version unless it is; nobody else changes it meanwhile.
 
-    From the copy that this host keeps, or the database's.
+    From the copy that this host keeps, or the database's. A later list stays.
     """
     if files.live_sha256() == build.sha256:
         if not files.gzip_is_paired() and files.version_path(build.pk).exists():
             files.pair_gzip(build.pk)
         return True
+    if _is_of_former_life(build, now=now):
+        return False
     restored = files.temporary_path(f"restored-{os.getpid()}")
     is_whole = files.unpack_version(build.pk, restored) == build.sha256
     if not is_whole and carrying.fetch(build.pk):
@@ -152,3 +157,18 @@ def _live_is(build: FeedBuild) -> bool:
     files.put_live(restored, build.pk, modified_s=modified_s)
     logger.warning("№%d is the live price list of this host (again)", build.pk)
     return True
+
+
+def _is_of_former_life(build: FeedBuild, *, now: datetime) -> bool:
+    """Tell whether that version is old stock, and the live list a later one.
+
+    So it is when the database was restored from a backup: the next build decides by
+    fresh figures what may be sold, and until then nothing comes back on sale.
+    """
+    confirmed = FeedBuild.objects.filter(Q(pk=build.pk) | Q(status=Status.UNCHANGED))
+    newest = confirmed.aggregate(newest=Max("started_at"))["newest"]
+    return (
+        figures_are_stale(newest, now=now)
+        and build.modified_s is not None
+        and files.live_is_later_than(build.modified_s)
+    )

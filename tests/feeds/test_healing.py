@@ -5,14 +5,18 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
+from django.utils import timezone
 from lxml import etree
 
-from catalog.models import PriceRule, Product
-from feeds import carrying, files
-from feeds.models import FeedBuild, Listing
+from catalog.models import ImportRun, PriceRule, Product
+from feeds import carrying, files, publishing
+from feeds.healing import keep_up
+from feeds.models import FeedBuild, Listing, ListPiece
+from feeds.publishing import Override
 from tests.conftest import ROOT
 from tests.feeds.dying import KILLED, LIVE_FROM, POINTS
 from tests.feeds.live_list import live, live_bytes, read_bytes
@@ -257,3 +261,51 @@ def test_a_product_without_a_listing_is_followed_from_the_file(published, feed_d
     build()
     assert "LATER" in in_step(feed_dir)
     assert FeedBuild.objects.filter(status=Status.ARCHIVED).count() == 1
+
+
+# --- a database that was restored -----------------------------------------------------
+
+
+@pytest.fixture
+def restored(shop, feed_dir):
+    """The database of twenty hours ago comes back over the files of today."""
+    make_products(30)
+    then = timezone.now() - timedelta(hours=20)
+    ImportRun.objects.update(started_at=then, finished_at=then)
+    build(now=then)
+    models = (ImportRun, FeedBuild, ListPiece, Product, Listing)
+    copied = {model: list(model.objects.all()) for model in models}
+    make_import()
+    Product.objects.update(stock=0)
+    build(override=Override(reason="sold out", actor="olga"))
+    for model in reversed(copied):
+        model.objects.all().delete()
+    for model, rows in copied.items():
+        model.objects.bulk_create(rows)
+    assert on_sale(feed_dir) == 0
+
+
+def on_sale(feed_dir):
+    return sum(offer.is_on_sale for offer in live(feed_dir).values())
+
+
+def test_a_restored_database_puts_no_old_stock_on_sale(restored, feed_dir, monkeypatch):
+    def die(**_options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(publishing, "reprice", die)
+        with pytest.raises(KeyboardInterrupt):
+            build()
+    assert on_sale(feed_dir) == 0
+    # Nobody has read the stock yet; then it is on sale again.
+    assert build().counts["on_sale"] == 0
+    make_import()
+    assert build().counts["on_sale"] == 30
+    in_step(feed_dir)
+
+
+@pytest.mark.postgresql
+def test_a_restored_database_gives_web_hosts_no_old_stock(restored, feed_dir):
+    assert not keep_up()
+    assert on_sale(feed_dir) == 0
