@@ -186,7 +186,9 @@ class _Plan:
     def call_off(self) -> None:
         """The buyer will not get the goods: ask for nothing more, release them."""
         # What a person is to compare stays until the goods are gone.
-        kept = {Kind.RELEASE, Kind.ARRIVE_BACK, Kind.CHECK}
+        kept = {Kind.RELEASE, Kind.CHECK}
+        if self.order.comes_back:
+            kept.add(Kind.ARRIVE_BACK)
         doubtful = self._bought_before_restore()
         reservation = self._settled_reservation(
             kept, reason=_("the order is called off")

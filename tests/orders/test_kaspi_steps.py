@@ -7,10 +7,12 @@ from typing import cast
 import pytest
 from django.utils import timezone
 
+from orders.kaspi.client import open_client
 from orders.models import Order, OrderLine, Reason, Reservation, Step
 from orders.models.step import StepParameters
 from orders.plan import actions
 from orders.plan.actions import ActionImpossible
+from orders.reading.refreshing import refresh_order
 from orders.steps.kaspi import MOST_LOOKS
 from plumbing.limits import ClockBusy, TokenClock
 from sandbox.kaspi.orders import Waybill
@@ -258,6 +260,18 @@ def test_what_kaspi_only_echoed_is_looked_for_and_comes_to_a_person(
         actions.retry_step(step, actor="anna")
         process()
         assert step_of(order, kind).status == S.DONE
+
+
+def test_a_return_that_shows_late_needs_nobody_any_more(quiet, process):
+    order = ask_for(quiet, K.ARRIVE_BACK, {})
+    quiet.change_settings(write_lag_s=3600)
+    for _ in range(MOST_LOOKS + 1):
+        process(also_later=True)
+    assert step_of(order, K.ARRIVE_BACK).status == S.NEEDS_PERSON
+    quiet.orders[order.code].stale = None
+    with open_client() as client:
+        refresh_order(order.pk, client)
+    assert step_of(order, K.ARRIVE_BACK).status == S.SKIPPED
 
 
 @pytest.mark.parametrize(
