@@ -67,8 +67,7 @@ def reprice(*, now: datetime) -> RepriceResult:
     result = RepriceResult()
     _end_fixed_prices(now=now)
     book = load_rules()
-    # Asked without an order first: with one SQLite reads all goods to find none.
-    if Product.objects.filter(_priced_otherwise(book.digest)).exists():
+    if _is_outdated(book):
         _work_out(book, now=now, result=result)
     _let_rises_through(now=now, result=result)
     return result
@@ -88,6 +87,16 @@ def _end_fixed_prices(*, now: datetime) -> None:
         log.error("fixed prices stay: %s", doubt)
         return
     over.update(price_override_kzt=None, price_override_until=None, priced_with="")
+
+
+def are_prices_outdated() -> bool:
+    """Tell whether figures or rules have changed since prices were worked out."""
+    return _is_outdated(load_rules())
+
+
+def _is_outdated(book: RuleBook) -> bool:
+    # Asked without an order: with one SQLite reads all goods to find none.
+    return Product.objects.filter(_priced_otherwise(book.digest)).exists()
 
 
 def _work_out(book: RuleBook, *, now: datetime, result: RepriceResult) -> None:

@@ -134,8 +134,11 @@ def write_draft(
     points = read_points()
     terms = read_terms(now=now, city_prices=city_prices_of(points))
     terms_digest = digest_of_terms(terms, points)
+    settled = settled_skus() | (lets_go or frozenset())
+    draft.remark = ""
 
     def write(withholder: Withholding | None) -> None:
+        draft.differences = ListDifferences(settled=settled)
         digests = Digests(terms_digest)
         with streaming(), ListingChanges(draft.changes_path) as changes:
             offers = stream_offers(
@@ -153,7 +156,7 @@ def write_draft(
     if lets_go is None:
         write(None)
     else:
-        _write_withholding(draft, write, settled=settled_skus() | lets_go)
+        _write_withholding(draft, write, settled=settled)
 
 
 def _write_withholding(
@@ -166,11 +169,9 @@ def _write_withholding(
 
     What earlier builds withheld stays withheld, however little else goes off sale.
     """
-    draft.differences = ListDifferences(settled=settled)
     write(read_withheld(settled=settled))
     said = mass_withdrawal(draft.differences)
     if said:
-        draft.differences = ListDifferences(settled=settled)
         write(read_withholding(settled=settled))
     if said or draft.differences.kept:
         kept = what_is_withheld(draft.differences)

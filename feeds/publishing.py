@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from catalog.repricing import reprice
+from catalog.repricing import are_prices_outdated, reprice
 from feeds import carrying, files
 from feeds.changes import follow_changes
 from feeds.comparing import counted_again
@@ -33,6 +33,8 @@ from plumbing.queue import enqueue
 from plumbing.redaction import redact
 
 LEASE = "feed-build"
+# Figures that change while the list is written have it written anew so often.
+WRITTEN_ANEW = 2
 Status = FeedBuild.Status
 
 
@@ -224,8 +226,7 @@ def _build(attempt: _Attempt, live: FeedBuild | None) -> BuildResult:
         whole = last_whole(live, now=now)
         if whole is not None and is_made_of_the_same(whole, now=now):
             return _unchanged(attempt, live, counts=counted_again(whole.counts))
-    lets_go = attempt.override.lets_go if attempt.override else frozenset()
-    write_draft(draft, now=now, lets_go=lets_go)
+    _write(attempt)
     # Before the list is live: the next build must find what this one keeps.
     mark_withheld(draft.differences.kept, now=now)
     if live is not None and draft.content_sha256 == live.content_sha256:
@@ -247,6 +248,21 @@ def _build(attempt: _Attempt, live: FeedBuild | None) -> BuildResult:
     if draft.differences.unconfirmed:
         enqueue("feeds.tasks.confirm_withdrawals", cluster="imports")
     return result
+
+
+def _write(attempt: _Attempt) -> None:
+    """Write the list of goods whose prices are those of their figures.
+
+    Another host's import may make goods dearer between the pricing and the reading:
+    they would go out with their new stock at the old price.
+    """
+    lets_go = attempt.override.lets_go if attempt.override else frozenset()
+    write_draft(attempt.draft, now=attempt.now, lets_go=lets_go)
+    for _again in range(WRITTEN_ANEW):
+        if not are_prices_outdated():
+            return
+        reprice(now=attempt.now)
+        write_draft(attempt.draft, now=attempt.now, lets_go=lets_go)
 
 
 def _put_back(attempt: _Attempt, pk: int) -> BuildResult:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 
 from django.utils.translation import gettext as _
 
@@ -19,6 +20,8 @@ log = logging.getLogger(__name__)
 
 # Of this process, which makes one list after the other.
 STEPS = ClockSteps()
+# Longer than the lease of a killed build lives.
+PATIENCE_S = 120
 
 
 def build_feed() -> str:
@@ -32,10 +35,15 @@ def build_feed() -> str:
             return _("Another import is under way.")
         except ImportFailed as error:
             log.warning("%s", error)
-    try:
-        return build_price_list(now=database_now()).summary
-    except LeaseTaken:
-        return _("Another build is under way.")
+    give_up = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return build_price_list(now=database_now()).summary
+        except LeaseTaken:
+            # It may have read the goods before what asked for this one came.
+            if time.monotonic() > give_up:
+                return _("Another build is under way.")
+            time.sleep(0.5)
 
 
 def confirm_withdrawals() -> str:

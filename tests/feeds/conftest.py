@@ -14,6 +14,7 @@ def feed_dir(settings, tmp_path):
 def fixed_prices(monkeypatch):
     """Take prices as stored: how they come about is the catalogue's affair."""
     monkeypatch.setattr(publishing, "reprice", lambda *, now: None)
+    monkeypatch.setattr(publishing, "are_prices_outdated", lambda: False)
 
 
 @pytest.fixture

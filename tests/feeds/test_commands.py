@@ -1,3 +1,4 @@
+from contextlib import ExitStack
 from datetime import timedelta
 
 import pytest
@@ -61,12 +62,23 @@ def test_force_needs_a_reason_and_leaves_it_in_the_row(shop, capsys):
     assert reason == "forced by build_feed: sold out"
 
 
-def test_command_and_task_say_when_another_build_is_under_way(shop):
+def test_command_and_task_say_when_another_build_is_under_way(shop, monkeypatch):
+    monkeypatch.setattr(tasks, "PATIENCE_S", 0)
     make_product()
     with under_lease(LEASE):
         with pytest.raises(CommandError, match="under way"):
             call_command("build_feed")
         assert build_feed() == "Another build is under way."
+
+
+def test_the_task_waits_for_a_build_that_may_have_read_the_goods_before(
+    shop, monkeypatch, feed_dir
+):
+    make_product()
+    another = ExitStack()
+    another.enter_context(under_lease(LEASE))
+    monkeypatch.setattr("feeds.tasks.time.sleep", lambda _s: another.close())
+    assert "published" in build_feed()
 
 
 def test_the_task_tells_what_became_of_it(shop):

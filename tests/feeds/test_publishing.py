@@ -7,9 +7,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from catalog.models import Product
+from catalog.models import PriceRule, Product
 from feeds import carrying, drafting, files, publishing
 from feeds.models import FeedBuild, Listing, Store
+from feeds.offers import read_terms
 from feeds.publishing import Override, roll_back
 from feeds.validating import InvalidPriceList
 from plumbing.leases import LeaseTaken, under_lease
@@ -614,3 +615,54 @@ def test_a_clock_that_is_ahead_forgets_no_version(shop):
     TimeJump.objects.create(noticed_at=now, seconds=ahead.total_seconds(), host="srv")
     build(now=now)
     assert statuses()[:2] == [Status.ARCHIVED, Status.ARCHIVED]
+
+
+# --- figures that change meanwhile ----------------------------------------------------
+
+
+@pytest.fixture
+def priced_shop(db):
+    make_import()
+    make_store()
+    PriceRule.objects.all().delete()
+    PriceRule.objects.create(
+        name="all",
+        base="cost",
+        markup_percent=20,
+        commission_percent=0,
+        least_margin_percent=5,
+    )
+    made = make_products(5, price_kzt=None, accepted_price_kzt=None)
+    build()
+    return made
+
+
+def bring_figures_while_reading(monkeypatch, *costs):
+    """Let another host's imports come between the pricing and the reading."""
+    left = list(costs)
+
+    def read(**options):
+        if left:
+            Product.objects.update(stock=9, cost_kzt=left.pop(0), priced_with="")
+        return read_terms(**options)
+
+    monkeypatch.setattr(drafting, "read_terms", read)
+
+
+def test_a_cost_that_rises_during_a_build_is_not_sold_at_the_old_price(
+    priced_shop, monkeypatch, feed_dir
+):
+    assert {offer.price for offer in live(feed_dir).values()} == {6000}
+    Product.objects.update(safety_stock=1)
+    bring_figures_while_reading(monkeypatch, 6900)
+    assert build().end == "published"
+    shown = {(offer.price, offer.units) for offer in live(feed_dir).values()}
+    assert shown == {(8280, 8)}
+    assert FeedBuild.objects.live().get().counts["changes"]["price"] == 5
+
+
+def test_a_build_does_not_chase_figures_without_end(priced_shop, monkeypatch, feed_dir):
+    Product.objects.update(safety_stock=1)
+    bring_figures_while_reading(monkeypatch, *range(5100, 5200))
+    assert build().end == "published"
+    assert {offer.units for offer in live(feed_dir).values()} == {8}
