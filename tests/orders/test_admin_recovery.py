@@ -127,20 +127,53 @@ def test_bought_under_a_number_is_looked_up_at_the_supplier(settings, product):
     assert reservation_of(step.order).status == Reservation.Status.WANTED
 
 
+@pytest.fixture
+def shop(supplier, settings):
+    settings.AUTO_ACCEPT = False
+    supplier.add_good(70_311, stock=50, price1=1000, price2=1500)
+    return supplier
+
+
 def test_several_orders_bought_together_share_a_number_that_holds_just_theirs(
-    settings, product
+    settings, product, shop, process
 ):
-    one = ask_about(product, 1, [found("501", 3), found("502", 4)])
-    two = ask_about(product, 2, [found("501", 3), found("502", 4)])
+    placed = shop.manager_order({70_311: 3})
+    number = str(placed.id)
+    shared = [found(number, 3), found("502", 4)]
+    one, two = ask_about(product, 1, shared), ask_about(product, 2, shared)
     client = log_in(settings, "operator")
     decide(client, "bought", one, two, all="502")
+    assert not Purchase.objects.exists()
+    decide(client, "bought", one, two, all=number)
+    # It is read again first: it may be cancelled by now.
     assert not SupplierOrder.objects.exists()
-    decide(client, "bought", one, two, all="501")
+    process()
     held = Reservation.objects.filter(status=Reservation.Status.HELD)
-    assert {r.supplier_order.supplier_order_id for r in held} == {"501"}
+    assert {r.supplier_order.supplier_order_id for r in held} == {number}
     assert held.count() == 2
     assert Purchase.objects.get().adopted_by == "operator"
     assert "No order waits" in client.get(URL).content.decode()
+
+
+def test_a_shared_order_that_was_cancelled_meanwhile_holds_nothing(
+    settings, product, shop, process
+):
+    placed = shop.manager_order({70_311: 3})
+    shared = [found(str(placed.id), 3), found("502", 3)]
+    steps = [ask_about(product, 1, shared), ask_about(product, 2, shared)]
+    shop.set_order(placed.id, "DA")
+    client = log_in(settings, "operator")
+    decide(client, "bought", *steps, all=str(placed.id))
+    process()
+    assert not Reservation.objects.exclude(status=Reservation.Status.WANTED).exists()
+    for step in steps:
+        asked = step_of(step.order)
+        assert asked.stuck_for == Reason.WHICH_ORDER
+        assert [c["id"] for c in asked.answered["candidates"]] == ["502"]
+    # Whoever has it looked for again buys nothing.
+    Step.objects.update(status=Step.Status.PENDING, answered={})
+    process()
+    assert {arrival.method for arrival in shop.arrivals} <= {"order", "orders"}
 
 
 def test_a_number_is_needed_for_each(settings, product):
