@@ -96,6 +96,14 @@ def floor_missed(decision: PriceDecision) -> int | None:
     return None
 
 
+def floor_of(decision: PriceDecision) -> int:
+    """Give the floor, the least price of staff's included; 0 when none was found."""
+    found = dict(decision.lines)
+    if "min_price" in found:
+        return int(str(found["min_price"]["price"]))
+    return int(str(found["floor"]["floor"])) if "floor" in found else 0
+
+
 def _decided(
     lines: list[Line], price: int | None = None, quarantine: str = Quarantine.NONE
 ) -> PriceDecision:

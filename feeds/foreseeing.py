@@ -27,7 +27,7 @@ from catalog.rules import RuleBook, load_rules, make_book, reached_by, with_bran
 from feeds.comparing import are_too_many
 from feeds.models import Listing
 from feeds.offers import ProductRow, Terms, decide_offer, product_rows, read_terms
-from feeds.withholding import Withholding
+from feeds.withholding import Withholding, price_to_keep
 from plumbing.adjusting import supposing
 
 # More keys than this are compared here rather than sent to the database.
@@ -293,7 +293,7 @@ def foresee(edits: Edits, *, now: datetime) -> Foresight:
     rows = product_rows(now=now, within=concerned)
     pricing = _Pricing(edits)
     prices = {row.pk: row for row in price_rows(Product.objects.filter(concerned))}
-    leaving: list[tuple[ProductRow, PriceRow, str]] = []
+    leaving: list[_Leaving] = []
     for row in rows:
         price = prices.get(row.pk)
         # A product that an import brought just now.
@@ -316,10 +316,21 @@ def foresee(edits: Edits, *, now: datetime) -> Foresight:
             effect = Effect(row.pk, row.sku, row.name, price.cost_kzt, before, after)
             found.effects.append(effect)
             if effect.goes_off_sale:
-                leaving.append((row_after, price, after.reason))
+                priced = {k: v for k, v in changed.items() if k in PRICE_FIELDS}
+                priced |= {"price_kzt": after.price_kzt, "quarantine": after.quarantine}
+                kept_at = price_to_keep(price._replace(**priced), rule_after)
+                leaving.append(_Leaving(row_after, after.reason, kept_at))
     found.kept = _count_kept(leaving, terms_after, on_sale_now=found.on_sale_now)
     found.effects.sort(key=_gravity)
     return found
+
+
+class _Leaving(NamedTuple):
+    """A product that would go off sale, and at which price it may stay."""
+
+    row: ProductRow
+    reason: str
+    price_kzt: int | None
 
 
 class _Pricing:
@@ -374,26 +385,20 @@ def _priced(row: ProductRow, decision: PriceDecision) -> ProductRow:
     )
 
 
-def _count_kept(
-    leaving: Sequence[tuple[ProductRow, PriceRow, str]],
-    terms: Terms,
-    *,
-    on_sale_now: int,
-) -> int:
+def _count_kept(leaving: Sequence[_Leaving], terms: Terms, *, on_sale_now: int) -> int:
     """Count what the build keeps on sale of the goods that would leave it."""
     # As a build counts them (`ListDifferences`).
-    doubtful = [it for it in leaving if it[0].was_available and it[2] != "stale"]
+    doubtful = [it for it in leaving if it.row.was_available and it.reason != "stale"]
     if not are_too_many(len(doubtful), before=on_sale_now):
         return 0
-    costs = {price.pk: price.cost_kzt for _row, price, _why in doubtful}
     withholding = Withholding(
         stock_before=stock_before_last_import(),
-        costs={pk: cost for pk, cost in costs.items() if cost is not None},
+        prices={it.row.pk: it.price_kzt for it in doubtful if it.price_kzt is not None},
         # None of those that are on sale by themselves.
         settled=frozenset(),
     )
-    kept = (withholding.units(row, terms, reason=why)[0] for row, _p, why in doubtful)
-    return sum(units > 0 for units in kept)
+    kept = (withholding.units(it.row, terms, reason=it.reason) for it in doubtful)
+    return sum(units > 0 for units, _is_confirmed in kept)
 
 
 def _side(

@@ -247,6 +247,9 @@ def decide_row(row: ProductRow, terms: Terms) -> OfferDecision:
 class Withholder(Protocol):
     """Says what stays on sale although it would go off; `Withholding` is one."""
 
+    def price_kzt(self, row: ProductRow) -> int | None:
+        """Give the price at which it stays, before the supplements of cities."""
+
     def units(self, row: ProductRow, terms: Terms, *, reason: str) -> tuple[int, bool]:
         """Give the units that stay on sale, and whether figures confirm them."""
 
@@ -303,14 +306,15 @@ def _offers_of_products(
         differences.products += 1
         units, reason = decide_offer(row, terms)
         listed, sku, moved = row.listed, row.sku, None
+        price, by_city = row.usable_price_kzt, None
         if withholder is not None and not units:
             units, is_confirmed = withholder.units(row, terms, reason=reason)
             if units:
                 differences.withhold(sku, is_confirmed=is_confirmed)
+                price = withholder.price_kzt(row)
         if left_behind and (moved := left_behind.pop(sku, None)):
             # The SKU stands in the list as another product's; this one has it now.
             listed = moved.listed
-        price, by_city = row.usable_price_kzt, None
         if price and terms.city_prices is not None:
             price, by_city = show_prices(terms.city_prices.at(price))
         kept = _place(

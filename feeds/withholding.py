@@ -8,7 +8,10 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from catalog.availability import stock_before_last_import, stock_read_at
-from catalog.models import Product
+from catalog.models import PriceRule, Product
+from catalog.pricing import floor_of
+from catalog.repricing import PriceRow, decide_by, price_rows, rule_for
+from catalog.rules import load_rules
 from feeds.models import Listing
 from feeds.offers import ProductRow, Terms
 
@@ -17,8 +20,6 @@ AT_ONCE = 500
 BY_FIGURE = frozenset({"out_of_stock", "below_least", "multiples"})
 # A word of ours or of the supplier's catalogue, while the figures say it is there.
 BY_WORD = frozenset({"gone", "not_published", "no_price"})
-# Sold at its old price, such a product would bring a loss.
-LOSING = frozenset({Product.Quarantine.BELOW_FLOOR})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +28,9 @@ class Withholding:
 
     # Stock by the import before the last, where the last lowered it.
     stock_before: dict[int, int]
-    # What a product costs that has no price now, and perhaps had one at a lower cost.
-    costs: dict[int, int]
+    # At which price a product stays that may not be sold at today's (`price_to_keep`),
+    # before the supplements of cities.
+    prices: dict[int, int]
     settled: frozenset[str]
     # None where whatever goes off sale may be kept.
     only: frozenset[str] | None = None
@@ -37,13 +39,15 @@ class Withholding:
         """Give the units that stay on sale, and whether figures confirm them.
 
         A figure that fell counts only when two imports in a row have it; nothing is
-        kept beyond what the figures allow, or at a price that today's overtook.
+        kept beyond what the figures allow, or at a price that would bring a loss.
         """
         if not row.was_available or row.sku in self.settled:
             return 0, True
         if self.only is not None and row.sku not in self.only:
             return 0, True
-        if reason not in BY_FIGURE and (reason not in BY_WORD or self._is_dearer(row)):
+        if reason not in BY_FIGURE and reason not in BY_WORD:
+            return 0, True
+        if self.price_kzt(row) is None:
             return 0, True
         units = terms.availability(row).units
         is_confirmed = bool(units)
@@ -52,18 +56,15 @@ class Withholding:
             units = terms.availability(before).units
         return min(units, row.listed_stock), is_confirmed
 
-    def _is_dearer(self, row: ProductRow) -> bool:
-        """Tell whether the listed price is below what the product should cost now."""
-        if row.quarantine in LOSING:
-            return True
-        price = row.price_kzt or self.costs.get(row.pk, 0)
-        return price > row.listed_price_kzt
+    def price_kzt(self, row: ProductRow) -> int | None:
+        """Give the price at which it stays: today's where that may be sold at."""
+        return row.usable_price_kzt or self.prices.get(row.pk)
 
 
 def read_withholding(*, settled: frozenset[str]) -> Withholding:
     return Withholding(
         stock_before=stock_before_last_import(),
-        costs=_costs_of_unpriced(),
+        prices=_prices_to_keep(),
         settled=settled,
     )
 
@@ -78,13 +79,31 @@ def read_withheld(*, settled: frozenset[str]) -> Withholding | None:
     if withheld <= settled:
         return None
     return Withholding(
-        stock_before={}, costs=_costs_of_unpriced(), settled=settled, only=withheld
+        stock_before={}, prices=_prices_to_keep(), settled=settled, only=withheld
     )
 
 
-def _costs_of_unpriced() -> dict[int, int]:
-    unpriced = Product.objects.filter(price_kzt=None, cost_kzt__isnull=False)
-    return dict(unpriced.order_by().values_list("pk", "cost_kzt"))  # type: ignore[arg-type]
+def price_to_keep(row: PriceRow, rule: PriceRule | None) -> int | None:
+    """Give the price that a product was last sold at and may stay on sale at.
+
+    None where it is below what the product must bring by now, or nobody knows it.
+    """
+    was = row.price_override_kzt or row.accepted_price_kzt
+    floor = floor_of(decide_by(row, rule))
+    least = max(floor, row.cost_kzt or 0, row.price_kzt or 0)
+    if not was or was < least or row.quarantine == Product.Quarantine.BELOW_FLOOR:
+        return None
+    return was
+
+
+def _prices_to_keep() -> dict[int, int]:
+    book = load_rules()
+    listed = Product.objects.filter(listings__is_available=True)
+    found = {
+        row.pk: price_to_keep(row, rule_for(row, book))
+        for row in price_rows(listed.exclude(quarantine=Product.Quarantine.NONE))
+    }
+    return {pk: price for pk, price in found.items() if price is not None}
 
 
 def settled_skus() -> frozenset[str]:

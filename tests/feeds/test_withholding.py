@@ -5,18 +5,19 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from catalog.models import ImportRun, Product, ProductChange
+from catalog.models import ImportRun, PriceRule, Product, ProductChange
 from feeds import files
-from feeds.models import FeedBuild, Listing
+from feeds.models import FeedBuild, Listing, Store
 from feeds.publishing import override_refusal
 from feeds.tasks import confirm_withdrawals
 from plumbing.leases import LeaseTaken
 from tests.feeds.live_list import live
-from tests.feeds.making import build, make_import, make_products
+from tests.feeds.making import build, make_import, make_products, make_store
 from tests.staff import queued
 
 pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)
+ALMATY, AKTAU = "750000000", "471010000"
 
 
 @pytest.fixture(autouse=True)
@@ -270,6 +271,52 @@ def test_a_fall_that_waits_for_a_person_stays_at_its_old_price(goods, feed_dir):
     build()
     assert on_sale(feed_dir) == 60
     assert {offer.price for offer in live(feed_dir).values()} == {7990}
+
+
+def test_what_stays_costs_in_each_city_what_it_did(shop, feed_dir):
+    make_store("PP2", city_code=AKTAU, supplement_kzt=3000)
+    make_products(60)
+    build()
+    the_first(40).update(price_kzt=4000, quarantine="jump")
+    build()
+    assert on_sale(feed_dir) == 60
+    for offer in live(feed_dir).values():
+        assert offer.cities == {ALMATY: 7990, AKTAU: 10_990}
+
+
+def test_a_supplement_hides_no_price_that_todays_overtook(shop, feed_dir):
+    Store.objects.update(supplement_kzt=3000)
+    make_products(60, price_kzt=6000, accepted_price_kzt=6000)
+    build()
+    the_first(40).update(price_kzt=8500, quarantine="rise")
+    build()
+    assert on_sale(feed_dir) == 20
+
+
+def test_a_fixed_price_stays_as_it_was_fixed(shop, feed_dir):
+    make_products(60, price_kzt=9900, price_override_kzt=9900)
+    build()
+    the_first(40).update(price_kzt=None, quarantine="placeholder")
+    build()
+    assert {o.price for o in live(feed_dir).values() if o.is_on_sale} == {9900}
+    assert on_sale(feed_dir) == 60
+
+
+@pytest.mark.parametrize(("cost", "left"), [(1050, 60), (1350, 0)])
+def test_what_stays_is_not_sold_below_its_floor(db, feed_dir, cost, left):
+    """Above the bare cost it may be below what commission and margin ask for."""
+    make_import()
+    make_store()
+    PriceRule.objects.update(commission_percent=12, least_margin_percent=5)
+    make_products(60, cost_kzt=1000, retail_kzt=1400, rrp_enforced=True, price_kzt=None)
+    Product.objects.update(accepted_price_kzt=None)
+    build()
+    assert {offer.price for offer in live(feed_dir).values()} == {1400}
+    import_stock()
+    Product.objects.update(cost_kzt=cost, retail_kzt=1, priced_with="")
+    build()
+    assert set(Product.objects.values_list("quarantine", flat=True)) == {"placeholder"}
+    assert on_sale(feed_dir) == left
 
 
 def test_a_renamed_sku_is_never_sold_twice(goods, feed_dir):
