@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import count
+from pathlib import Path
 
 from django.db import connection, transaction
 
@@ -75,6 +76,17 @@ def fetch_missing(pk: int) -> None:
     """Write a version's file from the database, if this host has none."""
     if not files.version_path(pk).exists():
         fetch(pk)
+
+
+def unpack(build: FeedBuild, target: Path) -> bool:
+    """Unpack a version; tells whether `target` is that, whole.
+
+    From this host's copy, or from the database's where it is missing, damaged or
+    another's: after a restore of the database numbers are given again.
+    """
+    return files.unpack_version(build.pk, target) == build.sha256 or (
+        fetch(build.pk) and files.unpack_version(build.pk, target) == build.sha256
+    )
 
 
 def forget_all_but(pks: Iterable[int]) -> None:

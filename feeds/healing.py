@@ -145,10 +145,7 @@ def _live_is(build: FeedBuild, *, now: datetime) -> bool:
     if _is_of_former_life(build, now=now):
         return False
     restored = files.temporary_path(f"restored-{os.getpid()}")
-    is_whole = files.unpack_version(build.pk, restored) == build.sha256
-    if not is_whole and carrying.fetch(build.pk):
-        is_whole = files.unpack_version(build.pk, restored) == build.sha256
-    if not is_whole:
+    if not carrying.unpack(build, restored):
         restored.unlink(missing_ok=True)
         logger.error("The live price list is missing or altered, and so is its copy")
         return False

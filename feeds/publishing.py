@@ -284,7 +284,7 @@ def _renew_pinned(
 ) -> BuildResult:
     """Bring the stock of a version that was put back up to date."""
     earlier = FeedBuild.objects.filter(pk=active.counts.get("put_back")).first()
-    _write_again(attempt, earlier or active)
+    _write_again(attempt, *filter(None, [earlier, active]))
     if live is not None and attempt.draft.content_sha256 == live.content_sha256:
         attempt.build.delete()
         return _still_pinned(active)
@@ -296,15 +296,16 @@ def _renew_pinned(
     )
 
 
-def _write_again(attempt: _Attempt, earlier: FeedBuild) -> None:
+def _write_again(attempt: _Attempt, *versions: FeedBuild) -> None:
+    """Write the first of the versions whose file is there with the stock of today."""
     source = files.temporary_path(f"earlier-{attempt.build.pk}")
     try:
-        carrying.fetch_missing(earlier.pk)
-        # While it is pinned another host may have to write it again.
-        carrying.hand_over_once(earlier.pk)
-        if files.unpack_version(earlier.pk, source) != earlier.sha256:
-            said = _("the file of №%(number)d is gone") % {"number": earlier.pk}
+        found = next((each for each in versions if carrying.unpack(each, source)), None)
+        if found is None:
+            said = _("the file of №%(number)d is gone") % {"number": versions[0].pk}
             raise Refusal(said)
+        # While it is pinned another host may have to write it again.
+        carrying.hand_over_once(found.pk)
         write_restored(attempt.draft, source, now=attempt.now)
     finally:
         source.unlink(missing_ok=True)

@@ -18,7 +18,7 @@ from django.utils.translation import ngettext
 from backoffice.formatting import grouped
 from backoffice.histories import BASELINE, CHANGED, DELETED, history_of, told_changes
 from catalog.models import Category, CommissionRate, PriceRule, Product, ProductChange
-from feeds import carrying, files
+from feeds import carrying
 from feeds.drafting import Draft, Refusal, write_restored
 from feeds.models import FeedBuild, Store
 from plumbing.full_disk import is_full_disk
@@ -36,13 +36,12 @@ def draft_roll_back(earlier: FeedBuild, *, now: datetime) -> Draft:
         source = Path(folder) / "earlier.xml"
         draft = Draft(path=Path(folder) / "restored.xml")
         try:
-            carrying.fetch_missing(earlier.pk)
-            sha256 = files.unpack_version(earlier.pk, source)
+            is_whole = carrying.unpack(earlier, source)
         except OSError as error:
             if is_full_disk(error):
                 raise
-            sha256 = ""
-        if sha256 != earlier.sha256:
+            is_whole = False
+        if not is_whole:
             raise Refusal(_("the file of №%(number)d is gone") % {"number": earlier.pk})
         write_restored(draft, source, now=now)
         return draft

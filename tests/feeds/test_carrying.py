@@ -1,11 +1,14 @@
 """Several hosts, each with a folder of its own, give out one list."""
 
+import gzip
+
 import pytest
 
 from catalog.models import Product
 from feeds import carrying, changes, files, healing, publishing
 from feeds.healing import keep_up
 from feeds.models import FeedBuild, Listing, ListPiece
+from feeds.rolling_back import draft_roll_back
 from plumbing.models import Lease
 from tests.feeds.live_list import live, live_bytes
 from tests.feeds.making import build, make_product, make_products
@@ -190,3 +193,23 @@ def test_few_lists_stay_and_each_may_be_put_back_from_any_host(shop, hosts):
     hosts("third")
     assert build(now=now).end == "published"
     assert FeedBuild.objects.live().get().counts["put_back"] == earlier.pk
+
+
+@pytest.mark.postgresql
+def test_the_file_of_another_life_is_taken_for_no_version(shop, hosts):
+    """A restored database gives numbers again that hosts have files of."""
+    hosts("first")
+    make_products(3)
+    build()
+    Product.objects.update(price_kzt=9)
+    build()
+    earlier = FeedBuild.objects.earliest("pk")
+    second = hosts("second")
+    keep_up()
+    files.version_path(earlier.pk).write_bytes(gzip.compress(b"another list"))
+    now = earlier.started_at
+    assert draft_roll_back(earlier, now=now).written.offers == 3
+    files.version_path(earlier.pk).write_bytes(gzip.compress(b"another list"))
+    result = publishing.roll_back(earlier, reason="x", actor="olga", now=now)
+    assert result.is_success, result.reason
+    assert {offer.price for offer in live(second).values()} == {7990}

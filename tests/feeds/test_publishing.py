@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from catalog.models import PriceRule, Product
 from feeds import carrying, drafting, files, publishing
-from feeds.models import FeedBuild, Listing, Store
+from feeds.models import FeedBuild, Listing, ListPiece, Store
 from feeds.offers import read_terms
 from feeds.publishing import Override, roll_back
 from feeds.validating import InvalidPriceList
@@ -525,6 +525,20 @@ def test_the_stock_of_a_version_put_back_stays_todays_while_it_is_pinned(
     rows = FeedBuild.objects.count()
     assert build(now=now + timedelta(minutes=40)).end == "pinned"
     assert FeedBuild.objects.count() == rows
+
+
+def test_a_pinned_version_outlives_the_file_that_it_was_made_of(two_versions, feed_dir):
+    """Its own has the same goods and prices: nothing that is sold out stays on sale."""
+    first = two_versions[0]
+    put_back(first)
+    files.version_path(first.pk).unlink()
+    ListPiece.objects.filter(build_pk=first.pk).delete()
+    for stock in (0, 3):
+        Product.objects.update(stock=stock, price_kzt=900)
+        build()
+        assert units_of(feed_dir) == {"1": stock}
+        assert live(feed_dir)["1"].price == 1000
+    assert FeedBuild.objects.live().get().counts["put_back"] == first.pk
 
 
 def test_automatic_builds_wait_after_a_roll_back(two_versions, settings, feed_dir):
