@@ -42,6 +42,10 @@ TEXTS = {
     "override_low": gettext_noop(
         "The fixed price is below %(floor)s ₸: raise it, or lower the floor"
     ),
+    "too_high": gettext_noop(
+        "%(price)s ₸ is more than any price may be (%(limit)s ₸): look for a typing "
+        "error in the rule, or in what is set for this product"
+    ),
     "jump": gettext_noop(
         "Was %(old)s ₸, would be %(new)s ₸: more than %(limit)s %%, a person must look"
     ),

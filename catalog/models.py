@@ -19,13 +19,24 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from simple_history.models import HistoricalRecords
 
-from backoffice.formatting import decimals
+from backoffice.formatting import decimals, grouped
 from plumbing.models import Failure
 
 # What Kaspi takes for an SKU; `Product.is_sku_usable` says the same in the database.
 SKU_SIGNS = f"{string.digits}{string.ascii_letters}_-"
 SKU_LENGTH = 20
 SKU = re.compile(rf"[{SKU_SIGNS}]{{1,{SKU_LENGTH}}}", re.ASCII)
+# Ten times what the dearest good may cost (`pricing`): more comes of a typing error,
+# and with a city's supplement on top it would not fit the databases.
+HIGHEST_PRICE_KZT = 90_000_000
+
+
+def beyond_any_price(row: models.Model, *names: str) -> dict[str, str]:
+    """Say of which amounts in tenge of an unsaved row that no price can be so high."""
+    text = gettext("More than any price may be: %(limit)s ₸.")
+    text %= {"limit": grouped(HIGHEST_PRICE_KZT)}
+    amounts = {name: getattr(row, name) or 0 for name in names}
+    return {name: text for name, kzt in amounts.items() if kzt > HIGHEST_PRICE_KZT}
 
 
 class Bare(Func):
@@ -364,7 +375,9 @@ class Product(models.Model):
         return f"{self.article} · {self.name}"
 
     def clean(self) -> None:
-        found = {}
+        found: dict[str, Any] = {
+            **beyond_any_price(self, "price_override_kzt", "min_price_kzt")
+        }
         self.sku = self.sku.strip()
         if not SKU.fullmatch(self.sku):
             found["sku"] = _("1 to 20 Latin letters, digits, dashes or underscores.")
@@ -667,7 +680,9 @@ class PriceRule(models.Model):
         return self.name
 
     def clean(self) -> None:
-        found = {}
+        found: dict[str, Any] = {
+            **beyond_any_price(self, "markup_kzt", "delivery_kzt", "round_to_kzt")
+        }
         low, high = self.cost_from_kzt, self.cost_below_kzt
         if low is not None and high is not None and low >= high:
             found["cost_below_kzt"] = _("“Cost below” must be more than “cost from”.")

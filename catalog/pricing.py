@@ -7,7 +7,7 @@ from decimal import ROUND_CEILING, Decimal
 from typing import TypeGuard
 
 from catalog.explaining import Line
-from catalog.models import PriceRule, Product
+from catalog.models import HIGHEST_PRICE_KZT, PriceRule, Product
 
 Quarantine = Product.Quarantine
 
@@ -79,6 +79,8 @@ def decide_price(
     if inputs.override_kzt is not None:
         return _overridden(inputs, inputs.override_kzt, floor=floor, lines=lines)
     price = _calculated(inputs, rule, cost=cost, floor=floor, lines=lines)
+    if price > HIGHEST_PRICE_KZT:
+        return _too_high(price, lines=lines)
     accepted = inputs.accepted_kzt
     if accepted and abs(price - accepted) * 100 > jump_percent * accepted:
         figures = {"old": accepted, "new": price, "limit": jump_percent}
@@ -181,6 +183,8 @@ def _overridden(
     inputs: PriceInputs, override: int, *, floor: Decimal, lines: list[Line]
 ) -> PriceDecision:
     lines.append(("override", {"price": override}))
+    if override > HIGHEST_PRICE_KZT:
+        return _too_high(override, lines=lines)
     if inputs.rrp_enforced and (inputs.retail_kzt or 0) > floor:
         floor = Decimal(inputs.retail_kzt or 0)
         lines.append(("rrp", {"price": inputs.retail_kzt}))
@@ -189,6 +193,12 @@ def _overridden(
         return _decided(lines, override, Quarantine.BELOW_FLOOR)
     lines.append(("price", {"price": override}))
     return _decided(lines, override)
+
+
+def _too_high(price: int, *, lines: list[Line]) -> PriceDecision:
+    """Have no price: the rule fits no good, and the databases could not store it."""
+    figures = {"price": price, "limit": HIGHEST_PRICE_KZT}
+    return _decided([*lines, ("too_high", figures)], quarantine=Quarantine.NO_RULE)
 
 
 def _ceil(amount: Decimal) -> int:

@@ -12,7 +12,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from catalog.models import kept_history
+from catalog.models import beyond_any_price, kept_history
 from feeds.cities import city_name
 from feeds.store_codes import check_store_id, same_point
 
@@ -84,7 +84,9 @@ class Store(models.Model):
         return self.store_id
 
     def clean(self) -> None:
-        """Refuse a code that the price list could not bear, or has already."""
+        """Refuse what the price list could not bear, and a code that it has already."""
+        if found := beyond_any_price(self, "supplement_kzt"):
+            raise ValidationError(found)
         self.store_id = self.store_id.strip()
         try:
             check_store_id(self.store_id)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from catalog.availability import stock_before_last_import, stock_read_at
-from catalog.models import PriceRule, Product
+from catalog.models import HIGHEST_PRICE_KZT, PriceRule, Product
 from catalog.pricing import floor_of
 from catalog.repricing import PriceRow, decide_by, price_rows, rule_for
 from catalog.rules import load_rules
@@ -91,9 +91,9 @@ def price_to_keep(row: PriceRow, rule: PriceRule | None) -> int | None:
     was = row.price_override_kzt or row.accepted_price_kzt
     floor = floor_of(decide_by(row, rule))
     least = max(floor, row.cost_kzt or 0, row.price_kzt or 0)
-    if not was or was < least or row.quarantine == Product.Quarantine.BELOW_FLOOR:
+    if row.quarantine == Product.Quarantine.BELOW_FLOOR:
         return None
-    return was
+    return was if was and least <= was <= HIGHEST_PRICE_KZT else None
 
 
 def _prices_to_keep() -> dict[int, int]:

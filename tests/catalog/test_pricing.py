@@ -160,6 +160,21 @@ def test_a_price_on_sale_always_earns_the_least_margin(
         assert decision.price_kzt >= retail
 
 
+@pytest.mark.parametrize(
+    ("figures", "inputs"),
+    [
+        ({"base": "cost", "markup_kzt": 2_000_000_000}, {}),
+        ({}, {"min_price_kzt": 2_000_000_000}),
+        ({}, {"override_kzt": 2_000_000_000}),
+        ({"round_to_kzt": 2_000_000_000}, {}),
+    ],
+)
+def test_more_than_any_price_may_be_is_none(figures, inputs):
+    decision = decide(make_rule(**figures), **inputs)
+    assert (decision.price_kzt, decision.quarantine) == (None, Quarantine.NO_RULE)
+    assert "typing error" in explain(decision.lines)[-1]
+
+
 def test_every_line_has_its_text():
     decisions = [
         decide(),
@@ -168,6 +183,7 @@ def test_every_line_has_its_text():
         decide(override_kzt=1),
         decide(accepted_kzt=1),
         decide(retail_kzt=1),
+        decide(override_kzt=90_000_001),
     ]
     codes = {code for d in decisions for code, _ in d.lines}
     assert codes <= set(TEXTS)

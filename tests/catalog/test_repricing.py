@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from catalog.models import (
@@ -209,6 +210,25 @@ def test_a_clock_that_is_ahead_ends_no_fixed_prices():
     jump.delete()
     reprice(now=NOW + ahead)
     assert price_of(product) == (1500, "")
+
+
+def test_one_goods_mistyped_rule_stops_no_other_price():
+    odd, sane = make_product("1", retail_kzt=0), make_product("2", retail_kzt=0)
+    rule = make_rule(20, product=odd)
+    PriceRule.objects.filter(pk=rule.pk).update(markup_kzt=2_147_483_647)
+    reprice(now=NOW)
+    assert price_of(odd) == (None, "no_rule")
+    assert price_of(sane) == (1200, "")
+
+
+@pytest.mark.parametrize("field", ["markup_kzt", "delivery_kzt", "round_to_kzt"])
+def test_a_rule_by_which_nothing_has_a_price_is_refused(field):
+    rule = make_rule(20)
+    rule.full_clean()
+    setattr(rule, field, 90_000_001)
+    with pytest.raises(ValidationError) as caught:
+        rule.full_clean()
+    assert set(caught.value.message_dict) == {field}
 
 
 def make_rule(markup: int, **conditions: object) -> PriceRule:

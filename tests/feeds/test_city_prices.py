@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from hypothesis import given
@@ -90,6 +91,13 @@ def test_points_of_a_city_that_differ_make_no_list(shop, settings, terms):
 def test_the_database_takes_no_negative_supplement(shop, name):
     with pytest.raises(IntegrityError), transaction.atomic():
         Store.objects.update(**{name: -1})
+
+
+def test_a_supplement_above_any_price_is_refused(shop):
+    shop.supplement_kzt = 90_000_001
+    with pytest.raises(ValidationError) as caught:
+        shop.full_clean()
+    assert set(caught.value.message_dict) == {"supplement_kzt"}
 
 
 def test_a_version_put_back_has_the_prices_of_each_city_then(astana, feed_dir):
