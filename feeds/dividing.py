@@ -10,8 +10,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from backoffice.formatting import grouped
+from feeds.cities import city_name
 from feeds.city_prices import CityPrices
-from feeds.models import Listing, Store
+from feeds.models import CITY_TERMS, Listing, Store, torn_among
 from feeds.writing import split_units
 
 
@@ -72,6 +73,13 @@ class PointsForesight:
                 "made, and Kaspi goes on with the last one."
             )
             return
+        if torn := self._torn_cities():
+            yield _(
+                "The points of city %(city)s would differ in their pre-order or their "
+                "prices: no new price list can be made, and Kaspi goes on with the "
+                "last one."
+            ) % {"city": ", ".join(map(city_name, torn))}
+            return
         for effect in self.effects:
             figures = {"store": effect.store}
             if effect.becomes_empty:
@@ -84,6 +92,13 @@ class PointsForesight:
                     number,
                 )
                 yield text % (figures | {"n": grouped(number)})
+
+    def _torn_cities(self) -> list[str]:
+        return torn_among(
+            [getattr(effect.store, name) for name in ("city_code", *CITY_TERMS)]
+            for effect in self.effects
+            if effect.after
+        )
 
 
 def divide_stock(stores: Iterable[Store]) -> dict[str, Shelf]:

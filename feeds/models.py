@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -20,6 +22,12 @@ from feeds.store_codes import check_store_id, same_point
 CITY_TERMS = ("preorder_days", "supplement_percent", "supplement_kzt")
 
 
+def torn_among(terms: Iterable[Sequence[Any]]) -> list[str]:
+    """Name the cities of which there is more than one kind of (city, *`CITY_TERMS`)."""
+    cities = Counter(city for city, *_terms in set(map(tuple, terms)))
+    return sorted(city for city, number in cities.items() if number > 1)
+
+
 class StoreQuerySet(models.QuerySet["Store"]):
     def active(self) -> StoreQuerySet:
         return self.filter(is_active=True)
@@ -27,8 +35,7 @@ class StoreQuerySet(models.QuerySet["Store"]):
     def torn_cities(self) -> list[str]:
         """Name the cities whose active points differ in what a city has one of."""
         terms = self.active().order_by().values_list("city_code", *CITY_TERMS)
-        cities = Counter(city for city, *_terms in set(terms))
-        return sorted(city for city, number in cities.items() if number > 1)
+        return torn_among(terms)
 
 
 class Store(models.Model):

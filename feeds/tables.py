@@ -6,7 +6,6 @@ row that cannot be saved with the reason.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
@@ -29,7 +28,7 @@ from catalog.repricing import decide_product
 from catalog.rules import load_rules
 from feeds.cells import Cell, as_text, is_blank
 from feeds.many_goods import Many
-from feeds.models import CITY_TERMS, Proposal, Store
+from feeds.models import CITY_TERMS, Proposal, Store, torn_among
 from feeds.proposals import NEW
 
 Row = dict[str, Any]
@@ -355,11 +354,11 @@ class StoreTable(StaffTable):
         rows = {store.pk: self._values(store) for store in Store.objects.all()}
         for key, values in self.found.wanted.items():
             rows[key] = {**rows.get(key, {}), **values}  # type: ignore[index, arg-type]
-        terms: dict[str, set[Any]] = defaultdict(set)
-        for row in rows.values():
-            if row["is_active"]:
-                terms[row["city_code"]].add(tuple(row[name] for name in CITY_TERMS))
-        torn = {city for city, kinds in terms.items() if len(kinds) > 1}
+        torn = torn_among(
+            [row[name] for name in ("city_code", *CITY_TERMS)]
+            for row in rows.values()
+            if row["is_active"]
+        )
         for key in list(self.found.wanted):
             row = rows[key]  # type: ignore[index]
             if row["is_active"] and row["city_code"] in torn:

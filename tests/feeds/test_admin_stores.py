@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils import timezone
 
 from feeds.dividing import Shelf
 from feeds.models import Store
+from feeds.proposals import propose
 from feeds.sampling import read_sample, read_shelves
 from feeds.store_codes import check_store_id
 from tests.feeds.making import build, make_product, make_store
@@ -217,6 +219,22 @@ def test_a_point_that_would_offer_nothing_is_warned_of(owner, sold):
     url = reverse("admin:feeds_store_change", args=[sold.pk])
     _url, shown = show(owner, url, store_id="PP1", stock_share=0)
     assert "PP1 would offer nothing any more" in shown.content.decode()
+
+
+def test_a_former_state_that_differs_from_the_citys_other_points_is_warned_of(
+    owner, sold
+):
+    """No list can be made with it: what is sold out would stay on sale."""
+    make_store("PP2")
+    proposal = propose(
+        table="store",
+        title="Back to how it was",
+        author_pk=User.objects.get().pk,
+        wanted={sold.pk: {"preorder_days": 3}},
+        now=timezone.now(),
+    )
+    url = reverse("admin:feeds_proposal_change", args=[proposal.pk])
+    assert "The points of city Almaty would differ" in page(owner, url)
 
 
 def test_a_points_name_is_saved_at_once(owner, sold):
