@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -155,15 +156,15 @@ def mass_withdrawal(differences: ListDifferences) -> str:
     ) % {"gone": gone, "before": before, "limit": limit}
 
 
-def what_is_withheld(differences: ListDifferences) -> str:
+def what_is_withheld(counts: Mapping[str, Any]) -> str:
     """Say what a merged list keeps on sale, and until when."""
     return _(
         "%(withheld)d stay as they were until a person decides or %(hours)d hours are "
         "over, %(unconfirmed)d until the next import of stock, %(withdrawn)d are off "
         "sale"
     ) % {
-        "withheld": len(differences.withheld),
+        "withheld": counts["withheld"],
         "hours": settings.FEED_WITHHELD_HOURS,
-        "unconfirmed": len(differences.unconfirmed),
-        "withdrawn": differences.totals["withdrawn"],
+        "unconfirmed": counts["unconfirmed"],
+        "withdrawn": counts["changes"]["withdrawn"],
     }

@@ -174,18 +174,37 @@ def _write_withholding(
     if said:
         write(read_withholding(settled=settled))
     if said or draft.differences.kept:
-        kept = what_is_withheld(draft.differences)
+        kept = what_is_withheld(draft.counts)
         draft.remark = f"{said}: {kept}" if said else kept
 
 
-def write_restored(draft: Draft, earlier: Path, *, now: datetime) -> None:
-    """Write the goods and prices of an earlier list with the stock of this moment."""
+def write_restored(
+    draft: Draft,
+    earlier: Path,
+    *,
+    now: datetime,
+    lets_go: frozenset[str] = frozenset(),
+) -> None:
+    """Write the goods and prices of an earlier list with the stock of this moment.
+
+    No single reading takes too many off sale at once here either (`write_draft`).
+    """
     points = read_points()
     terms = read_terms(now=now, city_prices=city_prices_of(points))
-    offers = restore_offers(
-        earlier, now=now, terms=terms, differences=draft.differences
-    )
-    _write(draft, offers, points=points, now=now)
+    settled = settled_skus() | lets_go
+
+    def write(withholder: Withholding | None) -> None:
+        draft.differences = ListDifferences(settled=settled)
+        offers = restore_offers(
+            earlier,
+            now=now,
+            terms=terms,
+            differences=draft.differences,
+            withholder=withholder,
+        )
+        _write(draft, offers, points=points, now=now)
+
+    _write_withholding(draft, write, settled=settled)
 
 
 def _write(

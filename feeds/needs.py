@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 from backoffice.asking import Answers, Number, Questions, Rows, ask, objects
 from backoffice.dashboard import Need, NeedKind
 from backoffice.formatting import Tone, ago, grouped
+from feeds.comparing import what_is_withheld
 from feeds.fetching import can_tell_kaspi
 from feeds.models import FeedBuild, FeedFetch, Listing, Store
 from feeds.offers import Reason
@@ -133,10 +134,13 @@ def needs_of_builds(state: PriceListState, *, now: datetime) -> Iterator[Need]:
         yield Need(tone=Tone.BAD, text=text, url=build_url(last), kind=REFUSED)
     elif last.withholds:
         text = _("Too much would go off sale at once. №%(number)d: %(reason)s")
-        text %= {"number": last.pk, "reason": redact(last.reason)}
+        # The reason of one that was put back says why it was.
+        is_put_back = "put_back" in last.counts
+        said = what_is_withheld(last.counts) if is_put_back else last.reason
+        text %= {"number": last.pk, "reason": redact(said)}
         yield Need(tone=Tone.BAD, text=text, url=build_url(last), kind=MERGED)
     started_at = state.builds[0].started_at
-    if now - started_at > BUILD_LATE and not (active and active.pinned_until):
+    if now - started_at > BUILD_LATE:
         text = _("The price list was last built %(since)s")
         text %= {"since": ago(started_at, now=now)}
         yield Need(tone=Tone.WARN, text=text, url=url, kind=OLD)

@@ -97,7 +97,8 @@ def build_price_list(
     """Build the list and publish it when it differs from the live one.
 
     A version that was put back keeps its goods and prices, with the stock of today.
-    `override` unpins a version that was put back and lifts the limit on withdrawals.
+    `override` lifts the limit on withdrawals, and unpins a version that was put back
+    unless it names goods.
     A dry run changes neither list nor database, and takes the prices as stored.
     Raises `LeaseTaken` while another build is under way.
     """
@@ -109,8 +110,9 @@ def build_price_list(
         except OSError as error:
             return _not_ready(error, now=now)
         pinned = FeedBuild.objects.pinned(now)
-        if override is None and (active := pinned.first()):
-            attempt = _begin(lease, now=now, override=None)
+        is_about_some = override is None or override.lets_go is not None
+        if is_about_some and (active := pinned.first()):
+            attempt = _begin(lease, now=now, override=override)
             return attempt.settle(lambda: _renew_pinned(attempt, active, live))
         pinned.update(pinned_until=None)
         attempt = _begin(lease, now=now, override=override)
@@ -243,11 +245,18 @@ def _build(attempt: _Attempt, live: FeedBuild | None) -> BuildResult:
             inputs=draft.inputs,
             reason=attempt.remark,
         )
-    # Once the list is live: what a build that failed would forget was not decided.
+    _follow_withheld(draft)
+    return result
+
+
+def _follow_withheld(draft: Draft) -> None:
+    """Forget what is not withheld any more, and ask for the second word on the rest.
+
+    Once the list is live: what a build that failed would forget was not decided.
+    """
     forget_withheld_but(draft.differences.kept)
     if draft.differences.unconfirmed:
         enqueue("feeds.tasks.confirm_withdrawals", cluster="imports")
-    return result
 
 
 def _write(attempt: _Attempt) -> None:
@@ -269,7 +278,7 @@ def _put_back(attempt: _Attempt, pk: int) -> BuildResult:
     earlier = FeedBuild.objects.filter(pk=pk, status=Status.ARCHIVED).first()
     if earlier is None:
         raise Refusal(_("№%(number)d is not an earlier version") % {"number": pk})
-    _write_again(attempt, earlier)
+    _write_again(attempt, earlier, lets_go=frozenset())
     said = _("№%(number)d put back") % {"number": pk}
     return _publish_again(
         attempt,
@@ -284,19 +293,29 @@ def _renew_pinned(
 ) -> BuildResult:
     """Bring the stock of a version that was put back up to date."""
     earlier = FeedBuild.objects.filter(pk=active.counts.get("put_back")).first()
-    _write_again(attempt, *filter(None, [earlier, active]))
-    if live is not None and attempt.draft.content_sha256 == live.content_sha256:
-        attempt.build.delete()
+    lets_go = attempt.override.lets_go if attempt.override else None
+    _write_again(
+        attempt,
+        *filter(None, [earlier, active]),
+        lets_go=lets_go or frozenset(),
+    )
+    draft, pk = attempt.draft, (earlier or active).pk
+    if live is not None and draft.content_sha256 == live.content_sha256:
+        _unchanged(attempt, live, counts={**draft.counts, "put_back": pk})
+        _follow_withheld(draft)
         return _still_pinned(active)
+    said = (active.reason, str(attempt.override or ""))
     return _publish_again(
         attempt,
-        (earlier or active).pk,
-        reason=active.reason,
+        pk,
+        reason="; ".join(filter(None, said)),
         pinned_until=active.pinned_until,
     )
 
 
-def _write_again(attempt: _Attempt, *versions: FeedBuild) -> None:
+def _write_again(
+    attempt: _Attempt, *versions: FeedBuild, lets_go: frozenset[str]
+) -> None:
     """Write the first of the versions whose file is there with the stock of today."""
     source = files.temporary_path(f"earlier-{attempt.build.pk}")
     try:
@@ -306,21 +325,24 @@ def _write_again(attempt: _Attempt, *versions: FeedBuild) -> None:
             raise Refusal(said)
         # While it is pinned another host may have to write it again.
         carrying.hand_over_once(found.pk)
-        write_restored(attempt.draft, source, now=attempt.now)
+        write_restored(attempt.draft, source, now=attempt.now, lets_go=lets_go)
     finally:
         source.unlink(missing_ok=True)
+    mark_withheld(attempt.draft.differences.kept, now=attempt.now)
 
 
 def _publish_again(attempt: _Attempt, pk: int, **known: Any) -> BuildResult:
     draft = attempt.draft
     check_draft(draft)
-    return _publish(
+    result = _publish(
         attempt,
         counts={**draft.counts, "put_back": pk},
         diff=draft.differences.diff(),
         content_sha256=draft.content_sha256,
         **known,
     )
+    _follow_withheld(draft)
+    return result
 
 
 def _publish(attempt: _Attempt, **known: Any) -> BuildResult:

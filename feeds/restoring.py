@@ -12,6 +12,7 @@ from feeds.offers import (
     Offer,
     ProductRow,
     Terms,
+    Withholder,
     clean_text,
     decide_offer,
     product_rows,
@@ -23,7 +24,12 @@ BATCH = 500
 
 
 def restore_offers(
-    path: Path, *, now: datetime, terms: Terms, differences: ListDifferences
+    path: Path,
+    *,
+    now: datetime,
+    terms: Terms,
+    differences: ListDifferences,
+    withholder: Withholder | None = None,
 ) -> Iterator[Offer]:
     """Stream the offers of the list at `path` with what may be sold of them today.
 
@@ -42,6 +48,12 @@ def restore_offers(
             units, reason = (
                 (0, "remapped") if row is None else _decide(offer, row, terms)
             )
+            if withholder and not units and row and _may_stay(offer, row):
+                # At which price is the earlier list's word, too.
+                priced = row._replace(price_kzt=offer.price_kzt, quarantine="")
+                units, is_confirmed = withholder.units(priced, terms, reason=reason)
+                if units:
+                    differences.withhold(offer.sku, is_confirmed=is_confirmed)
             price, by_city = offer.price_kzt, None
             if terms.city_prices is not None and offer.city_prices:
                 found = terms.city_prices.as_before(price, offer.city_prices)
@@ -75,7 +87,7 @@ def _decide(offer: ReadOffer, row: ProductRow | None, terms: Terms) -> tuple[int
         return 0, "remapped"
     if row.is_gone:
         return 0, "gone"
-    if offer.units and offer.model == (clean_text(row.name) or row.sku):
+    if _is_its_word(offer, row):
         # What is chosen for sale, and at which price, is the earlier list's word.
         availability = terms.availability(row)
         return availability.units, availability.reason
@@ -85,3 +97,14 @@ def _decide(offer: ReadOffer, row: ProductRow | None, terms: Terms) -> tuple[int
     if units and (row.price_kzt or 0) > offer.price_kzt:
         return 0, "no_price"
     return units, reason
+
+
+def _is_its_word(offer: ReadOffer, row: ProductRow) -> bool:
+    """Tell whether the earlier list sold this product, as far as can be seen."""
+    return bool(offer.units) and offer.model == (clean_text(row.name) or row.sku)
+
+
+def _may_stay(offer: ReadOffer, row: ProductRow) -> bool:
+    """Tell whether the product may be sold at the earlier list's price at all."""
+    price = row.usable_price_kzt
+    return _is_its_word(offer, row) or (price is not None and price <= offer.price_kzt)

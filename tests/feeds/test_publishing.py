@@ -10,6 +10,7 @@ from django.utils import timezone
 from catalog.models import PriceRule, Product
 from feeds import carrying, drafting, files, publishing
 from feeds.models import FeedBuild, Listing, ListPiece, Store
+from feeds.needs import OLD, needs_of_builds, read_state
 from feeds.offers import read_terms
 from feeds.publishing import Override, roll_back
 from feeds.validating import InvalidPriceList
@@ -524,7 +525,7 @@ def test_the_stock_of_a_version_put_back_stays_todays_while_it_is_pinned(
         assert "olga: wrong prices" in active.reason
     rows = FeedBuild.objects.count()
     assert build(now=now + timedelta(minutes=40)).end == "pinned"
-    assert FeedBuild.objects.count() == rows
+    assert statuses()[rows:] == [Status.UNCHANGED], "seen to be alive"
 
 
 def test_a_pinned_version_outlives_the_file_that_it_was_made_of(two_versions, feed_dir):
@@ -680,3 +681,16 @@ def test_a_build_does_not_chase_figures_without_end(priced_shop, monkeypatch, fe
     bring_figures_while_reading(monkeypatch, *range(5100, 5200))
     assert build().end == "published"
     assert {offer.units for offer in live(feed_dir).values()} == {8}
+
+
+@pytest.mark.parametrize("hours", [1, 28])
+def test_a_pin_mutes_no_alert_that_nothing_is_built(two_versions, hours):
+    """While it is pinned its stock is renewed, and when the pin is over it is not."""
+    now = timezone.now()
+    put_back(two_versions[0], now=now - timedelta(hours=hours))
+    FeedBuild.objects.update(started_at=now - timedelta(hours=hours))
+    needs = needs_of_builds(read_state(), now=now)
+    assert OLD in [need.kind for need in needs]
+    build(now=now)
+    needs = needs_of_builds(read_state(), now=now)
+    assert OLD not in [need.kind for need in needs]

@@ -8,7 +8,8 @@ from django.utils import timezone
 from catalog.models import ImportRun, PriceRule, Product, ProductChange
 from feeds import files
 from feeds.models import FeedBuild, Listing, Store
-from feeds.publishing import override_refusal
+from feeds.needs import MERGED, needs_of_builds, read_state
+from feeds.publishing import override_refusal, roll_back
 from feeds.tasks import confirm_withdrawals
 from plumbing.leases import LeaseTaken
 from tests.feeds.live_list import live
@@ -434,3 +435,80 @@ def test_what_was_withheld_after_a_version_is_not_let_go_with_it(goods, feed_dir
     override_refusal(shown, reason="closed", actor="olga", now=timezone.now())
     assert on_sale(feed_dir) == 30
     assert Listing.objects.withheld().count() == 20
+
+
+# --- a version that was put back ------------------------------------------------------
+
+
+@pytest.fixture
+def pinned(goods):
+    """The first version is put back, with its price of 7990."""
+    Product.objects.update(price_kzt=9000)
+    build()
+    first = FeedBuild.objects.order_by("pk")[0]
+    roll_back(first, reason="wrong", actor="olga", now=timezone.now())
+    return goods
+
+
+def needs():
+    return list(needs_of_builds(read_state(), now=timezone.now()))
+
+
+def test_a_pinned_list_believes_no_single_reading_either(pinned, feed_dir):
+    import_stock(60)
+    build()
+    assert on_sale(feed_dir) == 60, "one reading is no proof of a mass withdrawal"
+    assert queued() == ["feeds.tasks.confirm_withdrawals"]
+    assert [need.kind for need in needs()][:1] == [MERGED]
+    import_stock(60)
+    build()
+    assert on_sale(feed_dir) == 0
+    live_build = FeedBuild.objects.live().get()
+    assert live_build.is_pinned(timezone.now())
+    assert MERGED not in [need.kind for need in needs()]
+
+
+def test_what_a_pinned_list_keeps_is_told_with_its_numbers(pinned, feed_dir):
+    the_first(30).update(gone_at=timezone.now())
+    import_stock(50, stock=3)
+    build()
+    assert FeedBuild.objects.live().get().counts["withheld"] == 30
+    assert on_sale(feed_dir) == 60
+    (merged,) = [need for need in needs() if need.kind == MERGED]
+    assert "30 stay as they were" in merged.text
+    build()
+    assert on_sale(feed_dir) == 60
+
+
+def test_a_persons_word_about_goods_leaves_a_list_pinned(pinned, feed_dir):
+    the_first(30).update(gone_at=timezone.now())
+    build()
+    shown = last_build()
+    assert shown.may_be_overridden
+    result = override_refusal(shown, reason="true", actor="ivan", now=timezone.now())
+    assert result.is_success
+    assert on_sale(feed_dir) == 30
+    assert {offer.price for offer in live(feed_dir).values()} == {7990}
+    row = FeedBuild.objects.live().get()
+    assert row.is_pinned(timezone.now())
+    assert "olga: wrong" in row.reason
+    assert "ivan: true" in row.reason
+
+
+def test_a_dearer_good_is_not_kept_at_the_price_it_had_when_it_was_not_sold(
+    goods, feed_dir
+):
+    """The earlier list had it off sale, at a price older still."""
+    the_first(30).update(stock=0)
+    import_stock(30)
+    build()
+    import_stock(30)
+    build()
+    assert on_sale(feed_dir) == 30
+    earlier = FeedBuild.objects.live().get()
+    import_stock(30, stock=10)
+    Product.objects.update(price_kzt=9000)
+    build()
+    assert on_sale(feed_dir) == 60
+    roll_back(earlier, reason="wrong", actor="olga", now=timezone.now())
+    assert on_sale(feed_dir) == 30
