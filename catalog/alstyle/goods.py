@@ -86,7 +86,7 @@ def parse_elements(raw: Any) -> ElementList:
         rows.append(row)
         if doubts:
             problems += [Problem(row.article, reason) for reason in doubts]
-            fields = {reason.partition(":")[0] for reason in doubts}
+            fields = _unread(item, doubts)
             if not fields.isdisjoint(DECIDING):
                 unread = [KEPT_UNREAD[name] for name in fields & KEPT_UNREAD.keys()]
                 unsound[row.article] = unread
@@ -98,6 +98,18 @@ def parse_elements(raw: Any) -> ElementList:
         rejected=frozenset(rejected),
         absent=frozenset(absent),
     )
+
+
+def _unread(raw: dict[str, Any], doubts: Doubts) -> set[str]:
+    """Name the fields that gave nothing; others were read, however odd they are."""
+    fields = {reason.partition(":")[0] for reason in doubts}
+    if isinstance(raw.get("brand"), str):
+        # It was cut.
+        fields.discard("brand")
+    if as_whole(raw.get("rrp")) is not None:
+        # Should the flag turn out to be a price, no catalogue may be refused for it.
+        fields.discard("rrp")
+    return fields
 
 
 def parse_element(raw: Any, *, doubts: Doubts) -> Element:

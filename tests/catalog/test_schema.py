@@ -126,6 +126,13 @@ def test_an_element_tells_what_could_not_be_read_of_what_prices_rest_on():
     assert set(unread) == {"category", "multiplicity", "rrp_enforced"}
 
 
+def test_what_was_read_all_the_same_makes_no_row_unsound():
+    listed = parse_elements([element_row(1, rrp=2190), element_row(2, brand="x" * 900)])
+    assert listed.unsound == {}
+    assert listed.rows[0].rrp_enforced
+    assert len(listed.problems) == 2
+
+
 def test_a_field_asked_for_is_absent_when_no_row_has_it():
     plain = {"article": 812, "name": "Стяжка", "category": 1, "quantity": 0}
     rows = [plain | {"price1": 1, "price2": 1}, plain | {"article": 813, "rrp": None}]
