@@ -20,7 +20,7 @@ from catalog.models import PriceRule, Product, ProductChange
 from catalog.pricing import PriceDecision, PriceInputs, decide_price
 from catalog.rules import RuleBook, load_rules
 from catalog.writing import insert_changes
-from plumbing.clocks import doubt_of_time
+from plumbing.clocks import doubt_of_time, is_span_sure
 from plumbing.rows import update_rows
 
 log = logging.getLogger(__name__)
@@ -159,9 +159,10 @@ def _let_rises_through(*, now: datetime, result: RepriceResult) -> None:
     if read_at is None:
         return
     hours = settings.PRICE_RISE_STEADY_HOURS
-    steady = Product.objects.risen().filter(
-        quarantined_at__lte=read_at - timedelta(hours=hours)
-    )
+    since = read_at - timedelta(hours=hours)
+    steady = Product.objects.risen().filter(quarantined_at__lte=since)
+    if not steady.exists() or not is_span_sure(since=since, until=now):
+        return
     words = _("The price rose, and imports showed it for %(hours)d hours: let through")
     while steady.exists():
         with transaction.atomic():

@@ -134,7 +134,7 @@ def write_draft(
     points = read_points()
     terms = read_terms(now=now, city_prices=city_prices_of(points))
     terms_digest = digest_of_terms(terms, points)
-    settled = settled_skus() | (lets_go or frozenset())
+    settled = settled_skus(now=now) | (lets_go or frozenset())
     draft.remark = ""
 
     def write(withholder: Withholding | None) -> None:
@@ -191,7 +191,7 @@ def write_restored(
     """
     points = read_points()
     terms = read_terms(now=now, city_prices=city_prices_of(points))
-    settled = settled_skus() | lets_go
+    settled = settled_skus(now=now) | lets_go
 
     def write(withholder: Withholding | None) -> None:
         draft.differences = ListDifferences(settled=settled)

@@ -14,6 +14,7 @@ from catalog.repricing import PriceRow, decide_by, price_rows, rule_for
 from catalog.rules import load_rules
 from feeds.models import Listing
 from feeds.offers import ProductRow, Terms
+from plumbing.clocks import is_span_sure
 
 AT_ONCE = 500
 # The figure itself fell.
@@ -106,12 +107,16 @@ def _prices_to_keep() -> dict[int, int]:
     return {pk: price for pk, price in found.items() if price is not None}
 
 
-def settled_skus() -> frozenset[str]:
+def settled_skus(*, now: datetime) -> frozenset[str]:
     """Name the SKUs that imports have found off sale for the set time."""
     read_at = stock_read_at()
     if read_at is None:
         return frozenset()
-    return skus_withheld_at(read_at - timedelta(hours=settings.FEED_WITHHELD_HOURS))
+    since = read_at - timedelta(hours=settings.FEED_WITHHELD_HOURS)
+    settled = skus_withheld_at(since)
+    if settled and not is_span_sure(since=since, until=now):
+        return frozenset()
+    return settled
 
 
 def skus_withheld_at(moment: datetime) -> frozenset[str]:

@@ -143,6 +143,15 @@ def doubt_of_time(*, now: datetime) -> str:
     return ""
 
 
+def is_span_sure(*, since: datetime, until: datetime) -> bool:
+    """Tell whether as much time has passed as the clock says: it was not set ahead.
+
+    Or so little that it makes no difference. What was waited for before is lost.
+    """
+    ahead = TimeJump.objects.filter(seconds__gt=WORTH_DOUBT.total_seconds())
+    return not ahead.filter(noticed_at__gt=since, noticed_at__lte=until).exists()
+
+
 def is_clock_off(*, now: datetime) -> bool:
     """Tell whether this host's clock is known to be wrong, by the others or the peers.
 

@@ -148,6 +148,16 @@ def test_a_rise_that_moves_on_begins_its_day_anew():
     assert price_of(product) == (5000, "")
 
 
+def test_a_clock_set_ahead_is_no_day_of_steady_imports():
+    product = jumped(1500, 4000)
+    TimeJump.objects.create(noticed_at=NOW + 25 * HOUR, seconds=25 * 3600, host="srv")
+    imported(26 * HOUR)
+    assert reprice(now=NOW + 26 * HOUR).released == 0
+    assert price_of(product) == (4000, "rise"), "an hour has passed"
+    imported(49 * HOUR)
+    assert reprice(now=NOW + 49 * HOUR).released == 1
+
+
 def test_a_price_out_of_date_is_worked_out_before_it_is_let_through():
     product = jumped(1500, 4000)
     imported(48 * HOUR)

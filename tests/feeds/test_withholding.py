@@ -12,6 +12,7 @@ from feeds.needs import MERGED, needs_of_builds, read_state
 from feeds.publishing import override_refusal, roll_back
 from feeds.tasks import confirm_withdrawals
 from plumbing.leases import LeaseTaken
+from plumbing.models import TimeJump
 from tests.feeds.live_list import live
 from tests.feeds.making import build, make_import, make_products, make_store
 from tests.staff import queued
@@ -220,6 +221,19 @@ def test_what_was_read_for_the_set_time_goes_off_sale(goods, settings, feed_dir)
     build(now=start + 44.5 * HOUR)
     assert on_sale(feed_dir) == 10
     assert not Listing.objects.withheld().exists()
+
+
+def test_a_clock_set_ahead_is_no_set_time(goods, feed_dir):
+    start = timezone.now()
+    the_first(30).update(is_published="no")
+    build(now=start)
+    TimeJump.objects.create(noticed_at=start + 25 * HOUR, seconds=25 * 3600, host="srv")
+    import_stock(at=start + 26 * HOUR)
+    build(now=start + 26 * HOUR)
+    assert on_sale(feed_dir) == 60, "an hour has passed"
+    import_stock(at=start + 49 * HOUR)
+    build(now=start + 49 * HOUR)
+    assert on_sale(feed_dir) == 30
 
 
 def test_what_came_back_meanwhile_begins_anew(goods, settings, feed_dir):
