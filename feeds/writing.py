@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import IO
 from xml.sax.saxutils import escape
@@ -147,11 +148,27 @@ def _attribute(text: str) -> str:
     return text if text.isalnum() else escape(text, {'"': "&quot;"})
 
 
-def write_sample(offer: Offer, *, points: Sequence[Point]) -> str:
-    """Write one offer as it stands in the list, an element to a line."""
-    element = etree.fromstring(_OfferWriter(points).text_of(offer))
+def find_offer(path: Path, sku: str) -> str:
+    """Find one offer in a list of ours, an element to a line; "" when it has none.
+
+    Sought as text: a parser would take seconds for a long list.
+    """
+    opening = f'<offer sku="{_attribute(sku)}">'.encode()
+    try:
+        with (
+            path.open("rb") as file,
+            mmap(file.fileno(), 0, access=ACCESS_READ) as text,
+        ):
+            begin = text.find(opening)
+            offer = text[begin : text.find(b"\n", begin)] if begin >= 0 else b""
+    except (FileNotFoundError, ValueError):
+        # An empty file cannot be mapped.
+        return ""
+    if not offer:
+        return ""
+    element = etree.fromstring(offer)
     etree.indent(element)
-    return str(etree.tostring(element, encoding="unicode")).rstrip()
+    return str(etree.tostring(element, encoding="unicode"))
 
 
 def write_price_list(

@@ -8,7 +8,6 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -83,7 +82,7 @@ class StoreAdmin(ProposingAdmin[Store], TableAdmin[Store]):
 
     def panels(self, request: HttpRequest, obj: Store) -> dict[str, Any]:
         """Show what the list holds of this point."""
-        sample = read_sample(now=timezone.now())
+        sample = read_sample()
         needle = f'storeId="{obj.store_id}"'
         lines = sample.lines if sample else ()
         return {

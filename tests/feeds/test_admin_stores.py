@@ -8,11 +8,14 @@ from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils import timezone
 
+from catalog.models import Product
+from feeds import files
 from feeds.dividing import Shelf
 from feeds.models import Store
 from feeds.proposals import propose
 from feeds.sampling import read_sample, read_shelves
 from feeds.store_codes import check_store_id
+from tests.feeds.live_list import live_bytes
 from tests.feeds.making import build, make_product, make_store
 from tests.staff import confirm, log_in, page, queued
 
@@ -151,15 +154,21 @@ def test_a_point_shows_what_the_list_holds_of_it(owner, shop, feed_dir):
     assert "cityprice cityId=&quot;710000000&quot;&gt;1500" in text
 
 
-def test_the_sample_is_what_a_build_writes(shop, feed_dir):
+def test_the_sample_is_what_stands_in_the_list(shop, feed_dir):
+    """Whatever has changed since the list was made."""
     make_store("PP2", city_code=ASTANA, supplement_kzt=500, preorder_days=3)
-    make_product(sku="1", price_kzt=1000, stock=9, name="Чайник & Ко")
+    make_product(sku="AB_1", price_kzt=1000, stock=9, name="Чайник & Ко")
+    make_product(sku="AB_11", stock=1)
     build()
-    (file,) = [path for path in feed_dir.iterdir() if path.suffix == ".xml"]
-    sample = read_sample(now=timezone.now())
+    Product.objects.update(price_kzt=4000, quarantine="jump")
+    Store.objects.update(supplement_kzt=0)
+    sample = read_sample()
     assert sample is not None
+    assert sample.sku == "AB_1"
     written = "".join(line.strip() for line in sample.lines)
-    assert written in file.read_text("utf-8").replace("\n", "")
+    assert written in live_bytes(feed_dir).decode()
+    assert "1500</cityprice>" in written
+    assert files.live_path().unlink() is read_sample() is None
 
 
 def test_without_a_list_there_is_no_sample_and_the_page_says_so(owner, shop):
