@@ -168,7 +168,8 @@ def test_the_sample_is_what_stands_in_the_list(shop, feed_dir):
     written = "".join(line.strip() for line in sample.lines)
     assert written in live_bytes(feed_dir).decode()
     assert "1500</cityprice>" in written
-    assert files.live_path().unlink() is read_sample() is None
+    files.live_path().unlink()
+    assert read_sample() is None
 
 
 def test_without_a_list_there_is_no_sample_and_the_page_says_so(owner, shop):
