@@ -45,6 +45,8 @@ class Draft:
     checked: Checked | None = None
     # What people must know of it though it may be published.
     remark: str = ""
+    # Digest of the points of sale that it names.
+    points: str = ""
     # Digests of what it is made of; none where that is not all that it depends on.
     inputs: list[str] | None = None
 
@@ -63,9 +65,10 @@ class Draft:
     def counts(self) -> dict[str, Any]:
         if self.written is None:
             return {}
-        return self.differences.counts(
+        counts = self.differences.counts(
             offers=self.written.offers, on_sale=self.written.on_sale
         )
+        return {**counts, "points": self.points}
 
     @property
     def content_sha256(self) -> str:
@@ -211,6 +214,7 @@ def _write(
     draft: Draft, offers: Iterable[Offer], *, points: list[Point], now: datetime
 ) -> None:
     draft.differences.on_sale_before = Listing.objects.on_sale().count()
+    draft.points = digest_of(repr(points))
     draft.written = write_price_list(
         draft.path,
         offers,

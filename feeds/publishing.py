@@ -237,6 +237,7 @@ def _build(attempt: _Attempt, live: FeedBuild | None) -> BuildResult:
         result = _unchanged(attempt, live, counts=draft.counts)
     else:
         check_draft(draft)
+        _tell_of_points(draft, live)
         result = _publish(
             attempt,
             counts=draft.counts,
@@ -247,6 +248,14 @@ def _build(attempt: _Attempt, live: FeedBuild | None) -> BuildResult:
         )
     _follow_withheld(draft)
     return result
+
+
+def _tell_of_points(draft: Draft, live: FeedBuild | None) -> None:
+    """Say why each offer may differ although its stock and its least price do not."""
+    if live is None or live.counts.get("points", draft.points) == draft.points:
+        return
+    said = _("the points of sale, their shares, pre-order or supplements changed")
+    draft.remark = "; ".join(filter(None, [said, draft.remark]))
 
 
 def _follow_withheld(draft: Draft) -> None:

@@ -74,6 +74,19 @@ def test_a_price_kept_without_another_is_not_raised_again(shop, feed_dir):
     assert build().end == "unchanged"
 
 
+def test_a_version_tells_that_its_points_are_others(astana, settings, feed_dir):
+    """Each offer differs then, though its stock and its least price do not."""
+    settings.LANGUAGE_CODE = "en"
+    product = make_product(sku="1", price_kzt=7990, stock=5)
+    build()
+    Store.objects.filter(pk=astana.pk).update(supplement_kzt=100)
+    assert "supplements changed" in build().reason
+    assert prices(feed_dir) == {ALMATY: 7990, ASTANA: 8490}
+    assert "supplements changed" in FeedBuild.objects.live().get().reason
+    Product.objects.filter(pk=product.pk).update(stock=4)
+    assert build().reason == ""
+
+
 @pytest.mark.parametrize(
     "terms", [{"supplement_percent": 1}, {"supplement_kzt": 1}, {"preorder_days": 3}]
 )
