@@ -63,6 +63,14 @@ def is_catalogue_owed() -> bool:
     return last is not None and last.failure in (Failure.DOWN, Failure.OTHER)
 
 
+def stock_failed_lately(*, now: datetime) -> bool:
+    """Tell whether the last reading of stock failed, and the next is not due yet."""
+    runs = ImportRun.objects.real().ended().filter(kind=ImportRun.Kind.STOCK)
+    last = runs.order_by("-started_at").first()
+    every = timedelta(minutes=settings.SYNC_STOCK_EVERY_MIN)
+    return last is not None and last.has_failed and now - last.started_at < every
+
+
 def import_stock(
     client: AlStyleClient,
     *,

@@ -4,37 +4,27 @@ from __future__ import annotations
 
 import logging
 import time
+from datetime import datetime
 
 from django.utils.translation import gettext as _
 
 from catalog.availability import stock_is_stale
-from catalog.import_runs import ImportFailed
+from catalog.importing import stock_failed_lately
 from catalog.tasks import sync_stock
 from feeds import retention
+from feeds.models import Listing
 from feeds.publishing import build_price_list
 from plumbing.clocks import when_time_is_sure
 from plumbing.leases import LeaseTaken, database_now
-from plumbing.timekeeping import ClockSteps
 
 log = logging.getLogger(__name__)
 
-# Of this process, which makes one list after the other.
-STEPS = ClockSteps()
-# Longer than the lease of a killed build lives.
+# Longer than the lease of a killed build or import lives.
 PATIENCE_S = 120
 
 
 def build_feed() -> str:
-    if STEPS.look() and stock_is_stale(now=database_now()):
-        # Whether it was set or time has passed, only a reading tells how old the stock
-        # is; without one all goods would go off sale for a list.
-        try:
-            sync_stock()
-        except LeaseTaken:
-            # By that import the next build goes.
-            return _("Another import is under way.")
-        except ImportFailed as error:
-            log.warning("%s", error)
+    _read_stock_unless_fresh()
     give_up = time.monotonic() + PATIENCE_S
     while True:
         try:
@@ -44,6 +34,33 @@ def build_feed() -> str:
             if time.monotonic() > give_up:
                 return _("Another build is under way.")
             time.sleep(0.5)
+
+
+def _read_stock_unless_fresh() -> None:
+    """Read stock before all goods go off sale, unless nobody can.
+
+    After a sleep, or when the clock was set ahead, it was not asked for yet: that takes
+    seconds, and an emptied list stands for an hour.
+    """
+    give_up = time.monotonic() + PATIENCE_S
+    while _would_empty(now=database_now()) and time.monotonic() < give_up:
+        try:
+            sync_stock()
+        except LeaseTaken:
+            # An import that is under way will do.
+            time.sleep(0.5)
+        except Exception:
+            log.exception("stock could not be read before the list is built")
+            return
+
+
+def _would_empty(*, now: datetime) -> bool:
+    """Tell whether all goods would go off sale though Al-Style may well answer."""
+    return (
+        stock_is_stale(now=now)
+        and Listing.objects.on_sale().exists()
+        and not stock_failed_lately(now=now)
+    )
 
 
 def confirm_withdrawals() -> str:

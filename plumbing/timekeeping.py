@@ -37,20 +37,31 @@ def _tell(jumped: timedelta, *, now: datetime) -> None:
     )
 
 
-class ClockSteps:
-    """Compares the database's clock, at each look, with one that nobody can set."""
+class TimeWatch:
+    """Compares the database's clock with the one that nobody can set.
 
-    def __init__(self) -> None:
+    `then` is called with each jump and the new time, before any thread's look returns.
+    """
+
+    def __init__(
+        self, *, then: Callable[[timedelta, datetime], object] = lambda *_jump: None
+    ) -> None:
         self._last: tuple[datetime, float] | None = None
+        self._then = then
         self._lock = threading.Lock()
 
     def look(self) -> timedelta:
-        """Return by how much the clock jumped since the last look.
+        """Return by how much the clock jumped since the last look; tells staff of it.
 
         Back is negative; zero when it did not jump.
         """
         with self._lock:
             return self._look()
+
+    def look_again(self) -> timedelta:
+        """Look sooner than the next time, in a process that keeps looking."""
+        with self._lock:
+            return timedelta(0) if self._last is None else self._look()
 
     def _look(self) -> timedelta:
         before = steady_s()
@@ -64,31 +75,7 @@ class ClockSteps:
         jumped = (now - last[0]) - timedelta(seconds=before - last[1])
         if abs(jumped) < WORTH_TELLING:
             return timedelta(0)
-        self._noticed(jumped, now)
-        return jumped
-
-    def _noticed(self, jumped: timedelta, now: datetime) -> None:
-        """Whoever watches does what follows."""
-
-
-class TimeWatch(ClockSteps):
-    """Tells staff of each jump.
-
-    `then` is called with it and the new time, before any thread's look returns.
-    """
-
-    def __init__(
-        self, *, then: Callable[[timedelta, datetime], object] = lambda *_jump: None
-    ) -> None:
-        super().__init__()
-        self._then = then
-
-    def look_again(self) -> timedelta:
-        """Look sooner than the next time, in a process that keeps looking."""
-        with self._lock:
-            return timedelta(0) if self._last is None else self._look()
-
-    def _noticed(self, jumped: timedelta, now: datetime) -> None:
         log.error("the database's clock jumped by %s", jumped)
         _tell(jumped, now=now)
         self._then(jumped, now)
+        return jumped

@@ -6,14 +6,12 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from catalog.import_runs import ImportFailed
-from catalog.models import Product
+from catalog.models import ImportRun, Product
 from feeds import tasks
 from feeds.models import FeedBuild
 from feeds.publishing import LEASE, roll_back
 from feeds.tasks import build_feed
-from plumbing import timekeeping
 from plumbing.leases import LeaseTaken, database_now, under_lease
-from plumbing.timekeeping import ClockSteps
 from tests.feeds.live_list import live
 from tests.feeds.making import build, make_import, make_product, make_products
 
@@ -88,53 +86,72 @@ def test_the_task_tells_what_became_of_it(shop):
 
 
 @pytest.fixture
-def ahead(monkeypatch):
-    """Let a test set the clock ahead of what builds have seen so far."""
-    ahead = [timedelta(0)]
-    for module in (tasks, timekeeping):
-        monkeypatch.setattr(module, "database_now", lambda: database_now() + ahead[0])
-    monkeypatch.setattr(tasks, "STEPS", ClockSteps())
-    return ahead
+def sold(shop, monkeypatch):
+    """Three goods are on sale, and a day has passed by the clock, slept or set."""
+    make_products(3)
+    build()
+    day = timedelta(days=1)
+    monkeypatch.setattr(tasks, "database_now", lambda: database_now() + day)
+    # A task waits for a lease; a test need not.
+    monkeypatch.setattr(tasks, "PATIENCE_S", 1)
 
 
-def test_a_clock_that_was_just_set_ahead_empties_no_list(shop, ahead, monkeypatch):
-    """Whether time has passed instead, only a new reading of the stock tells."""
+def make_import_of_tomorrow():
+    make_import(age_min=-24 * 60)
+
+
+def on_sale():
+    return FeedBuild.objects.live().get().counts["on_sale"]
+
+
+def test_stock_is_read_before_a_list_is_emptied(sold, monkeypatch):
+    """Whether a clock was set or time has passed, only a reading tells."""
+    reads = []
+    monkeypatch.setattr(
+        tasks, "sync_stock", lambda: reads.append(make_import_of_tomorrow())
+    )
+    build_feed()
+    build_feed()
+    assert (on_sale(), len(reads)) == (3, 1)
+
+
+@pytest.mark.parametrize("waited_for", [make_import_of_tomorrow, lambda: None])
+def test_an_import_that_is_under_way_is_waited_for_a_while(
+    sold, monkeypatch, waited_for
+):
+    def read():
+        raise LeaseTaken("stock-sync", owner="srv")
+
+    monkeypatch.setattr(tasks, "sync_stock", read)
+    monkeypatch.setattr("feeds.tasks.time.sleep", lambda _s: waited_for())
+    build_feed()
+    assert on_sale() == (3 if waited_for is make_import_of_tomorrow else 0)
+
+
+@pytest.mark.parametrize("error", [ImportFailed("no answer"), ZeroDivisionError()])
+def test_a_list_is_emptied_when_stock_cannot_be_read(sold, monkeypatch, error):
     reads = []
 
     def read():
-        reads.append(make_import(age_min=-24 * 60))
+        reads.append(1)
+        raise error
 
     monkeypatch.setattr(tasks, "sync_stock", read)
-    make_products(3)
     build_feed()
-    ahead[0] = timedelta(days=1)
+    # Nothing is on sale any more that a reading could keep there.
     build_feed()
-    assert FeedBuild.objects.live().get().counts["on_sale"] == 3
-    # The next one reads no more.
-    build_feed()
-    assert len(reads) == 1
+    assert (on_sale(), len(reads)) == (0, 1)
 
 
-@pytest.mark.parametrize(
-    ("fault", "on_sale"),
-    [(LeaseTaken("stock-sync", owner="srv"), 3), (ImportFailed("no answer"), 0)],
-)
-def test_nothing_is_sold_by_figures_of_which_nobody_knows_how_old_they_are(
-    shop, ahead, monkeypatch, fault, on_sale
-):
-    """An import that is under way just then is waited for; it takes seconds."""
-
-    def read():
-        raise fault
-
-    monkeypatch.setattr(tasks, "sync_stock", read)
-    make_products(3)
+def test_al_style_is_not_asked_again_when_it_has_just_failed(sold, monkeypatch):
+    monkeypatch.setattr(tasks, "sync_stock", lambda: pytest.fail("asked again"))
+    ImportRun.objects.create(
+        kind=ImportRun.Kind.STOCK,
+        status=ImportRun.Status.FAILED,
+        started_at=database_now() + timedelta(days=1, minutes=-2),
+    )
     build_feed()
-    ahead[0] = timedelta(days=1)
-    build_feed()
-    assert FeedBuild.objects.live().get().counts["on_sale"] == on_sale
-    build_feed()
-    assert FeedBuild.objects.live().get().counts["on_sale"] == 0
+    assert on_sale() == 0
 
 
 def test_a_pinned_list_is_no_error(shop, capsys):
