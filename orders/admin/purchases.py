@@ -197,6 +197,7 @@ def _fact_rows(purchase: Purchase, *, now: datetime) -> Iterator[tuple[str, obje
         (gettext("sent along"), purchase.reference),
         (gettext("begun"), when(purchase.created_at, now=now)),
         (gettext("number answered"), purchase.number),
+        (gettext("number chosen"), not supplied and purchase.chosen),
         (gettext("order at Al-Style"), supplied and supplier_link(supplied)),
         (gettext("known by"), adopted),
         (gettext("settled"), purchase.settled_at and when(purchase.settled_at)),

@@ -209,7 +209,13 @@ def buy_anew(purchase: Purchase, *, actor: str) -> None:
     _refuse_settled(purchase)
     text = _("Nothing was bought, a person has seen: emptying the cart, then anew")
     with transaction.atomic():
-        Purchase.objects.filter(pk=purchase.pk).update(decision="not_made")
+        # Once somebody has chosen its order, that is looked at first: bought anew
+        # meanwhile, the goods would be bought twice.
+        undecided = Purchase.objects.filter(
+            pk=purchase.pk, status=Purchase.Status.NEEDS_PERSON, chosen=""
+        )
+        if not undecided.update(decision="not_made"):
+            raise ActionImpossible(_("Somebody else was first: look again"))
         for reservation in purchase.reservations.wanted().select_related("order"):
             _want_goods(reservation.order)
         _wake_reserve(purchase, actor=actor, text=text)

@@ -178,6 +178,9 @@ def test_a_doubtful_purchase_is_settled_by_picking_its_order(
     page.get_by_role("button", name="Указать наш заказ").click()
     page.wait_for_selector(".messagelist .success")
     assert "anna" in page.locator(".panels").inner_text()
+    look(page, "purchase-chosen")
+    # It is seen to be alive first.
+    process()
     assert str(reservation_of(order).supplier_order) == str(ours.id)
     assert reservation_of(order).status == Reservation.Status.HELD
 

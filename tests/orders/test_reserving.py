@@ -477,6 +477,19 @@ def test_a_candidate_that_is_not_shown_just_now_may_be_chosen_again(
     assert reservation_of(order).status == R.HELD
 
 
+def test_what_somebody_has_chosen_nobody_buys_anew_before_it_was_seen(
+    supplier, one, process
+):
+    order, placed, _his = left_to_a_person(supplier, one, process)
+    on_an_old_page = purchase_of(order)
+    actions.adopt_for_purchase(purchase_of(order), str(placed.id), actor="anna")
+    with pytest.raises(actions.ActionImpossible):
+        actions.buy_anew(on_an_old_page, actor="olga")
+    process()
+    assert reservation_of(order).supplier_order.supplier_order_id == str(placed.id)
+    assert len(supplier.calls("submit")) == 1
+
+
 def test_an_order_that_is_chosen_and_unwanted_is_released_once_it_was_seen(
     supplier, one, process
 ):

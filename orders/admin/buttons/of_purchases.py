@@ -104,7 +104,7 @@ PURCHASE_BUTTONS = by_slug(
         slug="not-made",
         label=_("It was not made: empty the cart and try again…"),
         permission=SETTLE,
-        fits=lambda full, purchase: _is_doubtful(purchase),
+        fits=lambda full, purchase: _is_doubtful(purchase) and not purchase.chosen,
         act=lambda purchase, answers, actor: actions.buy_anew(purchase, actor=actor),
         form=forms.ActionForm,
         effect=Effect.BUYS,
