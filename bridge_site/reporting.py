@@ -17,7 +17,7 @@ from bridge_site.revision import revision
 from plumbing import epoch, hosts
 from plumbing.clocks import note_host
 from plumbing.leases import database_now
-from plumbing.rhythm import until_next
+from plumbing.rhythm import period_of, until_next
 
 log = logging.getLogger(__name__)
 
@@ -53,9 +53,9 @@ class Reporter:
 
         Away from its database it may: whoever works finds out by himself.
         """
-        if (turn := time.monotonic() // TOLD_EVERY_S) == self._told_in:
+        if (period := period_of(TOLD_EVERY_S)) == self._told_in:
             return self._may_work
-        self._told_in = turn
+        self._told_in = period
         try:
             self._may_work = self._tell()
         except DatabaseError as error:

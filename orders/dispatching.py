@@ -8,7 +8,6 @@ queued, so nothing can pile up or be lost.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 
 from django.conf import settings
@@ -26,6 +25,7 @@ from plumbing.leases import (
     under_lease,
 )
 from plumbing.models import Heartbeat
+from plumbing.rhythm import period_of
 from plumbing.stillness import Stillness
 
 log = logging.getLogger(__name__)
@@ -93,9 +93,9 @@ def _dispatch_under(lease: LeaseHandle, peer: str, wait: Wait) -> bool:
             pause_s = AWAY_FOR_S if done.unreachable else 0
             pause_s = GUARDED_FOR_S if done.is_guarded else pause_s
         # After the work: a loop whose every round fails must fall silent.
-        if (turn := time.monotonic() // BEAT_EVERY_S) != beaten_in:
+        if (period := period_of(BEAT_EVERY_S)) != beaten_in:
             _beat(peer)
-            beaten_in = turn
+            beaten_in = period
         if wait(pause_s):
             return True
 

@@ -13,3 +13,8 @@ def until_next(every_s: float) -> float:
     """Say how many seconds are left until the next of these moments."""
     # Of one clock for all processes of this host, which nobody sets.
     return every_s - time.monotonic() % every_s
+
+
+def period_of(every_s: float) -> float:
+    """Name the time between two of these moments: whoever did it then is done."""
+    return time.monotonic() // every_s
