@@ -25,7 +25,7 @@ from orders.models import (
 from orders.models.step import StepParameters
 from orders.money.booking import book_safely
 from orders.plan.events import BRIDGE, make_event
-from orders.plan.transitions import move_reservation, move_step
+from orders.plan.transitions import move_reservation, move_step, skip_needless
 from orders.plan.wanting import make_step, want_step
 
 Kind, Status = Step.Kind, Step.Status
@@ -288,14 +288,7 @@ class _Plan:
                 self._skip(step, reason)
 
     def _skip(self, step: Step, reason: str) -> None:
-        text = _("%(step)s: no longer needed, %(reason)s")
-        move_step(
-            step,
-            Status.SKIPPED,
-            text=text % {"step": step.get_kind_display(), "reason": reason},
-            now=self.now,
-            actor=self.actor,
-        )
+        skip_needless(step, reason=reason, now=self.now, actor=self.actor)
 
     def _asked(self, kind: Step.Kind) -> list[Step]:
         return [s for s in self.steps if s.kind == kind and not s.is_dropped]

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypedDict
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from orders.models import Purchase, Reservation, Step, SupplierOrder
 from orders.models.purchase import CartSeen
@@ -97,6 +98,17 @@ def move_step(
     for name, value in fields.items():
         setattr(step, name, value)
     return True
+
+
+def skip_needless(
+    step: Step, *, reason: str, now: datetime, actor: str = BRIDGE
+) -> bool:
+    """Drop a step that waits and is needed no longer; False as `move_step`."""
+    text = _("%(step)s: no longer needed, %(reason)s")
+    figures = {"step": step.get_kind_display(), "reason": reason}
+    return move_step(
+        step, Step.Status.SKIPPED, text=text % figures, now=now, actor=actor
+    )
 
 
 def move_reservation(

@@ -13,7 +13,7 @@ from catalog.alstyle.cart import CartClient, OrderType
 from catalog.alstyle.trade import SupplierOrderRow
 from orders.models import Cause, Reason, Reservation, Step, SupplierOrder
 from orders.plan.ages import RESERVATION_AGES
-from orders.plan.transitions import move_reservation, move_step
+from orders.plan.transitions import move_reservation, skip_needless
 from orders.plan.wanting import want_step
 from orders.supply.listing import note_listed
 from orders.supply.verifying import ask_for_check, difference_of, verify_purchases
@@ -198,12 +198,7 @@ def _drop_releases(reservation: Reservation, *, now: datetime) -> None:
     """Ask nobody any more to let go what is held no longer."""
     asked = reservation.order.steps.of_kind(Step.Kind.RELEASE).idle()
     for step in asked.filter(created_at__gte=reservation.created_at):
-        text = _("%(step)s: no longer needed, %(reason)s")
-        figures = {
-            "step": step.get_kind_display(),
-            "reason": _("Al-Style holds the goods no longer"),
-        }
-        move_step(step, Step.Status.SKIPPED, text=text % figures, now=now)
+        skip_needless(step, reason=_("Al-Style holds the goods no longer"), now=now)
 
 
 def _want_again(
