@@ -28,7 +28,13 @@ from orders.plan.events import record
 from orders.reconciling.rounds import reconcile
 from orders.steps.machine import process_due
 from plumbing.models import Heartbeat, HostPart
-from tests.orders.factories import doubt, ensure_price_rule, make_order, product_of
+from tests.orders.factories import (
+    articles_of_plenty,
+    doubt,
+    ensure_price_rule,
+    make_order,
+    product_of,
+)
 from tests.staff import make_category, make_import, make_product, make_version
 
 LINK = re.compile(r'<a\b[^>]*\bhref="([^"]*)"')
@@ -92,12 +98,8 @@ def _process() -> None:
 
 
 def _furnish_orders(supplier: Any) -> None:
-    settled = (
-        good
-        for good in supplier.goods.values()
-        if good.price1 > 1 and good.available >= 30 and not good.multiplicity
-    )
-    goods = [product_of(supplier, next(settled).article) for _number in range(4)]
+    plenty = articles_of_plenty(supplier)[:4]
+    goods = [product_of(supplier, article) for article in plenty]
     held = make_order((goods[0], 1), total_kzt=2 * (goods[0].cost_kzt or 0))
     supplier.set_good(int(goods[1].article), quantity=0)
     make_order((goods[1], 1))

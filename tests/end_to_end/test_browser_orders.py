@@ -13,7 +13,13 @@ from orders.admin.journals import StepAdmin
 from orders.clients import Clients
 from orders.models import Order, Reservation, Step
 from orders.steps.machine import process_due
-from tests.orders.factories import make_order, product_of, reservation_of, step_of
+from tests.orders.factories import (
+    articles_of_plenty,
+    make_order,
+    product_of,
+    reservation_of,
+    step_of,
+)
 
 pytestmark = [
     pytest.mark.once,
@@ -53,11 +59,7 @@ def process() -> None:
 
 def lacking(supplier: Any) -> Order:
     """Make an order that the supplier refuses for want of goods."""
-    article = next(
-        good.article
-        for good in supplier.goods.values()
-        if good.price1 > 1 and good.available >= 30 and not good.multiplicity
-    )
+    article = articles_of_plenty(supplier)[0]
     supplier.set_good(int(article), quantity=0)
     order = make_order((product_of(supplier, article, stock=30), 1))
     order.lines.update(name="Чайник")

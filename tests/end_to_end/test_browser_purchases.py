@@ -17,6 +17,7 @@ from orders.supply.verifying import verify_purchases
 from sandbox.alstyle.orders import OrderedLine
 from tests.end_to_end.judging import follow
 from tests.orders.factories import (
+    articles_of_plenty,
     know_supplier,
     let_pass,
     make_order,
@@ -45,12 +46,8 @@ def supplier(alstyle, settings):
 
 @pytest.fixture
 def goods(supplier):
-    plain = [
-        good.article
-        for good in supplier.goods.values()
-        if good.price1 > 1 and good.available >= 30 and not good.multiplicity
-    ]
-    return [product_of(supplier, article) for article in plain[:3]]
+    plenty = articles_of_plenty(supplier)[:3]
+    return [product_of(supplier, article) for article in plenty]
 
 
 @pytest.fixture

@@ -21,6 +21,13 @@ def supplier(settings):
 
 
 @pytest.fixture
+def quiet(kaspi):
+    """Kaspi whose orders move only when told to."""
+    kaspi.change_settings(states_move=False, waybill_after_s=0)
+    return kaspi
+
+
+@pytest.fixture
 def process():
     """Do what is due, as a worker would."""
 

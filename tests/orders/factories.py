@@ -54,15 +54,17 @@ def product_of(supplier, article: int | str, **fields: object) -> Product:
 
 def another(supplier, product: Product) -> int:
     """Give an article of plenty that is not the product's."""
-    articles = (
-        int(good.article)
+    articles = articles_of_plenty(supplier)
+    return next(article for article in articles if str(article) != product.article)
+
+
+def articles_of_plenty(supplier, *, at_least: int = 30) -> list[int]:
+    """Give the articles with a price and that many pieces, sold by the piece."""
+    return [
+        good.article
         for good in supplier.goods.values()
-        if good.price1 > 1
-        and good.available >= 30
-        and not good.multiplicity
-        and str(good.article) != product.article
-    )
-    return next(articles)
+        if good.price1 > 1 and good.available >= at_least and not good.multiplicity
+    ]
 
 
 def make_order(*wanted: tuple[Product | str, int], **fields: object) -> Order:

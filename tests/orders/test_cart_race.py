@@ -15,7 +15,7 @@ from orders.models import Purchase
 from orders.steps import machine, reserve
 from orders.steps.machine import process_due
 from orders.supply import purchasing
-from tests.orders.factories import make_order, product_of
+from tests.orders.factories import articles_of_plenty, make_order, product_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 WAIT_S = 1.5
@@ -24,12 +24,8 @@ WAIT_S = 1.5
 @pytest.fixture
 def goods(supplier, settings):
     settings.AUTO_ACCEPT = False
-    plain = [
-        good.article
-        for good in supplier.goods.values()
-        if good.price1 > 1 and good.available >= 30 and not good.multiplicity
-    ]
-    return [product_of(supplier, article) for article in plain[:2]]
+    plenty = articles_of_plenty(supplier)[:2]
+    return [product_of(supplier, article) for article in plenty]
 
 
 @pytest.fixture

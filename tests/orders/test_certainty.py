@@ -32,6 +32,7 @@ from plumbing.models import TimeJump
 from plumbing.peers import PeerUnavailable
 from tests.orders.factories import (
     another,
+    articles_of_plenty,
     doubt,
     know_supplier,
     let_pass,
@@ -55,12 +56,7 @@ def no_accepts(settings):
 
 @pytest.fixture
 def product(supplier):
-    article = next(
-        good.article
-        for good in supplier.goods.values()
-        if good.price1 > 1 and good.available >= 30 and not good.multiplicity
-    )
-    return product_of(supplier, article)
+    return product_of(supplier, articles_of_plenty(supplier)[0])
 
 
 def alive(supplier, by: str = "api"):

@@ -20,6 +20,7 @@ from plumbing.leases import under_lease
 from sandbox.alstyle.orders import OrderedLine
 from tests.orders.factories import (
     another,
+    articles_of_plenty,
     make_order,
     product_of,
     reservation_of,
@@ -38,12 +39,7 @@ def only_the_supplier(settings, supplier):
 
 @pytest.fixture
 def product(supplier):
-    article = next(
-        good.article
-        for good in supplier.goods.values()
-        if good.price1 > 1 and good.available >= 30 and not good.multiplicity
-    )
-    return product_of(supplier, article)
+    return product_of(supplier, articles_of_plenty(supplier)[0])
 
 
 def follow():

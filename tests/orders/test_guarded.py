@@ -13,6 +13,7 @@ from plumbing.models import Epoch
 from plumbing.peers import PeerWriteGuarded
 from sandbox import KaspiServer
 from tests.orders.factories import (
+    articles_of_plenty,
     know_supplier,
     make_order,
     product_of,
@@ -34,12 +35,7 @@ def taken_back(mark):
 @pytest.fixture
 def good(supplier):
     """An article in good supply."""
-    plain = (
-        good.article
-        for good in supplier.goods.values()
-        if good.price1 > 1 and good.available >= 30 and not good.multiplicity
-    )
-    return product_of(supplier, next(plain))
+    return product_of(supplier, articles_of_plenty(supplier)[0])
 
 
 def test_nothing_is_bought_or_even_claimed(supplier, good, taken_back, process):

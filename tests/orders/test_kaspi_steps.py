@@ -34,13 +34,6 @@ def in_english(settings):
     settings.PEER_LONGEST_WAIT_S = 1
 
 
-@pytest.fixture
-def quiet(kaspi):
-    """Kaspi whose orders move only when told to."""
-    kaspi.change_settings(states_move=False, waybill_after_s=0)
-    return kaspi
-
-
 def take_in(kaspi, *lines, kind: str = "kaspi", **fields) -> Order:
     """Store an order that Kaspi has as accepted; nothing is to be reserved."""
     lines = lines or ({"sku": "70311"},)

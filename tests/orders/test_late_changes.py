@@ -22,6 +22,7 @@ from orders.reconciling.rounds import reconcile
 from orders.supply.following import follow_supplier_orders
 from tests.orders.factories import (
     another,
+    articles_of_plenty,
     know_supplier,
     make_order,
     product_of,
@@ -49,20 +50,8 @@ def still(supplier):
 
 
 @pytest.fixture
-def quiet(kaspi):
-    """Kaspi whose orders move only when told to."""
-    kaspi.change_settings(states_move=False, waybill_after_s=0)
-    return kaspi
-
-
-@pytest.fixture
 def product(supplier):
-    plenty = (
-        good.article
-        for good in supplier.goods.values()
-        if good.price1 > 1 and good.available >= 30 and not good.multiplicity
-    )
-    return product_of(supplier, next(plenty))
+    return product_of(supplier, articles_of_plenty(supplier)[0])
 
 
 def at_kaspi(kaspi, product, quantity=1, *, is_accepted=False, **fields) -> Order:

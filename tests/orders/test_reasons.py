@@ -29,6 +29,7 @@ from orders.plan import actions
 from orders.plan.wanting import want_step
 from orders.reading.polling import poll_orders
 from tests.orders.factories import (
+    articles_of_plenty,
     make_order,
     make_product,
     product_of,
@@ -214,11 +215,7 @@ def test_the_card_shows_figures_with_their_moment_and_similar_goods(settings, pr
 
 
 def plain_good(supplier):
-    return next(
-        good
-        for good in supplier.goods.values()
-        if good.price1 > 1 and good.available >= 30 and not good.multiplicity
-    )
+    return supplier.goods[articles_of_plenty(supplier)[0]]
 
 
 @pytest.mark.django_db

@@ -23,6 +23,7 @@ from orders.reconciling.raising import accept
 from plumbing.peers import PeerError
 from sandbox.alstyle.orders import OrderedLine
 from tests.orders.factories import (
+    articles_of_plenty,
     doubt,
     make_order,
     product_of,
@@ -47,12 +48,7 @@ def usual(settings, supplier, kaspi):
 
 @pytest.fixture
 def product(supplier):
-    article = next(
-        good.article
-        for good in supplier.goods.values()
-        if good.price1 > 1 and good.available >= 30 and not good.multiplicity
-    )
-    return product_of(supplier, article)
+    return product_of(supplier, articles_of_plenty(supplier)[0])
 
 
 def run() -> list[tuple[str, Order | None]]:

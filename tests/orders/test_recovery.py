@@ -31,6 +31,7 @@ from plumbing.leases import database_now
 from plumbing.models import Epoch, Lease
 from sandbox.audit import audit
 from tests.orders.factories import (
+    articles_of_plenty,
     ensure_price_rule,
     know_supplier,
     product_of,
@@ -52,12 +53,8 @@ class Shop:
 
     def __init__(self, supplier, kaspi, process: Callable[..., object]) -> None:
         self.supplier, self.kaspi, self._process = supplier, kaspi, process
-        plain = [
-            good.article
-            for good in supplier.goods.values()
-            if good.price1 > 1 and good.available >= 40 and not good.multiplicity
-        ]
-        self.products = [product_of(supplier, article) for article in plain[:6]]
+        plenty = articles_of_plenty(supplier, at_least=40)[:6]
+        self.products = [product_of(supplier, article) for article in plenty]
 
     def order(self, *places: int, quantity: int = 1, age_s: float = 0, **options):
         """Let a buyer order some of the goods; gives Kaspi's code."""

@@ -31,6 +31,7 @@ from plumbing.models import ClockApart, Lease
 from sandbox import wait_until
 from sandbox.alstyle.cart import Cart
 from tests.orders.factories import (
+    articles_of_plenty,
     know_supplier,
     let_pass,
     make_order,
@@ -48,12 +49,7 @@ S, R = Step.Status, Reservation.Status
 @pytest.fixture
 def goods(supplier):
     """Three articles in good supply."""
-    plain = [
-        good.article
-        for good in supplier.goods.values()
-        if good.price1 > 1 and good.available >= 30 and not good.multiplicity
-    ]
-    return plain[:3]
+    return articles_of_plenty(supplier)[:3]
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from orders.plan import actions
 from orders.plan.planning import replan
 from orders.supply import supervision
 from tests.orders.factories import (
+    articles_of_plenty,
     know_supplier,
     let_pass,
     make_order,
@@ -35,12 +36,8 @@ def supervised(settings):
 
 @pytest.fixture
 def goods(supplier):
-    plain = [
-        good.article
-        for good in supplier.goods.values()
-        if good.price1 > 1 and good.available >= 30 and not good.multiplicity
-    ]
-    return [product_of(supplier, article) for article in plain[:2]]
+    plenty = articles_of_plenty(supplier)[:2]
+    return [product_of(supplier, article) for article in plenty]
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from orders.plan.planning import replan
 from orders.steps.machine import Processed, run_step
 from orders.supply.together import MOST, is_threatened
 from tests.orders.factories import (
+    articles_of_plenty,
     doubt,
     know_supplier,
     let_pass,
@@ -38,12 +39,8 @@ def together(settings):
 @pytest.fixture
 def goods(supplier):
     """Four articles in good supply."""
-    plain = [
-        good.article
-        for good in supplier.goods.values()
-        if good.price1 > 1 and good.available >= 30 and not good.multiplicity
-    ]
-    return [product_of(supplier, article) for article in plain[:4]]
+    plenty = articles_of_plenty(supplier)[:4]
+    return [product_of(supplier, article) for article in plenty]
 
 
 def live(supplier):

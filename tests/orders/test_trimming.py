@@ -18,6 +18,7 @@ from orders.plan import actions
 from orders.reconciling.rounds import reconcile
 from orders.supply.learning import learned
 from tests.orders.factories import (
+    articles_of_plenty,
     know_supplier,
     make_order,
     product_of,
@@ -40,12 +41,8 @@ def usual(settings, supplier):
 
 @pytest.fixture
 def products(supplier):
-    good = [
-        g
-        for g in supplier.goods.values()
-        if g.price1 > 1 and g.available >= 30 and not g.multiplicity
-    ]
-    return [product_of(supplier, g.article) for g in good[:2]]
+    plenty = articles_of_plenty(supplier)[:2]
+    return [product_of(supplier, article) for article in plenty]
 
 
 @pytest.fixture
