@@ -21,6 +21,7 @@ from catalog.alstyle.trade import (
 )
 from plumbing.limits import Priority
 from plumbing.peers import (
+    PeerAccessRefused,
     PeerConnection,
     PeerOutcomeUnknown,
     PeerProtocolError,
@@ -112,6 +113,21 @@ class CartClient:
     def order(self, order_id: str, *, priority: Priority = "order") -> SupplierOrderRow:
         """Read one order with its lines."""
         return self._read("api/order", parse_order, priority=priority, id=order_id)
+
+    def find_order(
+        self, order_id: str, *, priority: Priority = "order"
+    ) -> SupplierOrderRow | None:
+        """Read one order; None = not shown, or not to be read, at least not yet.
+
+        Raises `PeerError` for what says nothing of the order: the token is refused, the
+        supplier does not answer.
+        """
+        try:
+            return self.order(order_id, priority=priority)
+        except PeerAccessRefused:
+            raise
+        except (PeerRefused, PeerProtocolError):
+            return None
 
     def _read(
         self,

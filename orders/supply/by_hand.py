@@ -11,7 +11,7 @@ from catalog.alstyle.cart import CartClient
 from catalog.alstyle.trade import SupplierOrderRow
 from orders.models import Order, Purchase, Reservation, SupplierOrder, pieces_in
 from orders.supply.listing import note_listed_number, unlisted
-from plumbing.peers import PeerAccessRefused, PeerProtocolError, PeerRefused
+from plumbing.peers import PeerAccessRefused, PeerRefused
 
 
 def check_by_hand(
@@ -122,16 +122,14 @@ def _may_be_ours_already(
     if SupplierOrder.objects.numbered(number, row.order_id).exists():
         return ""
     for ours in unlisted(wanted):
-        try:
-            note_listed_number(ours, cart.order(ours.supplier_order_id))
-        except PeerAccessRefused:
-            raise
-        except (PeerRefused, PeerProtocolError):
+        shown = cart.find_order(ours.supplier_order_id)
+        if shown is None:
             text = _(
                 "Order %(number)s at Al-Style may be order %(ours)s, made for another "
                 "buyer and not shown under that number yet: try again in some minutes"
             )
             return text % {"number": number, "ours": ours}
+        note_listed_number(ours, shown)
     return ""
 
 

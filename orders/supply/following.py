@@ -18,7 +18,6 @@ from orders.plan.wanting import want_step
 from orders.supply.listing import note_listed
 from orders.supply.verifying import ask_for_check, difference_of, verify_purchases
 from plumbing.leases import database_now, under_lease
-from plumbing.peers import PeerRefused
 
 FOLLOWED: tuple[OrderType, ...] = ("index", "current", "canceled", "archive")
 MOST_PAGES = 10
@@ -55,7 +54,9 @@ def follow_supplier_orders(cart: CartClient, *, now: datetime) -> Followed:
             )
             if singles > 0 and _is_to_be_read(supplied, seen):
                 singles -= 1
-                row = _read_single(cart, supplied) or seen
+                # Unknown to the supplier: the lists of the next run may show it.
+                number = supplied.supplier_order_id
+                row = cart.find_order(number, priority="crawl") or seen
             if row is not None:
                 result.read += 1
                 listed_sum = seen.sum_kzt if seen is not None else None
@@ -136,14 +137,6 @@ def _is_to_be_read(supplied: SupplierOrder, seen: SupplierOrderRow | None) -> bo
         return True
     # A manager took pieces out of it, or put some in.
     return supplied.has_other_sum(seen.sum_kzt)
-
-
-def _read_single(cart: CartClient, supplied: SupplierOrder) -> SupplierOrderRow | None:
-    try:
-        return cart.order(supplied.supplier_order_id, priority="crawl")
-    except PeerRefused:
-        # Unknown to the supplier: the lists of the next run may show it.
-        return None
 
 
 def _merge_target(

@@ -11,7 +11,6 @@ from orders.models import LearnedFact, SupplierListing, SupplierOrder
 from orders.plan.claims import Claim
 from orders.supply.learning import learn, learned
 from plumbing.leases import database_now
-from plumbing.peers import PeerProtocolError, PeerRefused
 
 Name = LearnedFact.Name
 # Where a fresh order may stand.
@@ -76,10 +75,7 @@ class SupplierLists:
             return None
         self._reads_left -= 1
         self._claim.renew()
-        try:
-            return self._cart.order(number)
-        except (PeerRefused, PeerProtocolError):
-            return None
+        return self._cart.find_order(number)
 
     def learn_listed_numbers(self, *, since: datetime) -> None:
         """Ask under which numbers our own young orders are listed."""

@@ -27,7 +27,6 @@ from orders.supply.learning import learn, learn_at_most, learn_from_order, learn
 from orders.supply.listing import note_listed, note_listed_number
 from plumbing.clocks import is_time_steady
 from plumbing.leases import database_now
-from plumbing.peers import PeerAccessRefused, PeerProtocolError, PeerRefused
 
 Name = LearnedFact.Name
 # In one run; the others follow in the next.
@@ -45,11 +44,8 @@ def verify_purchases(cart: CartClient) -> int:
         supplied = purchase.supplier_order
         if supplied is None:
             continue
-        try:
-            row = cart.order(supplied.supplier_order_id, priority="crawl")
-        except PeerAccessRefused:
-            raise
-        except (PeerRefused, PeerProtocolError):
+        row = cart.find_order(supplied.supplier_order_id, priority="crawl")
+        if row is None:
             mine = Purchase.objects.filter(pk=purchase.pk)
             mine.update(unshown_at=database_now())
             continue
