@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from catalog.alstyle.cart import CartClient, OrderType
@@ -27,9 +28,10 @@ from orders.reconciling.contradictions import Contradiction, shown
 from orders.reconciling.raising import Reconciled, keep, not_accepted
 from orders.supply.listing import note_listed
 from plumbing.leases import LeaseHandle, database_now, under_lease
-from plumbing.peers import PeerError, PeerProtocolError, PeerRefused
+from plumbing.peers import PeerError, PeerProtocolError
 
 Kind = Finding.Kind
+AT_ALSTYLE = (Kind.NOBODYS, Kind.GIVEN_UP, Kind.STILL_LIVE)
 LEASE = "reconcile-peers"
 LISTED: tuple[OrderType, ...] = ("index", "current")
 MOST_PAGES = 100
@@ -39,6 +41,9 @@ MOST_READ = 60
 READ_WITHIN = timedelta(days=3)
 # What a purchase given up may have become shows within days.
 GIVEN_UP_WITHIN = timedelta(days=30)
+# How long one called released is looked at until it is seen cancelled.
+RELEASED_WITHIN = timedelta(days=30)
+GONE = (SupplierOrder.CANCELLED, SupplierOrder.MERGED)
 # The poll takes in what is younger by itself.
 TAKEN_IN_WITHIN = timedelta(minutes=30)
 
@@ -54,7 +59,7 @@ def reconcile_with_peers(
     result, failures = Reconciled(), list[PeerError]()
     with under_lease(LEASE) as lease:
         for kinds, read in (
-            ((Kind.NOBODYS, Kind.GIVEN_UP, Kind.STILL_LIVE), _at_alstyle),
+            (AT_ALSTYLE, _at_alstyle),
             ((Kind.NOT_TAKEN_IN,), _at_kaspi),
         ):
             try:
@@ -78,7 +83,9 @@ def _at_alstyle(
     clients: Clients, lease: LeaseHandle, now: datetime
 ) -> Iterator[Contradiction]:
     cart = clients.cart
+    unread: set[str] = set()
     listed = _listed_orders(cart, lease)
+    listed |= _sent_though_released(cart, lease, set(listed), unread=unread, now=now)
     known = SupplierOrder.objects.numbered(*listed).prefetch_related(
         "reservations__order", "purchases", "merged"
     )
@@ -91,7 +98,8 @@ def _at_alstyle(
         if number not in owners and row.status not in SupplierOrder.SHIPPED
     ]
     yield from _released_but_alive(listed, owners)
-    yield from _of_nobody(cart, lease, nobodys, now=now)
+    yield from _of_nobody(cart, lease, nobodys, unread=unread, now=now)
+    yield from _as_told(unread)
 
 
 def _listed_orders(cart: CartClient, lease: LeaseHandle) -> dict[str, SupplierOrderRow]:
@@ -107,26 +115,57 @@ def _listed_orders(cart: CartClient, lease: LeaseHandle) -> dict[str, SupplierOr
         else:
             raise PeerProtocolError(_("Al-Style's list of orders has no end"))
     note_listed(list(found))
-    found |= _shipped_since(cart, lease, set(found))
-    gone = (SupplierOrder.CANCELLED, SupplierOrder.MERGED)
-    return {n: row for n, row in found.items() if row.status not in gone}
+    return {n: row for n, row in found.items() if row.status not in GONE}
 
 
-def _shipped_since(
-    cart: CartClient, lease: LeaseHandle, listed: set[str]
+def _sent_though_released(
+    cart: CartClient,
+    lease: LeaseHandle,
+    listed: set[str],
+    *,
+    unread: set[str],
+    now: datetime,
 ) -> dict[str, SupplierOrderRow]:
-    """Read those told as alive that have left the lists: they may be on their way."""
+    """Read those called released that left the lists without being seen cancelled.
+
+    The archive's lists, where those stand that were sent and paid for, are not read to
+    their end. Adds to `unread` the numbers that could not be read.
+    """
     told = Finding.objects.open().filter(kind=Kind.STILL_LIVE)
-    rows: dict[str, SupplierOrderRow] = {}
-    for number in {finding.facts["number"] for finding in told} - listed:
-        lease.confirm()
-        try:
-            row = cart.order(number, priority="crawl")
-        except (PeerRefused, PeerProtocolError):
+    numbers = [finding.facts["number"] for finding in told]
+    lately = Q(reservations__closed_at__gt=now - RELEASED_WITHIN)
+    having = Reservation.objects.exclude(status=Reservation.Status.RELEASED)
+    released = (
+        SupplierOrder.objects.numbered(*numbers) | SupplierOrder.objects.filter(lately)
+    ).exclude(Q(status__in=GONE) | Q(reservations__in=having))
+    sent: dict[str, SupplierOrderRow] = {}
+    for supplied in released.distinct().order_by("-placed_at", "-pk")[:MOST_READ]:
+        number = supplied.listed_id or supplied.supplier_order_id
+        if number in listed:
             continue
-        if row.status in SupplierOrder.SHIPPED:
-            rows[number] = row
-    return rows
+        lease.confirm()
+        row = cart.find_order(supplied.supplier_order_id, priority="crawl")
+        if row is None:
+            unread.add(number)
+        elif row.status in GONE:
+            SupplierOrder.objects.filter(pk=supplied.pk).update(status=row.status)
+        elif row.status in SupplierOrder.SHIPPED:
+            sent[number] = row
+    return sent
+
+
+def _as_told(unread: set[str]) -> Iterator[Contradiction]:
+    """Let stand what was told of orders that cannot be read."""
+    told = Finding.objects.open().filter(kind__in=AT_ALSTYLE).select_related("order")
+    for finding in told:
+        if finding.facts["number"] in unread:
+            yield Contradiction(
+                kind=Kind(finding.kind),
+                subject=finding.subject,
+                text=finding.text,
+                facts=finding.facts,
+                order=finding.order,
+            )
 
 
 def _released_but_alive(
@@ -169,11 +208,14 @@ def _of_nobody(
     lease: LeaseHandle,
     nobodys: list[SupplierOrderRow],
     *,
+    unread: set[str],
     now: datetime,
 ) -> Iterator[Contradiction]:
     """Orders nobody of ours has that bear our code, or that a lost purchase made."""
     given_up = _given_up(now=now)
-    for listed in _read_singly(cart, lease, nobodys, given_up=given_up, now=now):
+    for listed in _read_singly(
+        cart, lease, nobodys, given_up=given_up, unread=unread, now=now
+    ):
         if SupplierOrder.objects.numbered(listed.order_id).exists():
             # Noted while the lists were read.
             continue
@@ -229,9 +271,13 @@ def _read_singly(
     nobodys: list[SupplierOrderRow],
     *,
     given_up: list[Purchase],
+    unread: set[str],
     now: datetime,
 ) -> Iterator[SupplierOrderRow]:
-    """Read those that may be ours, with their lines; give the others as listed."""
+    """Read those that may be ours, with their lines; give the others as listed.
+
+    Adds to `unread` the numbers that could not be read.
+    """
     open_ = Finding.objects.open().filter(kind__in=(Kind.NOBODYS, Kind.GIVEN_UP))
     asked = {subject.split()[-1] for subject in open_.values_list("subject", flat=True)}
     listings = SupplierListing.objects.filter(first_seen_at__gte=now - READ_WITHIN)
@@ -250,10 +296,10 @@ def _read_singly(
             continue
         reads += 1
         lease.confirm()
-        try:
-            yield cart.order(listed.order_id, priority="crawl")
-        except (PeerRefused, PeerProtocolError):
-            yield listed
+        row = cart.find_order(listed.order_id, priority="crawl")
+        if row is None:
+            unread.add(listed.order_id)
+        yield row or listed
 
 
 def _given_up(*, now: datetime) -> list[Purchase]:

@@ -16,6 +16,7 @@ from orders.models import (
     Reservation,
     Step,
     SupplierListing,
+    SupplierOrder,
 )
 from orders.plan import actions
 from orders.reconciling.peers import reconcile_with_peers
@@ -131,6 +132,51 @@ def test_goods_called_released_that_are_held_all_the_same_are_told(
     placed = next(iter(supplier.orders.orders.values()))
     supplier.orders.move(placed, "DA")
     assert run() == []
+
+
+@pytest.mark.parametrize("status", ["P", "F"])
+def test_goods_called_released_that_leave_between_two_looks_are_told(
+    supplier, product, process, status
+):
+    order = make_order((product, 2))
+    process()
+    actions.mark_released(order, actor="anna")
+    supplier.orders.move(next(iter(supplier.orders.orders.values())), status)
+    assert run() == [(K.STILL_LIVE, order)]
+
+
+def test_goods_called_released_are_looked_at_until_they_are_seen_cancelled(
+    supplier, product, process
+):
+    make_order((product, 2))
+    process()
+    actions.mark_released(Order.objects.get(), actor="anna")
+    supplier.orders.move(next(iter(supplier.orders.orders.values())), "DA")
+    assert run() == []
+    assert SupplierOrder.objects.get().is_cancelled
+    asked = len(supplier.calls("order"))
+    assert run() == []
+    assert len(supplier.calls("order")) == asked
+
+
+@pytest.mark.parametrize("fault", [{"kind": "html"}, {"kind": "status", "code": 401}])
+def test_what_was_told_of_an_order_that_cannot_be_read_stands(
+    supplier, product, process, fault
+):
+    order = make_order((product, 2))
+    process()
+    actions.mark_released(order, actor="anna")
+    supplier.orders.move(next(iter(supplier.orders.orders.values())), "F")
+    stray = place(supplier, product)
+    supplier.change_settings(shows_external_id=False)
+    doubt(order, status=Purchase.Status.GIVEN_UP)
+    told = [(K.STILL_LIVE, order), (K.GIVEN_UP, order)]
+    assert run() == told
+    supplier.faults.add(fault.pop("kind"), method="order", **fault)
+    assert run() == told
+    supplier.faults.clear()
+    supplier.orders.move(stray, "DA")
+    assert run() == [(K.STILL_LIVE, order)]
 
 
 @pytest.mark.parametrize("was_told", [False, True])
