@@ -5,7 +5,7 @@ SQLite lives on one host, which has the files: there nothing of this is written.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import count
 from pathlib import Path
 
@@ -72,21 +72,23 @@ def fetch(pk: int) -> bool:
     return True
 
 
-def fetch_missing(pk: int) -> None:
-    """Write a version's file from the database, if this host has none."""
-    if not files.version_path(pk).exists():
-        fetch(pk)
-
-
 def unpack(build: FeedBuild, target: Path) -> bool:
-    """Unpack a version; tells whether `target` is that, whole.
+    """Unpack a version; tells whether `target` is that, whole."""
+    return _is_whole(build, lambda: files.unpack_version(build.pk, target))
 
-    From this host's copy, or from the database's where it is missing, damaged or
-    another's: after a restore of the database numbers are given again.
+
+def make_whole(build: FeedBuild) -> bool:
+    """Tell whether this host has a version, whole, now."""
+    return _is_whole(build, lambda: files.version_sha256(build.pk))
+
+
+def _is_whole(build: FeedBuild, digest: Callable[[], str]) -> bool:
+    """Look at this host's copy, then at the database's.
+
+    The former may be missing, damaged or another's: after a restore of the database
+    numbers are given again.
     """
-    return files.unpack_version(build.pk, target) == build.sha256 or (
-        fetch(build.pk) and files.unpack_version(build.pk, target) == build.sha256
-    )
+    return digest() == build.sha256 or (fetch(build.pk) and digest() == build.sha256)
 
 
 def forget_all_but(pks: Iterable[int]) -> None:

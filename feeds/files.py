@@ -10,10 +10,10 @@ import os
 import shutil
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import get_ident
-from typing import IO
+from typing import IO, Any
 
 from django.conf import settings
 from django.core.files import locks
@@ -189,16 +189,25 @@ def keep_version(source: Path, pk: int) -> None:
 
 def unpack_version(pk: int, target: Path) -> str:
     """Unpack a kept version and give its digest; "" when it is missing or damaged."""
+    with gone_unless_whole(target), target.open("wb") as plain:
+        digest = version_sha256(pk, plain.write)
+    if not digest:
+        target.unlink(missing_ok=True)
+    return digest
+
+
+def version_sha256(pk: int, take: Callable[[bytes], Any] | None = None) -> str:
+    """Digest a kept version; "" when it is missing or damaged.
+
+    `take`: what gets its bytes, one piece after the other, as they are read.
+    """
     digest = hashlib.sha256()
     try:
-        with (
-            gone_unless_whole(target),
-            gzip.open(version_path(pk)) as packed,
-            target.open("wb") as plain,
-        ):
+        with gzip.open(version_path(pk)) as packed:
             while chunk := packed.read(CHUNK_BYTES):
                 digest.update(chunk)
-                plain.write(chunk)
+                if take is not None:
+                    take(chunk)
     except (FileNotFoundError, EOFError, gzip.BadGzipFile, zlib.error):
         return ""
     return digest.hexdigest()

@@ -23,7 +23,6 @@ from django.http import (
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -53,7 +52,7 @@ from feeds.drafting import Refusal
 from feeds.models import FeedBuild
 from feeds.publishing import BuildResult, override_refusal, roll_back
 from feeds.rolling_back import causes_since, draft_roll_back
-from plumbing.leases import LeaseTaken
+from plumbing.leases import LeaseTaken, database_now
 from plumbing.queue import enqueue
 
 Status = FeedBuild.Status
@@ -135,7 +134,7 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
             url = reverse("admin:roll_back_feed", args=[obj.pk])
             label = gettext("Put this version back…")
             buttons.append(Button(label=label, url=url, asks_first=True))
-        if obj.is_pinned(timezone.now()) and may("feeds.rollback_feed"):
+        if obj.is_pinned(database_now()) and may("feeds.rollback_feed"):
             url = reverse("admin:unpin_feed", args=[obj.pk])
             buttons.append(Button(label=gettext("Let automatic builds go on"), url=url))
         if carrying.is_kept(obj):
@@ -147,7 +146,7 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
         return {
             "count_panels": count_panels(obj.counts),
             "differences": difference_tables(obj),
-            "is_pinned": obj.is_pinned(timezone.now()),
+            "is_pinned": obj.is_pinned(database_now()),
         }
 
     def get_urls(self) -> list[URLPattern]:
@@ -174,13 +173,17 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
         build = get_object_or_404(FeedBuild, pk=pk)
         if not self.has_view_permission(request, build):
             raise PermissionDenied
-        carrying.fetch_missing(pk)
-        try:
-            file = gzip.open(files.version_path(pk))  # noqa: SIM115  (closed when sent)
-        except FileNotFoundError:
-            raise Http404 from None
+        if not carrying.is_kept(build):
+            raise Http404
+        if not carrying.make_whole(build):
+            text = gettext(
+                "The kept file of version №%(pk)d is damaged: it cannot be downloaded "
+                "or put back. The list in force and its file are not touched by this."
+            )
+            messages.error(request, text % {"pk": pk})
+            return redirect("admin:feeds_feedbuild_change", pk)
         return FileResponse(
-            file,
+            gzip.open(files.version_path(pk)),  # closed when sent
             as_attachment=True,
             filename=f"kaspi_price_list-{pk}.xml",
             content_type="application/xml",
@@ -276,7 +279,7 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
     ) -> HttpResponse:
         actor = request.user.get_username()
         try:
-            result = act(build, reason=reason, actor=actor, now=timezone.now())
+            result = act(build, reason=reason, actor=actor, now=database_now())
         except LeaseTaken:
             text = gettext("A build is under way; try again in a minute.")
             messages.warning(request, text)
@@ -294,7 +297,8 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
 
     @admin.display(description=_("status"), ordering="status")
     def show_status(self, obj: FeedBuild) -> SafeString:
-        if obj.is_pinned(timezone.now()):
+        # Few are: the database is not asked for the time for each row.
+        if obj.pinned_until is not None and obj.is_pinned(database_now()):
             return format_html("{} {}", status_pill(obj), pill(_("pinned"), Tone.WARN))
         return status_pill(obj)
 
@@ -345,7 +349,7 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
 
 def _what_it_changes(pk: int) -> dict[str, Any]:
     """Show what a roll-back would change in the list, and what would undo it."""
-    now = timezone.now()
+    now = database_now()
     earlier = FeedBuild.objects.get(pk=pk)
     try:
         draft = draft_roll_back(earlier, now=now)

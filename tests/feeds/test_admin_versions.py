@@ -1,3 +1,4 @@
+import gzip
 from datetime import timedelta
 
 import pytest
@@ -8,7 +9,7 @@ from django.utils import timezone
 
 from catalog.models import PriceRule, Product
 from feeds import carrying, files, publishing
-from feeds.models import FeedBuild, Store
+from feeds.models import FeedBuild, ListPiece, Store
 from feeds.proposals import propose, save
 from plumbing.leases import under_lease
 from tests.feeds.making import make_products
@@ -184,6 +185,17 @@ def test_a_version_is_downloaded_as_it_was(settings, owner):
     assert response.getvalue() == files.live_path().read_bytes()
     name = f'filename="kaspi_price_list-{version.pk}.xml"'
     assert name in response.headers["content-disposition"]
+
+
+@pytest.mark.parametrize("kept", [b"<kaspi_catalog>", None])
+def test_a_version_whose_file_is_damaged_is_not_given_for_it(owner, kept):
+    version = make_version()
+    path = files.version_path(version.pk)
+    path.write_bytes(path.read_bytes()[:-20] if kept is None else gzip.compress(kept))
+    ListPiece.objects.all().delete()
+    response = owner.get(url_of(version, "admin:download_feed"))
+    assert response.status_code == 302
+    assert "damaged" in messages_of(owner.get(response.url))
 
 
 def store_form(**values):
