@@ -23,6 +23,7 @@ from django.utils.translation import gettext as _
 
 from backoffice.formatting import NOTHING, absolute, decimals, grouped, when
 from backoffice.pages import M, StaffAdmin
+from plumbing.leases import database_now
 
 # The state before the first change that was kept: nobody made it, it was so.
 BASELINE = "baseline"
@@ -205,7 +206,7 @@ class HistoriedAdmin(StaffAdmin[M]):
 
     def save_model(self, request: HttpRequest, obj: M, form: Any, change: Any) -> None:
         if change:
-            keep_before([type(obj)._default_manager.get(pk=obj.pk)], now=timezone.now())
+            keep_before([type(obj)._default_manager.get(pk=obj.pk)], now=database_now())
         super().save_model(request, obj, form, change)
 
     def history_view(
@@ -221,7 +222,7 @@ class HistoriedAdmin(StaffAdmin[M]):
             )
         if not self.has_view_or_change_permission(request, obj):
             raise PermissionDenied
-        now, turns = timezone.now(), read_turns(obj)
+        now, turns = database_now(), read_turns(obj)
         states = [turn.history_pk for turn in turns]
         context = {
             **self.admin_site.each_context(request),
@@ -265,5 +266,5 @@ class HistoriedAdmin(StaffAdmin[M]):
             for field in state.tracked_fields
             if not field.primary_key
         }
-        at = absolute(state.history_date, now=timezone.now())
+        at = absolute(state.history_date, now=database_now())
         return self.bring_back(request, obj, values, at=at)

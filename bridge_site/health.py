@@ -12,7 +12,6 @@ from django.db import DatabaseError, connection
 from django.db.models import Max
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
-from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -23,6 +22,7 @@ from bridge_site.metrics.page import metrics
 from bridge_site.revision import revision
 from feeds.needs import read_state
 from orders.models import ReadMark, Step
+from plumbing.leases import database_now
 from plumbing.models import CallCount, Heartbeat
 from plumbing.queue import count_waiting
 
@@ -67,7 +67,7 @@ class HealthMiddleware:
 def readyz(request: HttpRequest) -> JsonResponse:
     """Tell whether everything works; the parts in detail to those who may know."""
     try:
-        parts = read_parts(now=timezone.now())
+        parts = read_parts(now=database_now())
     except DatabaseError:
         parts = {"database": {"ok": False}}
     is_ready = all(part["ok"] for part in parts.values())

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 import requests
 from django.conf import settings
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -19,6 +18,7 @@ from feeds.fetching import can_tell_kaspi
 from feeds.models import TEST_AGENT, FeedBuild, FeedFetch
 from feeds.needs import FETCH_LATE
 from plumbing.call_deadlines import DeadlineAdapter, call_deadline
+from plumbing.leases import database_now
 
 PATH = f"/{files.FILE_NAME}"
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
@@ -159,7 +159,7 @@ def look_at_fetches(check: Check) -> Iterator[Finding]:
             advice=_("Enter its address and login in Kaspi's cabinet."),
         )
         return
-    now = timezone.now()
+    now = database_now()
     text = _("Kaspi fetched the list %(since)s") % {
         "since": ago(last.fetched_at, now=now)
     }

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db.models import Field, Model, QuerySet
-from django.utils import timezone, translation
+from django.utils import translation
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from import_export.fields import Field as Column
@@ -30,6 +30,7 @@ from feeds.cells import Cell, as_text, is_blank
 from feeds.many_goods import Many
 from feeds.models import CITY_TERMS, Proposal, Store, torn_among
 from feeds.proposals import NEW
+from plumbing.leases import database_now
 
 Row = dict[str, Any]
 # The row of the headers is the first.
@@ -233,6 +234,7 @@ class ProductTable(StaffTable):
         super().__init__()
         self.book = load_rules()
         self.skus: dict[str, int] = {}
+        self.now = database_now()
 
     def before_import(self, dataset: Dataset, **kwargs: Any) -> None:
         if "sku" in dataset.headers:
@@ -245,7 +247,7 @@ class ProductTable(StaffTable):
         instance.clean_fields(exclude=set(self.model_fields) - set(changed))
         instance.clean()
         until = changed.get("price_override_until")
-        if until is not None and until <= timezone.now():
+        if until is not None and until <= self.now:
             text = _("This moment has passed already.")
             raise ValidationError({"price_override_until": text})
         if "sku" in changed and self.skus.setdefault(instance.sku, instance.pk) != (

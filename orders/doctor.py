@@ -16,6 +16,7 @@ from orders.kaspi.client import KaspiClient, open_client
 from orders.models import Order, ReadMark, SupplierAccount
 from orders.needs import ATTORNEY_NEAR
 from orders.supply.submission import attorney_ends_on
+from plumbing.leases import database_now
 
 
 def look_at_token(check: Check) -> Iterator[Finding]:
@@ -40,7 +41,7 @@ def look_at_token(check: Check) -> Iterator[Finding]:
 
 
 def _count_new(client: KaspiClient) -> str:
-    now = timezone.now()
+    now = database_now()
     page = client.orders_page(
         Order.NEW,
         ge=now - timedelta(days=1),
@@ -55,7 +56,7 @@ def _count_new(client: KaspiClient) -> str:
 
 def look_at_readings(check: Check) -> Iterator[Finding]:
     """See whether new orders are read."""
-    now = timezone.now()
+    now = database_now()
     mark = ReadMark.objects.filter(state=Order.NEW).first()
     if mark is None or not mark.was_ever_read:
         yield check.warn(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from bridge_site.adjustable import BUILD
@@ -13,6 +12,7 @@ from bridge_site.adjusting.form import Change
 from feeds.admin.effects import figures_of, row_of, steepest
 from feeds.foreseeing import Edits, foresee
 from feeds.proposals import seal_shown
+from plumbing.leases import database_now
 
 ROWS_SHOWN = 100
 
@@ -23,7 +23,7 @@ class Effect:
     def __init__(self, changes: Sequence[Change]) -> None:
         self._shown = [[c.setting.name, str(c.old), str(c.new)] for c in changes]
         values = {c.setting.name: c.new for c in changes if c.setting.then == BUILD}
-        self._found = foresee(Edits(settings=values), now=timezone.now())
+        self._found = foresee(Edits(settings=values), now=database_now())
         self.warnings = self._found.warnings()
 
     @property

@@ -13,7 +13,6 @@ from django.conf import settings
 from django.core.checks import run_checks
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django_q.models import Schedule
@@ -25,6 +24,7 @@ from bridge_site.disks import read_disks
 from bridge_site.revision import revision
 from bridge_site.schedules import SCHEDULES, SLACK
 from bridge_site.workers import PARTS, silent_parts
+from plumbing.leases import database_now
 from plumbing.models import AdjustedSetting, Heartbeat, TimeJump
 from plumbing.queue import count_waiting
 
@@ -98,7 +98,7 @@ def look_at_database(check: Check) -> Iterator[Finding]:
 
 def look_at_clock(check: Check) -> Iterator[Finding]:
     """See whether the clock was set lately."""
-    now = timezone.now()
+    now = database_now()
     lately = TimeJump.objects.filter(noticed_at__gt=now - TimeJump.TOLD_FOR)
     jump = lately.order_by("-pk").first()
     if jump is None:
@@ -127,7 +127,7 @@ def look_at_disk(check: Check) -> Iterator[Finding]:
 
 def look_at_workers(check: Check) -> Iterator[Finding]:
     """See whether every part shows life, and takes its tasks."""
-    now = timezone.now()
+    now = database_now()
     beats = {beat.name: beat for beat in Heartbeat.objects.all()}
     silent = silent_parts(beats, now=now)
     advice = _(
@@ -156,7 +156,7 @@ def look_at_workers(check: Check) -> Iterator[Finding]:
 
 def look_at_schedules(check: Check) -> Iterator[Finding]:
     """See whether all recurring work is declared and on time."""
-    now = timezone.now()
+    now = database_now()
     known = {row.name: row for row in Schedule.objects.all()}
     missing = [each.name for each in SCHEDULES if each.name not in known]
     late = [name for name, row in known.items() if row.next_run < now - 2 * SLACK]

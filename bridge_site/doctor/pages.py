@@ -6,13 +6,13 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from backoffice.examining import State, worst
 from backoffice.formatting import Tone, pill
 from backoffice.pages import log_action
 from bridge_site.doctor.examination import CHECKS, examine_bridge
+from plumbing.leases import database_now
 from plumbing.models import Heartbeat
 
 PERMISSION = "bridge_site.examine_bridge"
@@ -44,6 +44,6 @@ def doctor_page(request: HttpRequest) -> TemplateResponse:
         "well": [row for row in rows if row[0].state == State.OK],
         "with_calls": with_calls,
         "not_asked": [] if with_calls else [c.title for c in CHECKS if c.is_live],
-        "at": timezone.now(),
+        "at": database_now(),
     }
     return TemplateResponse(request, "bridge/doctor.html", context)

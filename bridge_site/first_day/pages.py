@@ -13,7 +13,6 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
@@ -24,6 +23,7 @@ from bridge_site.first_day.observed import read_observed
 from bridge_site.models import FirstDayClosed
 from catalog.models import Product
 from feeds.models import Listing
+from plumbing.leases import database_now
 from plumbing.models import Heartbeat
 
 PERMISSION = "bridge_site.examine_bridge"
@@ -87,7 +87,7 @@ def close_first_day(request: HttpRequest) -> HttpResponseBase:
         FirstDayClosed.objects.all().delete()
         text = _("The first day's checklist is shown again")
     else:
-        FirstDayClosed.objects.create(closed_at=timezone.now(), closed_by=request.user)
+        FirstDayClosed.objects.create(closed_at=database_now(), closed_by=request.user)
         text = _("The first day's checklist is put away")
     log_action(request, Heartbeat, text)
     messages.success(request, text)

@@ -12,13 +12,12 @@ is loaded by the first scrape, 4 MB.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseNotFound
-from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -28,6 +27,7 @@ from bridge_site.metrics.hosting import read_host
 from bridge_site.metrics.values import Counter, Gauge, Histogram, Metric
 from bridge_site.metrics.working import read_work
 from bridge_site.revision import revision
+from plumbing.leases import database_now
 
 
 @never_cache
@@ -49,7 +49,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 def read_metrics() -> Iterator[Metric]:
     """Read everything; without a database what can be read without it."""
-    begun, now = time.monotonic(), timezone.now()
+    begun = time.monotonic()
     yield Gauge(
         name="bridge_info",
         help="What runs.",
@@ -57,15 +57,13 @@ def read_metrics() -> Iterator[Metric]:
         values={(revision(), connection.vendor): 1},
     )
     yield from read_host()
-    sources: list[Callable[[], Iterable[Metric]]] = [
-        lambda: read_calls(now=now),
-        lambda: read_work(now=now),
-    ]
+    sources = (read_calls, read_work)
     found: list[Metric] = []
     is_there = True
     try:
+        now = database_now()
         for read in sources:
-            found += read()
+            found += read(now=now)
     except DatabaseError:
         is_there = False
     yield from found

@@ -22,6 +22,7 @@ from backoffice.pages import StaffAdmin, log_objects
 from catalog.admin.rules import IndentedChoice
 from catalog.commissions import commission_warning
 from catalog.models import Category, CommissionRate
+from plumbing.leases import database_now
 
 
 class CommissionRateAdmin(StaffAdmin[CommissionRate]):
@@ -89,7 +90,7 @@ class CommissionRateAdmin(StaffAdmin[CommissionRate]):
         pks = list(queryset.unchecked().values_list("pk", flat=True))  # type: ignore[attr-defined]
         chosen = CommissionRate.objects.filter(pk__in=pks)
         log_objects(request, chosen, gettext("Compared with the contract"))
-        chosen.update(checked_at=timezone.now(), checked_by=request.user.get_username())
+        chosen.update(checked_at=database_now(), checked_by=request.user.get_username())
         text = ngettext(
             "%(n)d row is confirmed.", "%(n)d rows are confirmed.", len(pks)
         )

@@ -19,7 +19,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
@@ -44,6 +43,7 @@ from catalog.admin.trees import read_tree
 from catalog.models import Product, ProductQuerySet
 from catalog.pricing import floor_missed
 from catalog.repricing import decide_unsaved, explain_price, release_prices
+from plumbing.leases import database_now
 from plumbing.queue import enqueue
 
 BUILD_TASK = "feeds.tasks.build_feed"
@@ -119,7 +119,7 @@ class ProductForm(GenericForm[Product]):
         data = super().clean() or self.cleaned_data
         until = data.get("price_override_until")
         is_new = "price_override_until" in self.changed_data
-        if is_new and until and until <= timezone.now():
+        if is_new and until and until <= database_now():
             text = gettext("This moment has passed already.")
             self.add_error("price_override_until", ValidationError(text))
         return data
@@ -272,7 +272,7 @@ class ProductAdmin(StaffAdmin[Product]):
         return {
             "price_lines": explain_price(obj),
             "price_is_outdated": not obj.priced_with,
-            **tell_story(obj, now=timezone.now()),
+            **tell_story(obj, now=database_now()),
         }
 
     @admin.display(description=_("dealer price"), ordering="cost_kzt")

@@ -11,7 +11,6 @@ from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
@@ -23,6 +22,7 @@ from feeds.admin.proposing import show_first
 from feeds.many_goods import PriceWay, change_prices
 from feeds.models import Proposal
 from feeds.proposals import Wanted
+from plumbing.leases import database_now
 
 MOST_AT_ONCE = 20_000
 PRODUCTS = Proposal.Table.PRODUCTS
@@ -67,7 +67,7 @@ class PricesForm(forms.Form):
 
     def clean_until(self) -> Any:
         until = self.cleaned_data["until"]
-        if until is not None and until <= timezone.now():
+        if until is not None and until <= database_now():
             raise ValidationError(gettext("This moment has passed already."))
         return until
 

@@ -9,7 +9,6 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -35,6 +34,7 @@ from feeds.admin.sale import (
 from feeds.admin.tables import TableAdmin
 from feeds.models import Listing, Proposal
 from feeds.offers import Reason, decide_row
+from plumbing.leases import database_now
 
 ON_SALE = "on_sale"
 Quarantine = Product.Quarantine
@@ -159,7 +159,7 @@ def _sale_lines(product: Product, sale: Sale) -> Iterator[object]:
     else:
         yield format_html(
             gettext("It stands in the live price list as not available, since {}."),
-            absolute(listing.withdrawn_at, now=timezone.now())
+            absolute(listing.withdrawn_at, now=database_now())
             if listing.withdrawn_at
             else "—",
         )

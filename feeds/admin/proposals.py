@@ -10,7 +10,6 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 
 from backoffice.formatting import grouped
@@ -42,6 +41,7 @@ from feeds.proposals import (
     save,
     seal,
 )
+from plumbing.leases import database_now
 
 ROWS_SHOWN = 300
 OBJECTS_SHOWN = 20
@@ -89,7 +89,7 @@ class ProposalAdmin(ReadOnlyAdmin[Proposal]):
 
     def download(self, request: HttpRequest, pk: int) -> HttpResponse:
         proposal = self._own(request, str(pk))
-        found = foresee(edits_of(proposal), now=timezone.now())
+        found = foresee(edits_of(proposal), now=database_now())
         sheets = [effect_sheet(found)]
         if proposal.errors:
             sheets.append(error_sheet(proposal.errors))
@@ -106,7 +106,7 @@ class ProposalAdmin(ReadOnlyAdmin[Proposal]):
     def _show(
         self, request: HttpRequest, proposal: Proposal, *, error: str = ""
     ) -> TemplateResponse:
-        found = foresee(edits_of(proposal), now=timezone.now())
+        found = foresee(edits_of(proposal), now=database_now())
         points = None
         if proposal.table == Proposal.Table.STORES:
             points = foresee_points(*points_of(proposal))
@@ -168,7 +168,7 @@ class ProposalAdmin(ReadOnlyAdmin[Proposal]):
                 text = gettext("No row is ticked.")
                 return self._show(request, proposal, error=text)
         try:
-            number = save(proposal, now=timezone.now(), chosen=chosen)
+            number = save(proposal, now=database_now(), chosen=chosen)
         except Overtaken as overtaken:
             renew(proposal)
             return self._show(request, proposal, error=str(overtaken))

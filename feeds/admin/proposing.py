@@ -10,13 +10,13 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.utils import timezone
 from django.utils.translation import gettext
 
 from backoffice.histories import HistoriedAdmin, keep_before
 from backoffice.pages import M, actor_pk
 from feeds.models import Proposal
 from feeds.proposals import Wanted, propose, wanted_of
+from plumbing.leases import database_now
 
 # Names the proposal whose values a form shows again.
 AGAIN = "proposal"
@@ -66,7 +66,7 @@ def show_first(
         wanted=wanted,
         errors=errors,
         back_url=back_url or request.get_full_path(),
-        now=timezone.now(),
+        now=database_now(),
     )
     if proposal is None:
         return None
@@ -203,5 +203,5 @@ class ProposingAdmin(ReturningAdmin[M]):
         own = {field.name for field in obj._meta.concrete_fields}
         changed = [name for name in form.changed_data if name in own]
         if changed:
-            keep_before([type(obj)._default_manager.get(pk=obj.pk)], now=timezone.now())
+            keep_before([type(obj)._default_manager.get(pk=obj.pk)], now=database_now())
             obj.save(update_fields=changed)

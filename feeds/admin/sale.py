@@ -8,7 +8,6 @@ from typing import cast
 
 from django.db.models import Exists, F, OuterRef, Q
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -17,6 +16,7 @@ from backoffice.formatting import Tone, pill, two_lines
 from catalog.models import Product
 from feeds.models import Listing
 from feeds.offers import ProductRow, Reason, Terms, decide_offer, read_terms
+from plumbing.leases import database_now
 
 # For the narrow columns of lists.
 SHORT = {
@@ -59,7 +59,7 @@ class Sale:
 def terms_of(request: HttpRequest) -> Terms:
     """Read what decides about all products, once for a page."""
     if not hasattr(request, "sale_terms"):
-        request.sale_terms = read_terms(now=timezone.now())  # type: ignore[attr-defined]
+        request.sale_terms = read_terms(now=database_now())  # type: ignore[attr-defined]
     return cast("Terms", request.sale_terms)  # type: ignore[attr-defined]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
@@ -21,6 +20,7 @@ from orders.admin.listing import OrderListAdmin
 from orders.handover.printing import print_waybills
 from orders.models import Order
 from orders.plan.actions import ActionImpossible
+from plumbing.leases import database_now
 
 # Each order is a transaction; more would keep the person waiting.
 AT_ONCE = 200
@@ -70,7 +70,7 @@ class BulkActions(OrderListAdmin):
 
     @admin.action(description=_("Waybills as one PDF"), permissions=["print"])
     def print_waybills(self, request: HttpRequest, queryset: QuerySet[Order]) -> Answer:
-        orders, now = list(queryset[:AT_ONCE]), timezone.now()
+        orders, now = list(queryset[:AT_ONCE]), database_now()
         actor = request.user.get_username()
         printed = print_waybills(orders, actor=actor, now=now)
         if not printed.pdf:

@@ -9,7 +9,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
@@ -107,7 +106,7 @@ class BuyerRequestAdmin(ReadOnlyAdmin[BuyerRequest]):
         """Show all orders of this order's buyer, and what is held of each."""
         _may(request)
         orders = orders_of_buyer(get_object_or_404(Order, pk=pk))
-        now = timezone.now()
+        now = database_now()
         rows = [
             {
                 "order": order,

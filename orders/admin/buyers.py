@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from backoffice.formatting import NOTHING, absolute
 from orders.kaspi.fields import PHONE_DIGITS
 from orders.models import Buyer, Order
+from plumbing.leases import database_now
 
 COUNTRY = "+7"
 HIDDEN = "***"
@@ -22,7 +22,7 @@ def buyer_rows(request: HttpRequest, order: Order) -> list[tuple[str, str]]:
     except ObjectDoesNotExist:
         if order.buyer_erased_at is None:
             return []
-        moment = absolute(order.buyer_erased_at, now=timezone.now())
+        moment = absolute(order.buyer_erased_at, now=database_now())
         return [(_("buyer"), _("erased on request, %(moment)s") % {"moment": moment})]
     if request.user.has_perm("orders.view_buyer_data"):
         rows = [

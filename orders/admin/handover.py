@@ -45,6 +45,7 @@ from orders.handover.waiting import (
 )
 from orders.models import Order, ParcelCheck
 from orders.plan.actions import ActionImpossible
+from plumbing.leases import database_now
 
 PACK, ASSEMBLE, SEE = (
     "orders.pack_order",
@@ -86,7 +87,7 @@ def handover_urls(wrap: Callable[..., Any]) -> list[URLPattern]:
 def show_parcels(request: HttpRequest) -> HttpResponse:
     """Show what leaves: Kaspi's parcels, own deliveries, what buyers collect."""
     _require(request, SEE)
-    now, scope = timezone.now(), _scope(request)
+    now, scope = database_now(), _scope(request)
     parcels, is_cut = _read(scope, now=now)
     by_kaspi = by_urgency(p for p in parcels if p.order.is_fetched_by_kaspi)
     with_waybill = [p for p in by_kaspi if p.waybill is not None]
@@ -127,7 +128,7 @@ def print_parcels(request: HttpRequest) -> HttpResponse:
     """
     if request.method != "POST" or not may_print(request):
         raise PermissionDenied
-    now = timezone.now()
+    now = database_now()
     if request.POST.get("what") == "new":
         parcels, _is_cut = _read(_scope(request), now=now)
         fetched = [p for p in parcels if p.order.is_fetched_by_kaspi]
@@ -174,7 +175,7 @@ def assemble_parcel(request: HttpRequest, pk: int) -> HttpResponse:
 def show_picking(request: HttpRequest) -> HttpResponse:
     """Show what to take from the shelves; parcels checked already need nothing."""
     _require(request, SEE)
-    now, scope = timezone.now(), _scope(request)
+    now, scope = database_now(), _scope(request)
     parcels, is_cut = _read(scope, now=now)
     to_pack = [parcel for parcel in parcels if not parcel.is_checked]
     picks = picking_list(to_pack)
@@ -198,7 +199,7 @@ def check_parcel(request: HttpRequest) -> HttpResponse:
     Asked by a script, only the panel comes back; without scripts the whole page.
     """
     _require(request, PACK)
-    now, actor = timezone.now(), request.user.get_username()
+    now, actor = database_now(), request.user.get_username()
     verdict: Verdict | None = None
     check_id = _whole(request.POST.get("check"))
     if request.method == "POST" and "anew" in request.POST:
@@ -239,7 +240,7 @@ def check_parcel(request: HttpRequest) -> HttpResponse:
 def show_sheet(request: HttpRequest) -> HttpResponse:
     """Show the sheet of a day, to be printed and signed."""
     _require(request, SEE)
-    now = timezone.now()
+    now = database_now()
     today = timezone.localdate(now)
     day = min(_day(request.GET.get("day", "")) or today, today)
     url = reverse("hand_over_sheet")

@@ -11,7 +11,6 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
@@ -37,6 +36,7 @@ from orders.admin.situation import (
 from orders.admin.tabs import BY_TIME_LEFT, TabFilter
 from orders.models import Order, OrderLine, Reason, Reservation, Step
 from orders.plan.deadlines import due_now
+from plumbing.leases import database_now
 from plumbing.redaction import redact
 
 NAME_SHOWN = 50
@@ -122,7 +122,7 @@ class OrderListAdmin(ExportedList[Order]):
 
     def decorate(self, request: HttpRequest, rows: Sequence[Order]) -> None:
         """Read what the page shows of its orders in five queries."""
-        now = timezone.now()
+        now = database_now()
         by_kaspi = due_now(now=now)
         pks = [row.pk for row in rows]
         lines, stuck = defaultdict(list), defaultdict(list)

@@ -10,7 +10,6 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -36,6 +35,7 @@ from orders.admin.mapping import choose_product
 from orders.admin.panels import page_panels
 from orders.models import Order, OrderLine, Step, Waybill
 from orders.plan.actions import ActionImpossible
+from plumbing.leases import database_now
 
 # What the order waits for most comes first; these are seldom the point.
 NEVER_MAIN = {
@@ -69,7 +69,7 @@ class OrderAdmin(BulkActions):
         return buttons
 
     def panels(self, request: HttpRequest, obj: Order) -> dict[str, Any]:
-        return page_panels(request, _full(request, obj), now=timezone.now())
+        return page_panels(request, _full(request, obj), now=database_now())
 
     def render_change_form(
         self,

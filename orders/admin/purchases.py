@@ -12,7 +12,6 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -30,6 +29,7 @@ from orders.admin.watched import candidate_rows, watched_calls
 from orders.models import LearnedFact, Purchase
 from orders.plan.actions import ActionImpossible, note_fact
 from orders.supply.learning import CAREFUL_SIDE
+from plumbing.leases import database_now
 from plumbing.redaction import redact
 
 
@@ -113,7 +113,7 @@ class PurchaseAdmin(ReadOnlyAdmin[Purchase]):
         ]
 
     def panels(self, request: HttpRequest, obj: Purchase) -> dict[str, Any]:
-        return purchase_panels(obj, now=timezone.now())
+        return purchase_panels(obj, now=database_now())
 
     def get_urls(self) -> list[URLPattern]:
         act = self.admin_site.admin_view(self.act)
