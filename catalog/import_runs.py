@@ -58,6 +58,8 @@ class ImportSession:
     """An import under way. `counts`: read, new, changed, gone, bad, warnings, …"""
 
     run: ImportRun
+    # The kind's: whoever lost it slept, and others have read since.
+    lease: LeaseHandle
     now: Callable[[], datetime]
     accept_shrunk: bool
     counts: Counter[str] = field(default_factory=Counter)
@@ -90,9 +92,11 @@ class ImportSession:
     ) -> None:
         """Write everything and end the run, in one transaction; a dry run only ends.
 
-        Renewing the lease first also locks its row: nobody takes it over meanwhile.
+        Renewing the leases first also locks their rows: nobody takes them over
+        meanwhile.
         """
         with transaction.atomic():
+            self.lease.confirm()
             lease.confirm()
             if not self.run.is_dry_run:
                 write()
@@ -157,7 +161,7 @@ def open_import(
     def moment() -> datetime:
         return now or database_now()
 
-    with under_lease(LEASES[kind]), collecting_rarely():
+    with under_lease(LEASES[kind]) as lease, collecting_rarely():
         # A run still open was killed: its lease is ours.
         ImportRun.objects.under_way().filter(kind=kind).update(
             status=ImportRun.Status.FAILED,
@@ -168,7 +172,9 @@ def open_import(
         run = ImportRun.objects.create(
             kind=kind, is_dry_run=dry_run, started_at=moment()
         )
-        session = ImportSession(run=run, now=moment, accept_shrunk=accept_shrunk)
+        session = ImportSession(
+            run=run, lease=lease, now=moment, accept_shrunk=accept_shrunk
+        )
         try:
             yield session
         except PeerAccessRefused as error:

@@ -18,7 +18,7 @@ from catalog.repricing import reprice
 from plumbing.leases import LeaseTaken, database_now, take_lease, under_lease
 from plumbing.models import Lease
 from sandbox import wait_until
-from tests.catalog.factories import make_product
+from tests.catalog.factories import make_product, stored_product
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -141,6 +141,28 @@ def test_an_import_that_lost_its_lease_writes_nothing(alstyle, monkeypatch):
     assert "taken over" in run.message
     assert not Product.objects.exists()
     assert not Category.objects.exists()
+
+
+def test_figures_read_before_a_host_slept_replace_none_that_another_read_since(
+    alstyle, article, monkeypatch
+):
+    """It would sell what is sold out, and nothing would show how old its figures are."""
+    with open_client() as sleeper, open_client() as other:
+        import_catalogue(other)
+        read = sleeper.quantity_price
+
+        def sleep():
+            listed = read()
+            end_leases()
+            alstyle.set_good(article, quantity=0)
+            assert import_stock(other).is_done
+            return listed
+
+        monkeypatch.setattr(sleeper, "quantity_price", sleep)
+        run = import_stock(sleeper)
+    assert run.status == "failed"
+    assert "stock-sync was taken over" in run.message
+    assert stored_product(article).stock == 0
 
 
 def test_pricing_and_an_import_do_not_lock_each_other_out(alstyle, in_threads):
