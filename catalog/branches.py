@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Iterable, Set
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -40,21 +40,31 @@ class BranchDifferences:
 
 
 def compare_branches(
-    nodes: dict[str, TreeNode], *, unsound: Collection[str]
+    nodes: dict[str, TreeNode], *, unsound: Set[str], are_all_named: bool = True
 ) -> BranchDifferences:
-    """Compare the supplier's tree with the stored one."""
+    """Compare the supplier's tree with the stored one.
+
+    What came without its interval, and what hangs on it, stays where it was. So does
+    what is missing while rows came that tell no id: it may be one of those.
+    """
     stored: dict[str, int] = {}
     changed, gone, moved = [], [], []
     known = sound = 0
     rows = Category.objects.order_by("pk").values_list(
         "pk", "supplier_id", "gone_at", *COLUMNS[:-1], "parent__supplier_id"
     )
+    lost: set[str] = set()
+    if unsound or not are_all_named:
+        rows, nodes = list(rows), dict(nodes)
+        if not are_all_named:
+            lost = {row[1] for row in rows if row[2] is None} - nodes.keys()
+        _hold_still(nodes, rows, in_doubt=unsound | lost)
     for pk, supplier_id, gone_at, *old in rows:
         stored[supplier_id] = pk
         node = nodes.get(supplier_id)
         known += gone_at is None
         if node is None:
-            if gone_at is None:
+            if gone_at is None and supplier_id not in lost:
                 gone.append(supplier_id)
             continue
         sound += gone_at is None and supplier_id not in unsound
@@ -72,6 +82,35 @@ def compare_branches(
         known=known,
         sound=sound,
     )
+
+
+def _hold_still(
+    nodes: dict[str, TreeNode], rows: Iterable[tuple[Any, ...]], *, in_doubt: Set[str]
+) -> None:
+    """Put back where they were those in doubt, and all that is below or above them.
+
+    All, so that what stays and what moves can close no loop between them.
+    """
+    parents = {row[1]: row[-1] for row in rows}
+    held: set[str] = set()
+    for supplier_id in parents:
+        chain: list[str] = []
+        above: str | None = supplier_id
+        while above is not None and above not in chain:
+            chain.append(above)
+            above = parents.get(above)
+        if supplier_id in in_doubt:
+            held.update(chain)
+        elif not in_doubt.isdisjoint(chain):
+            held.add(supplier_id)
+    for _pk, supplier_id, _gone_at, _name, path, left, right, level, parent in rows:
+        node = nodes.get(supplier_id)
+        # One that never had an interval stands alone, as before.
+        if node is not None and supplier_id in held and right:
+            node = replace(node, path=path, level=level, parent=parent)
+            if not node.right:
+                node = replace(node, left=left, right=right)
+            nodes[supplier_id] = node
 
 
 def write_branches(found: BranchDifferences, *, now: datetime) -> dict[str, int]:

@@ -138,6 +138,31 @@ def test_a_moved_branch_has_its_prices_worked_out_again(alstyle, sync_catalogue)
     assert Product.objects.filter(priced_with="rules-1").exists()
 
 
+@pytest.mark.parametrize("field", ["right", "id"])
+def test_a_branch_that_cannot_be_placed_stays_where_it_was_with_all_below(
+    alstyle, sync_catalogue, field
+):
+    """Its rules and Kaspi's commission for it would price nothing until next night."""
+    sync_catalogue()
+    Product.objects.update(priced_with="rules-1")
+    before = list(Category.objects.order_by("pk").values_list("pk", "parent", "path"))
+    top = alstyle.shop.categories[0]
+    assert Category.objects.filter(parent__supplier_id=top.id).exists()
+    known = getattr(top, field)
+    setattr(top, field, 0)
+    for _night in range(2):
+        assert sync_catalogue().is_done
+        shown = Category.objects.order_by("pk").values_list("pk", "parent", "path")
+        assert list(shown) == before
+        assert not Category.objects.exclude(gone_at=None).exists()
+        assert not Product.objects.filter(priced_with="").exists()
+
+    setattr(top, field, known)
+    top.name = "Another name"
+    assert sync_catalogue().counts["categories_changed"] > 1
+    assert Product.objects.filter(priced_with="").exists()
+
+
 def test_goods_that_are_gone_and_come_back(alstyle, sync_catalogue, article):
     sync_catalogue(now=NOW)
     gone = alstyle.remove_good(article)
