@@ -68,6 +68,12 @@ class ListDifferences:
         if was_available:
             self._withdraw(sku, reason)
 
+    def let_go(self, sku: str, *, was_available: bool) -> None:
+        """Note an SKU that an earlier list, put back by a person, does not have."""
+        self._note("dropped", sku)
+        if was_available:
+            self._note("withdrawn", sku)
+
     def compare(
         self,
         sku: str,

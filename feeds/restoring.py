@@ -8,7 +8,9 @@ from itertools import islice
 from pathlib import Path
 
 from feeds.comparing import ListDifferences
+from feeds.models import Listing
 from feeds.offers import (
+    CHUNK,
     Offer,
     ProductRow,
     Terms,
@@ -36,7 +38,9 @@ def restore_offers(
     Everything that differs from what is listed goes into `differences`.
     """
     offers = read_offers(path)
+    named: set[str] = set()
     while batch := list(islice(offers, BATCH)):
+        named.update(offer.sku for offer in batch)
         rows = {
             row.sku: row
             for row in product_rows(now=now, skus=[offer.sku for offer in batch])
@@ -78,6 +82,11 @@ def restore_offers(
                 price,
                 by_city,
             )
+    # What was listed since leaves the list, and Kaspi sells it no longer.
+    listed = Listing.objects.order_by("pk").values_list("sku", "is_available")
+    for sku, is_available in listed.iterator(chunk_size=CHUNK):
+        if sku not in named:
+            differences.let_go(sku, was_available=is_available)
 
 
 def _decide(offer: ReadOffer, row: ProductRow | None, terms: Terms) -> tuple[int, str]:

@@ -425,7 +425,11 @@ def test_an_earlier_version_can_be_put_back(two_versions, feed_dir):
     assert "olga: wrong prices" in active.reason
     assert active.content_sha256 == first.content_sha256, "the stock is the same yet"
     assert active.counts["put_back"] == first.pk
-    assert active.diff == {"price": [["1", 9, 1000]]}
+    assert active.diff == {
+        "withdrawn": ["2"],
+        "dropped": ["2"],
+        "price": [["1", 9, 1000]],
+    }
     # The listings say what stands in the list now.
     assert list(Listing.objects.values_list("sku", "price_kzt")) == [("1", 1000)]
     assert second.sha256 != first.sha256
