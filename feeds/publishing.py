@@ -269,18 +269,24 @@ def _follow_withheld(draft: Draft) -> None:
 
 
 def _write(attempt: _Attempt) -> None:
+    lets_go = attempt.override.lets_go if attempt.override else frozenset()
+    _write_priced(
+        attempt, lambda: write_draft(attempt.draft, now=attempt.now, lets_go=lets_go)
+    )
+
+
+def _write_priced(attempt: _Attempt, write: Callable[[], None]) -> None:
     """Write the list of goods whose prices are those of their figures.
 
     Another host's import may make goods dearer between the pricing and the reading:
     they would go out with their new stock at the old price.
     """
-    lets_go = attempt.override.lets_go if attempt.override else frozenset()
-    write_draft(attempt.draft, now=attempt.now, lets_go=lets_go)
+    write()
     for _again in range(WRITTEN_ANEW):
         if not are_prices_outdated():
             return
         reprice(now=attempt.now)
-        write_draft(attempt.draft, now=attempt.now, lets_go=lets_go)
+        write()
 
 
 def _put_back(attempt: _Attempt, pk: int) -> BuildResult:
@@ -334,7 +340,14 @@ def _write_again(
             raise Refusal(said)
         # While it is pinned another host may have to write it again.
         carrying.hand_over_once(found.pk)
-        write_restored(attempt.draft, source, now=attempt.now, lets_go=lets_go)
+        # What was not on sale then is sold only where today's price is no higher.
+        reprice(now=attempt.now)
+        _write_priced(
+            attempt,
+            lambda: write_restored(
+                attempt.draft, source, now=attempt.now, lets_go=lets_go
+            ),
+        )
     finally:
         source.unlink(missing_ok=True)
     mark_withheld(attempt.draft.differences.kept, now=attempt.now)

@@ -680,6 +680,26 @@ def test_a_cost_that_rises_during_a_build_is_not_sold_at_the_old_price(
     assert FeedBuild.objects.live().get().counts["changes"]["price"] == 5
 
 
+def test_a_cost_that_rises_while_a_version_is_pinned_is_not_sold_at_the_old_price(
+    priced_shop, feed_dir
+):
+    """What was not on sale then comes back only where today's price is no higher."""
+    Product.objects.update(stock=0)
+    assert build().end == "published"
+    make_products(1, price_kzt=None, accepted_price_kzt=None)
+    assert build().end == "published"
+    put_back(FeedBuild.objects.order_by("pk")[1])
+    pks = [made.pk for made in priced_shop]
+    Product.objects.filter(pk__in=pks).update(stock=4)
+    dearer = Product.objects.filter(pk__in=pks[:2])
+    dearer.update(cost_kzt=6900, priced_with="")
+    assert build().end == "published"
+    assert FeedBuild.objects.live().get().counts["put_back"]
+    assert units_of(feed_dir) == {
+        made.sku: 0 if made.pk in pks[:2] else 4 for made in priced_shop
+    }
+
+
 def test_a_build_does_not_chase_figures_without_end(priced_shop, monkeypatch, feed_dir):
     Product.objects.update(safety_stock=1)
     bring_figures_while_reading(monkeypatch, *range(5100, 5200))
