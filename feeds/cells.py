@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -17,6 +18,8 @@ from import_export.widgets import Widget
 
 YES = {"yes", "да", "true", "1", "+", "истина", "иә"}
 NO = {"no", "нет", "false", "0", "-", "ложь", "жоқ"}
+# So a program with other signs than ours writes 12 000 as text.
+IN_THOUSANDS = re.compile(r"[-−]?[0-9]{1,3}(?:[.,][0-9]{3})+")
 
 
 class Cell(Widget):  # type: ignore[misc]
@@ -98,6 +101,10 @@ def _number(value: Any) -> Decimal:
 
 
 def _whole(value: Any) -> int:
+    if isinstance(value, str) and IN_THOUSANDS.fullmatch("".join(value.split())):
+        # As a fraction it would be a thousand times less.
+        words = _("“%(text)s” may mean thousands: write it without a comma or dot.")
+        raise ValueError(words % {"text": value})
     found = _number(value)
     if isinstance(value, bool) or found != found.to_integral_value():
         raise ValueError(_("“%(text)s” is no whole number.") % {"text": value})

@@ -146,7 +146,7 @@ def test_an_import_that_lost_its_lease_writes_nothing(alstyle, monkeypatch):
 def test_figures_read_before_a_host_slept_replace_none_that_another_read_since(
     alstyle, article, monkeypatch
 ):
-    """It would sell what is sold out, and nothing would show how old its figures are."""
+    """It would sell what is sold out, by figures that look fresh."""
     with open_client() as sleeper, open_client() as other:
         import_catalogue(other)
         read = sleeper.quantity_price

@@ -126,6 +126,25 @@ def test_each_bad_row_is_named_with_its_reason_and_the_good_ones_go_on():
     assert "1 to 20 Latin letters" in reasons(many)[2]
 
 
+@pytest.mark.parametrize("text", ["12,000", "12.000", "1,012,000"])
+def test_thousands_are_not_taken_for_a_fraction(text):
+    """A least price of 12 ₸ in the place of 12 000 would let the good go for less."""
+    product = make_product(min_price_kzt=12_000)
+    many = read(ProductTable(), ["article", "min_price_kzt"], [product.article, text])
+    assert not many.wanted
+    (reason,) = reasons(many)
+    assert f"“{text}” may mean thousands" in reason
+
+
+@pytest.mark.parametrize(
+    "text", ["13 000", "13\xa0000", "13\u202f000,00", "13000.0", 13000.0]
+)
+def test_a_whole_number_may_be_written_in_several_ways(text):
+    product = make_product()
+    many = read(ProductTable(), ["article", "min_price_kzt"], [product.article, text])
+    assert many.wanted == {product.pk: {"min_price_kzt": 13_000}}
+
+
 @pytest.mark.parametrize(
     ("headers", "why"),
     [
