@@ -50,12 +50,13 @@ def compare_branches(
     stored: dict[str, int] = {}
     changed, gone, moved = [], [], []
     known = sound = 0
-    rows = Category.objects.order_by("pk").values_list(
+    known_ones = Category.objects.order_by("pk").values_list(
         "pk", "supplier_id", "gone_at", *COLUMNS[:-1], "parent__supplier_id"
     )
+    rows: list[tuple[Any, ...]] = list(known_ones)
     lost: set[str] = set()
     if unsound or not are_all_named:
-        rows, nodes = list(rows), dict(nodes)
+        nodes = dict(nodes)
         if not are_all_named:
             lost = {row[1] for row in rows if row[2] is None} - nodes.keys()
         _hold_still(nodes, rows, in_doubt=unsound | lost)
