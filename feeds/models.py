@@ -310,6 +310,10 @@ class Listing(models.Model):
 TEST_AGENT = "bridge-test-fetch"
 
 
+# What web servers note of a reader who went away before the whole answer was sent.
+BROKEN_OFF = 499
+
+
 class FeedFetchQuerySet(models.QuerySet["FeedFetch"]):
     def by_kaspi(self) -> FeedFetchQuerySet:
         return self.filter(is_kaspi=True)
@@ -319,7 +323,7 @@ class FeedFetchQuerySet(models.QuerySet["FeedFetch"]):
         return self.filter(user_agent=TEST_AGENT)
 
     def successful(self) -> FeedFetchQuerySet:
-        """Keep those that got the list, or were told that it is the same as before."""
+        """Keep those that got the whole list, or were told that it is as before."""
         return self.filter(status_code__lt=400)
 
 

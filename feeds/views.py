@@ -22,6 +22,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from feeds import files
 from feeds.fetching import Visit, note_now
+from feeds.models import BROKEN_OFF
 from feeds.offers import clean_text
 from plumbing.callers import caller_address
 
@@ -65,7 +66,7 @@ class _Fetch:
         self._has_login = has_login
         self._file: IO[bytes] | None = None
         self._status = 0
-        self._sent = 0
+        self._sent = self._size = 0
         self._is_iterated = False
 
     def answer(
@@ -76,6 +77,7 @@ class _Fetch:
             self, status=status, headers={"Content-Type": CONTENT_TYPE, **headers}
         )
         if file is not None:
+            self._size = os.fstat(file.fileno()).st_size
             # As Django's own FileResponse does: whoever reads slowly holds no thread.
             response.file_to_stream = _SentByServer(file)  # type: ignore[attr-defined]
             response.block_size = CHUNK_BYTES  # type: ignore[attr-defined]
@@ -93,6 +95,9 @@ class _Fetch:
             if is_sent_by_server:
                 self._sent = self._file.tell()
             self._file.close()
+        if self._sent < self._size:
+            # Kaspi goes on with the list of before: that is no fetch of this one.
+            self._status = BROKEN_OFF
         if is_sent_by_server:
             # This is the server's one thread for all connections: it shall not wait.
             _journal.submit(self._note, is_apart=True)

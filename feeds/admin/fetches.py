@@ -11,11 +11,12 @@ from django.utils.translation import gettext_lazy as _
 from backoffice.formatting import NOTHING, Tone, file_size, pill, when
 from backoffice.pages import JournalPaginator, ReadOnlyAdmin
 from feeds.fetching import can_tell_kaspi
-from feeds.models import FeedFetch
+from feeds.models import BROKEN_OFF, FeedFetch
 
 ANSWERS = {
     200: (_("200 sent"), Tone.GOOD),
     304: (_("304 not changed"), Tone.GOOD),
+    BROKEN_OFF: (_("broken off half-way"), Tone.BAD),
     401: (_("401 wrong login"), Tone.BAD),
     503: (_("503 no list yet"), Tone.WARN),
 }

@@ -23,6 +23,7 @@ from waitress.server import create_server
 from catalog.models import Product
 from feeds import fetching, files, views
 from feeds.models import FeedBuild, FeedFetch
+from feeds.needs import FETCH_LATE, UNFETCHED, needs_of_fetches, read_state
 from feeds.tasks import delete_old_fetches
 from sandbox import wait_until
 from tests.feeds.live_list import live_bytes, read_bytes
@@ -292,7 +293,25 @@ def test_a_client_that_goes_away_is_noted_with_what_it_got(published, rf, tmp_pa
     going.answer(200, {}, file=path.open("rb"))
     next(iter(going))
     going.close()
-    assert FeedFetch.objects.get().bytes_sent == views.CHUNK_BYTES
+    note = FeedFetch.objects.get()
+    assert (note.bytes_sent, note.status_code) == (views.CHUNK_BYTES, 499)
+
+
+def test_a_list_that_never_arrives_whole_is_not_fetched(
+    published, guarded, rf, monkeypatch
+):
+    """Kaspi goes on with an old one, and somebody is told."""
+    monkeypatch.setattr(views, "CHUNK_BYTES", 1000)
+    for _hour in range(3):
+        going = views._Fetch(rf.get(URL), has_login=True)
+        going.answer(200, {}, file=files.live_path().open("rb"))
+        next(iter(going))
+        going.close()
+    late = timezone.now() + FETCH_LATE + timedelta(minutes=1)
+    kinds = [need.kind for need in needs_of_fetches(read_state(), now=late)]
+    assert kinds == [UNFETCHED]
+    assert FeedFetch.objects.by_kaspi().count() == 3
+    assert not FeedFetch.objects.successful().exists()
 
 
 def test_old_fetches_are_deleted(published, client, known):
@@ -389,7 +408,7 @@ def test_head_and_304_over_http_have_no_body(server, feed_dir):
     http.close()
 
 
-def test_slow_readers_hold_no_thread(server, feed_dir):
+def test_slow_readers_hold_no_thread(server, known, feed_dir):
     """More of them than threads, and the next one is answered at once."""
     make_import()
     make_store()
@@ -411,6 +430,7 @@ def test_slow_readers_hold_no_thread(server, feed_dir):
         reader.close()
     # Each is noted when it has gone; a late note of an earlier test may be among them.
     assert wait_until(lambda: sum_of_fetches() >= 9, timeout_s=60)
+    assert FeedFetch.objects.filter(status_code=499).count() == 8
 
 
 def sum_of_fetches():
