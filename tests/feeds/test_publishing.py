@@ -614,6 +614,21 @@ def test_only_so_many_versions_are_kept(shop, settings, feed_dir):
     assert FeedBuild.objects.get(pk=pks[-2]).diff
 
 
+def test_versions_dated_ahead_do_not_push_out_the_live_one(shop, settings, feed_dir):
+    """Another host would go on giving out the list of before."""
+    settings.FEED_KEPT_VERSIONS = 2
+    make_product()
+    for price in (5000, 5010, 5020, 5030, 5040, 5050):
+        Product.objects.update(price_kzt=price)
+        assert build().end == "published"
+    FeedBuild.objects.update(published_at=timezone.now() + timedelta(days=5))
+    Product.objects.update(price_kzt=6000)
+    assert build().end == "published"
+    live_one = FeedBuild.objects.live().get()
+    assert files.version_path(live_one.pk).exists()
+    assert carrying.is_handed_over(live_one.pk) == carrying.is_needed()
+
+
 def test_unchanged_builds_are_forgotten_after_a_day(shop, settings):
     settings.STOCK_STALE_AFTER_MIN = 10_000
     make_product()
