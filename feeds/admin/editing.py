@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db.models import QuerySet
 from django.forms import BaseModelFormSet, modelform_factory, modelformset_factory
 from django.http import HttpRequest, HttpResponse
@@ -45,6 +46,24 @@ class ModeFilter(admin.SimpleListFilter):
         return queryset
 
 
+class RowForm(ProductForm):
+    """One product's row; what is wrong with columns that it does not edit stays so."""
+
+    def _update_errors(self, errors: ValidationError) -> None:
+        shown = {*self.fields, NON_FIELD_ERRORS}
+        found = {n: error for n, error in errors.error_dict.items() if n in shown}
+        if found:
+            super()._update_errors(ValidationError(found))  # type: ignore[misc]
+
+    @property
+    def wanted(self) -> dict[str, Any]:
+        """Give what was changed; a fixed price taken off takes its term along."""
+        found = {name: self.cleaned_data[name] for name in self.changed_data}
+        if found.get("price_override_kzt", self) is None:
+            found["price_override_until"] = None
+        return found
+
+
 class PageOfRows(Rows):
     """The forms of one page: its rows are read already."""
 
@@ -80,7 +99,7 @@ class EditedList(StaffAdmin[Product]):
             return made
 
         row = modelform_factory(
-            Product, form=ProductForm, fields=EDITED, formfield_callback=labelled
+            Product, form=RowForm, fields=EDITED, formfield_callback=labelled
         )
         return modelformset_factory(
             Product, form=row, formset=PageOfRows, fields=EDITED, extra=0
@@ -108,9 +127,7 @@ class EditedList(StaffAdmin[Product]):
             table=Proposal.Table.PRODUCTS,
             title=gettext("Changes in the list"),
             wanted={
-                form.instance.pk: {n: form.cleaned_data[n] for n in form.changed_data}
-                for form in forms
-                if form.has_changed()
+                form.instance.pk: form.wanted for form in forms if form.has_changed()
             },
         )
         if answer is None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from io import BytesIO
 
 import pytest
@@ -9,6 +10,7 @@ from openpyxl import load_workbook
 
 from catalog.models import PriceRule, Product
 from feeds.models import Proposal
+from plumbing.leases import database_now
 from tests.feeds.making import make_category, make_import, make_product, make_store
 from tests.staff import build, confirm, log_in, messages_of, page, queued
 
@@ -329,6 +331,30 @@ def test_a_price_below_the_floor_is_an_error_in_its_row(operator, shop):
     assert response.status_code == 200
     assert "Below the floor" in response.content.decode()
     assert overrides(shop[:2]) == [None, None]
+
+
+def test_a_fixed_price_taken_off_in_the_list_takes_its_term_along(operator, shop):
+    until = database_now() + timedelta(days=3)
+    Product.objects.filter(pk=shop[0].pk).update(
+        price_override_kzt=6500, price_override_until=until
+    )
+    url = reverse(LIST) + "?columns=edit"
+    form = rows_form(shop[:1], **{"form-0-price_override_kzt": ""})
+    response = operator.post(url, form)
+    assert "Saved: 1 row" in messages_of(confirm(operator, response))
+    shop[0].refresh_from_db()
+    assert shop[0].price_override_kzt is None
+    assert shop[0].price_override_until is None
+
+
+def test_an_sku_that_is_unusable_spoils_no_row_of_the_list(operator, shop):
+    Product.objects.filter(pk=shop[1].pk).update(sku="two words")
+    url = reverse(LIST) + "?columns=edit"
+    response = operator.post(
+        url, rows_form(shop[:2], **{"form-1-price_override_kzt": 6500})
+    )
+    assert "Saved: 1 row" in messages_of(confirm(operator, response))
+    assert overrides(shop[:2]) == [None, 6500]
 
 
 def test_a_viewer_edits_nothing_in_the_list(settings, shop):
