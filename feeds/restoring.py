@@ -48,20 +48,25 @@ def restore_offers(
         differences.products += len(rows)
         for offer in batch:
             row = rows.get(offer.sku)
+            prices: tuple[int, ...] = (offer.price_kzt,)
+            if terms.city_prices is not None and offer.city_prices:
+                prices = terms.city_prices.as_before(offer.price_kzt, offer.city_prices)
+            price, by_city = show_prices(prices)
             # Its product is gone, or took another SKU: nothing backs it.
             units, reason = (
-                (0, "remapped") if row is None else _decide(offer, row, terms)
+                (0, "remapped") if row is None else _decide(offer, row, terms, prices)
             )
-            if withholder and not units and row and _may_stay(offer, row):
+            if (
+                withholder
+                and not units
+                and row
+                and _may_stay(offer, row, terms, prices)
+            ):
                 # At which price is the earlier list's word, too.
                 priced = row._replace(price_kzt=offer.price_kzt, quarantine="")
                 units, is_confirmed = withholder.units(priced, terms, reason=reason)
                 if units:
                     differences.withhold(offer.sku, is_confirmed=is_confirmed)
-            price, by_city = offer.price_kzt, None
-            if terms.city_prices is not None and offer.city_prices:
-                found = terms.city_prices.as_before(price, offer.city_prices)
-                price, by_city = show_prices(found)
             if row is None or row.was_available is None:
                 differences.add(offer.sku)
             else:
@@ -89,11 +94,10 @@ def restore_offers(
             differences.let_go(sku, was_available=is_available)
 
 
-def _decide(offer: ReadOffer, row: ProductRow | None, terms: Terms) -> tuple[int, str]:
+def _decide(
+    offer: ReadOffer, row: ProductRow, terms: Terms, prices: tuple[int, ...]
+) -> tuple[int, str]:
     """Give the units to offer and "", or 0 and the `Reason`'s code."""
-    if row is None:
-        # Its product has another SKU now: nothing backs this one.
-        return 0, "remapped"
     if row.is_gone:
         return 0, "gone"
     if _is_its_word(offer, row):
@@ -103,7 +107,7 @@ def _decide(offer: ReadOffer, row: ProductRow | None, terms: Terms) -> tuple[int
     # What was not on sale then may bear a price older still, and what had another name
     # another product's: it is sold only if today's price is no higher.
     units, reason = decide_offer(row, terms)
-    if units and (row.price_kzt or 0) > offer.price_kzt:
+    if units and not _is_no_dearer(row, terms, prices):
         return 0, "no_price"
     return units, reason
 
@@ -113,7 +117,21 @@ def _is_its_word(offer: ReadOffer, row: ProductRow) -> bool:
     return bool(offer.units) and offer.model == (clean_text(row.name) or row.sku)
 
 
-def _may_stay(offer: ReadOffer, row: ProductRow) -> bool:
+def _may_stay(
+    offer: ReadOffer, row: ProductRow, terms: Terms, prices: tuple[int, ...]
+) -> bool:
     """Tell whether the product may be sold at the earlier list's price at all."""
+    return _is_its_word(offer, row) or _is_no_dearer(row, terms, prices)
+
+
+def _is_no_dearer(row: ProductRow, terms: Terms, prices: tuple[int, ...]) -> bool:
+    """Tell whether today's price is no higher than the earlier one, in no city."""
     price = row.usable_price_kzt
-    return _is_its_word(offer, row) or (price is not None and price <= offer.price_kzt)
+    if price is None:
+        return False
+    if terms.city_prices is None:
+        return price <= min(prices)
+    today = terms.city_prices.at(price)
+    if len(prices) < len(today):
+        prices = prices * len(today)
+    return all(now <= then for now, then in zip(today, prices, strict=True))

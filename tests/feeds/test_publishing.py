@@ -496,6 +496,25 @@ def test_what_was_not_on_sale_then_is_sold_at_no_price_below_todays(shop, feed_d
     assert units_of(feed_dir) == {"same": 3, "dearer": 0}
 
 
+def test_a_supplement_of_then_hides_no_price_that_todays_overtook(shop, feed_dir):
+    """The price of then has a city's supplement in it, today's base price has not."""
+    Store.objects.update(supplement_kzt=3000)
+    make_store("PP2", city_code="710000000", supplement_kzt=4000)
+    for sku in ("same", "dearer"):
+        make_product(sku=sku, price_kzt=6000)
+    build()
+    Product.objects.update(stock=0)
+    build()
+    Product.objects.update(stock=3)
+    Product.objects.filter(sku="dearer").update(price_kzt=8500)
+    build()
+    put_back(FeedBuild.objects.order_by("pk")[1])
+    assert units_of(feed_dir) == {"same": 3, "dearer": 0}
+    Store.objects.filter(store_id="PP2").update(supplement_kzt=5000)
+    build()
+    assert units_of(feed_dir) == {"same": 0, "dearer": 0}, "dearer in one city"
+
+
 def test_a_version_put_back_sells_no_product_at_the_price_of_another(shop, feed_dir):
     """An SKU may have moved to another product since, which only the name tells."""
     cable = make_product(sku="A", name="Cable", price_kzt=1500)
