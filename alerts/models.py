@@ -218,8 +218,8 @@ class Notice(models.Model):
         DIGEST = "digest", _("daily digest")
         TEST = "test", _("test")
 
-    MOST_ATTEMPTS = 6
-    RETRY_AFTER = timedelta(minutes=1)
+    MOST_ATTEMPTS = 20
+    RETRY_AFTER, LONGEST_PAUSE = timedelta(minutes=1), timedelta(minutes=15)
     # What could not be delivered for so long is old news.
     KEPT_TRYING = timedelta(hours=3)
 

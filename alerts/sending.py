@@ -95,6 +95,7 @@ def settle(notice: Notice, answer: Answer, *, now: datetime) -> None:
         or now - notice.created_at > Notice.KEPT_TRYING
     )
     pause = Notice.RETRY_AFTER * 2 ** (notice.attempts - 1)
+    pause = min(pause, Notice.LONGEST_PAUSE)
     mine.update(
         error=answer.error,
         given_up_at=now if is_over else None,

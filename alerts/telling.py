@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from django.conf import settings
@@ -47,6 +47,15 @@ class Due:
             fresh=chosen(self.fresh), again=chosen(self.again), over=chosen(self.over)
         )
 
+    def with_unheard(self, unheard: Iterable[Alert]) -> Due:
+        """Add what was to be told before and did not arrive, as it stands now."""
+        known = {alert.pk for alert in self.all}
+        missing = [alert for alert in unheard if alert.pk not in known]
+        fresh = [a for a in missing if a.is_open and not a.is_acknowledged]
+        # Else its end is yet to be told.
+        over = [a for a in missing if not a.is_open and a.is_end_told]
+        return replace(self, fresh=[*fresh, *self.fresh], over=[*over, *self.over])
+
     @property
     def all(self) -> list[Alert]:
         return [*self.fresh, *self.again, *self.over]
@@ -65,6 +74,7 @@ def tell(*, now: datetime) -> int:
     for channel in Channel.objects.active():
         its = due.for_channel(channel)
         if its.all:
+            its = its.with_unheard(_take_over_unheard(channel, now=now))
             with override(channel.language):
                 title, body = write_title(its), write_body(its, now=now)
             notice = Notice.objects.create(
@@ -85,6 +95,21 @@ def tell(*, now: datetime) -> int:
     # Nobody may be left to be told; then there is nothing to wait for.
     Alert.objects.filter(pk__in=[a.pk for a in due.over]).update(is_end_told=True)
     return len(notices)
+
+
+def _take_over_unheard(channel: Channel, *, now: datetime) -> list[Alert]:
+    """Give the alerts of messages that have not arrived, and let those messages go.
+
+    Sent later, each after its own pause, they would tell of what is over by then.
+    """
+    unheard = Notice.objects.waiting().filter(channel=channel, kind=Notice.Kind.ALERTS)
+    pks = list(unheard.values_list("pk", flat=True))
+    if not pks:
+        return []
+    Notice.objects.filter(pk__in=pks).update(
+        given_up_at=now, error=_("A later message tells of it")
+    )
+    return list(Alert.objects.filter(notices__in=pks).distinct().order_by("pk"))
 
 
 def find_due(*, now: datetime) -> Due:

@@ -77,6 +77,58 @@ def test_pauses_grow_and_old_news_is_given_up(channel):
     assert old.given_up_at == now
 
 
+def test_a_message_is_tried_for_as_long_as_it_is_news(channel):
+    """A line that is out for an hour takes neither a digest nor an end with it."""
+    begun = now = database_now()
+    notice, attempts = wait(channel, created_at=begun), 0
+    while notice.given_up_at is None:
+        attempts += 1
+        notice.attempts = attempts
+        settle(notice, Answer(ok=False, error="HTTP 500"), now=now)
+        notice.refresh_from_db()
+        assert notice.not_before - now <= 15 * MINUTE
+        now = notice.not_before
+    assert Notice.KEPT_TRYING <= notice.given_up_at - begun <= 4 * HOUR
+
+
+def test_what_did_not_arrive_is_told_by_the_next_message_as_it_is_by_then(
+    channel, receiver, round_at, settings
+):
+    """Else a reminder that waits its pause out comes after the end that it denies."""
+    settings.ALERT_QUIET_HOURS = None
+    settings.ALERT_REPEAT_MIN = [30]
+    begun = database_now()
+    receiver.status = 500
+    leak, draught = need(), need("It blows", subject="window")
+    round_at(begun, leak)
+    round_at(begun + MINUTE, leak, draught)
+    round_at(begun + 31 * MINUTE, leak, draught)
+    receiver.status = 200
+    round_at(begun + 32 * MINUTE, draught)
+    (text,) = receiver.take_texts()
+    assert "New:\n• It blows" in text
+    assert "Over:\n✓ It drips" in text
+    assert not Notice.objects.waiting().exists()
+    round_at(begun + 50 * MINUTE, draught)
+    assert receiver.take_texts() == []
+
+
+def test_an_end_that_did_not_arrive_is_told_by_the_next_message(
+    channel, receiver, round_at, settings
+):
+    settings.ALERT_QUIET_HOURS = None
+    begun = database_now()
+    round_at(begun, need())
+    receiver.take_texts()
+    receiver.status = 500
+    round_at(begun + MINUTE)
+    receiver.status = 200
+    round_at(begun + 90 * timedelta(seconds=1), need("It blows", subject="window"))
+    (text,) = receiver.take_texts()
+    assert "New:\n• It blows" in text
+    assert "Over:\n✓ It drips" in text
+
+
 def test_a_hanging_channel_is_ended_and_delays_no_other(channel, receiver, settings):
     receiver.hangs.set()
     with Receiver() as other:
