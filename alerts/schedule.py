@@ -28,10 +28,15 @@ def repeated_at(told_at: datetime, *, told: int, after_min: Sequence[int]) -> da
     return told_at + timedelta(minutes=pause)
 
 
-def is_digest_due(now: datetime, at: time | None) -> bool:
-    """Tell whether the day's digest is to be made, if it was not yet."""
+def digest_begun(now: datetime, at: time | None) -> datetime | None:
+    """Return since when the day's digest is to be made, if it was not yet.
+
+    Its day is that moment's, also when it is made after the midnight that followed.
+    """
     if at is None:
-        return False
+        return None
     local = timezone.localtime(now)
     begun = local.replace(hour=at.hour, minute=at.minute, second=0, microsecond=0)
-    return begun <= local < begun + DIGEST_LATEST_AFTER
+    if begun > local:
+        begun -= timedelta(days=1)
+    return begun if local < begun + DIGEST_LATEST_AFTER else None

@@ -8,13 +8,12 @@ from datetime import date, datetime, timedelta
 
 from django.conf import settings
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.dateformat import format as format_date
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, override
 
 from alerts.models import Alert, Channel, Notice
-from alerts.schedule import is_digest_due, is_quiet, repeated_at
+from alerts.schedule import is_quiet, repeated_at
 from backoffice.dashboard import DigestLine
 from backoffice.formatting import Tone, ago, span
 
@@ -139,10 +138,13 @@ def _was_end_just_told(*, now: datetime) -> bool:
 
 
 def tell_digest(
-    lines: Sequence[DigestLine], *, channels: Sequence[Channel], now: datetime
+    lines: Sequence[DigestLine],
+    *,
+    channels: Sequence[Channel],
+    day: date,
+    now: datetime,
 ) -> None:
     """Write the day's digest for these channels, in the language spoken now."""
-    day = timezone.localtime(now).date()
     Notice.objects.bulk_create(
         [
             Notice(
@@ -170,11 +172,8 @@ def _digest_body(lines: Sequence[DigestLine], channel: Channel) -> str:
     return "\n".join([*shown, "", link(reverse("admin:index"))]).strip()
 
 
-def lacking_digest(*, now: datetime) -> list[Channel]:
-    """List the channels that are to get today's digest and have not."""
-    if not is_digest_due(now, settings.DIGEST_AT):
-        return []
-    day = timezone.localtime(now).date()
+def lacking_digest(*, day: date) -> list[Channel]:
+    """List the channels that are to get the day's digest and have not."""
     takers = Channel.objects.active().filter(takes_digest=True)
     return list(takers.exclude(notices__day=day))
 

@@ -10,7 +10,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from django.conf import settings
 from django.db import close_old_connections, connection, transaction
@@ -20,6 +20,7 @@ from alerts.channels import sync_environment
 from alerts.deadman import call_outside
 from alerts.following import Look, follow, words_of
 from alerts.models import Channel
+from alerts.schedule import digest_begun
 from alerts.sending import send_due
 from alerts.telling import lacking_digest, tell, tell_digest
 from backoffice.dashboard import DigestLine
@@ -45,6 +46,16 @@ SETTLES_IN_S = 90.0
 
 # Waits so many seconds and tells whether it is time to stop, as `Event.wait` does.
 Wait = Callable[[float], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digest:
+    """A day's digest in one language, and who is to get it."""
+
+    day: date
+    language: str
+    channels: Sequence[Channel]
+    lines: Sequence[DigestLine]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,17 +93,25 @@ class Watch:
             if wait(until_next(LOOK_EVERY_S)):
                 return True
 
-    def _read_digests(
-        self, now: datetime
-    ) -> list[tuple[str, list[Channel], Sequence[DigestLine]]]:
-        """Read the digest in each language of the channels that lack today's."""
+    def _read_digests(self, now: datetime) -> list[Digest]:
+        """Read the digest in each language of the channels that lack the day's."""
+        begun = digest_begun(now, settings.DIGEST_AT)
+        if begun is None:
+            return []
         lacking = defaultdict(list)
-        for channel in lacking_digest(now=now):
+        for channel in lacking_digest(day=begun.date()):
             lacking[channel.language].append(channel)
         found = []
         for language, channels in lacking.items():
             with translation.override(language):
-                found.append((language, channels, self.digest(now)))
+                found.append(
+                    Digest(
+                        day=begun.date(),
+                        language=language,
+                        channels=channels,
+                        lines=self.digest(begun),
+                    )
+                )
         return found
 
     def round(self, lease: LeaseHandle, *, now: datetime) -> None:
@@ -110,9 +129,14 @@ class Watch:
                 lease.confirm()
                 follow(looks, now=now, translated=translated)
                 tell(now=now)
-                for language, channels, lines in digests:
-                    with translation.override(language):
-                        tell_digest(lines, channels=channels, now=now)
+                for digest in digests:
+                    with translation.override(digest.language):
+                        tell_digest(
+                            digest.lines,
+                            channels=digest.channels,
+                            day=digest.day,
+                            now=now,
+                        )
             send_due(now=now)
         if settings.HEARTBEAT_URL and self.is_alive(now):
             call_outside()

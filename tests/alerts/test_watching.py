@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime, time, timedelta
 
 import pytest
+from django.utils import timezone
 
 from alerts.deadman import call_outside
 from alerts.following import Look
@@ -102,8 +104,6 @@ def test_it_shows_life_after_a_round_and_not_after_a_fault(channel, caplog):
 
 @pytest.mark.django_db(transaction=True)
 def test_the_digest_comes_once_a_day_to_those_who_take_it(channel, receiver, settings):
-    from datetime import time
-
     settings.DIGEST_AT = time(9, 0)
     settings.ALERT_QUIET_HOURS = None
     nine = NOON - 3 * HOUR
@@ -131,6 +131,30 @@ def test_the_digest_comes_once_a_day_to_those_who_take_it(channel, receiver, set
     settings.DIGEST_AT = None
     look_once(make_watch(), now=nine + timedelta(days=3))
     assert receiver.take_texts() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_digest_of_the_late_evening_comes_after_midnight_as_the_same_days(
+    channel, receiver, settings
+):
+    """A watch that was just starting when it was due must not lose it."""
+    settings.DIGEST_AT = time(23, 59)
+    settings.ALERT_QUIET_HOURS = None
+    asked = []
+    watch = make_watch()
+    read = watch.digest
+    watch = replace(watch, digest=lambda moment: asked.append(moment) or read(moment))
+    midnight = NOON + 12 * HOUR
+    look_once(watch, now=midnight + MINUTE)
+    (text,) = receiver.take_texts()
+    assert text.startswith("The day: 1 March\n")
+    assert [f"{timezone.localtime(at):%d.%m %H:%M}" for at in asked] == ["02.03 23:59"]
+    look_once(watch, now=midnight + HOUR)
+    assert receiver.take_texts() == []
+    # The next one is the next day's.
+    look_once(watch, now=midnight + 24 * HOUR - MINUTE)
+    (text,) = receiver.take_texts()
+    assert text.startswith("The day: 2 March\n")
 
 
 @pytest.mark.django_db(transaction=True)
