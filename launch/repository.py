@@ -20,7 +20,7 @@ FILES_NAMED = 20
 CODE = (".py", ".html", ".js", ".css", ".po", ".mo", ".xsd", ".txt.in")
 
 
-class GitFailed(Exception):
+class GitFailed(CannotGoOn):
     """git said no; the text is its own."""
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 from launch.accounts import hand_over
 from launch.children import pause, stop_signals
@@ -49,11 +51,13 @@ def update(arguments: Sequence[str]) -> int:
         try:
             _finish_interrupted()
             status = _update(options)
-        except CannotGoOn as error:
+        except (CannotGoOn, OSError, subprocess.SubprocessError) as error:
             if not options.check:
-                # A timer's words are read by nobody; an alert's are.
-                write_json(REFUSED, {"at": time.time(), "reason": str(error)})
-            raise
+                # A timer's words are read by nobody; an alert's are. The disk may be
+                # what is full.
+                with suppress(OSError):
+                    write_json(REFUSED, {"at": time.time(), "reason": str(error)})
+            raise CannotGoOn(str(error)) from error
         finally:
             lock.release()
     REFUSED.unlink(missing_ok=True)

@@ -436,6 +436,17 @@ def test_an_unreachable_origin_changes_nothing(tiny):
     assert "The origin cannot be asked" in done.stdout
 
 
+def test_a_broken_checkout_is_told_as_whatever_keeps_an_update_from_beginning(tiny):
+    """A timer's traceback is read by nobody."""
+    tiny.release()
+    (tiny.home / ".git" / "index").write_bytes(b"torn by a power cut")
+    done = tiny.update()
+    assert done.returncode == 1
+    assert "Traceback" not in done.stdout
+    refused = json.loads((tiny.home / "releases/state/refused.json").read_text())
+    assert "index file" in refused["reason"]
+
+
 def test_only_what_somebody_trusted_has_signed_comes_when_asked_so(tiny):
     mine, others = tiny.make_key("mine"), tiny.make_key("others")
     tiny.trust(mine)
