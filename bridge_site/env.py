@@ -165,13 +165,16 @@ class SettingsReader:
 
         return self._parsed(name, "names", [*default], parse) or [*default]
 
-    def integers(self, name: str, default: Sequence[int]) -> list[int]:
+    def integers(
+        self, name: str, default: Sequence[int], *, at_most: int | None = None
+    ) -> list[int]:
         """Read a comma-separated list of whole numbers of at least 1."""
+        bounds = _told(1, at_most)
 
         def parse(raw: str) -> list[int]:
             parts = [part.strip() for part in raw.split(",")]
-            if not all(part.isdecimal() and int(part) > 0 for part in parts):
-                raise ValueError("must be whole numbers of at least 1, with commas")
+            if not all(p.isdecimal() and _is_within(int(p), 1, at_most) for p in parts):
+                raise ValueError(f"must be whole numbers {bounds}, with commas")
             return [int(part) for part in parts]
 
         return self._parsed(name, "integers", [*default], parse)

@@ -197,7 +197,7 @@ ORDER_TIMEOUT_S = read.number("ORDER_TIMEOUT_S", "30", at_least=1)
 # Where messages go, beside the channels of the admin; addresses of Apprise's.
 ALERT_URLS = read.addresses("ALERT_URLS")
 # Pauses before what nobody acknowledged is told again; the last one goes on.
-ALERT_REPEAT_MIN = read.integers("ALERT_REPEAT_MIN", [30, 120, 480])
+ALERT_REPEAT_MIN = read.integers("ALERT_REPEAT_MIN", [30, 120, 480], at_most=525_600)
 ALERT_QUIET_HOURS = read.hours("ALERT_QUIET_HOURS", (22, 8))
 DIGEST_AT = read.clock("DIGEST_AT", time(9, 0))
 # Called each minute while every part shows life: who hears no call raises the alarm.
@@ -210,7 +210,7 @@ BACKUP_DIR = HOME_DIR / read.text(
     "BACKUP_DIR", str(HOME_DIR.parent / f"{HOME_DIR.name}-backups")
 )
 # Of how many days, weeks and months one is kept.
-BACKUP_KEEP = read.integers("BACKUP_KEEP", [7, 4, 6])
+BACKUP_KEEP = read.integers("BACKUP_KEEP", [7, 4, 6], at_most=36_500)
 # Elsewhere, encrypted for whoever has the identity of this age recipient.
 BACKUP_SECOND_DIR = (
     BASE_DIR / second if (second := read.text("BACKUP_SECOND_DIR")) else None

@@ -150,6 +150,8 @@ def test_changes_are_shown_with_their_consequence_before_they_are_saved(owner):
         ({"LEAST_STOCK_TO_LIST": "501"}, "enough pieces"),
         ({"ALERT_QUIET_HOURS": "22"}, "write it as described"),
         ({"DIGEST_AT": "25:00"}, "write it as described"),
+        # "Never again", in minutes that no calendar holds: the watch would end by it.
+        ({"ALERT_REPEAT_MIN": "30,9999999999"}, "write it as described"),
     ],
 )
 def test_what_cannot_be_is_refused_by_its_field(owner, values, said):
