@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from bridge_site.adjustable import ADJUSTABLE, Adjustable
@@ -63,6 +65,20 @@ def change_to(setting: Adjustable, raw: str | None) -> Change:
     )
 
 
+def current_values() -> dict[str, Any]:
+    return {name: getattr(settings, name) for name in ADJUSTABLE}
+
+
+def misfits(
+    values: Mapping[str, Any], *, changed: Container[str]
+) -> Iterator[tuple[str, Promise]]:
+    """Name the changed settings that do not fit the others, each with what is wrong."""
+    for smaller, greater, text in NOT_MORE:
+        names = [name for name in (smaller, greater) if name in changed]
+        if names and values[smaller] > values[greater]:
+            yield names[0], text
+
+
 class SettingsForm(forms.Form):
     """Every setting that the environment leaves to the owner."""
 
@@ -76,7 +92,7 @@ class SettingsForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
-        values = {name: getattr(settings, name) for name in ADJUSTABLE}
+        values = current_values()
         for name in self.changed_data:
             if name in self.errors:
                 continue
@@ -86,10 +102,8 @@ class SettingsForm(forms.Form):
                 values[name] = setting.parse(raw) if raw else setting.declared.default
             except ValueError:
                 self.add_error(name, _("Cannot be read: write it as described."))
-        for smaller, greater, text in NOT_MORE:
-            changed = [n for n in (smaller, greater) if n in self.changed_data]
-            if changed and values[smaller] > values[greater]:
-                self.add_error(changed[0], text)
+        for name, text in misfits(values, changed=self.changed_data):
+            self.add_error(name, text)
         self.values = values
         return cleaned
 

@@ -33,7 +33,13 @@ from bridge_site.adjustable import (
 )
 from bridge_site.adjusting.effect import effect_of
 from bridge_site.adjusting.fields import told
-from bridge_site.adjusting.form import Change, SettingsForm, change_to
+from bridge_site.adjusting.form import (
+    Change,
+    SettingsForm,
+    change_to,
+    current_values,
+    misfits,
+)
 from bridge_site.adjusting.history import (
     read_changes,
     read_last_changes,
@@ -145,6 +151,10 @@ def put_back(request: HttpRequest, pk: int) -> HttpResponseBase:
             back = change_to(change.setting, change.before_raw)
         except ValueError:
             messages.error(request, _("This version cannot use that value any more."))
+            return redirect("owner_settings_history")
+        values = {**current_values(), back.setting.name: back.new}
+        for _name, text in misfits(values, changed=[back.setting.name]):
+            messages.error(request, text)
             return redirect("owner_settings_history")
         if back.setting.then == BUILD and back.old != back.new:
             answer = _show_first(request, [back], posted=[])

@@ -227,6 +227,20 @@ def test_who_changed_what_is_kept_and_can_be_put_back(owner):
     assert read_changes()[0].after == "500\u00a0pcs (default)"
 
 
+def test_what_no_longer_fits_the_others_is_not_put_back(owner):
+    save_settings({"STOCK_STALE_AFTER_MIN": "15"}, by=somebody())
+    save_settings(
+        {"STOCK_STALE_AFTER_MIN": None, "SYNC_STOCK_EVERY_MIN": "60"}, by=somebody()
+    )
+    back = next(each for each in read_changes() if each.before_raw == "15")
+    url = reverse("owner_settings_back", args=[back.pk])
+    response = owner.post(url, follow=True)
+    assert "all would go off sale" in messages_of(confirm(owner, response))
+    assert list(AdjustedSetting.objects.values_list("name", flat=True)) == [
+        "SYNC_STOCK_EVERY_MIN"
+    ]
+
+
 @pytest.mark.django_db
 def test_how_often_things_are_read_takes_effect_with_the_change(settings):
     sync_schedules(now=timezone.now())
