@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import hashlib
 import os
 import re
 import secrets
@@ -27,6 +28,8 @@ else:
     psycopg, sql = lazily("psycopg"), lazily("psycopg.sql")
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
+# At the end of what is not whole yet, and of what is there for a while.
+HALF = ".partial"
 FILES = {SQLITE: "database.sqlite3.gz", POSTGRESQL: "database.dump"}
 # SQLite makes an index of its log beside each database that it opens.
 BESIDE_A_COPY = 64 << 10
@@ -55,11 +58,19 @@ def prove(folder: Path, kind: str) -> tuple[Rows, str]:
     Raises `DatabaseToolFailed` when it cannot be restored.
     """
     if kind == SQLITE:
-        with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        with scratch_folder(folder.parent) as scratch:
             copy = Path(scratch) / "scratch.sqlite3"
             _unpack(folder / FILES[SQLITE], copy)
             return _examine_sqlite(copy), "restored"
     return _prove_postgresql(folder / FILES[POSTGRESQL])
+
+
+def scratch_folder(place: Path) -> tempfile.TemporaryDirectory[str]:
+    """Make a folder for a while; what is left of a killed one's is known by its name.
+
+    It would else keep a whole database, night after night.
+    """
+    return tempfile.TemporaryDirectory(dir=place, prefix=".", suffix=HALF)
 
 
 def put_back(folder: Path, kind: str) -> Path | None:
@@ -259,9 +270,12 @@ def _prove_postgresql(dumped: Path) -> tuple[Rows, str]:
 
 @contextlib.contextmanager
 def _scratch_database() -> Iterator[str | None]:
-    name = f"scratch_{secrets.token_hex(6)}"
-    dsn = _dsn(connection.settings_dict["NAME"])
-    with psycopg.connect(dsn, password=_password(), autocommit=True) as server:
+    ours = str(connection.settings_dict["NAME"])
+    # Other bridges may have theirs on the same server.
+    begins = f"scratch_{hashlib.sha256(ours.encode()).hexdigest()[:12]}_"
+    name = begins + secrets.token_hex(6)
+    with psycopg.connect(_dsn(ours), password=_password(), autocommit=True) as server:
+        _drop_left_behind(server, begins)
         try:
             server.execute(
                 sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(
@@ -275,8 +289,21 @@ def _scratch_database() -> Iterator[str | None]:
             yield name
         finally:
             server.execute(
-                sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
+                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(
+                    sql.Identifier(name)
+                )
             )
+
+
+def _drop_left_behind(server: psycopg.Connection[Any], begins: str) -> None:
+    """Drop what backups that were killed have left; there is one at a time."""
+    named = "SELECT datname FROM pg_database WHERE starts_with(datname, %s)"
+    for (left,) in server.execute(named, [begins]).fetchall():
+        server.execute(
+            sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(
+                sql.Identifier(left)
+            )
+        )
 
 
 def _dsn(name: str) -> str:

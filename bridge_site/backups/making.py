@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 
 from bridge_site.adjustable import UNSHOWN
-from bridge_site.backups.databases import FILES, differing, dump, prove
+from bridge_site.backups.databases import FILES, HALF, differing, dump, prove
 from bridge_site.backups.keeping import to_keep
 from bridge_site.backups.offsite import (
     FROM_STORE,
@@ -103,7 +103,7 @@ def _make(now: datetime) -> Path:
     name = now.astimezone(timezone.utc).strftime(NAMED)
     _clear_halves(folder)
     _see_room(folder)
-    draft = folder / f".{name}.partial"
+    draft = folder / f".{name}{HALF}"
     draft.mkdir(mode=0o700)
     try:
         note_all_erased()
@@ -135,7 +135,7 @@ def _make(now: datetime) -> Path:
 def _clear_halves(folder: Path) -> None:
     """Delete what backups that were killed have left, here and in the second folder."""
     for place in filter(None, (folder, settings.BACKUP_SECOND_DIR)):
-        for half in place.glob(".*.partial"):
+        for half in place.glob(f".*{HALF}"):
             if half.is_dir():
                 shutil.rmtree(half, ignore_errors=True)
             else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pyrage
 import pytest
@@ -198,6 +199,27 @@ def test_halves_that_killed_backups_have_left_are_cleared_away(folder, second):
     back_up()
     for place in (folder, folder.parent / "share"):
         assert list(place.glob(".*")) == []
+
+
+def test_a_backup_killed_while_it_was_proven_leaves_no_copy_for_ever(folder):
+    folder.mkdir()
+    is_file = connection.vendor == "sqlite"
+    killed = (
+        databases.scratch_folder(folder) if is_file else databases._scratch_database()
+    )
+    left = killed.__enter__()
+    assert is_there(left)
+    back_up()
+    assert not is_there(left)
+    killed.__exit__(None, None, None)
+
+
+def is_there(left: str) -> bool:
+    if connection.vendor == "sqlite":
+        return Path(left).exists()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [left])
+        return cursor.fetchone() is not None
 
 
 # -- bringing back ------------------------------------------------------------------
