@@ -8,7 +8,6 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from bridge_site.adjustable import ADJUSTABLE, Adjustable
@@ -71,12 +70,12 @@ def current_values() -> dict[str, Any]:
 
 def misfits(
     values: Mapping[str, Any], *, changed: Container[str]
-) -> Iterator[tuple[str, Promise]]:
+) -> Iterator[tuple[str, str]]:
     """Name the changed settings that do not fit the others, each with what is wrong."""
     for smaller, greater, text in NOT_MORE:
         names = [name for name in (smaller, greater) if name in changed]
         if names and values[smaller] > values[greater]:
-            yield names[0], text
+            yield names[0], str(text)
 
 
 class SettingsForm(forms.Form):

@@ -153,8 +153,8 @@ def put_back(request: HttpRequest, pk: int) -> HttpResponseBase:
             messages.error(request, _("This version cannot use that value any more."))
             return redirect("owner_settings_history")
         values = {**current_values(), back.setting.name: back.new}
-        for _name, text in misfits(values, changed=[back.setting.name]):
-            messages.error(request, text)
+        for _name, why in misfits(values, changed=[back.setting.name]):
+            messages.error(request, why)
             return redirect("owner_settings_history")
         if back.setting.then == BUILD and back.old != back.new:
             answer = _show_first(request, [back], posted=[])

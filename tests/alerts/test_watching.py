@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 
@@ -142,17 +142,21 @@ def test_a_digest_of_the_late_evening_comes_after_midnight_as_the_same_days(
     settings.ALERT_QUIET_HOURS = None
     asked = []
     watch = make_watch()
-    read = watch.digest
-    watch = replace(watch, digest=lambda moment: asked.append(moment) or read(moment))
+
+    def read(moment: datetime) -> Sequence[DigestLine]:
+        asked.append(moment)
+        return watch.digest(moment)
+
     midnight = NOON + 12 * HOUR
-    look_once(watch, now=midnight + MINUTE)
+    late = replace(watch, digest=read)
+    look_once(late, now=midnight + MINUTE)
     (text,) = receiver.take_texts()
     assert text.startswith("The day: 1 March\n")
     assert [f"{timezone.localtime(at):%d.%m %H:%M}" for at in asked] == ["02.03 23:59"]
-    look_once(watch, now=midnight + HOUR)
+    look_once(late, now=midnight + HOUR)
     assert receiver.take_texts() == []
     # The next one is the next day's.
-    look_once(watch, now=midnight + 24 * HOUR - MINUTE)
+    look_once(late, now=midnight + 24 * HOUR - MINUTE)
     (text,) = receiver.take_texts()
     assert text.startswith("The day: 2 March\n")
 

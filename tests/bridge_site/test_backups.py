@@ -214,9 +214,9 @@ def test_a_backup_killed_while_it_was_proven_leaves_no_copy_for_ever(folder):
     killed.__exit__(None, None, None)
 
 
-def is_there(left: str) -> bool:
+def is_there(left: str | None) -> bool:
     if connection.vendor == "sqlite":
-        return Path(left).exists()
+        return Path(str(left)).exists()
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [left])
         return cursor.fetchone() is not None
