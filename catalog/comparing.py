@@ -218,7 +218,7 @@ def compare_elements(
         found.known += not is_gone
         if element is None:
             if not is_gone and article not in crawl.present:
-                _add_gone(found, pk, old, now=now)
+                _add_gone(found, pk, old, now=now, keep_figures=keep_figures)
             continue
         if article in crawl.unsound:
             element = _with_stored(element, old, crawl.unsound[article])
@@ -290,10 +290,21 @@ def _stored(columns: Sequence[str], **claims: Q) -> QuerySet[Product, Any]:
     return Product.objects.order_by().values_list(*numbers, "pk", "article", *read)
 
 
-def _add_gone(found: Differences, pk: int, old: list[Any], *, now: datetime) -> None:
+def _add_gone(
+    found: Differences,
+    pk: int,
+    old: list[Any],
+    *,
+    now: datetime,
+    keep_figures: bool,
+) -> None:
     found.gone += 1
     stock_at = ELEMENT_COLUMNS.index("stock")
     before, nothing = old[stock_at:], (0, False, *old[stock_at + 2 :])
+    if keep_figures:
+        # A later reading named its stock: only that word is the catalogue's, and many
+        # that say so at once are not believed (`withholding`).
+        nothing = (*before,)
     words = _("gone from the supplier's catalogue")
     found.changes.append(UnsavedChange(pk, Field.PRESENCE, 1, 0))
     found.add(

@@ -321,6 +321,24 @@ def test_a_crawl_that_kept_newer_figures_vouches_for_none(
     assert stock_before_last_import() == {stored_product(article).pk: 7}
 
 
+def test_a_good_gone_by_the_crawl_keeps_the_figures_read_last(
+    alstyle, sync_catalogue, article, crawl_and_read_stock
+):
+    """Many of them stay on sale for now as far as they are there: by these figures."""
+    sync_catalogue()
+    good = alstyle.remove_good(article)
+
+    def come_back():
+        alstyle.shop.goods[article] = good
+        alstyle.set_good(article, quantity=6)
+
+    crawl_and_read_stock(come_back)
+    stored = stored_product(article)
+    assert stored.is_gone
+    assert stored.stock == 6
+    assert story(article) == [("stock", 7, 6), ("presence", 1, 0)]
+
+
 def test_an_import_whose_date_cannot_be_had_is_still_done(alstyle, sync_catalogue):
     alstyle.faults.add("status", "date", code=502)
     run = sync_catalogue()
