@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -34,6 +35,11 @@ LARGEST_UNPACKED_BYTES = 200 * 1024 * 1024
 MOST_COLUMNS = 60
 # Whoever cleared the cells below a table left its rows behind.
 BLANK_ROWS_READ = 1000
+# A formula beside which its result does not stand; that of a text may be "".
+NOT_WORKED_OUT = re.compile(
+    rb"""<c(?![^>]* t=["']str)[^>]*>\s*<f(?:[^>]*/>|[^>]*>[^<]*</f>)\s*"""
+    rb"(?:<v\s*/>|<v>\s*</v>)?\s*</c>"
+)
 WIDEST, NARROWEST = 60, 9
 MEASURED_ROWS = 50
 
@@ -113,8 +119,9 @@ def _cell_value(value: Any) -> Any:
 def read_xlsx(
     file: BinaryIO, *, size_bytes: int, max_bytes: int, max_rows: int
 ) -> tuple[list[str], list[tuple[int, list[Any]]]]:
-    """Read the first sheet: its headers, and (number as the program shows it, cells).
+    """Read the first sheet that is shown: its headers, and the rows below.
 
+    Of each the number as the program shows it, and the cells.
     Raises `BadSpreadsheet` for what is no XLSX, whatever its name says, or too large.
     """
     if size_bytes > max_bytes:
@@ -124,9 +131,13 @@ def read_xlsx(
     file.seek(0)
     try:
         book = openpyxl.load_workbook(file, read_only=True, data_only=True)
-        numbered = _non_blank(book.worksheets[0])
+        page = next(p for p in book.worksheets if p.sheet_state == "visible")
+        _refuse_untold(file, page._worksheet_path)
+        numbered = _non_blank(page)
         _number, headers = next(numbered, (0, []))
         rows = list(islice(numbered, max_rows + 1))
+    except BadSpreadsheet:
+        raise
     except Exception as error:
         # openpyxl has no family of errors of its own: it lets everything through.
         raise BadSpreadsheet(_("The file cannot be read as an XLSX table.")) from error
@@ -156,6 +167,21 @@ def _require_xlsx(file: BinaryIO) -> None:
         raise BadSpreadsheet(_("A table with macros is not taken."))
     if sum(member.file_size for member in members) > LARGEST_UNPACKED_BYTES:
         raise BadSpreadsheet(_("The table is far too large when it is unpacked."))
+
+
+def _refuse_untold(file: BinaryIO, member: str) -> None:
+    """Refuse cells that look filled and would be read as blank, which clears fields."""
+    with zipfile.ZipFile(file) as packed:
+        text = packed.read(member)
+    if b"<mergeCell " in text:
+        words = _("The table has merged cells: unmerge them, and fill in each.")
+        raise BadSpreadsheet(words)
+    if b"<f" in text and NOT_WORKED_OUT.search(text):
+        words = _(
+            "The table has formulas that were never worked out: open it in a "
+            "spreadsheet program and save it."
+        )
+        raise BadSpreadsheet(words)
 
 
 def _non_blank(page: Any) -> Iterator[tuple[int, list[Any]]]:

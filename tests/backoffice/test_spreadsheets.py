@@ -106,3 +106,60 @@ def test_a_table_without_rows_is_refused():
     book.save(content)
     with pytest.raises(BadSpreadsheet, match="no rows"):
         read(content.getvalue())
+
+
+def book_of(fill):
+    book, content = Workbook(), BytesIO()
+    book.active.append(["a", "b"])
+    book.active.append([1, 2])
+    fill(book)
+    book.save(content)
+    return content.getvalue()
+
+
+def test_the_first_sheet_that_is_shown_is_read():
+    """What a program hides nobody has looked at."""
+
+    def hide_a_former_one(book):
+        former = book.create_sheet("before", 0)
+        former.append(["a", "b"])
+        former.append([8, 9])
+        former.sheet_state = "hidden"
+
+    _headers, rows = read(book_of(hide_a_former_one))
+    assert [cells[:2] for _number, cells in rows] == [[1, 2]]
+
+
+def test_cells_that_only_look_filled_are_not_taken_for_blank():
+    def merge(book):
+        book.active.append([3, None])
+        book.active.merge_cells("B2:B3")
+
+    def put_a_formula(book):
+        book.active["B2"] = "=A2*2"
+
+    for fill, why in ((merge, "merged cells"), (put_a_formula, "never worked out")):
+        with pytest.raises(BadSpreadsheet, match=why):
+            read(book_of(fill))
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        ('<c r="B2"><f>A2*2</f><v>2</v></c>', 2),
+        ('<c r="B2" t="str"><f>IF(A2,"","x")</f><v></v></c>', None),
+        ('<c r="B2"><f t="shared" si="0"/><v>4</v></c>', 4),
+    ],
+)
+def test_the_result_of_a_formula_is_read(cell, value):
+    whole, content = BytesIO(book_of(lambda _book: None)), BytesIO()
+    with zipfile.ZipFile(whole) as source, zipfile.ZipFile(content, "w") as target:
+        for member in source.namelist():
+            text = source.read(member)
+            if member.endswith("sheet1.xml"):
+                plain = b'<c r="B2" t="n"><v>2</v></c>'
+                assert plain in text
+                text = text.replace(plain, cell.encode())
+            target.writestr(member, text)
+    _headers, ((_number, cells),) = read(content.getvalue())
+    assert cells[:2] == [1, value]
