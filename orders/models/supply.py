@@ -326,6 +326,12 @@ class Reservation(models.Model):
         return any(wanted[article] > there.get(article, 0) for article in mine)
 
     @property
+    def is_being_let_go(self) -> bool:
+        """Tell whether its release waits or may have been done: promise nothing."""
+        releases = self.order.steps.of_kind("release").open()
+        return releases.filter(created_at__gte=self.created_at).exists()
+
+    @property
     def was_held_too_late(self) -> bool:
         """Tell whether the goods were bought after the order had left or ended."""
         over, held = self.order.handed_over_at or self.order.ended_at, self.held_at

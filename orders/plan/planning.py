@@ -178,9 +178,11 @@ class _Plan:
                 self._drop(reservation)
 
     def _is_served(self) -> bool:
-        """Tell whether the goods are all held, or were shipped to us already."""
-        if self.reservation is not None:
-            return self.reservation.has_goods and not self.reservation.is_short
+        """Tell whether the goods are all held for good, or were shipped to us."""
+        held = self.reservation
+        if held is not None:
+            is_ours = held.has_goods and not held.is_being_let_go
+            return is_ours and not held.is_short
         return self.order.is_served
 
     def call_off(self) -> None:

@@ -181,7 +181,11 @@ def _not_to_be_promised(order: Order, step: Step) -> Outcome | None:
     if order.is_being_cancelled:
         return outcomes.after_cancel(step)
     # What the accept relied on when it was asked for must still stand.
-    if step.parameters.get("unreserved") or order.is_served:
+    if step.parameters.get("unreserved"):
+        return None
+    if any(held.is_being_let_go for held in order.reservations.serving()):
+        return outcomes.after_release(step)
+    if order.is_served:
         return None
     text = _(
         "The goods are no longer held at Al-Style: reserve them anew, "

@@ -83,6 +83,13 @@ def after_cancel(step: Step) -> Outcome:
     return retry(text % figures, after_s=AFTER_CANCEL_S, is_attempt=False)
 
 
+def after_release(step: Step) -> Outcome:
+    """Its goods may be let go: promise them when that has come to nothing."""
+    text = _("%(step)s: waits until it is settled whether the goods are released")
+    figures = {"step": step.get_kind_display()}
+    return retry(text % figures, after_s=AFTER_CANCEL_S, is_attempt=False)
+
+
 def unknown(
     text: str, *, look_after_s: float, answered: StepAnswer | None = None
 ) -> Outcome:

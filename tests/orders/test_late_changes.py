@@ -360,3 +360,37 @@ def test_a_status_unknown_from_the_start_is_told_by_its_reserve(product):
     assert step_of(order).stuck_for == Reason.UNREADABLE
     assert told(order, hours=0.1) == [Finding.Kind.UNKNOWN_STATE]
     assert not order.steps.filter(kind=K.CHECK).exists()
+
+
+# -- goods are let go, or kept after all ----------------------------------------------
+
+
+def test_goods_that_are_being_let_go_are_not_promised(still, quiet, product, process):
+    order = at_kaspi(quiet, product)
+    quiet.faults.add("throttle", "accept", variant="429", retry_after=1, times=1)
+    process()
+    assert step_of(order, K.ACCEPT).status == S.PENDING
+    actions.request_step(order, K.RELEASE, actor="anna")
+    # Al-Style is away, Kaspi is back.
+    later = timezone.now() + timedelta(hours=1)
+    Step.objects.of_kind(K.RELEASE).update(not_before=later)
+    Step.objects.of_kind(K.ACCEPT).update(not_before=timezone.now())
+    process()
+    assert quiet.orders[order.code].status == "APPROVED_BY_BANK"
+    accept = step_of(order, K.ACCEPT)
+    assert (accept.status, accept.attempts) == (S.PENDING, 0)
+    actions.skip_step(step_of(order, K.RELEASE), actor="anna", reason="kept")
+    process(also_later=True)
+    assert quiet.orders[order.code].status == "ACCEPTED_BY_MERCHANT"
+
+
+def test_no_accept_is_asked_for_while_the_goods_are_being_let_go(
+    still, quiet, product, settings, process
+):
+    settings.AUTO_ACCEPT = False
+    order = at_kaspi(quiet, product)
+    process()
+    settings.AUTO_ACCEPT = True
+    actions.request_step(order, K.RELEASE, actor="anna")
+    replan(order, now=timezone.now())
+    assert not order.steps.of_kind(K.ACCEPT).exists()
