@@ -304,6 +304,7 @@ def readable(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
         "adopted": _("found afterwards"),
         "candidates": _("orders that may be it"),
         "supervised": _("watched up to"),
+        "dropped_by": _("dropped by"),
     }
     for key, value in told.items():
         shown = "***" if key in NEVER_SHOWN else redact(_value_words(value))

@@ -65,6 +65,8 @@ class StepAnswer(TypedDict, total=False):
     cost_kzt: int
     # The stage at which a supervised purchase waits for "go on".
     supervised: str
+    # Who has seen to it otherwise: it is not asked for again by itself.
+    dropped_by: str
 
 
 class SentToPeer(TypedDict, total=False):
@@ -98,6 +100,11 @@ class StepQuerySet(models.QuerySet["Step"]):
     def asked(self) -> StepQuerySet:
         """Those that were not dropped: asked for, whatever became of it."""
         return self.exclude(status=Step.Status.SKIPPED)
+
+    def asked_or_dropped_by_person(self) -> StepQuerySet:
+        """Those asked for, and those of which a person has said: not by yourself."""
+        dropped = Q(status=Step.Status.SKIPPED)
+        return self.filter(~dropped | Q(answered__has_key="dropped_by"))
 
     def unclaimed(self, *, now: datetime) -> StepQuerySet:
         """Those a worker may claim, now or later."""
@@ -303,6 +310,10 @@ class Step(models.Model):
     @property
     def is_dropped(self) -> bool:
         return self.status == self.Status.SKIPPED
+
+    @property
+    def was_dropped_by_person(self) -> bool:
+        return self.is_dropped and bool(self.answered.get("dropped_by"))
 
     @property
     def waits_for_price(self) -> bool:

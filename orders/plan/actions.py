@@ -17,7 +17,7 @@ from orders.models import (
     SkuMapping,
     Step,
 )
-from orders.models.step import StepParameters
+from orders.models.step import StepAnswer, StepParameters
 from orders.plan.events import record
 from orders.plan.planning import replan
 from orders.plan.transitions import (
@@ -354,8 +354,14 @@ def skip_step(step: Step, *, actor: str, reason: str) -> None:
         refuse_doubtful(step.order)
     text = _("%(step)s: dropped, %(reason)s")
     figures = {"step": step.get_kind_display(), "reason": reason}
+    answered = cast("StepAnswer", {**step.answered, "dropped_by": actor})
     if Status.SKIPPED not in Step.ALLOWED[Status(step.status)] or not move_step(
-        step, Status.SKIPPED, text=text % figures, now=database_now(), actor=actor
+        step,
+        Status.SKIPPED,
+        text=text % figures,
+        now=database_now(),
+        actor=actor,
+        answered=answered,
     ):
         raise ActionImpossible(_("The step is not waiting any more: look again"))
 

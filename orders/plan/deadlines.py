@@ -61,7 +61,7 @@ def cancel_out_of_stock(*, now: datetime) -> int:
 
 
 def _want_first(order: Order, kind: Step.Kind, *, now: datetime, text: str) -> bool:
-    """Ask for a step that was never asked for: one refused is a person's."""
+    """Ask for a step that was never asked for: one refused or dropped is a person's."""
     parameters: StepParameters = (
         {"reason": "MERCHANT_OUT_OF_STOCK"}
         if kind == Step.Kind.CANCEL
@@ -69,7 +69,7 @@ def _want_first(order: Order, kind: Step.Kind, *, now: datetime, text: str) -> b
     )
     with transaction.atomic():
         Order.objects.select_for_update().get(pk=order.pk)
-        if order.steps.of_kind(kind).asked().exists():
+        if order.steps.of_kind(kind).asked_or_dropped_by_person().exists():
             return False
         step = want_step(order, kind, now=now, parameters=parameters, text=text)
         return step is not None

@@ -128,6 +128,13 @@ def cause_to_look_for(reserves: Sequence[Step]) -> Cause | None:
     return Cause(Reason.RELEASE_BY_HAND, text % {"number": number})
 
 
+def _was_dropped(step: Step, *, since: datetime | None) -> bool:
+    """Tell whether a person has dropped the step since a moment."""
+    if not step.was_dropped_by_person or step.finished_at is None:
+        return False
+    return since is None or step.finished_at >= since
+
+
 class _Plan:
     """One run of the planner over one order."""
 
@@ -293,7 +300,17 @@ class _Plan:
         skip_needless(step, reason=reason, now=self.now, actor=self.actor)
 
     def _asked(self, kind: Step.Kind) -> list[Step]:
-        return [s for s in self.steps if s.kind == kind and not s.is_dropped]
+        """List what was asked for; a person's drop is an answer to what was known then.
+
+        Goods that were reserved since are news.
+        """
+        held_at = self.reservation.held_at if self.reservation is not None else None
+        return [
+            step
+            for step in self.steps
+            if step.kind == kind
+            and (not step.is_dropped or _was_dropped(step, since=held_at))
+        ]
 
     def _want_release(
         self, reservation: Reservation, needs_person: Cause | None = None

@@ -15,6 +15,7 @@ from orders.models import Finding, Order, Reason, Reservation, Step
 from orders.models.step import StepParameters
 from orders.plan import actions
 from orders.plan.closing import close_order
+from orders.plan.deadlines import cancel_out_of_stock
 from orders.plan.planning import replan
 from orders.reading.polling import poll_orders
 from orders.reading.refreshing import refresh_orders
@@ -394,3 +395,48 @@ def test_no_accept_is_asked_for_while_the_goods_are_being_let_go(
     actions.request_step(order, K.RELEASE, actor="anna")
     replan(order, now=timezone.now())
     assert not order.steps.of_kind(K.ACCEPT).exists()
+
+
+@pytest.mark.parametrize("kind", [K.ACCEPT, K.ASSEMBLE, K.RELEASE])
+def test_what_a_person_has_dropped_is_not_asked_for_again(
+    still, quiet, product, settings, process, kind
+):
+    settings.AUTO_ASSEMBLE = True
+    order = at_kaspi(quiet, product)
+    settings.AUTO_ACCEPT = False
+    process()
+    settings.AUTO_ACCEPT = True
+    known = {
+        K.ACCEPT: {},
+        K.ASSEMBLE: {"status": Order.ACCEPTED, "state": Order.KASPI_DELIVERY},
+        K.RELEASE: {"status": Order.CANCELLED, "state": Order.ARCHIVE},
+    }
+    Order.objects.filter(pk=order.pk).update(**known[kind])
+    replan(order, now=timezone.now())
+    actions.skip_step(step_of(order, kind), actor="anna", reason="I see to it")
+    # Any reading that changes something plans anew.
+    replan(order, now=timezone.now())
+    assert step_of(order, kind).status == S.SKIPPED
+    # Who wants it after all asks for it.
+    actions.request_step(order, kind, actor="anna")
+    assert step_of(order, kind).status == S.PENDING
+
+
+def test_an_accept_dropped_for_want_of_goods_follows_once_they_are_held(
+    quiet, unpromised, process
+):
+    actions.skip_step(step_of(unpromised, K.ACCEPT), actor="anna", reason="no goods")
+    actions.retry_step(step_of(unpromised), actor="anna")
+    process()
+    assert quiet.orders[unpromised.code].status == "ACCEPTED_BY_MERCHANT"
+
+
+def test_a_cancel_that_a_person_has_dropped_is_not_asked_for_again(settings, product):
+    settings.AUTO_CANCEL_OUT_OF_STOCK = True
+    order = make_order((product, 1))
+    short = {"status": S.REFUSED, "answered": {"is_stock": True}}
+    order.steps.update(**short)
+    assert cancel_out_of_stock(now=timezone.now()) == 1
+    actions.skip_step(step_of(order, K.CANCEL), actor="anna", reason="found it")
+    assert cancel_out_of_stock(now=timezone.now()) == 0
+    assert step_of(order, K.CANCEL).status == S.SKIPPED
