@@ -12,7 +12,6 @@ from plumbing.redaction import redact, without_phones
 
 SEEN = ("source", "title", "text", "translations", "url", "tone", "is_urgent")
 AUDIENCE = ("for_operator", "for_owner")
-TOLD = ("told_at", "acknowledged_at", "acknowledged_by")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +52,7 @@ def follow(
     watch, in a transaction.
     """
     open_alerts = {(a.kind, a.subject): a for a in Alert.objects.open()}
-    fresh, changed, over = [], [], []
+    fresh, changed, worse, over = [], [], [], []
     for look in looks:
         if look.needs is None:
             continue
@@ -72,15 +71,24 @@ def follow(
             if alert is None:
                 code, subject = key
                 fresh.append(Alert(kind=code, subject=subject, opened_at=now, **values))
-            elif _has_changed(alert, values):
+                continue
+            before = _urgency(alert)
+            if _take_over(alert, values):
                 changed.append(alert)
+            if _urgency(alert) > before:
+                worse.append(alert.pk)
         over += [
             alert
             for key, alert in open_alerts.items()
             if alert.source == look.source and key not in seen
         ]
     Alert.objects.bulk_create(fresh)
-    Alert.objects.bulk_update(changed, [*SEEN, *AUDIENCE, *TOLD])
+    Alert.objects.bulk_update(changed, [*SEEN, *AUDIENCE])
+    # What got worse is told anew, acknowledged or not. Of the others nothing is written
+    # that somebody may acknowledge at this moment.
+    Alert.objects.filter(pk__in=worse).update(
+        told_at=None, acknowledged_at=None, acknowledged_by=""
+    )
     for alert in over:
         # Whoever was not told that it began needs not be told that it is over.
         alert.closed_at, alert.is_end_told = now, alert.told == 0
@@ -115,13 +123,13 @@ def without_secrets(text: str) -> str:
     return without_phones(redact(text))
 
 
-def _has_changed(alert: Alert, values: dict[str, object]) -> bool:
-    """Take the values over; what got worse is told anew, acknowledged or not."""
-    before = (alert.is_urgent, Alert.TONES.index(alert.tone))
+def _take_over(alert: Alert, values: dict[str, object]) -> bool:
+    """Take the values over; tells whether any is another."""
     differing = {k: v for k, v in values.items() if getattr(alert, k) != v}
     for name, value in differing.items():
         setattr(alert, name, value)
-    if (alert.is_urgent, Alert.TONES.index(alert.tone)) > before:
-        alert.told_at = alert.acknowledged_at = None
-        alert.acknowledged_by = ""
     return bool(differing)
+
+
+def _urgency(alert: Alert) -> tuple[bool, int]:
+    return (alert.is_urgent, Alert.TONES.index(alert.tone))

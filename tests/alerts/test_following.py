@@ -94,6 +94,24 @@ def test_what_gets_worse_speaks_up_although_it_was_acknowledged(
     assert receiver.take_texts() == []
 
 
+def test_who_acknowledges_while_the_watch_looks_is_not_overruled(
+    channel, receiver, round_at
+):
+    round_at(NOON, need("2 cups"))
+    receiver.take_texts()
+
+    def looks():
+        # It has read the open alerts by then.
+        acknowledge(Alert.objects.all(), actor="anna", now=NOON + MINUTE)
+        yield Look(source="cellar", needs=[need("3 cups")])
+
+    follow(looks(), now=NOON + MINUTE)
+    assert Alert.objects.get().text == "3 cups"
+    assert Alert.objects.get().acknowledged_by == "anna"
+    round_at(NOON + 10 * HOUR, need("3 cups"))
+    assert receiver.take_texts() == []
+
+
 def test_the_text_follows_what_is_seen_without_a_new_message(
     channel, receiver, round_at
 ):
