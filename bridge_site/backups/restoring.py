@@ -18,9 +18,10 @@ from orders.erasures import note_erased
 from orders.personal.erasing import erase_again, note_all_erased
 from plumbing import epoch
 from plumbing.leases import database_now
-from plumbing.models import Epoch, Heartbeat, Lease
+from plumbing.models import Epoch, Heartbeat, HostPart, Lease
 
-# Parts beat each minute.
+# Dispatchers beat each minute, clusters more rarely; each part tells its host's others
+# of itself twice a minute.
 ALIVE_WITHIN = timedelta(seconds=90)
 
 
@@ -100,6 +101,8 @@ def refuse_while_alive() -> None:
         now = database_now()
         alive = Heartbeat.objects.filter(beaten_at__gt=now - ALIVE_WITHIN)
         names = sorted(alive.values_list("name", flat=True))
+        parts = HostPart.objects.filter(seen_at__gt=now - ALIVE_WITHIN)
+        names += [str(part) for part in parts.order_by("host", "part")]
     except DatabaseError:
         # There is none yet, or it is broken.
         return

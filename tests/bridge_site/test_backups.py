@@ -28,7 +28,7 @@ from orders.models import Buyer, BuyerRequest, Order
 from orders.personal.erasing import erase, erase_again
 from plumbing import epoch
 from plumbing.leases import database_now
-from plumbing.models import Epoch, Heartbeat
+from plumbing.models import Epoch, Heartbeat, HostPart
 from tests.orders.factories import make_order, make_product
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -280,6 +280,22 @@ def test_while_parts_are_alive_nothing_is_restored(folder):
         name="dispatch-kaspi", host="a", beaten_at=django_timezone.now()
     )
     with pytest.raises(PartsAlive, match="dispatch-kaspi"):
+        restore(path)
+    assert Product.objects.count() == 1
+
+
+def test_a_cluster_that_beats_rarely_keeps_a_restore_away_as_well(folder):
+    """Of a host that runs no more than imports."""
+    path = back_up()
+    make_product("70311")
+    now = django_timezone.now()
+    Heartbeat.objects.create(
+        name="imports", host="b", beaten_at=now - timedelta(seconds=110)
+    )
+    HostPart.objects.create(
+        host="b", part="imports", since=now, seen_at=now - timedelta(seconds=20)
+    )
+    with pytest.raises(PartsAlive, match="b imports"):
         restore(path)
     assert Product.objects.count() == 1
 
