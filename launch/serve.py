@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 from launch.accounts import service_account
 from launch.children import StopAsked, pause, rest, stop_signals
@@ -66,8 +67,7 @@ def serve(arguments: Sequence[str]) -> int:
         return 1
     lock = _only_bridge()
     remove_left_behind()
-    if not SERVING.exists() or SERVING.read_text("ascii") != ROOT.name:
-        write_file(SERVING, ROOT.name)
+    _note_serving()
     host = Host(bridge=None, is_serving=True)
     with stop_signals():
         try:
@@ -82,6 +82,14 @@ def serve(arguments: Sequence[str]) -> int:
         finally:
             host.stop()
             lock.release()
+
+
+def _note_serving() -> None:
+    """Note whose code keeps the bridge running; nothing may remove it."""
+    # What a full disk does not take must not keep the bridge from waiting for room.
+    with suppress(OSError):
+        if not SERVING.exists() or SERVING.read_text("ascii") != ROOT.name:
+            write_file(SERVING, ROOT.name)
 
 
 def _settings_are_fit() -> bool:

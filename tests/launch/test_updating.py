@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -16,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from bench.updating.published import ROOT, Published, git
-from launch import repository, scratch
+from launch import repository, scratch, serve
 from launch.environment import child_environment
 from launch.ports import free_port
 from launch.switching import Host, Update, note_end
@@ -302,6 +303,18 @@ def test_a_full_disk_is_waited_out_at_the_start(tiny):
     assert tiny.answer() == ""
     held.unlink()
     assert tiny.serve_well()
+
+
+def test_a_start_after_an_update_needs_no_room_for_its_own_note(tmp_path, monkeypatch):
+    """Else the bridge would end again and again instead of waiting for room."""
+
+    def fail(_path: Path, _text: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(serve, "SERVING", tmp_path / "serving")
+    monkeypatch.setattr(serve, "write_file", fail)
+    serve._note_serving()
+    assert not (tmp_path / "serving").exists()
 
 
 def test_killed_while_taking_back_it_goes_on_taking_back(tiny):
