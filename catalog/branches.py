@@ -40,12 +40,13 @@ class BranchDifferences:
 
 
 def compare_branches(
-    nodes: dict[str, TreeNode], *, unsound: Set[str], are_all_named: bool = True
+    nodes: dict[str, TreeNode], *, unsound: Set[str], nameless: int = 0
 ) -> BranchDifferences:
     """Compare the supplier's tree with the stored one.
 
     What came without its interval, and what hangs on it, stays where it was. So does
-    what is missing while rows came that tell no id: it may be one of those.
+    what is missing while as many rows came that tell no id (`nameless`): it may be
+    one of those.
     """
     stored: dict[str, int] = {}
     changed, gone, moved = [], [], []
@@ -55,10 +56,11 @@ def compare_branches(
     )
     rows: list[tuple[Any, ...]] = list(known_ones)
     lost: set[str] = set()
-    if unsound or not are_all_named:
+    if unsound or nameless:
         nodes = dict(nodes)
-        if not are_all_named:
-            lost = {row[1] for row in rows if row[2] is None} - nodes.keys()
+        missing = {row[1] for row in rows if row[2] is None} - nodes.keys()
+        if len(missing) <= nameless:
+            lost = missing
         _hold_still(nodes, rows, in_doubt=unsound | lost)
     for pk, supplier_id, gone_at, *old in rows:
         stored[supplier_id] = pk

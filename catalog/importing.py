@@ -220,8 +220,8 @@ def _compare_branches(
 ) -> BranchDifferences:
     nodes, problems = build_tree(listed.rows)
     session.note(problems)
-    are_all_named = all(problem.key for problem in listed.problems)
-    found = compare_branches(nodes, unsound=listed.unsound, are_all_named=are_all_named)
+    nameless = sum(not problem.key for problem in listed.problems)
+    found = compare_branches(nodes, unsound=listed.unsound, nameless=nameless)
     session.counts.update(
         categories=len(nodes),
         categories_new=len(found.new),

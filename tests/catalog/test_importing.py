@@ -163,6 +163,21 @@ def test_a_branch_that_cannot_be_placed_stays_where_it_was_with_all_below(
     assert Product.objects.filter(priced_with="").exists()
 
 
+def test_a_row_that_never_tells_its_id_keeps_no_branch_for_good(
+    alstyle, sync_catalogue
+):
+    rows = alstyle.shop.raw_categories
+    rows.append({"id": 0, "name": "All", "left": 0, "right": 0})
+    for number in (77, 79):
+        rows.append(
+            {"id": number, "name": "New", "left": 9000 + number, "right": 9001 + number}
+        )
+    sync_catalogue()
+    del rows[1:]
+    assert sync_catalogue().counts["categories_gone"] == 2
+    assert sync_catalogue().counts.get("categories_gone", 0) == 0
+
+
 def test_goods_that_are_gone_and_come_back(alstyle, sync_catalogue, article):
     sync_catalogue(now=NOW)
     gone = alstyle.remove_good(article)
