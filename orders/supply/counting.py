@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from catalog.availability import stock_read_at
@@ -15,7 +16,6 @@ from catalog.models import Product
 from orders.models import (
     Purchase,
     Reservation,
-    ReservationLine,
     SupplierOrder,
     pieces_in,
     supplied_quantity,
@@ -24,6 +24,19 @@ from orders.supply.verifying import beyond
 from plumbing.leases import database_now
 
 CLOCK_SLACK = timedelta(minutes=1)
+# One row for each line, and for a reservation without any; with Al-Style's order.
+COUNTED = (
+    "supplier_order",
+    "supplier_order__merged_into",
+    "supplier_order__lines",
+    "lines__product_id",
+    "lines__product__article",
+    "lines__quantity",
+    "lines__bought",
+    "lines__product__multiplicity",
+)
+# What one of Al-Style's orders was merged into, and the pieces it holds, by article.
+Held = tuple[int | None, Counter[str]]
 
 
 def reserved_units(read_at: datetime | None) -> dict[int, int]:
@@ -35,21 +48,21 @@ def reserved_units(read_at: datetime | None) -> dict[int, int]:
     leave the stock together.
     """
     counted = _not_contained(Reservation.objects.counted(), read_at)
-    rows = ReservationLine.objects.filter(reservation__in=counted)
     units: Counter[int] = Counter()
-    ours: dict[int | None, Counter[str]] = defaultdict(Counter)
-    for product_id, article, quantity, bought, by, number in rows.values_list(
-        "product_id",
-        "product__article",
-        "quantity",
-        "bought",
-        "product__multiplicity",
-        F("reservation__supplier_order"),
-    ):
+    ours: dict[int, Counter[str]] = defaultdict(Counter)
+    orders: dict[int, Held] = {}
+    rows: Iterable[tuple[Any, ...]] = counted.order_by().values_list(*COUNTED)
+    for number, whole, there, product_id, article, quantity, bought, by in rows:
+        if number is not None:
+            orders[number] = (whole, pieces_in(there))
+        if product_id is None:
+            # Nothing of it is known here; what its order holds went along.
+            continue
         pieces = supplied_quantity(quantity, by) if bought is None else bought
         units[product_id] += pieces
-        ours[number][article] += pieces
-    along = _gone_along(counted, ours) + _perhaps_gone_along()
+        if number is not None:
+            ours[number][article] += pieces
+    along = _gone_along(orders, ours) + _perhaps_gone_along()
     known = Product.objects.filter(article__in=along)
     for product_id, article in known.values_list("pk", "article"):
         units[product_id] += along[article]
@@ -57,28 +70,25 @@ def reserved_units(read_at: datetime | None) -> dict[int, int]:
 
 
 def _gone_along(
-    counted: QuerySet[Reservation], ours: Mapping[int | None, Counter[str]]
+    orders: dict[int, Held], ours: Mapping[int, Counter[str]]
 ) -> Counter[str]:
-    """Map articles to the pieces that the orders of these hold besides our own."""
-    into: dict[int, int | None] = {}
-    held: dict[int, Counter[str]] = {}
-    asked = SupplierOrder.objects.filter(pk__in=counted.values("supplier_order"))
-    while True:
-        for pk, whole, lines in asked.values_list("pk", "merged_into", "lines"):
-            into[pk], held[pk] = whole, pieces_in(lines)
-        missing = {whole for whole in into.values() if whole} - into.keys()
-        if not missing:
-            break
-        asked = SupplierOrder.objects.filter(pk__in=missing)
+    """Map articles to the pieces that these orders hold besides our own.
+
+    `orders` gets those that they were merged into.
+    """
+    while missing := {whole for whole, _ in orders.values() if whole} - orders.keys():
+        read = SupplierOrder.objects.filter(pk__in=missing)
+        for pk, whole, lines in read.values_list("pk", "merged_into", "lines"):
+            orders[pk] = (whole, pieces_in(lines))
     wanted: dict[int, Counter[str]] = defaultdict(Counter)
-    for pk in into:
+    for pk in orders:
         last = pk
-        while whole := into[last]:
+        while whole := orders[last][0]:
             last = whole
         wanted[last] += ours.get(pk, Counter())
     along: Counter[str] = Counter()
     for pk, pieces in wanted.items():
-        along.update(beyond(held[pk], pieces))
+        along.update(beyond(orders[pk][1], pieces))
     return along
 
 
