@@ -14,6 +14,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from plumbing.clocks import now_to_show
+
 # 12 990 must not fall apart at a line's end.
 NARROW_NO_BREAK_SPACE = "\u202f"
 NOTHING = "—"
@@ -138,7 +140,7 @@ def when(moment: datetime | None, *, now: datetime | None = None) -> SafeString:
     """Write a moment with its distance from now below it."""
     if moment is None:
         return format_html('<span class="faint">{}</span>', NOTHING)
-    now = now or timezone.now()
+    now = now or now_to_show()
     return format_html(
         '<time datetime="{}">{}<span class="second">{}</span></time>',
         timezone.localtime(moment).isoformat(timespec="seconds"),

@@ -17,12 +17,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
-from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from backoffice.formatting import NOTHING, absolute, decimals, grouped, when
 from backoffice.pages import M, StaffAdmin
+from plumbing.clocks import now_to_show
 from plumbing.leases import database_now
 
 # The state before the first change that was kept: nobody made it, it was so.
@@ -148,7 +148,7 @@ def readable(field: Field[Any, Any], value: Any) -> str:
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if isinstance(value, datetime):
-        return absolute(value, now=timezone.now())
+        return absolute(value, now=now_to_show())
     if isinstance(value, Decimal):
         return decimals(value)
     if isinstance(value, int):
@@ -222,7 +222,7 @@ class HistoriedAdmin(StaffAdmin[M]):
             )
         if not self.has_view_or_change_permission(request, obj):
             raise PermissionDenied
-        now, turns = database_now(), read_turns(obj)
+        now, turns = now_to_show(), read_turns(obj)
         states = [turn.history_pk for turn in turns]
         context = {
             **self.admin_site.each_context(request),
@@ -266,5 +266,5 @@ class HistoriedAdmin(StaffAdmin[M]):
             for field in state.tracked_fields
             if not field.primary_key
         }
-        at = absolute(state.history_date, now=database_now())
+        at = absolute(state.history_date, now=now_to_show())
         return self.bring_back(request, obj, values, at=at)

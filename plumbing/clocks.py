@@ -1,7 +1,7 @@
 """How far other clocks are from the database's: the hosts' and the peers'.
 
 One clock decides for all hosts, the database's. A host whose own differs still shows
-wrong times where nobody asks the database; and when the peers' clocks differ from it,
+wrong times until it has compared the two; and when the peers' clocks differ from it,
 it is the database's that is wrong.
 """
 
@@ -36,6 +36,21 @@ ANSWERED_WITHIN = timedelta(days=1)
 CONFIRMED_WITHIN = timedelta(minutes=15)
 
 
+class _Host:
+    """How far this host's clock was ahead of the database's when last compared."""
+
+    ahead = timedelta(0)
+
+
+def now_to_show() -> datetime:
+    """Give the database's time as far as this process knows it, without a question.
+
+    For pages: every part of a host compares the clocks each other minute. What is
+    written down, or decided, asks `database_now`.
+    """
+    return timezone.now() - _Host.ahead
+
+
 def note_host() -> float:
     """Compare this host's clock with the database's; return how far it is ahead."""
     before = timezone.now()
@@ -45,6 +60,8 @@ def note_host() -> float:
     apart_s = (before + (after - before) / 2 - now).total_seconds()
     uncertain_s = (after - before).total_seconds()
     if uncertain_s < HOST_APART_S:
+        is_apart = abs(apart_s) >= HOST_APART_S
+        _Host.ahead = timedelta(seconds=apart_s if is_apart else 0)
         _keep(f"{ClockApart.HOST}{settings.HOST_NAME}", apart_s, now=now)
     return apart_s
 

@@ -12,7 +12,7 @@ from backoffice.examining import State, worst
 from backoffice.formatting import Tone, pill
 from backoffice.pages import log_action
 from bridge_site.doctor.examination import CHECKS, examine_bridge
-from plumbing.leases import database_now
+from plumbing.clocks import now_to_show
 from plumbing.models import Heartbeat
 
 PERMISSION = "bridge_site.examine_bridge"
@@ -44,6 +44,6 @@ def doctor_page(request: HttpRequest) -> TemplateResponse:
         "well": [row for row in rows if row[0].state == State.OK],
         "with_calls": with_calls,
         "not_asked": [] if with_calls else [c.title for c in CHECKS if c.is_live],
-        "at": database_now(),
+        "at": now_to_show(),
     }
     return TemplateResponse(request, "bridge/doctor.html", context)

@@ -43,6 +43,7 @@ from catalog.admin.trees import read_tree
 from catalog.models import Product, ProductQuerySet
 from catalog.pricing import floor_missed
 from catalog.repricing import decide_unsaved, explain_price, release_prices
+from plumbing.clocks import now_to_show
 from plumbing.leases import database_now
 from plumbing.queue import enqueue
 
@@ -272,7 +273,7 @@ class ProductAdmin(StaffAdmin[Product]):
         return {
             "price_lines": explain_price(obj),
             "price_is_outdated": not obj.priced_with,
-            **tell_story(obj, now=database_now()),
+            **tell_story(obj, now=now_to_show()),
         }
 
     @admin.display(description=_("dealer price"), ordering="cost_kzt")

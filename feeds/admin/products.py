@@ -34,7 +34,7 @@ from feeds.admin.sale import (
 from feeds.admin.tables import TableAdmin
 from feeds.models import Listing, Proposal
 from feeds.offers import Reason, decide_row
-from plumbing.leases import database_now
+from plumbing.clocks import now_to_show
 
 ON_SALE = "on_sale"
 Quarantine = Product.Quarantine
@@ -159,7 +159,7 @@ def _sale_lines(product: Product, sale: Sale) -> Iterator[object]:
     else:
         yield format_html(
             gettext("It stands in the live price list as not available, since {}."),
-            absolute(listing.withdrawn_at, now=database_now())
+            absolute(listing.withdrawn_at, now=now_to_show())
             if listing.withdrawn_at
             else "—",
         )

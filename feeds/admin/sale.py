@@ -16,7 +16,7 @@ from backoffice.formatting import Tone, pill, two_lines
 from catalog.models import Product
 from feeds.models import Listing
 from feeds.offers import ProductRow, Reason, Terms, decide_offer, read_terms
-from plumbing.leases import database_now
+from plumbing.clocks import now_to_show
 
 # For the narrow columns of lists.
 SHORT = {
@@ -59,7 +59,7 @@ class Sale:
 def terms_of(request: HttpRequest) -> Terms:
     """Read what decides about all products, once for a page."""
     if not hasattr(request, "sale_terms"):
-        request.sale_terms = read_terms(now=database_now())  # type: ignore[attr-defined]
+        request.sale_terms = read_terms(now=now_to_show())  # type: ignore[attr-defined]
     return cast("Terms", request.sale_terms)  # type: ignore[attr-defined]
 
 

@@ -52,6 +52,7 @@ from feeds.drafting import Refusal
 from feeds.models import FeedBuild
 from feeds.publishing import BuildResult, override_refusal, roll_back
 from feeds.rolling_back import causes_since, draft_roll_back
+from plumbing.clocks import now_to_show
 from plumbing.leases import LeaseTaken, database_now
 from plumbing.queue import enqueue
 
@@ -134,7 +135,7 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
             url = reverse("admin:roll_back_feed", args=[obj.pk])
             label = gettext("Put this version back…")
             buttons.append(Button(label=label, url=url, asks_first=True))
-        if obj.is_pinned(database_now()) and may("feeds.rollback_feed"):
+        if obj.is_pinned(now_to_show()) and may("feeds.rollback_feed"):
             url = reverse("admin:unpin_feed", args=[obj.pk])
             buttons.append(Button(label=gettext("Let automatic builds go on"), url=url))
         if carrying.is_kept(obj):
@@ -146,7 +147,7 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
         return {
             "count_panels": count_panels(obj.counts),
             "differences": difference_tables(obj),
-            "is_pinned": obj.is_pinned(database_now()),
+            "is_pinned": obj.is_pinned(now_to_show()),
         }
 
     def get_urls(self) -> list[URLPattern]:
@@ -297,8 +298,7 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
 
     @admin.display(description=_("status"), ordering="status")
     def show_status(self, obj: FeedBuild) -> SafeString:
-        # Few are: the database is not asked for the time for each row.
-        if obj.pinned_until is not None and obj.is_pinned(database_now()):
+        if obj.is_pinned(now_to_show()):
             return format_html("{} {}", status_pill(obj), pill(_("pinned"), Tone.WARN))
         return status_pill(obj)
 
@@ -349,7 +349,7 @@ class FeedBuildAdmin(ReadOnlyAdmin[FeedBuild]):
 
 def _what_it_changes(pk: int) -> dict[str, Any]:
     """Show what a roll-back would change in the list, and what would undo it."""
-    now = database_now()
+    now = now_to_show()
     earlier = FeedBuild.objects.get(pk=pk)
     try:
         draft = draft_roll_back(earlier, now=now)

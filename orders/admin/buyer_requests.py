@@ -22,6 +22,7 @@ from orders.models import BuyerRequest, Order
 from orders.personal.erasing import erase
 from orders.personal.exporting import export
 from orders.personal.requests import find_order, orders_of_buyer, why_kept
+from plumbing.clocks import now_to_show
 from plumbing.leases import database_now
 
 PERMISSION = "orders.answer_buyer"
@@ -106,7 +107,7 @@ class BuyerRequestAdmin(ReadOnlyAdmin[BuyerRequest]):
         """Show all orders of this order's buyer, and what is held of each."""
         _may(request)
         orders = orders_of_buyer(get_object_or_404(Order, pk=pk))
-        now = database_now()
+        now = now_to_show()
         rows = [
             {
                 "order": order,

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from backoffice.formatting import NOTHING, absolute
 from orders.kaspi.fields import PHONE_DIGITS
 from orders.models import Buyer, Order
-from plumbing.leases import database_now
+from plumbing.clocks import now_to_show
 
 COUNTRY = "+7"
 HIDDEN = "***"
@@ -22,7 +22,7 @@ def buyer_rows(request: HttpRequest, order: Order) -> list[tuple[str, str]]:
     except ObjectDoesNotExist:
         if order.buyer_erased_at is None:
             return []
-        moment = absolute(order.buyer_erased_at, now=database_now())
+        moment = absolute(order.buyer_erased_at, now=now_to_show())
         return [(_("buyer"), _("erased on request, %(moment)s") % {"moment": moment})]
     if request.user.has_perm("orders.view_buyer_data"):
         rows = [

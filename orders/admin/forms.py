@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from backoffice.formatting import absolute, grouped
 from catalog.models import Product
 from orders.models import Order, OrderLine, Purchase, Step
-from plumbing.leases import database_now
+from plumbing.clocks import now_to_show
 from plumbing.redaction import redact
 
 MOST_PLACES = 50
@@ -268,7 +268,7 @@ def placed_words(moment: object) -> str:
         return str(moment or "")
     if timezone.is_naive(placed):
         return str(moment)
-    return absolute(placed, now=database_now())
+    return absolute(placed, now=now_to_show())
 
 
 def _candidate_words(found: dict[str, Any]) -> str:

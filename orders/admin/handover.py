@@ -45,6 +45,7 @@ from orders.handover.waiting import (
 )
 from orders.models import Order, ParcelCheck
 from orders.plan.actions import ActionImpossible
+from plumbing.clocks import now_to_show
 from plumbing.leases import database_now
 
 PACK, ASSEMBLE, SEE = (
@@ -87,7 +88,7 @@ def handover_urls(wrap: Callable[..., Any]) -> list[URLPattern]:
 def show_parcels(request: HttpRequest) -> HttpResponse:
     """Show what leaves: Kaspi's parcels, own deliveries, what buyers collect."""
     _require(request, SEE)
-    now, scope = database_now(), _scope(request)
+    now, scope = now_to_show(), _scope(request)
     parcels, is_cut = _read(scope, now=now)
     by_kaspi = by_urgency(p for p in parcels if p.order.is_fetched_by_kaspi)
     with_waybill = [p for p in by_kaspi if p.waybill is not None]
@@ -175,7 +176,7 @@ def assemble_parcel(request: HttpRequest, pk: int) -> HttpResponse:
 def show_picking(request: HttpRequest) -> HttpResponse:
     """Show what to take from the shelves; parcels checked already need nothing."""
     _require(request, SEE)
-    now, scope = database_now(), _scope(request)
+    now, scope = now_to_show(), _scope(request)
     parcels, is_cut = _read(scope, now=now)
     to_pack = [parcel for parcel in parcels if not parcel.is_checked]
     picks = picking_list(to_pack)
@@ -240,7 +241,7 @@ def check_parcel(request: HttpRequest) -> HttpResponse:
 def show_sheet(request: HttpRequest) -> HttpResponse:
     """Show the sheet of a day, to be printed and signed."""
     _require(request, SEE)
-    now = database_now()
+    now = now_to_show()
     today = timezone.localdate(now)
     day = min(_day(request.GET.get("day", "")) or today, today)
     url = reverse("hand_over_sheet")

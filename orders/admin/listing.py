@@ -36,7 +36,7 @@ from orders.admin.situation import (
 from orders.admin.tabs import BY_TIME_LEFT, TabFilter
 from orders.models import Order, OrderLine, Reason, Reservation, Step
 from orders.plan.deadlines import due_now
-from plumbing.leases import database_now
+from plumbing.clocks import now_to_show
 from plumbing.redaction import redact
 
 NAME_SHOWN = 50
@@ -122,7 +122,7 @@ class OrderListAdmin(ExportedList[Order]):
 
     def decorate(self, request: HttpRequest, rows: Sequence[Order]) -> None:
         """Read what the page shows of its orders in five queries."""
-        now = database_now()
+        now = now_to_show()
         by_kaspi = due_now(now=now)
         pks = [row.pk for row in rows]
         lines, stuck = defaultdict(list), defaultdict(list)

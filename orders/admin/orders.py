@@ -35,7 +35,7 @@ from orders.admin.mapping import choose_product
 from orders.admin.panels import page_panels
 from orders.models import Order, OrderLine, Step, Waybill
 from orders.plan.actions import ActionImpossible
-from plumbing.leases import database_now
+from plumbing.clocks import now_to_show
 
 # What the order waits for most comes first; these are seldom the point.
 NEVER_MAIN = {
@@ -69,7 +69,7 @@ class OrderAdmin(BulkActions):
         return buttons
 
     def panels(self, request: HttpRequest, obj: Order) -> dict[str, Any]:
-        return page_panels(request, _full(request, obj), now=database_now())
+        return page_panels(request, _full(request, obj), now=now_to_show())
 
     def render_change_form(
         self,

@@ -29,7 +29,7 @@ from orders.admin.watched import candidate_rows, watched_calls
 from orders.models import LearnedFact, Purchase
 from orders.plan.actions import ActionImpossible, note_fact
 from orders.supply.learning import CAREFUL_SIDE
-from plumbing.leases import database_now
+from plumbing.clocks import now_to_show
 from plumbing.redaction import redact
 
 
@@ -113,7 +113,7 @@ class PurchaseAdmin(ReadOnlyAdmin[Purchase]):
         ]
 
     def panels(self, request: HttpRequest, obj: Purchase) -> dict[str, Any]:
-        return purchase_panels(obj, now=database_now())
+        return purchase_panels(obj, now=now_to_show())
 
     def get_urls(self) -> list[URLPattern]:
         act = self.admin_site.admin_view(self.act)

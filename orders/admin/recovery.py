@@ -29,7 +29,7 @@ from orders.plan.actions import ActionImpossible
 from orders.plan.deadlines import due_now
 from orders.recovery import deciding
 from plumbing import epoch
-from plumbing.leases import database_now
+from plumbing.clocks import now_to_show
 from plumbing.models import Epoch
 from plumbing.queue import enqueue
 
@@ -82,7 +82,7 @@ def show_recovery(request: HttpRequest) -> HttpResponse:
     guard = row if row is not None and row.is_guarded else None
     steps = list(deciding.undecided()[: ROWS_SHOWN + 1])
     progress = row.progress if row is not None else {}
-    by_kaspi = due_now(now=database_now())
+    by_kaspi = due_now(now=now_to_show())
     context = {
         **admin.site.each_context(request),
         "title": gettext("Reconciling after a restore"),

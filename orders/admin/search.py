@@ -10,7 +10,6 @@ from typing import Any, TypeAlias
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -27,6 +26,7 @@ from orders.models import (
     SupplierOrder,
     Waybill,
 )
+from plumbing.clocks import now_to_show
 
 # Rows of any table that name orders.
 Rows: TypeAlias = QuerySet[Any, Any]
@@ -50,7 +50,7 @@ def find_orders(
     if sees_buyers:
         orders = orders.select_related("buyer")
     found = list(orders.defer("problem", "note")[: SHOWN + 1])
-    shown, now = found[:SHOWN], timezone.now()
+    shown, now = found[:SHOWN], now_to_show()
     names = _goods_of(shown)
     hits = [
         _hit(order, names[order.pk], sees_buyers=sees_buyers, now=now)
@@ -73,7 +73,7 @@ def find_supplier_orders(request: HttpRequest, sought: Sought) -> Hits:
         return Hits(title=title, hits=[])
     supplied = SupplierOrder.objects.numbered(*numbers)
     found = supplied.filter(reservations=None).order_by("-placed_at")[:SHOWN]
-    now = timezone.now()
+    now = now_to_show()
     return Hits(
         title=title,
         hits=[

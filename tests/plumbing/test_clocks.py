@@ -14,6 +14,7 @@ from django_q.brokers.orm import ORM
 from django_q.models import OrmQ, Schedule
 from django_q.scheduler import scheduler
 
+from backoffice.formatting import when
 from bridge_site import dashboard
 from bridge_site.schedules import bring_back, sync_schedules
 from bridge_site.workers import read_workers
@@ -53,6 +54,8 @@ def host(monkeypatch):
     """
     for module in (leases, queue_time, clocks, dashboard):
         monkeypatch.setattr(module, "database_now", true_now)
+    # What is noted here is true in here.
+    monkeypatch.setattr(clocks._Host, "ahead", timedelta(0))
 
     def apart(by: timedelta):
         return time_machine.travel(true_now() + by, tick=True)
@@ -169,6 +172,19 @@ def test_the_overview_of_such_a_host_tells_of_it_too(host, settings, by):
         note_host()
         page = log_in(settings, "owner").get("/admin/").text
     assert "let NTP set it" in page
+
+
+@pytest.mark.parametrize("by", [DAY, -DAY], ids=["ahead", "behind"])
+def test_what_pages_of_such_a_host_show_is_told_by_the_databases_clock(
+    host, settings, by
+):
+    settings.LANGUAGE_CODE = "en"
+    an_hour_ago = true_now() - timedelta(hours=1)
+    with host(by):
+        note_host()
+        assert "1 hour ago" in when(an_hour_ago)
+    note_host()
+    assert "1 hour ago" in when(an_hour_ago)
 
 
 def header(by: timedelta) -> str:
