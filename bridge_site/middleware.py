@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponseBadRequest, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 
 from bridge_site.callers import is_within
@@ -87,7 +87,8 @@ class HeadersMiddleware:
 class MethodsMiddleware:
     """Turns away what no page has a use for, before any of them is asked.
 
-    Django's admin takes every method but POST for a GET.
+    Django's admin takes every method but POST for a GET. A NUL, which no text of a
+    database may hold, PostgreSQL refuses in the middle of a list.
     """
 
     READING = ("GET", "HEAD")
@@ -100,4 +101,6 @@ class MethodsMiddleware:
         if request.method not in self.KNOWN:
             is_read = request.path_info in FOR_MACHINES
             return HttpResponseNotAllowed(self.READING if is_read else self.KNOWN)
+        if "%00" in request.META.get("QUERY_STRING", ""):
+            return HttpResponseBadRequest()
         return self._get_response(request)

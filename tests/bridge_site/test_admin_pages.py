@@ -183,3 +183,19 @@ def test_an_owner_cannot_touch_a_superuser(settings):
 
 def test_hostile_text_is_what_the_tests_think_it_is():
     assert Product.objects.filter(name=HOSTILE).exists()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "orders_order_changelist?state=%00",
+        "orders_step_changelist?status__exact=a%00b",
+        "alerts_alert_changelist?kind=%00",
+    ],
+)
+def test_a_list_asked_for_what_no_text_can_hold_is_no_fault(settings, asked):
+    name, _mark, query = asked.partition("?")
+    owner = log_in(settings, "owner")
+    owner.raise_request_exception = False
+    url = reverse(f"admin:{name}")
+    assert owner.get(f"{url}?{query}").status_code == 400
