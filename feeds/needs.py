@@ -16,7 +16,7 @@ from backoffice.dashboard import Need, NeedKind
 from backoffice.formatting import Tone, ago, grouped
 from feeds.comparing import what_is_withheld
 from feeds.fetching import can_tell_kaspi
-from feeds.models import FeedBuild, FeedFetch, Listing, Store
+from feeds.models import TEST_AGENT, FeedBuild, FeedFetch, Listing, Store
 from feeds.offers import Reason
 from plumbing.redaction import redact
 
@@ -81,7 +81,9 @@ def ask_feeds() -> Questions:
     fetches = FeedFetch.objects.successful().order_by("-fetched_at")
     if can_tell_kaspi():
         fetches = fetches.by_kaspi()
-    # Where nothing tells which are Kaspi's, anybody's must do.
+    else:
+        # Where nothing tells which are Kaspi's, anybody's must do but our own test.
+        fetches = fetches.exclude(user_agent=TEST_AGENT)
     return {
         "builds": Rows(FeedBuild.objects.filter(wanted).values(*BUILD_FIELDS)),
         "fetched": Rows(fetches.values(*FETCH_FIELDS)[:1]),

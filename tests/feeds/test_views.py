@@ -22,7 +22,7 @@ from waitress.server import create_server
 
 from catalog.models import Product
 from feeds import fetching, files, views
-from feeds.models import FeedBuild, FeedFetch
+from feeds.models import TEST_AGENT, FeedBuild, FeedFetch
 from feeds.needs import FETCH_LATE, UNFETCHED, needs_of_fetches, read_state
 from feeds.tasks import delete_old_fetches
 from sandbox import wait_until
@@ -312,6 +312,14 @@ def test_a_list_that_never_arrives_whole_is_not_fetched(
     assert kinds == [UNFETCHED]
     assert FeedFetch.objects.by_kaspi().count() == 3
     assert not FeedFetch.objects.successful().exists()
+
+
+def test_our_own_test_is_no_fetch_by_kaspi(published, client):
+    """Whoever presses "Examine" mutes no alert, where nothing tells Kaspi either."""
+    fetch(client, user_agent=TEST_AGENT)
+    assert read_state().last_fetch is None
+    fetch(client, user_agent="Java/1.8.0_292")
+    assert read_state().last_fetch == FeedFetch.objects.latest("pk")
 
 
 def test_old_fetches_are_deleted(published, client, known):
