@@ -150,6 +150,8 @@ class _Plan:
         order, reservation = self.order, self.reservation
         if order.is_closed:
             return
+        if reservation is not None and reservation.has_goods:
+            self._keep(reservation)
         if order.awaits_accept:
             if settings.AUTO_ACCEPT and self._is_served():
                 self._want_accept()
@@ -165,6 +167,15 @@ class _Plan:
                 self._want_once(Kind.ASSEMBLE, parameters={"places": 1})
         if order.handed_over_at and reservation is not None:
             self._hand_over(reservation)
+
+    def _keep(self, reservation: Reservation) -> None:
+        """Drop a release that nobody but the bridge wanted: the order lives again."""
+        for step in self.steps:
+            is_of_this = step.created_at >= reservation.created_at
+            if step.kind != Kind.RELEASE or not step.is_idle or not is_of_this:
+                continue
+            if not step.events.exclude(actor=BRIDGE).exists():
+                self._skip(step, _("the order is called off no longer"))
 
     def _hand_over(self, reservation: Reservation) -> None:
         """The parcel has left: bring a reservation that nobody follows to its end."""

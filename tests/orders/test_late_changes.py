@@ -440,3 +440,38 @@ def test_a_cancel_that_a_person_has_dropped_is_not_asked_for_again(settings, pro
     actions.skip_step(step_of(order, K.CANCEL), actor="anna", reason="found it")
     assert cancel_out_of_stock(now=timezone.now()) == 0
     assert step_of(order, K.CANCEL).status == S.SKIPPED
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_goods_of_an_order_that_lives_again_are_kept(
+    still, quiet, product, settings, process, by_hand
+):
+    settings.AUTO_ACCEPT = False
+    order = at_kaspi(quiet, product, is_accepted=True)
+    if by_hand:
+        actions.mark_reserved_by_hand(order, actor="anna")
+    process()
+    Order.objects.filter(pk=order.pk).update(status=Order.CANCELLING)
+    replan(order, now=timezone.now())
+    assert step_of(order, K.RELEASE).status in (S.PENDING, S.NEEDS_PERSON)
+    # Before Al-Style is asked, Kaspi shows it as it was.
+    Order.objects.filter(pk=order.pk).update(status=Order.ACCEPTED)
+    replan(order, now=timezone.now())
+    assert step_of(order, K.RELEASE).status == S.SKIPPED
+    process()
+    assert reservation_of(order).has_goods
+    # Called off once more, they are let go all the same.
+    Order.objects.filter(pk=order.pk).update(status=Order.CANCELLING)
+    replan(order, now=timezone.now())
+    assert step_of(order, K.RELEASE).status in (S.PENDING, S.NEEDS_PERSON)
+
+
+def test_a_release_that_a_person_wants_of_a_living_order_stands(
+    still, quiet, product, settings, process
+):
+    settings.AUTO_ACCEPT = False
+    order = at_kaspi(quiet, product, is_accepted=True)
+    process()
+    actions.request_step(order, K.RELEASE, actor="anna")
+    replan(order, now=timezone.now())
+    assert step_of(order, K.RELEASE).status == S.PENDING
