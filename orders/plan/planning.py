@@ -162,6 +162,8 @@ class _Plan:
             elif (
                 settings.AUTO_ASSEMBLE
                 and order.is_fetched_by_kaspi
+                # Kaspi's courier would come for goods that are still to come.
+                and not order.awaits_arrival
                 and self._is_served()
             ):
                 self._want_once(Kind.ASSEMBLE, parameters={"places": 1})

@@ -166,6 +166,14 @@ def test_packing_is_told_to_kaspi_where_kaspi_fetches(product, settings, state, 
     assert plan(order, status=Order.ACCEPTED, state=state) == wanted
 
 
+def test_a_pre_order_is_packed_once_its_goods_have_arrived(product, settings):
+    settings.AUTO_ASSEMBLE = True
+    order = make_order((product, 1), is_preorder=True)
+    reserved(order)
+    assert plan(order, status=Order.ACCEPTED, state=Order.KASPI_DELIVERY) == []
+    assert plan(order, arrived_at=timezone.now()) == [(Kind.ASSEMBLE, Status.PENDING)]
+
+
 def test_a_cancelled_order_gives_its_goods_back(product):
     order = make_order((product, 1))
     reserved(order)
