@@ -139,7 +139,9 @@ def _deadlines(order: Order, values: Values, after: Order, *, now: datetime) -> 
     """Work out the deadlines that Kaspi does not name; the first seeing counts."""
     known: Values = {}
     is_accepted = after.status == Order.ACCEPTED
-    if order.collect_by is None and is_accepted and after.state == Order.PICKUP:
+    is_there = not _awaits_arrival(order, values)
+    is_to_collect = is_accepted and after.state == Order.PICKUP and is_there
+    if order.collect_by is None and is_to_collect:
         known["collect_by"] = collect_deadline(now)
     if order.fetch_by is None and after.comes_back:
         known["fetch_by"] = now + FETCH_WITHIN
@@ -151,6 +153,13 @@ def _deadlines(order: Order, values: Values, after: Order, *, now: datetime) -> 
         latest = order.created_at + LONGEST_PREORDER
         known["arrive_by"] = min([latest, *filter(None, named)])
     return known
+
+
+def _awaits_arrival(order: Order, values: Values) -> bool:
+    is_preorder = values.get("is_preorder", order.is_preorder)
+    is_assembled = values.get("is_assembled", order.is_assembled)
+    known = {"is_preorder": is_preorder, "is_assembled": is_assembled}
+    return Order(arrived_at=order.arrived_at, **known).awaits_arrival
 
 
 def _after(order: Order, seen: KaspiOrder) -> Order:

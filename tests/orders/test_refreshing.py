@@ -476,6 +476,23 @@ def test_a_collected_order_is_due_after_three_working_days(quiet, refresh, poll)
     assert Order.objects.get().collect_by == order.collect_by
 
 
+def test_a_pre_order_is_kept_for_its_buyer_from_when_its_goods_are_there(
+    quiet, refresh, poll
+):
+    poll()
+    made = quiet.new_order([{"sku": "70311"}], kind="pickup", preorder_days=12)
+    poll()
+    accept(quiet, made)
+    refresh()
+    assert Order.objects.get().collect_by is None
+    # Its goods come days after it was accepted.
+    Order.objects.update(arrived_at=utc_now())
+    refresh(utc_now() + DAY)
+    order = Order.objects.get()
+    assert order.due_at == order.collect_by
+    assert order.collect_by - utc_now() > 3 * DAY
+
+
 def test_a_pre_order_is_due_when_its_goods_were_promised(quiet, refresh, poll, product):
     poll()
     made = quiet.new_order([{"sku": "70311"}], kind="delivery", preorder_days=5)
