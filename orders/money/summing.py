@@ -8,7 +8,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -175,7 +175,10 @@ def read_called_off(period: Period) -> tuple[int, int]:
     ended = Order.objects.filter(
         status=Order.CANCELLED, ended_at__gte=begin, ended_at__lt=end
     )
-    found = ended.order_by().aggregate(number=Count("pk"), sum=Sum("total_kzt"))
+    # Those that were a sale first stand among the returns.
+    sold = Booking.objects.filter(SOLD, order=OuterRef("pk"))
+    lost = ended.filter(~Exists(sold)).order_by()
+    found = lost.aggregate(number=Count("pk"), sum=Sum("total_kzt"))
     return found["number"], found["sum"] or 0
 
 

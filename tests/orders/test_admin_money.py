@@ -90,6 +90,15 @@ def test_a_period_adds_up_what_was_booked_in_it():
     assert back == Sums()
 
 
+def test_an_order_called_off_after_its_sale_is_a_return_and_not_called_off_too():
+    order = sell((make_product("70311"), 1), total_kzt=2_000)
+    Order.objects.filter(pk=order.pk).update(status=Order.CANCELLED)
+    order.refresh_from_db()
+    book_orders([order], now=NOW)
+    assert total(read_days(MARCH, ALL).values()).returns == 1
+    assert read_called_off(MARCH) == (0, 0)
+
+
 @pytest.mark.parametrize("by", ["product", "brand", "category", "order"])
 def test_groups_add_up_to_the_whole(by):
     goods = [
