@@ -349,6 +349,11 @@ class Reservation(models.Model):
             mine = mine.exclude(status="made")
         return mine.exists()
 
+    def wants(self, lines: Iterable[OrderLine]) -> bool:
+        """Tell whether it wants just what the lines say."""
+        wanted = dict(self.lines.values_list("product_id", "quantity"))
+        return wanted == merged_quantities(lines)
+
     def want(self, lines: Iterable[OrderLine]) -> None:
         """Make a reservation want what the lines say.
 

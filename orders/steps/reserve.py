@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from orders.clients import Clients
@@ -89,6 +90,7 @@ class ReserveHandler:
             return _take_over(clients, reservation, number)
         if order.is_being_cancelled:
             return outcomes.after_cancel(step)
+        _fit(reservation)
         if cause := cause_not_to_buy(order, reservation):
             return outcomes.needs_person(cause.reason, cause.text)
         weighed = weigh_order(order, reservation)
@@ -460,6 +462,15 @@ def _apart(purchase: Purchase, why: str) -> Outcome:
     """Let each order be bought by itself after a refusal that may mean any of them."""
     buy_alone(dict.fromkeys(purchase.reservations.select_related("order"), why))
     return outcomes.retry(why, after_s=0, is_attempt=False)
+
+
+def _fit(reservation: Reservation) -> None:
+    """Want what the order says by now: readings leave alone what is under way."""
+    with transaction.atomic():
+        order = Order.objects.select_for_update().get(pk=reservation.order_id)
+        lines = list(order.lines.all())
+        if not reservation.wants(lines):
+            reservation.want(lines)
 
 
 def _wanted_reservation(step: Step) -> Reservation | None:

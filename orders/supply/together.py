@@ -128,7 +128,10 @@ def are_all_wanted(purchase: Purchase) -> bool:
     """Tell whether its orders still want just what was put in."""
     reservations = list(purchase.reservations.select_related("order"))
     if any(
-        r.status != Reservation.Status.WANTED or _is_unwanted(r.order)
+        r.status != Reservation.Status.WANTED
+        or _is_unwanted(r.order)
+        # A reading leaves alone what is under way.
+        or not r.wants(r.order.lines.all())
         for r in reservations
     ):
         return False

@@ -9,6 +9,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from catalog.alstyle.cart import CartClient
 from orders.clients import Clients
 from orders.kaspi.client import open_client
 from orders.models import Finding, Order, Reason, Reservation, Step
@@ -475,3 +476,49 @@ def test_a_release_that_a_person_wants_of_a_living_order_stands(
     actions.request_step(order, K.RELEASE, actor="anna")
     replan(order, now=timezone.now())
     assert step_of(order, K.RELEASE).status == S.PENDING
+
+
+@pytest.fixture
+def of_five(settings, still, quiet, product) -> Order:
+    """An order of five pieces that is to be reserved."""
+    settings.AUTO_ACCEPT = False
+    # Kaspi's sum of a line that was cut need not pay for what is left.
+    settings.MARGIN_LEAST_KZT, settings.MARGIN_LEAST_PERCENT = -1_000_000, -100
+    know_supplier()
+    order = at_kaspi(quiet, product, 5)
+    made = quiet.orders[order.code]
+    order.lines.update(entry_id=made.entry_id(made.entries[0]))
+    return order
+
+
+def test_what_was_taken_off_while_a_reserve_was_under_way_is_not_bought_next(
+    still, quiet, of_five, process
+):
+    until = timezone.now() + timedelta(minutes=1)
+    of_five.steps.update(status=S.IN_FLIGHT, claimed_by="me", claimed_until=until)
+    quiet.cut_line(of_five.code, 0, 2)
+    read_again()
+    assert of_five.lines.get().quantity == 2
+    # Somebody's goods were in the cart: nothing was bought.
+    of_five.steps.update(status=S.PENDING, claimed_by="", claimed_until=None)
+    process()
+    (line,) = placed(still, of_five).lines
+    assert line.quantity == 2
+
+
+def test_what_is_taken_off_while_the_cart_is_filled_is_not_bought(
+    still, quiet, of_five, process, monkeypatch
+):
+    add = CartClient.add
+
+    def add_and_cut(self, lines):
+        add(self, lines)
+        monkeypatch.undo()
+        quiet.cut_line(of_five.code, 0, 2)
+        read_again()
+
+    monkeypatch.setattr(CartClient, "add", add_and_cut)
+    process()
+    (line,) = placed(still, of_five).lines
+    assert line.quantity == 2
+    assert reservation_of(of_five).lines.get().quantity == 2
