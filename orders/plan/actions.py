@@ -354,7 +354,11 @@ def skip_step(step: Step, *, actor: str, reason: str) -> None:
         refuse_doubtful(step.order)
     text = _("%(step)s: dropped, %(reason)s")
     figures = {"step": step.get_kind_display(), "reason": reason}
-    answered = cast("StepAnswer", {**step.answered, "dropped_by": actor})
+    answered = cast("StepAnswer", dict(step.answered))
+    # Who keeps the goods of a living order has not said that of one called off later.
+    order = Order.objects.get(pk=step.order_id)
+    if step.kind != Kind.RELEASE or order.is_called_off:
+        answered["dropped_by"] = actor
     if Status.SKIPPED not in Step.ALLOWED[Status(step.status)] or not move_step(
         step,
         Status.SKIPPED,

@@ -432,6 +432,20 @@ def test_an_accept_dropped_for_want_of_goods_follows_once_they_are_held(
     assert quiet.orders[unpromised.code].status == "ACCEPTED_BY_MERCHANT"
 
 
+def test_a_release_dropped_while_the_order_lived_is_asked_for_when_it_is_called_off(
+    still, quiet, product, settings, process
+):
+    settings.AUTO_ACCEPT = False
+    order = at_kaspi(quiet, product)
+    process()
+    actions.request_step(order, K.RELEASE, actor="anna")
+    actions.skip_step(step_of(order, K.RELEASE), actor="anna", reason="a mistake")
+    called_off = {"status": Order.CANCELLED, "state": Order.ARCHIVE}
+    Order.objects.filter(pk=order.pk).update(**called_off)
+    replan(Order.objects.get(), now=timezone.now())
+    assert step_of(order, K.RELEASE).status == S.PENDING
+
+
 def test_a_cancel_that_a_person_has_dropped_is_not_asked_for_again(settings, product):
     settings.AUTO_CANCEL_OUT_OF_STOCK = True
     order = make_order((product, 1))
