@@ -75,6 +75,10 @@ class PeerProtocolError(PeerError):
     """The answer cannot be read."""
 
 
+class PeerPage(PeerProtocolError):
+    """A web page came instead of data, as while the peer's site is worked on."""
+
+
 class PeerOutcomeUnknown(PeerError):
     """A write may or may not have happened: look before doing it again."""
 
@@ -135,10 +139,15 @@ class PeerReply:
                     "%(peer)s: %(path)s answered something broken, or too large to "
                     "be read: %(words)s"
                 )
-            raise PeerProtocolError(
+            kind = PeerPage if self.is_page else PeerProtocolError
+            raise kind(
                 message % {"peer": self.peer, "path": self.path, "words": self.words()},
                 status_code=self.status_code,
             ) from error
+
+    @property
+    def is_page(self) -> bool:
+        return self.body.lstrip().startswith(b"<")
 
     def words(self) -> str:
         """Give the beginning of the body as plain text."""

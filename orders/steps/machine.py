@@ -31,6 +31,7 @@ from plumbing.peers import (
     PeerAccessRefused,
     PeerError,
     PeerOutcomeUnknown,
+    PeerPage,
     PeerRefused,
     PeerUnavailable,
     PeerWriteGuarded,
@@ -50,6 +51,7 @@ CLOCK_SLACK_S = 5
 # What waits for another's claim or for the cart may be free by then.
 HELD_BACK_S = 5.0
 REFUSED_ACCESS_AFTER_S = 600
+PAGE_AFTER_S = 300
 
 
 @dataclass(slots=True)
@@ -317,7 +319,7 @@ def _backoff_s(tries: int) -> float:
 
 
 def _later(step: Step, text: str, *, error: PeerError, is_look: bool) -> Outcome:
-    """Come back later; only a peer that was not reached gives the try back."""
+    """Come back later; only a peer that was not at work gives the try back."""
     tries = step.looks if is_look else step.attempts
     after_s = _backoff_s(tries)
     name = step.get_kind_display()
@@ -326,8 +328,12 @@ def _later(step: Step, text: str, *, error: PeerError, is_look: bool) -> Outcome
         return outcomes.unknown(said, look_after_s=after_s)
     if isinstance(error, PeerAccessRefused):
         after_s = REFUSED_ACCESS_AFTER_S
-    reached = not isinstance(error, PeerUnavailable | PeerAccessRefused)
-    return outcomes.retry(said, after_s=after_s, is_attempt=reached)
+    elif isinstance(error, PeerPage):
+        # "We are back in the morning": it goes on by itself then. Whatever waits for
+        # too long is told, and its page has the buttons.
+        after_s = max(after_s, PAGE_AFTER_S)
+    away = PeerUnavailable | PeerAccessRefused | PeerPage
+    return outcomes.retry(said, after_s=after_s, is_attempt=not isinstance(error, away))
 
 
 def _not_sent(

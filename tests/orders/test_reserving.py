@@ -774,7 +774,7 @@ def test_a_dead_workers_step_is_looked_at_before_it_is_done_again(
 
 def test_attempts_end_with_a_person(supplier, one, process, settings):
     settings.STEP_ATTEMPTS = 2
-    supplier.faults.add("html", method="get")
+    supplier.faults.add("garbage", method="get")
     order = make_order((one, 1))
     for _ in range(4):
         process(also_later=True)
@@ -791,6 +791,24 @@ def test_an_outage_spends_no_attempts(supplier, one, process, settings):
     supplier.faults.clear(fault)
     process(also_later=True)
     assert reservation_of(order).status == R.HELD
+
+
+@pytest.mark.parametrize("method", ["user-data", "get"])
+def test_a_night_of_works_on_the_suppliers_site_spends_no_attempts(
+    supplier, one, process, settings, method
+):
+    settings.STEP_ATTEMPTS = 2
+    text = "<!doctype html><h1>Технические работы до утра</h1>"
+    fault = supplier.faults.add("html", method=method, text=text)
+    order, later = make_order((one, 1)), make_order((one, 1))
+    for _ in range(4):
+        process(also_later=True)
+    assert "Технические работы" in step_of(order).last_error
+    supplier.faults.clear(fault)
+    for _ in range(3):
+        process(also_later=True)
+    assert reservation_of(order).status == reservation_of(later).status == R.HELD
+    assert len(books(supplier)) == 2
 
 
 def test_observe_only_sends_nothing_and_says_what_it_would(
