@@ -31,6 +31,7 @@ SCALED = {
     "orders.steps.machine.LONGEST_BACKOFF_S": 0,
     "orders.steps.machine.LOOK_AFTER_S": 0,
     "orders.steps.machine.REFUSED_ACCESS_AFTER_S": 0,
+    "orders.steps.machine.PAGE_AFTER_S": 0,
     "orders.steps.reserve.CART_BUSY_AFTER_S": 0.2,
     "orders.steps.reserve.CART_OCCUPIED_AFTER_S": 0,
     "orders.steps.kaspi.LOOK_AGAIN_AFTER_S": 0,

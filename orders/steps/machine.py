@@ -51,7 +51,7 @@ CLOCK_SLACK_S = 5
 # What waits for another's claim or for the cart may be free by then.
 HELD_BACK_S = 5.0
 REFUSED_ACCESS_AFTER_S = 600
-PAGE_AFTER_S = 300
+PAGE_AFTER_S = 120
 
 
 @dataclass(slots=True)
