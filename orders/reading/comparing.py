@@ -139,9 +139,8 @@ def _deadlines(order: Order, values: Values, after: Order, *, now: datetime) -> 
     """Work out the deadlines that Kaspi does not name; the first seeing counts."""
     known: Values = {}
     is_accepted = after.status == Order.ACCEPTED
-    is_there = not _awaits_arrival(order, values)
-    is_to_collect = is_accepted and after.state == Order.PICKUP and is_there
-    if order.collect_by is None and is_to_collect:
+    is_here = after.state == Order.PICKUP and not after.awaits_arrival
+    if order.collect_by is None and is_accepted and is_here:
         known["collect_by"] = collect_deadline(now)
     if order.fetch_by is None and after.comes_back:
         known["fetch_by"] = now + FETCH_WITHIN
@@ -155,16 +154,18 @@ def _deadlines(order: Order, values: Values, after: Order, *, now: datetime) -> 
     return known
 
 
-def _awaits_arrival(order: Order, values: Values) -> bool:
-    is_preorder = values.get("is_preorder", order.is_preorder)
-    is_assembled = values.get("is_assembled", order.is_assembled)
-    known = {"is_preorder": is_preorder, "is_assembled": is_assembled}
-    return Order(arrived_at=order.arrived_at, **known).awaits_arrival
-
-
 def _after(order: Order, seen: KaspiOrder) -> Order:
     """Give an order as far on as this one will be; a rule asks it."""
-    return Order(state=seen.state or order.state, status=seen.status or order.status)
+    flags = {
+        name: getattr(order, name) if (told := getattr(seen, name)) is None else told
+        for name in ("is_preorder", "is_assembled")
+    }
+    return Order(
+        state=seen.state or order.state,
+        status=seen.status or order.status,
+        arrived_at=order.arrived_at,
+        **flags,
+    )
 
 
 def _compare_lines(
